@@ -1,0 +1,60 @@
+"""The benchmarking harness for talking-face methods. Plugin authors need nothing but these names."""
+
+from bench import checks
+from bench.errors import BenchError, Undefined
+from bench.hookspecs import hookimpl
+from bench.plugins import (
+    ClipMetric,
+    Method,
+    Metric,
+    Options,
+    SetMetric,
+    TrainJob,
+    Values,
+)
+from bench.types import (
+    FPS,
+    SAMPLE_RATE,
+    SAMPLES_PER_FRAME,
+    Box,
+    Case,
+    Clip,
+    Frame,
+    Frames,
+    Generation,
+    Job,
+    Output,
+    Sample,
+    Sound,
+    Track,
+)
+from bench.video import Video
+
+__all__ = [
+    "FPS",
+    "SAMPLES_PER_FRAME",
+    "SAMPLE_RATE",
+    "BenchError",
+    "Box",
+    "Case",
+    "Clip",
+    "ClipMetric",
+    "Frame",
+    "Frames",
+    "Generation",
+    "Job",
+    "Method",
+    "Metric",
+    "Options",
+    "Output",
+    "Sample",
+    "SetMetric",
+    "Sound",
+    "Track",
+    "TrainJob",
+    "Undefined",
+    "Values",
+    "Video",
+    "checks",
+    "hookimpl",
+]

@@ -1,0 +1,1 @@
+"""Contract checks for plugins (placeholder until written)."""

@@ -1,0 +1,1 @@
+"""Data sets: manifests, importers, the embedded corpora."""

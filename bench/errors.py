@@ -1,0 +1,15 @@
+"""The two exceptions of the harness."""
+
+
+class BenchError(Exception):
+    """Something a user can put right; the command line shows the message without a traceback.
+
+    The message says what was expected, what was found and what to do next, and names file and key.
+    """
+
+
+class Undefined(Exception):
+    """Raised by a metric: this sample has no value, by definition, and the message says why.
+
+    An undefined cell is recorded with its reason; it is neither a failure nor a number.
+    """

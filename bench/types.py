@@ -1,0 +1,160 @@
+"""The values that flow through a run: clips, cases, tracks, jobs, generations, samples, outputs.
+
+Conventions, everywhere: frames are (T, H, W, 3) uint8 RGB, sound is (S,) int16 mono at 16 kHz, the
+frame rate is 25 fps, so one frame stands for 640 sound samples. Boxes are pixels of the frame.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from bench.video import Video
+
+FPS = 25  # frames per second of every conformed video
+SAMPLE_RATE = 16_000  # samples per second of every conformed sound
+SAMPLES_PER_FRAME = SAMPLE_RATE // FPS  # 640
+
+Frame: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB
+Frames: TypeAlias = NDArray[np.uint8]  # (T, H, W, 3) RGB
+Sound: TypeAlias = NDArray[np.int16]  # (S,) mono, 16 kHz
+Box: TypeAlias = tuple[float, float, float, float]  # x, y, width, height in pixels
+
+CaseKind: TypeAlias = Literal["reconstruct", "cross", "probe"]
+CASE_KINDS: tuple[CaseKind, ...] = ("reconstruct", "cross", "probe")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording of a data set, as its manifest names it.
+
+    `id` is one plain file-name component (bench.data.manifest checks it). `audio` is the sound file
+    where sound is kept apart; None means that the sound is in `video`. `box` is the face, where the
+    manifest gives it. `sha256` is the digest of the content (of both files where there are two).
+    """
+
+    id: str
+    video: Path
+    audio: Path | None = None
+    speaker: str = ""
+    language: str = ""
+    split: str = ""
+    text: str = ""
+    box: Box | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question put to every method: let this face say that speech.
+
+    reconstruct: own face, own speech; the own video is the reference.
+    cross: another clip's speech; there is no reference.
+    probe: another clip's speech, yet scored against the own video: reconstruct minus probe is the
+    speech gain.
+    `other` is the clip whose speech `mismatched` plays and `probe` speaks.
+    """
+
+    dataset: str
+    kind: CaseKind
+    face: Clip
+    speech: Clip
+    other: Clip | None = None
+
+    @property
+    def id(self) -> str:
+        """The case's name, unique in its data set, safe as a file name."""
+        joint = {"reconstruct": "", "cross": "+", "probe": "~"}[self.kind]
+        return f"{self.face.id}{joint}{self.speech.id}" if joint else self.face.id
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether full-reference metrics apply."""
+        return self.kind != "cross"
+
+
+@dataclass(frozen=True)
+class Track:
+    """One face over time.
+
+    boxes: (T, 4) float32, x0 y0 x1 y1: from the brows to the chin and from ear to ear.
+    mouths: (T, 4) float32, x0 y0 x1 y1: the mouth region, with room for an open jaw.
+    found: (T,) bool, True where the detector saw the face, False where the box is interpolated.
+    detector: the name that enters protocols: "given", "haar", "yunet".
+    """
+
+    boxes: NDArray[np.float32]
+    mouths: NDArray[np.float32]
+    found: NDArray[np.bool_]
+    detector: str
+
+    @property
+    def missing(self) -> float:
+        """The share of frames without a detected face, in [0, 1]."""
+        return float(1.0 - self.found.mean()) if len(self.found) else 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a method gets: make `frames` frames of `face` saying `speech`.
+
+    face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face track
+    with `face.faces()`. It may be shorter than `frames`: go through it forth and back (ping-pong).
+    speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing may be written
+    elsewhere. `other_speech`: the case's other clip's sound, int16, for controls.
+    """
+
+    case: Case
+    face: Video
+    speech: Sound
+    frames: int
+    workdir: Path
+    seed: int
+    log: logging.Logger
+    other_speech: Sound | None = None
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a method returns: RGB frames (H, W, 3) uint8 in order, or the path of a finished video file.
+
+    `sound` replaces the job's speech where a control plays something else; None means the speech.
+    """
+
+    video: Path | Iterable[Frame]
+    sound: Sound | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """One value that a metric gives for a sample.
+
+    better: "higher", "lower", or "none" where no direction is good (an offset).
+    best: the value of a perfect result, None where there is none. low, high: the range, None if open.
+    curve: True where the value is a sequence (evidence for the case page), not a table's number.
+    """
+
+    name: str
+    unit: str
+    better: Literal["higher", "lower", "none"]
+    best: float | None = None
+    low: float | None = None
+    high: float | None = None
+    title: str = ""
+    curve: bool = False
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a clip metric reads: the video under test and, where the case has one, its reference."""
+
+    case: Case
+    video: Video
+    reference: Video | None = None

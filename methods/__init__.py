@@ -1,0 +1,1 @@
+"""Built-in methods, each a plugin like a third party's."""

@@ -1,0 +1,1 @@
+"""Built-in metrics, each a plugin like a third party's."""

@@ -1,0 +1,1 @@
+"""Report building: tables, statistics to show, templates, published numbers."""
