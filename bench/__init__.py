@@ -1,4 +1,4 @@
-"""The benchmarking harness for talking-face methods. Plugin authors need nothing but these names."""
+"""The benchmarking harness for talking-face methods: all names that a plugin author needs."""
 
 from bench import checks
 from bench.errors import BenchError, Undefined

@@ -17,14 +17,19 @@ Values = Mapping[str, float | Sequence[float]]
 
 
 class Options(pydantic.BaseModel):
-    """Settings of a plugin, from the config's `options:`. Unknown keys are errors; values are frozen."""
+    """Settings of a plugin, from the config's `options:`; unknown keys are errors, values frozen."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
+AnyOptions = (
+    Options  # the name under which Plugin, whose own `Options` hides it, refers to the class
+)
+
+
 @dataclass(frozen=True)
 class TrainJob:
-    """What `train` gets: clips by split, a folder of its own (checkpoints, curves), and its settings."""
+    """What `train` gets: clips by split, a folder of its own for all it writes, its settings."""
 
     train: tuple[Clip, ...]
     val: tuple[Clip, ...]
@@ -43,6 +48,7 @@ class Plugin(ABC):
     source: paper and repository @ commit, or "defined here". licence: of the original work.
     weights: names of files in `bench weights list` that this plugin may need, given its options.
     needs: anything else a user must provide, in words.
+    known_failures: contract checks that this plugin fails by design, by name, each with its reason.
     """
 
     name: ClassVar[str]
@@ -50,11 +56,14 @@ class Plugin(ABC):
     source: ClassVar[str]
     licence: ClassVar[str] = "Apache-2.0"
     needs: ClassVar[tuple[str, ...]] = ()
+    known_failures: ClassVar[Mapping[str, str]] = {}
 
     class Options(Options):
         """No settings."""
 
-    def __init__(self, options: Options | None = None) -> None:
+    options: AnyOptions
+
+    def __init__(self, options: AnyOptions | None = None) -> None:
         self.options = self.Options() if options is None else options
 
     @property
@@ -87,17 +96,22 @@ class Method(Plugin):
 
     @abstractmethod
     def generate(self, job: Job) -> Generation:
-        """One video for one job. Raises on failure; timing, conforming, recording are the runner's."""
+        """One video for one job; raises on failure. Timing, conforming, recording: the runner's."""
 
-    def prepare(self, clips: Sequence[Clip], workdir: Path, device: str) -> None:  # noqa: B027
-        """Person-specific preparation, once per run before the first job; most methods have none."""
+    def prepare(self, clips: Sequence[Clip], workdir: Path, device: str) -> None:
+        """Person-specific preparation, once per run before the first job; most have none."""
 
 
 class Metric(Plugin):
-    """Measures videos. `reads` names what it needs: "video", "sound", "faces", "reference"."""
+    """Measures videos. `reads` names what it needs: "video", "sound", "faces", "reference".
+
+    sees: the ladders of graded distortions that must make it worse (bench.ladders.LADDERS: "blur",
+    "noise", "frozen", "shifted", "exchanged"); `bench check` holds the metric to it.
+    """
 
     reads: ClassVar[frozenset[str]]
     outputs: ClassVar[tuple[Output, ...]]
+    sees: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def protocol(self) -> str:

@@ -105,10 +105,10 @@ class Track:
 class Job:
     """What a method gets: make `frames` frames of `face` saying `speech`.
 
-    face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face track
-    with `face.faces()`. It may be shorter than `frames`: go through it forth and back (ping-pong).
-    speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing may be written
-    elsewhere. `other_speech`: the case's other clip's sound, int16, for controls.
+    face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face
+    track with `face.faces()`. It may be shorter than `frames`: go through it forth and back
+    (ping-pong). speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing
+    may be written elsewhere. other_speech: the sound of the case's other clip, for controls.
     """
 
     case: Case
@@ -123,7 +123,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Generation:
-    """What a method returns: RGB frames (H, W, 3) uint8 in order, or the path of a finished video file.
+    """What a method returns: RGB frames (H, W, 3) uint8 in order, or the path of a finished file.
 
     `sound` replaces the job's speech where a control plays something else; None means the speech.
     """
@@ -137,7 +137,8 @@ class Output:
     """One value that a metric gives for a sample.
 
     better: "higher", "lower", or "none" where no direction is good (an offset).
-    best: the value of a perfect result, None where there is none. low, high: the range, None if open.
+    best: the value of a perfect result, None where there is none. low, high: the range, None where
+    open.
     curve: True where the value is a sequence (evidence for the case page), not a table's number.
     """
 

@@ -1,4 +1,4 @@
-"""A video as methods and metrics see it: frames, sound and face track, each read once, on demand."""
+"""A video as methods and metrics see it: frames, sound, face track, each read once, on demand."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ Tracker = Callable[["Video"], Track]
 
 
 class Video:
-    """One conformed video. Arrays come back read-only, so that nobody spoils them for the next reader.
+    """One conformed video. Arrays are read-only, so that nobody spoils them for the next reader.
 
-    A video stands on a file (`Video(path)`), or on arrays (`Video.of(frames, sound)`) in tests and on
-    the way from a method to its file. `tracker` finds the face when somebody asks for it.
+    A video stands on a file (`Video(path)`), or on arrays (`Video.of(frames, sound)`) in tests and
+    on the way from a method to its file. `tracker` finds the face when somebody asks for it.
     """
 
-    def __init__(self, path: Path | None, *, tracker: Tracker | None = None, sha256: str = "") -> None:
+    def __init__(
+        self, path: Path | None, *, tracker: Tracker | None = None, sha256: str = ""
+    ) -> None:
         self.path = path
         self.sha256 = sha256
         self._tracker = tracker
@@ -28,10 +30,8 @@ class Video:
         self._track: Track | None = None
 
     @classmethod
-    def of(
-        cls, frames: Frames, sound: Sound | None = None, *, track: Track | None = None
-    ) -> Video:
-        """A video that stands on arrays: frames (T, H, W, 3) uint8 RGB, sound (S,) int16 at 16 kHz."""
+    def of(cls, frames: Frames, sound: Sound | None = None, *, track: Track | None = None) -> Video:
+        """A video on arrays: frames (T, H, W, 3) uint8 RGB, sound (S,) int16 mono at 16 kHz."""
         video = cls(None)
         video._frames = _read_only(frames)
         video._sound = None if sound is None else _read_only_sound(sound)
@@ -48,7 +48,7 @@ class Video:
         return self._frames
 
     def sound(self) -> Sound | None:
-        """The sound, (S,) int16 mono at 16 kHz, decoded once; None where there is no audio track."""
+        """The sound, (S,) int16 mono at 16 kHz, decoded once; None where there is no sound."""
         if not self._has_read_sound:
             from bench import media
 

@@ -1,0 +1,33 @@
+"""Keys: digests of everything that matters, so that nothing is reused on a name alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def digest(value: object) -> str:
+    """The SHA-256 (hex) of a JSON-able value, independent of the order of mapping keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 (hex) of a file's bytes."""
+    running = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            running.update(block)
+    return running.hexdigest()
+
+
+def set_digest(digests: Iterable[str]) -> str:
+    """The digest of a set of digests, whatever their order: the key of a set metric's videos."""
+    return digest(sorted(digests))
+
+
+def seed_of(seed: int, *names: str) -> int:
+    """A 63-bit seed for one named part of a run, independent of all other parts."""
+    return int(digest([seed, *names])[:16], 16) >> 1
