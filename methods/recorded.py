@@ -1,0 +1,85 @@
+"""Videos made elsewhere, in a folder and named by case: most users' way in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Formatter
+
+import pydantic
+
+import bench
+
+FIELDS = ("case", "dataset", "face", "speech")
+
+
+class Recorded(bench.Method):
+    """Takes each case's video from a folder in which it lies finished.
+
+    Needs: `options.folder`, with one video per case named by `options.pattern`. A video of another
+    size, frame rate or length is conformed by the harness's rules, and the record says how.
+    Source: whatever made the videos; say it in the config's title of the method.
+    Weights: none.
+    Deviations: none. A missing video is a failed cell that names the expected file: it is counted.
+    """
+
+    name, version, source = "recorded", "1", "videos made elsewhere"
+    needs = ("a folder with one finished video per case",)
+
+    class Options(bench.Options):
+        """folder: where the videos lie. pattern: the file's name in it, see `FIELDS`."""
+
+        folder: Path
+        pattern: str = "{case}.mp4"
+
+        @pydantic.field_validator("pattern")
+        @classmethod
+        def has_known_fields(cls, pattern: str) -> str:
+            """The pattern, if it has a case in it and no field but the known ones."""
+            return checked_pattern(pattern)
+
+    options: Options
+
+    def generate(self, job: bench.Job) -> bench.Generation:
+        """The case's file; raises BenchError if it is missing or would lie outside the folder."""
+        path = self.path_of(job.case)
+        if not path.is_file():
+            raise bench.BenchError(
+                f"recorded: no video for the case {job.case.id!r}: expected {path}; "
+                "put it there, or change options.folder or options.pattern"
+            )
+        return bench.Generation(video=path)
+
+    def path_of(self, case: bench.Case) -> Path:
+        """Where this case's video has to lie; raises BenchError if that is outside the folder."""
+        name = self.options.pattern.format(
+            case=case.id, dataset=case.dataset, face=case.face.id, speech=case.speech.id
+        )
+        folder = self.options.folder.expanduser()
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise bench.BenchError(
+                f"recorded: options.pattern {self.options.pattern!r} leads out of options.folder "
+                f"to {path}; videos have to lie inside the folder"
+            )
+        return path
+
+
+def checked_pattern(pattern: str) -> str:
+    """The pattern; raises ValueError on a field that is unknown, formatted, or missing."""
+    try:
+        parts = [part for part in Formatter().parse(pattern) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"{pattern!r} is no pattern: {error}") from error
+    known = ", ".join("{" + field + "}" for field in FIELDS)
+    for _, field, layout, conversion in parts:
+        if field not in FIELDS or layout or conversion:
+            raise ValueError(f"{pattern!r} has the field {{{field}}}; the fields are {known}")
+    if not any(field in ("case", "face", "speech") for _, field, _, _ in parts):
+        raise ValueError(f"{pattern!r} names the same file for every case; use one of {known}")
+    return pattern
+
+
+@bench.hookimpl
+def register_methods() -> list[type[bench.Method]]:
+    """The one method of this file."""
+    return [Recorded]
