@@ -1,0 +1,1 @@
+"""LSE-D and LSE-C: are the lips in step with the speech?"""

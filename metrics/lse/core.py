@@ -1,0 +1,136 @@
+"""LSE-D and LSE-C from the embeddings of a clip: distances over 31 shifts, minimum and median.
+
+Source: joonson/syncnet_python @ 6efbb1c, SyncNetInstance.py, and Rudrabha/Wav2Lip @ 5c90fa9,
+evaluation/scores_LSE (FIELD.md, section 4.1, steps 5 to 10). Everything here works on arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import Undefined
+from bench.types import SAMPLES_PER_FRAME, Sound
+
+SHIFT = 15  # frames searched to either side
+WINDOW = 5  # frames that one embedding sees
+EPS = 1e-6  # added to every difference by torch's pairwise_distance
+MEDIAN_KERNEL = 9  # frames, smoothing of the framewise confidence
+
+Embeddings = NDArray[np.float32]  # (N, D), row i sees frames i to i + 4
+Crops = NDArray[np.uint8]  # (T, 224, 224, 3) BGR
+
+
+class Scorer(Protocol):
+    """A pair of networks that put five frames of a face and 0.2 s of sound into one space.
+
+    name: as in configs and protocols. digest: first 8 hexadecimal digits of the weights' SHA-256.
+    front_ends: the front ends whose crops it understands ("lrs", "tracked").
+    """
+
+    name: str
+    digest: str
+    front_ends: frozenset[str]
+
+    def embed(self, crops: Crops, sound: Sound) -> tuple[Embeddings, Embeddings]:
+        """Embeddings of picture and sound, both (N, D) float32 with N = `windows(T, S)`.
+
+        crops: (T, 224, 224, 3) uint8 BGR. sound: (S,) int16 at 16 kHz.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LseResult:
+    """What the search over shifts found.
+
+    lse_d: the smallest mean distance; lse_c: the median of the 31 mean distances minus the smallest.
+    offset: frames; positive where the sound is ahead of the picture.
+    lse_d_at_0, lse_c_at_0: the same two without a search, at offset 0.
+    padding_share: in [0, 1], the share of windows at the found offset that were compared with the zero
+    rows beyond the ends of the sound.
+    mean_distance: (31,) float32, entry k belongs to offset 15 - k.
+    framewise_confidence: (N,) float64, median of mean_distance minus the distance at the found offset.
+    """
+
+    lse_d: float
+    lse_c: float
+    offset: int
+    lse_d_at_0: float
+    lse_c_at_0: float
+    padding_share: float
+    mean_distance: NDArray[np.float32]
+    framewise_confidence: NDArray[np.float64]
+
+
+def windows(frames: int, samples: int) -> int:
+    """The number N of five-frame windows that are scored: min(frames, samples // 640) - 5.
+
+    The reference leaves the last possible window out, so six frames give one. Raises Undefined
+    where there is none.
+    """
+    count = min(frames, samples // SAMPLES_PER_FRAME) - WINDOW
+    if count <= 0:
+        raise Undefined(
+            f"too short for LSE: {frames} frames and {samples} sound samples; it needs at least"
+            f" {WINDOW + 1} frames and {(WINDOW + 1) * SAMPLES_PER_FRAME} samples"
+        )
+    return count
+
+
+def distances(video: Embeddings, sound: Embeddings, *, shift: int = SHIFT) -> NDArray[np.float32]:
+    """Distances of every picture window to the sound at every shift, (N, 2 shift + 1) float32.
+
+    Column k compares picture window i with sound window i + k - shift; beyond the ends stand rows of
+    zeros. Raises ValueError where the shapes differ.
+    """
+    if video.shape != sound.shape or video.ndim != 2:
+        raise ValueError(f"embeddings must both be (N, D), got {video.shape} and {sound.shape}")
+    count = len(video)
+    shifted = video.astype(np.float64) + EPS  # (N, D)
+    padded = np.pad(sound.astype(np.float64), ((shift, shift), (0, 0)))  # (N + 2 shift, D)
+    table = np.empty((count, 2 * shift + 1), dtype=np.float32)
+    # One (N, D) difference per shift: a Gram matrix would be no faster at these sizes and loses the
+    # small distances to cancellation.
+    for k in range(2 * shift + 1):
+        difference = shifted - padded[k : k + count]
+        table[:, k] = np.sqrt(np.einsum("nd,nd->n", difference, difference))
+    return table
+
+
+def lse(video: Embeddings, sound: Embeddings) -> LseResult:
+    """LSE-D, LSE-C and what belongs to them, from (N, D) embeddings of picture and sound, N >= 1."""
+    table = distances(video, sound)  # (N, 31)
+    # Rounded to float32 as the reference has it, so that shifts which tie there also tie here.
+    mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)  # (31,)
+    best = int(mean.argmin())  # the first of equals
+    median = float(np.sort(mean)[SHIFT])  # the middle of 31: torch.median and the median agree
+    return LseResult(
+        lse_d=float(mean[best]),
+        lse_c=median - float(mean[best]),
+        offset=SHIFT - best,
+        lse_d_at_0=float(mean[SHIFT]),
+        lse_c_at_0=median - float(mean[SHIFT]),
+        padding_share=min(abs(best - SHIFT), len(video)) / len(video),
+        mean_distance=mean,
+        framewise_confidence=_smoothed(median - table[:, best].astype(np.float64)),
+    )
+
+
+def score(crops: Crops, sound: Sound, scorer: Scorer) -> LseResult:
+    """LSE of (T, 224, 224, 3) uint8 BGR crops at 25 fps and (S,) int16 sound at 16 kHz.
+
+    Raises Undefined where there is no window to score.
+    """
+    windows(len(crops), len(sound))
+    return lse(*scorer.embed(crops, sound))
+
+
+def _smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The running median over nine frames; beyond the ends stand zeros, as scipy's medfilt has it."""
+    padded = np.pad(values, MEDIAN_KERNEL // 2)
+    around = np.lib.stride_tricks.sliding_window_view(padded, MEDIAN_KERNEL)  # (N, 9)
+    return np.asarray(np.median(around, axis=1), dtype=np.float64)
