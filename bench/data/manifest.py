@@ -1,0 +1,393 @@
+"""Manifests: the csv that says which clips a data set has; and the digests of files.
+
+The columns are `id,video,audio,speaker,language,split,text,box,sha256`, of which `id` and `video` are
+required. Paths are relative to the manifest's root: its own folder, or the folder that a first line
+`# root: FOLDER` names (for data sets on read-only disks). No path may lead out of the root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import difflib
+import hashlib
+import io
+import math
+import os
+import re
+import tempfile
+import time
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.paths import cache_dir
+from bench.types import Box, Clip
+
+COLUMNS = ("id", "video", "audio", "speaker", "language", "split", "text", "box", "sha256")
+REQUIRED = ("id", "video")
+SHOWN_PROBLEMS = 20
+ID_BYTES = 100  # two ids, a joint and an ending still make a file name of at most 255 bytes
+JOINTS = "+~"  # Case.id joins the ids of two clips with these
+UNSAFE_CATEGORIES = frozenset(
+    {"Cc", "Cs", "Zl", "Zp"}
+)  # control, surrogate, line and paragraph ends
+SETTLED_NS = 100_000_000  # a file changed less than this ago may change again within one clock tick
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an importer found: clips, and what it left out as (name, reason)."""
+
+    clips: list[Clip]
+    dropped: list[tuple[str, str]]
+
+
+def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
+    """The clips of a manifest in its order, with absolute paths; only those of `split` if given.
+
+    Files are looked up, not opened, and `sha256` is taken as it stands: `bench doctor` verifies it.
+    Raises BenchError with all problems of the file at once, as `file:line: column: problem`.
+    """
+    rows = _Rows(path)
+    clips = [clip for line, row in rows if (clip := rows.clip(line, row)) is not None]
+    rows.raise_problems()
+    if not clips:
+        raise BenchError(
+            f"{path}: has no clips. A manifest has a header and one line for each clip."
+        )
+    if split is None:
+        return clips
+    chosen = [clip for clip in clips if clip.split == split]
+    if not chosen:
+        known = ", ".join(sorted({clip.split for clip in clips if clip.split})) or "none at all"
+        raise BenchError(f"{path}: split: no clip has the split {split!r}. Here are: {known}.")
+    return chosen
+
+
+def write_manifest(path: Path, clips: Sequence[Clip], *, root: Path | None = None) -> None:
+    """Writes a manifest, whole or not at all; `root` is the folder of the media, if another one.
+
+    Raises BenchError for an id that is none or double and for files outside the root.
+    """
+    folder = path.parent.resolve()
+    place = folder if root is None else root.resolve()
+    if not clips:
+        raise BenchError(f"{path}: there are no clips to write.")
+    double = _first_double([check_id(clip.id) for clip in clips])
+    if double is not None:
+        raise BenchError(f"{path}: id: {double!r} stands for more than one clip.")
+    text = io.StringIO()
+    if place != folder:
+        inside = place.is_relative_to(folder)
+        text.write(f"# root: {place.relative_to(folder).as_posix() if inside else place}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for clip in clips:
+        video = _relative(clip.video, place, manifest=path)
+        audio = "" if clip.audio is None else _relative(clip.audio, place, manifest=path)
+        box = "" if clip.box is None else " ".join(f"{number:g}" for number in clip.box)
+        named = (clip.speaker, clip.language, clip.split, clip.text)
+        writer.writerow((clip.id, video, audio, *named, box, clip.sha256))
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(path, text.getvalue())
+
+
+def check_id(text: str) -> str:
+    """The text itself, if it can be a clip's id: one plain file-name component.
+
+    Blanks and unicode are fine. Raises BenchError for an empty id, more than 100 bytes, slashes, a
+    leading dot, blanks at the ends, control characters, and `+` or `~`, which join the ids of two
+    clips to the name of a case.
+    """
+    problem = _id_problem(text)
+    if problem:
+        raise BenchError(f"id {text!r}: {problem}.")
+    return text
+
+
+def plain_id(text: str) -> str:
+    """An id that resembles any text: what an id may not have becomes a hyphen.
+
+    Long texts keep both ends and carry a piece of their digest, so that different texts of the
+    same ends stay different.
+    """
+    mapped = "".join("-" if _is_unsafe(char) else char for char in text).strip()
+    if mapped.startswith("."):
+        mapped = "-" + mapped[1:]
+    data = mapped.encode()
+    if len(data) > ID_BYTES:
+        piece = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:8]
+        start, end = data[:44].decode(errors="ignore"), data[-44:].decode(errors="ignore")
+        mapped = f"{start}-{piece}-{end}".strip()
+    return mapped or "clip"
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, remembered in the cache under its path, size and time of change.
+
+    One small file per digest: a look-up is one read, and processes cannot disturb each other.
+    Raises BenchError if the file cannot be read.
+    """
+    try:
+        before = path.stat()
+        key = f"{os.path.abspath(path)}\0{before.st_size}\0{before.st_mtime_ns}"  # noqa: PTH100
+        name = hashlib.sha256(os.fsencode(key)).hexdigest()
+        note = cache_dir() / "digests" / name[:2] / name[2:]
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            known = note.read_text(encoding="ascii").strip()
+            if _DIGEST.fullmatch(known):
+                return known
+        with path.open("rb") as file:
+            digest = _stream_digest(file)
+        after = path.stat()
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    is_same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    if is_same and time.time_ns() - after.st_mtime_ns > SETTLED_NS:
+        with contextlib.suppress(OSError):  # without a cache it is slower, nothing else
+            note.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(note, digest + "\n")
+    return digest
+
+
+def clip_digest(clip: Clip) -> str:
+    """The digest of a clip's content: the manifest's, else that of its file or two files."""
+    return clip.sha256 or content_digest(clip)
+
+
+def content_digest(clip: Clip) -> str:
+    """The digest of the files: of the video, or of both digests where the sound is apart."""
+    video = file_digest(clip.video)
+    if clip.audio is None:
+        return video
+    return hashlib.sha256(f"{video}\n{file_digest(clip.audio)}\n".encode()).hexdigest()
+
+
+class _Rows:
+    """One pass over a manifest, which collects problems instead of stopping at the first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        self._lines = _decoded(path).splitlines(keepends=True)
+        self._first_line_of: dict[str, int] = {}
+        self._real_folder: dict[str, str | None] = {}
+        self._skipped = 0
+        self._root = os.path.realpath(path.parent)
+        while self._skipped < len(self._lines) and self._lines[self._skipped].startswith("#"):
+            self._read_comment(self._lines[self._skipped])
+            self._skipped += 1
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, str]]]:
+        reader = csv.reader(self._lines[self._skipped :], strict=True)
+        line = self._skipped + 1
+        header: list[str] | None = None
+        try:
+            for cells in reader:
+                if not cells:
+                    pass
+                elif header is None:
+                    header = self._checked_header(line, [cell.strip() for cell in cells])
+                elif len(cells) != len(header):
+                    self._add(line, "", f"has {len(cells)} cells, the header has {len(header)}")
+                else:
+                    yield line, dict(zip(header, cells, strict=True))
+                line = self._skipped + reader.line_num + 1
+        except csv.Error as error:
+            self._add(line, "", f"is no csv: {error}. Put cells with commas or quotes into quotes")
+        if header is None and not self.problems:
+            raise BenchError(
+                f"{self.path}: is empty. The first line should be: {','.join(COLUMNS)}"
+            )
+
+    def clip(self, line: int, row: dict[str, str]) -> Clip | None:
+        """The clip of one row, or None where the row has a problem."""
+        known = len(self.problems)
+        identity = row["id"]
+        if problem := _id_problem(identity):
+            self._add(line, "id", f"{identity!r}: {problem}")
+        first = self._first_line_of.setdefault(identity, line)
+        if first != line:
+            self._add(line, "id", f"{identity!r} stands in line {first} already. Ids are unique")
+        video = self._file(line, "video", row["video"])
+        audio = self._file(line, "audio", row["audio"]) if row.get("audio") else None
+        box = self._box(line, row["box"]) if row.get("box", "").strip() else None
+        sha256 = row.get("sha256", "").strip().lower()
+        if sha256 and not _DIGEST.fullmatch(sha256):
+            self._add(line, "sha256", f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits")
+        if len(self.problems) > known or video is None:
+            return None
+        named = {name: row.get(name, "") for name in ("speaker", "language", "split", "text")}
+        return Clip(identity, video, audio, **named, box=box, sha256=sha256)
+
+    def raise_problems(self) -> None:
+        """Raises one BenchError that names all problems, the first twenty in full."""
+        if not self.problems:
+            return
+        shown = self.problems[:SHOWN_PROBLEMS]
+        if len(self.problems) > len(shown):
+            shown.append(f"{self.path}: and {len(self.problems) - len(shown)} more problems.")
+        raise BenchError("\n".join(shown))
+
+    def _add(self, line: int, column: str, problem: str) -> None:
+        key = f" {column}:" if column else ""
+        self.problems.append(f"{self.path}:{line}:{key} {problem}.")
+
+    def _read_comment(self, text: str) -> None:
+        key, _, value = text[1:].partition(":")
+        if key.strip() != "root":
+            return
+        folder = os.path.join(self.path.parent, os.path.expanduser(value.strip()))  # noqa: PTH111, PTH118
+        self._root = os.path.realpath(folder)
+        if not os.path.isdir(self._root):  # noqa: PTH112
+            self._add(
+                self._skipped + 1,
+                "root",
+                f"there is no folder {value.strip()!r}. Name the folder that the paths start from",
+            )
+
+    def _checked_header(self, line: int, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in COLUMNS:
+                near = difflib.get_close_matches(name.lower(), COLUMNS, n=1)
+                meant = f" Did you mean {near[0]!r}?" if near else ""
+                self._add(line, name, f"unknown column.{meant} Columns are {', '.join(COLUMNS)}")
+        if double := _first_double(names):
+            self._add(line, double, "this column stands twice")
+        if missing := [name for name in REQUIRED if name not in names]:
+            self._add(line, missing[0], f"column missing. Required are {' and '.join(REQUIRED)}")
+        if self.problems:  # rows under a wrong header would only repeat its problems
+            self.raise_problems()
+        return names
+
+    def _file(self, line: int, column: str, text: str) -> Path | None:
+        problem = self._path_problem(text)
+        if problem:
+            self._add(line, column, f"{text!r} {problem}")
+            return None
+        return Path(self._root, text)
+
+    def _path_problem(self, text: str) -> str:
+        if not text:
+            return "names no file. Put the path of the file, relative to the manifest's root"
+        if "\0" in text:
+            return "has a zero character"
+        if text.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[\\/]", text):
+            return "is absolute. Paths are relative to the manifest's root"
+        if ".." in text.replace("\\", "/").split("/"):
+            return "leads upwards. Paths stay under the manifest's root, without '..'"
+        # Folders are resolved once, files are only looked up: 15,000 rows take a fraction of a second.
+        full = f"{self._root}/{text}"
+        folder = os.path.dirname(full)  # noqa: PTH120
+        if folder not in self._real_folder:
+            real = os.path.realpath(folder)
+            self._real_folder[folder] = real if self._is_inside(real) else None
+        if self._real_folder[folder] is None:
+            return self._outside(folder)
+        if not os.path.isfile(full):  # noqa: PTH113
+            return f"is not a file under {self._root}"
+        if os.path.islink(full) and not self._is_inside(os.path.realpath(full)):  # noqa: PTH114
+            return self._outside(full)
+        return ""
+
+    def _is_inside(self, real: str) -> bool:
+        return real == self._root or real.startswith(self._root.rstrip("/") + "/")
+
+    def _outside(self, place: str) -> str:
+        return (
+            f"is a link out of the root, to {os.path.realpath(place)}. "
+            "Let a first line '# root: FOLDER' name the folder that holds the files"
+        )
+
+    def _box(self, line: int, text: str) -> Box | None:
+        try:
+            x, y, width, height = (float(part) for part in text.replace(",", " ").split())
+        except ValueError:
+            self._add(line, "box", f"{text!r} is no box. Four numbers: x y width height, in pixels")
+            return None
+        if not all(map(math.isfinite, (x, y, width, height))) or width <= 0 or height <= 0:
+            self._add(line, "box", f"{text!r}: width and height must be above 0, and all finite")
+            return None
+        return (x, y, width, height)
+
+
+def _decoded(path: Path) -> str:
+    """The text of a manifest; spreadsheets' byte order mark and line ends are fine."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BenchError(f"{path}: cannot be read: {reason}. It should be a csv file.") from error
+    if not data.strip():
+        raise BenchError(f"{path}: is empty. The first line should be: {','.join(COLUMNS)}")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        bad = data[error.start : error.start + 1]
+        raise BenchError(
+            f"{path}:{line}: the byte {bad.hex()} is not utf-8. Save the file as utf-8."
+        ) from error
+
+
+def _id_problem(text: str) -> str:
+    if not text:
+        return "is empty. An id names one clip"
+    if len(text.encode(errors="replace")) > ID_BYTES:
+        return f"has {len(text.encode(errors='replace'))} bytes. At most {ID_BYTES} are allowed"
+    if text.startswith("."):
+        return "starts with a dot. An id is one plain file name"
+    if text != text.strip():
+        return "has blanks at its ends. Take them away"
+    unsafe = next((char for char in text if _is_unsafe(char)), None)
+    if unsafe is not None:
+        return f"has the character {unsafe!r}. An id is one plain file name without any of / \\ + ~"
+    return ""
+
+
+def _is_unsafe(char: str) -> bool:
+    return char in "/\\" + JOINTS or unicodedata.category(char) in UNSAFE_CATEGORIES
+
+
+def _first_double(names: Sequence[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def _relative(file: Path, root: Path, *, manifest: Path) -> str:
+    for candidate in (file.absolute(), file.resolve()):
+        if candidate.is_relative_to(root) and ".." not in candidate.parts:
+            return candidate.relative_to(root).as_posix()
+    raise BenchError(
+        f"{manifest}: {file} is not under the root {root}. "
+        "Give the folder that holds all files as root."
+    )
+
+
+def _stream_digest(file: io.BufferedReader) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes a file under a name of its own and renames it: readers never see half of it."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
