@@ -17,7 +17,7 @@ Values = Mapping[str, float | Sequence[float]]
 
 
 class Options(pydantic.BaseModel):
-    """Settings of a plugin, from the config's `options:`; unknown keys are errors, values frozen."""
+    """Settings of a plugin, from the config's `options:`; unknown keys are errors."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 

@@ -1,0 +1,86 @@
+"""Data sets by name: turns an entry of a config's `data:` into clips, wherever they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.config import Source, expand
+from bench.data.importers import IMPORTERS
+from bench.data.manifest import read_manifest
+from bench.errors import BenchError
+from bench.registry import closest
+from bench.types import Clip
+
+Progress = Callable[[int, int], None]  # clips made, clips wanted
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Clips under the name they have in tables.
+
+    origin: the manifest or folder they were read from, or the embedded corpus. stand_in: the
+    embedded corpus that takes the place of data that are not here, None where they are.
+    """
+
+    name: str
+    title: str
+    origin: str
+    stand_in: str | None
+    split: str | None
+    clips: tuple[Clip, ...]
+
+
+def open_source(
+    source: Source,
+    split: str | None,
+    folder: Path,
+    *,
+    clips: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The clips of one split of a source; paths are taken from `folder`, the config's own.
+
+    clips: how many an embedded corpus should make of the split, where not its usual number.
+    Raises BenchError where a variable is not set and there is no stand-in, where the split is
+    empty, or with everything that the manifest or importer finds wrong.
+    """
+    named = source.manifest or source.root
+    place = expand(named, folder) if named else None
+    stand_in = source.stand_in if named and place is None else None
+    corpus = source.corpus or stand_in
+    if named and place is None and corpus is None:
+        raise BenchError(
+            f"data '{source.name}': {named.split('/')[0]} is not set. Set it to where the data lie, "
+            "or name an embedded corpus as `stand_in:`."
+        )
+    if corpus is not None:
+        manifest = _build(corpus, split or "test", clips, progress)
+        found, origin = read_manifest(manifest), corpus
+    elif source.importer is not None:
+        assert place is not None
+        if source.importer not in IMPORTERS:
+            raise BenchError(
+                f"data '{source.name}': there is no importer '{source.importer}'. "
+                + closest(source.importer, IMPORTERS)
+            )
+        everything = IMPORTERS[source.importer](place).clips
+        found, origin = [c for c in everything if split in (None, c.split)], str(place)
+    else:
+        assert place is not None
+        found, origin = read_manifest(place, split=split), str(place)
+    if not found:
+        raise BenchError(f"data '{source.name}': {origin} has no clip in the split '{split}'.")
+    title = source.title or source.name
+    return Dataset(source.name, title, origin, stand_in, split, tuple(found))
+
+
+def _build(corpus: str, split: str, clips: int | None, progress: Progress | None) -> Path:
+    from bench.data import synth
+
+    if corpus not in synth.CORPORA:
+        raise BenchError(
+            f"there is no embedded corpus '{corpus}'. {closest(corpus, synth.CORPORA)}"
+        )
+    return synth.build(corpus, split, clips=clips, progress=progress)

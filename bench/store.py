@@ -1,0 +1,158 @@
+"""The store: a run folder with append-only records, one writer, and nothing lost by a kill.
+
+Records are JSON lines in full precision. A line that a kill tore off is cut away when the next run
+opens the folder for writing; every whole line stays for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from bench.errors import BenchError
+
+SCHEMA = 1
+GENERATIONS = "generations.jsonl"
+MEASUREMENTS = "measurements.jsonl"
+
+Record = Mapping[str, object]
+
+
+def read_records(path: Path) -> Iterator[dict[str, object]]:
+    """The whole records of a file, oldest first; a torn last line is passed over.
+
+    Raises BenchError for a damaged line elsewhere or a record of a newer schema.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return  # torn by a kill
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise BenchError(
+                    f"{path}:{number}: this line is no record ({error}). The file was changed by "
+                    "something else than `bench run`; restore it, or move it away to start anew."
+                ) from error
+            if record.get("schema", 0) > SCHEMA:
+                raise BenchError(
+                    f"{path}:{number}: written by a newer version (schema {record['schema']}, this "
+                    f"is {SCHEMA}). Upgrade talking-face-bench."
+                )
+            yield record
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes a JSON file at once or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(
+        json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    part.replace(path)
+
+
+class Store:
+    """A run folder opened for writing; `with Store(folder) as store`.
+
+    Knows, of each key, the last record's fields that planning needs, and no more, so that memory
+    stays small: for a generation its status, video and digests, for a measurement its status.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.generations: dict[str, dict[str, object]] = {}
+        self.measurements: dict[str, str] = {}
+        self._files: dict[str, IO[bytes]] = {}
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> Store:
+        """Takes the lock, cuts a torn last line away, and reads what is known."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / ".lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise BenchError(
+                f"{self.folder}: another `bench run` is writing here. Wait for it, or choose "
+                "another folder with --output."
+            ) from error
+        for name in (GENERATIONS, MEASUREMENTS):
+            path = self.folder / name
+            _cut_torn_line(path)
+            for record in read_records(path):
+                self._know(name, record)
+            self._files[name] = path.open("ab")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes the files and gives the lock back."""
+        for file in self._files.values():
+            file.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def append(self, name: str, record: Record) -> None:
+        """Adds one record; it has reached the system before this returns, so a kill keeps it."""
+        line = json.dumps({"schema": SCHEMA, **record}, sort_keys=True, ensure_ascii=False)
+        file = self._files[name]
+        file.write(line.encode() + b"\n")
+        file.flush()
+        self._know(name, record)
+
+    def manifest(self, value: object) -> None:
+        """Writes manifest.json: what was asked and what it ran on."""
+        write_json(self.folder / "manifest.json", value)
+
+    def _know(self, name: str, record: Record) -> None:
+        key = str(record["key"])
+        if name == GENERATIONS:
+            fields = ("status", "video", "sha256", "reference_sha256", "mouth")
+            self.generations[key] = {field: record.get(field) for field in fields}
+        else:
+            self.measurements[key] = str(record["status"])
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Cuts off what stands behind the last line end; only a kill in mid-write leaves such a rest."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        end = size
+        while end > 0:
+            start = max(0, end - 65_536)
+            file.seek(start)
+            at = file.read(end - start).rfind(b"\n")
+            if at >= 0:
+                end = start + at + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)
+
+
+@contextlib.contextmanager
+def fresh_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
