@@ -6,9 +6,9 @@ Layouts that are understood, also mixed:
 with word times, where they are, in `ROOT/align/s1/`, `ROOT/s1/align/` or `ROOT/alignments/s1/`.
 
 Splits come from ROOT/splits/{train,val,test_seen,test_unseen}.txt with lines `s1/bbaf2n`. Without
-that folder a fixed rule holds: the speakers s1, s2, s20 and s22 are `test_unseen` (the unseen speakers
-of LipNet, Assael et al. 2016); a clip of any other speaker goes by the digest of its id: the lowest
-6 % to `test_seen`, the next 4 % to `val`, all others to `train`.
+that folder a fixed rule holds: the speakers s1, s2, s20 and s22 are `test_unseen` (as in LipNet,
+Assael et al. 2016); a clip of any other speaker goes by the digest of its id: the lowest 6 % to
+`test_seen`, the next 4 % to `val`, all others to `train`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Manifests: the csv that says which clips a data set has; and the digests of files.
 
-The columns are `id,video,audio,speaker,language,split,text,box,sha256`, of which `id` and `video` are
-required. Paths are relative to the manifest's root: its own folder, or the folder that a first line
-`# root: FOLDER` names (for data sets on read-only disks). No path may lead out of the root.
+The columns are `id,video,audio,speaker,language,split,text,box,sha256`; of these `id` and `video`
+are required. Paths are relative to the manifest's root: its own folder, or the folder that a first
+line `# root: FOLDER` names (for data sets on read-only disks). No path may lead out of the root.
 """
 
 from __future__ import annotations
@@ -281,7 +281,7 @@ class _Rows:
             return "is absolute. Paths are relative to the manifest's root"
         if ".." in text.replace("\\", "/").split("/"):
             return "leads upwards. Paths stay under the manifest's root, without '..'"
-        # Folders are resolved once, files are only looked up: 15,000 rows take a fraction of a second.
+        # Folders are resolved once, files only looked up: 15,000 rows in a fraction of a second.
         full = f"{self._root}/{text}"
         folder = os.path.dirname(full)  # noqa: PTH120
         if folder not in self._real_folder:
