@@ -1,0 +1,391 @@
+"""Any external program as a method: its own interpreter, its own copy of a checkout, a time limit.
+
+The program never runs in our process. It gets two files (face and speech), writes a third, and what
+it prints is kept. Official command lines as configs: docs/plugins.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+
+import pydantic
+
+import bench
+
+FIELDS = ("face", "image", "speech", "output", "workdir", "checkout", "case", "frames", "seed")
+LINKED_BYTES = 16 << 20  # files of a checkout from this size on are linked, not copied: weights
+LEFT_OUT = frozenset({".git", "__pycache__"})  # neither copied nor part of the checkout's identity
+HIDDEN = ("PYTHONPATH", "PYTHONHOME")  # ours; they would break the program's own interpreter
+TAIL_LINES = 15  # of the log, in the message of a failure
+GRACE = 3.0  # seconds between asking a program to end and ending it
+
+
+class Command(bench.Method):
+    """Runs a program for each case and takes the video that it leaves behind.
+
+    Needs: the program, with everything that it needs, working on its own; `options.argv`.
+    Source: whatever program the config names; say it in the config's title of the method.
+    Weights: the program's own. Files of the checkout, and files that an argument names, enter the
+    key by their content, so that a changed file is a new method and nothing old is reused. The
+    interpreter's installed packages do not: give the method a new label when you change them.
+    Deviations: none; the program is run as it is.
+
+    The checkout is copied for each case, because research code writes into its own folder. Rule:
+    files below 16 MiB are copied; larger ones (weights) and links that lead out of the checkout are
+    linked, and the case fails if the program has written to a linked file; `.git` and `__pycache__`
+    are left out.
+    """
+
+    name, version, source = "command", "1", "an external program"
+    needs = ("a program that runs from a command line", "its interpreter, packages and weights")
+
+    class Options(bench.Options):
+        """How to call the program.
+
+        argv: program and arguments, run without a shell; `{...}` is filled in, see `FIELDS`; write
+            `{{` for a brace. {face}: the recording, mp4, 25 fps; {image}: its first frame, jpg;
+            {speech}: wav, 16 kHz, mono, 16 bit; {output}: where the mp4 is expected; {workdir}: a
+            folder of this case's own; {checkout}: this case's copy of the checkout; {case}: the
+            case's name; {frames}: how many frames are wanted; {seed}: a number for this case.
+        checkout: the program's folder; the program starts in this case's copy of it.
+        folder: where in that copy the program starts.
+        found: a glob, from there, of the video, for programs that choose its name themselves.
+        relative: give paths relative to where the program starts (for programs that stumble over
+            blanks or dots in a folder's name); otherwise they are absolute.
+        timeout: seconds until the program and all that it started are ended.
+        env: environment variables, added to the harness's own.
+        """
+
+        argv: tuple[str, ...] = pydantic.Field(min_length=1)
+        checkout: Path | None = None
+        folder: Path = Path()
+        found: str | None = None
+        relative: bool = False
+        timeout: float = pydantic.Field(default=600.0, gt=0)
+        env: Mapping[str, str] = {}
+
+        @pydantic.model_validator(mode="after")
+        def is_complete(self) -> Command.Options:
+            """The options, if every field is known and the output can be found."""
+            used = {field for argument in self.argv for field in fields_of(argument)}
+            if "output" not in used and self.found is None:
+                raise ValueError("argv has no {output}; add it, or say in `found` where to look")
+            if "checkout" in used and self.checkout is None:
+                raise ValueError("argv has {checkout}, but the option `checkout` is not given")
+            for key, path in (("folder", self.folder), ("found", Path(self.found or ""))):
+                if path.is_absolute() or ".." in path.parts:
+                    raise ValueError(f"{key} is {path}; expected a path inside the checkout")
+            return self
+
+    options: Options
+
+    def identity(self) -> Mapping[str, object]:
+        """Content digests of the checkout's files and of all files that arguments name."""
+        named = {path: _sha256(Path(path)) for path in sorted(_named_files(self.options.argv))}
+        checkout = self.options.checkout
+        return {"files": named, "checkout": None if checkout is None else tree_digest(checkout)}
+
+    def generate(self, job: bench.Job) -> bench.Generation:
+        """The program's video; raises BenchError with the log's last lines if there is none."""
+        scratch = Scratch.made(job.workdir, checkout=self.options.checkout)
+        cwd = scratch.root / self.options.folder
+        if not cwd.is_dir():
+            raise bench.BenchError(
+                f"command: options.folder is {self.options.folder}, which the checkout "
+                f"{self.options.checkout} does not have"
+            )
+        arguments = self._arguments(job, scratch, cwd)
+        seen = _matches(cwd, self.options.found)
+        log = job.workdir / "command.log"
+        environment, timeout = self._environment(), self.options.timeout
+        failure = run_group(arguments, cwd=cwd, env=environment, log=log, timeout=timeout)
+        text = log.read_text(encoding="utf-8", errors="replace")
+        job.log.info("%s\n%s", arguments, text)
+        failure = failure or scratch.damage() or ""
+        if failure:
+            raise bench.BenchError(f"command: {failure}{_tail(text)}")
+        return bench.Generation(video=self._output(job, cwd, seen, text))
+
+    def _arguments(self, job: bench.Job, scratch: Scratch, cwd: Path) -> list[str]:
+        """argv filled in, after writing the files that it mentions."""
+        used = {field for argument in self.options.argv for field in fields_of(argument)}
+        folder = scratch.root / "bench_job"
+        folder.mkdir()
+        paths = {
+            "face": folder / "face.mp4",
+            "image": folder / "face.jpg",
+            "speech": folder / "speech.wav",
+            "output": folder / "output.mp4",
+            "workdir": folder,
+            "checkout": scratch.root,
+        }
+        _write_face(job, paths["face"])
+        _write_sound(job.speech, paths["speech"])
+        if "image" in used:
+            _write_image(job.face.read()[0], paths["image"])
+        values = {name: str(path) for name, path in paths.items()}
+        if self.options.relative:
+            values = {name: os.path.relpath(path, cwd) for name, path in paths.items()}
+        values |= {"case": job.case.id, "frames": str(job.frames), "seed": str(job.seed)}
+        return [argument.format_map(values) for argument in self.options.argv]
+
+    def _environment(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+        return own | dict(self.options.env)
+
+    def _output(self, job: bench.Job, cwd: Path, seen: Seen, text: str) -> Path:
+        """The one new video; raises BenchError if there is none, several, or an unreadable one."""
+        path = job.workdir / SCRATCH / "bench_job" / "output.mp4"
+        if self.options.found is not None:
+            now = _matches(cwd, self.options.found)
+            new = sorted(each for each in now if seen.get(each) != now[each])
+            if len(new) > 1:
+                names = ", ".join(str(each.relative_to(cwd)) for each in new)
+                raise bench.BenchError(
+                    f"command: options.found {self.options.found!r} matches {len(new)} new files "
+                    f"({names}); narrow it to one"
+                )
+            if not new:
+                raise bench.BenchError(
+                    f"command: the program ended without an error but wrote no file that "
+                    f"options.found {self.options.found!r} matches in {cwd}{_tail(text)}"
+                )
+            path = new[0]
+        if not path.is_file():
+            raise bench.BenchError(
+                f"command: the program ended without an error but wrote no {path}{_tail(text)}"
+            )
+        _check_video(path, text)
+        return path
+
+
+SCRATCH = "checkout"  # the copy's name in the job's folder
+Stamp = tuple[int, int]  # size in bytes, time of change in nanoseconds
+Seen = dict[Path, Stamp]
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A job's own copy of a checkout. linked: the originals that it points to, as they were."""
+
+    root: Path
+    linked: Mapping[Path, Stamp]
+
+    @classmethod
+    def made(cls, workdir: Path, *, checkout: Path | None) -> Scratch:
+        """A copy in `workdir`, empty without a checkout; raises BenchError if that is no folder."""
+        root = workdir / SCRATCH
+        root.mkdir()
+        if checkout is None:
+            return cls(root, {})
+        linked: dict[Path, Stamp] = {}
+        source = _checkout_root(checkout)
+        for path in _tree(source):
+            target = root / path.relative_to(source)
+            if _is_linked(path, source):
+                original = path.resolve()
+                target.symlink_to(original)
+                linked[original] = _stamp(original)
+            elif path.is_symlink():
+                target.symlink_to(path.readlink())
+            elif path.is_dir():
+                target.mkdir()
+            else:
+                shutil.copy2(path, target)
+        return cls(root, linked)
+
+    def damage(self) -> str | None:
+        """A sentence that names an original which is no longer as it was; None if all are."""
+        for path, stamp in self.linked.items():
+            if not path.exists() or _stamp(path) != stamp:
+                return (
+                    f"the program changed {path}, which its copy of the checkout only links to, "
+                    "and which other cases use too; keep it out of the program's reach"
+                )
+        return None
+
+
+def run_group(
+    arguments: list[str], *, cwd: Path, env: Mapping[str, str], log: Path, timeout: float
+) -> str | None:
+    """Runs a program with all that it starts in a group of its own; a sentence if that failed.
+
+    Standard output and errors go to `log`. The whole group is ended when the time is up, and what
+    is left of it when the program itself ends or we are interrupted.
+    """
+    with log.open("wb") as file:
+        try:
+            process = subprocess.Popen(
+                arguments,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return f"options.argv begins with {arguments[0]!r}, which cannot be run: {error}"
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            _signal_group(process.pid, signal.SIGTERM)
+            _wait(process)
+            return f"the program was not done after {timeout:g} s (options.timeout) and was ended"
+        finally:
+            _signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+    if code < 0:
+        return f"the program was ended by {signal.Signals(-code).name}"
+    return f"the program ended with exit code {code}" if code else None
+
+
+def tree_digest(checkout: Path) -> str:
+    """The SHA-256 of a checkout: names and contents of its files, links by where they lead."""
+    source = _checkout_root(checkout)
+    running = hashlib.sha256()
+    for path in _tree(source):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        content = _sha256(path) if path.is_file() else f"link {path.readlink()}"
+        running.update(f"{path.relative_to(source).as_posix()}\0{content}\n".encode())
+    return running.hexdigest()
+
+
+def fields_of(argument: str) -> set[str]:
+    """The `{fields}` of one argument; raises ValueError on an unknown one."""
+    known = ", ".join("{" + field + "}" for field in FIELDS)
+    try:
+        parts = [part for part in Formatter().parse(argument) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"argument {argument!r}: {error}; write {{{{ for a brace") from error
+    for _, field, layout, conversion in parts:
+        if field not in FIELDS or layout or conversion:
+            raise ValueError(f"argument {argument!r} has {{{field}}}; known fields: {known}")
+    return {str(field) for _, field, _, _ in parts}
+
+
+def _checkout_root(checkout: Path) -> Path:
+    root = checkout.expanduser().resolve()
+    if not root.is_dir():
+        raise bench.BenchError(
+            f"command: options.checkout is {checkout}, which is no folder; "
+            "give the folder of the program's checkout"
+        )
+    return root
+
+
+def _tree(folder: Path) -> Iterator[Path]:
+    """Everything in a folder, parents before children, in a fixed order; links are not followed."""
+    for path in sorted(folder.iterdir()):
+        if path.name in LEFT_OUT:
+            continue
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from _tree(path)
+
+
+def _is_linked(path: Path, source: Path) -> bool:
+    if path.is_symlink():
+        return path.exists() and not path.resolve().is_relative_to(source)
+    return path.is_file() and path.stat().st_size >= LINKED_BYTES
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _sha256(path: Path) -> str:
+    from bench.data.manifest import file_digest  # remembers the digests of large files
+
+    return file_digest(path)
+
+
+def _named_files(argv: tuple[str, ...]) -> Iterator[str]:
+    """Arguments, and values of `--key=value` arguments, that are files on this machine."""
+    for argument in argv:
+        for text in {argument, argument.partition("=")[2]}:
+            path = Path(text)
+            if path.is_absolute() and path.is_file():
+                yield text
+
+
+def _matches(cwd: Path, pattern: str | None) -> Seen:
+    if pattern is None:
+        return {}
+    return {path: _stamp(path) for path in cwd.glob(pattern) if path.is_file()}
+
+
+def _write_face(job: bench.Job, target: Path) -> None:
+    if job.face.path is not None:
+        shutil.copyfile(job.face.path, target)
+        return
+    from bench import media
+
+    media.write_video(target, job.face.read(), sound=job.face.sound())
+
+
+def _write_sound(sound: bench.Sound, target: Path) -> None:
+    import wave
+
+    with wave.open(str(target), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(bench.SAMPLE_RATE)
+        file.writeframes(sound.astype("<i2").tobytes())
+
+
+def _write_image(frame: bench.Frame, target: Path) -> None:
+    import cv2
+
+    settings = [cv2.IMWRITE_JPEG_QUALITY, 100]
+    cv2.imwrite(str(target), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), settings)
+
+
+def _check_video(path: Path, text: str) -> None:
+    """Raises BenchError unless the file is a video with at least one frame that decodes."""
+    from bench import media
+
+    try:
+        media.probe(path)
+        has_frames = next(iter(media.iter_frames(path)), None) is not None
+    except bench.BenchError as error:
+        raise bench.BenchError(f"command: the program's output {error}{_tail(text)}") from error
+    if not has_frames:
+        raise bench.BenchError(f"command: the program's output {path} has no frames{_tail(text)}")
+
+
+def _tail(text: str) -> str:
+    lines = text.strip().splitlines()[-TAIL_LINES:]
+    return "; it printed nothing" if not lines else "; its last lines:\n" + "\n".join(lines)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return  # nothing of the group is left
+    except PermissionError:
+        return  # macOS says so for a group that holds only ended processes
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        return  # the caller kills it
+
+
+@bench.hookimpl
+def register_methods() -> list[type[bench.Method]]:
+    """The one method of this file."""
+    return [Command]
