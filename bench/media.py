@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import av.audio.stream
@@ -29,6 +30,7 @@ import av.error
 import av.stream
 import av.video.stream
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
@@ -97,7 +99,7 @@ class Decoded:
 
 
 def probe(path: Path) -> Probe:
-    """What the file says about its tracks; raises BenchError if it has neither picture nor sound."""
+    """What the file says about its tracks; raises BenchError without pictures and sound."""
     with _opened(path) as container:
         video = _video_stream(container)
         sound = container.streams.audio[0] if container.streams.audio else None
@@ -665,8 +667,9 @@ def _plane(picture: av.VideoFrame) -> Frame:
 
 def _display_matrix(raw: av.VideoFrame) -> tuple[int, int, int, int]:
     """a, b, c, d of x' = a x + c y, y' = b x + d y (ISO 14496-12, 16.16 fixed point)."""
+    side_data = cast("SideDataContainer", raw.side_data)  # PyAV's stubs type it as a dict of names
     try:
-        data = raw.side_data[SideDataType.DISPLAYMATRIX]
+        data = side_data[SideDataType.DISPLAYMATRIX]
     except KeyError:
         return (1, 0, 0, 1)
     numbers = np.frombuffer(bytes(data)[:36], "=i4").tolist()
