@@ -18,6 +18,7 @@ import re
 from pathlib import Path
 
 from bench.data.manifest import Imported, plain_id
+from bench.data.splits import outside_splits, read_splits
 from bench.errors import BenchError
 from bench.types import Clip
 
@@ -54,7 +55,8 @@ def import_grid(root: Path) -> Imported:
     """
     if not root.is_dir():
         raise BenchError(f"{root}: is no folder. Name the folder that holds GRID's speakers.")
-    splits = _read_splits(root / "splits")
+    lists = {split: root / "splits" / f"{split}.txt" for split in SPLITS}
+    splits = read_splits(lists, name_of=lambda line: line or None)
     dropped: list[tuple[str, str]] = []
     files: dict[str, Path] = {}
     for file in _videos(root):
@@ -73,9 +75,9 @@ def import_grid(root: Path) -> Imported:
             f"{root}: has no GRID clips. Looked for s1/*.mpg, s1/video/*.mpg, "
             "original/s1/*.mpg and video/s1/*.mp4."
         )
-    missing = [(name, f"in {splits[name]}.txt, but there is no file") for name in splits]
-    dropped += [(name, reason) for name, reason in missing if name not in files]
-    clips = [_clip(root, name, file, splits) for name, file in files.items()]
+    dropped += outside_splits(files, splits)
+    kept = [name for name in files if not splits or name in splits]
+    clips = [_clip(root, name, files[name], splits) for name in kept]
     return Imported(sorted(clips, key=lambda clip: clip.id), dropped)
 
 
@@ -87,7 +89,7 @@ def _clip(root: Path, name: str, file: Path, splits: dict[str, str]) -> Clip:
         file,
         speaker=speaker,
         language="en",
-        split=splits.get(name, "") if splits else _rule_split(speaker, identity),
+        split=splits[name] if splits else _rule_split(speaker, identity),
         text=_text(root, speaker, stem),
     )
 
@@ -102,20 +104,6 @@ def _speaker(relative: Path, root: Path) -> str | None:
     folders = [part for part in relative.parts[:-1] if part not in _NOT_SPEAKERS]
     candidates = [*folders, root.resolve().name] if not folders else folders[:1]
     return next((part for part in candidates if _SPEAKER.fullmatch(part)), None)
-
-
-def _read_splits(folder: Path) -> dict[str, str]:
-    """From `speaker/stem` to its split; empty without a folder of splits."""
-    splits: dict[str, str] = {}
-    for split in SPLITS:
-        file = folder / f"{split}.txt"
-        if not file.is_file():
-            continue
-        for line, text in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            name = text.strip()
-            if name and splits.setdefault(name, split) != split:
-                raise BenchError(f"{file}:{line}: {name} stands in {splits[name]}.txt already.")
-    return splits
 
 
 def _rule_split(speaker: str, identity: str) -> str:

@@ -1,0 +1,198 @@
+"""Pairs of a face and another clip's speech: frozen lists of others, and pairings by a seed.
+
+List formats: Wav2Lip's evaluation lists (`audio video` a line, audio first, names without endings)
+and ReSyncED's (`video audio`, with endings). Names are matched with clips by id or by the ends of
+their files' paths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from bench.errors import BenchError
+from bench.types import Clip
+
+Order: TypeAlias = Literal["audio video", "video audio"]
+Pair: TypeAlias = tuple[Clip, Clip]  # (whose face, whose speech)
+
+SHOWN_PROBLEMS = 20
+TRIES = 50  # clips looked at in search of another text, so that pairing stays linear
+_ENDINGS = (".mp4", ".avi", ".mpg", ".mov", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a")
+
+
+def read_pairs(path: Path, clips: Sequence[Clip], *, order: Order = "audio video") -> list[Pair]:
+    """The pairs of a list, in its order, as (face, speech); a pair that stands twice counts once.
+
+    The two names of a line are parted by a tab, else by blanks. Raises BenchError with all lines at
+    once that have no two names, an unknown or ambiguous name, or the same clip twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path}: cannot be read as utf-8 text: {error}.") from error
+    index = _by_name(clips)
+    pairs: dict[tuple[str, str], Pair] = {}
+    problems: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        found = _read_line(line, index, order)
+        if isinstance(found, str):
+            problems.append(f"{path}:{number}: {found}.")
+            continue
+        face, speech = found
+        pairs[(face.id, speech.id)] = found
+    if problems:
+        more = len(problems) - SHOWN_PROBLEMS
+        rest = [f"{path}: and {more} more problems."] if more > 0 else []
+        raise BenchError("\n".join(problems[:SHOWN_PROBLEMS] + rest))
+    if not pairs:
+        raise BenchError(f"{path}: has no pairs. Each line names two clips: {order}.")
+    return list(pairs.values())
+
+
+def seeded_pairs(clips: Sequence[Clip], seed: int, count: int | None = None) -> list[Pair]:
+    """Every clip's face with one other clip's speech, each speech once; `count` of them if given.
+
+    The speech is another speaker's in as many pairs as the speakers' shares allow, and has another
+    text where a few exchanges can reach that. Depends on ids and seed, not on the order of `clips`.
+    Fewer than two clips give no pair. Raises BenchError if `count` is more than there are clips.
+    """
+    if count is not None and not 0 < count <= len(clips):
+        raise BenchError(
+            f"pairs: count is {count}, and there are {len(clips)} clips. Ask for fewer."
+        )
+    if len(clips) < 2:
+        return []
+    groups = _groups(clips, seed)
+    faces = [clip for group in groups for clip in group]
+    # All clips of a speaker stand together; a turn by the longest such row takes as many clips as
+    # possible to another speaker, and no clip to itself.
+    turn = len(groups[0]) if len(groups) > 1 else 1
+    speeches = faces[turn:] + faces[:turn]
+    _part_texts(faces, speeches)
+    pairs = list(zip(faces, speeches, strict=True))
+    chosen = sorted(pairs, key=lambda pair: _mix(seed, pair[0].id))
+    return chosen[:count]
+
+
+def partner(clips: Sequence[Clip], seed: int) -> dict[str, Clip]:
+    """For each clip's id another clip, whose speech `mismatched` plays and `probe` speaks.
+
+    It is of the same speaker where there is one (so that the words differ and not the voice) and
+    has another text where one is near. A single clip has no partner and is left out.
+    """
+    groups = _groups(clips, seed)
+    everybody = [clip for group in groups for clip in group]
+    found: dict[str, Clip] = {}
+    start = 0
+    for group in groups:
+        for place, clip in enumerate(group):
+            own = _following(group, place)
+            other = _following(everybody, start + place)
+            candidates = own + other
+            if candidates:
+                found[clip.id] = next(
+                    (one for one in candidates if _differ(one, clip)), candidates[0]
+                )
+        start += len(group)
+    return found
+
+
+def _read_line(line: str, index: dict[str, list[Clip]], order: Order) -> Pair | str:
+    """The pair of a line as (face, speech), or what is wrong with it."""
+    names = line.strip().split("\t") if "\t" in line.strip() else line.split()
+    if len(names) != 2:
+        return f"has {len(names)} names. Each line names two clips: {order}"
+    clips: list[Clip] = []
+    for name in names:
+        matches = index.get(_bare(name), [])
+        if not matches:
+            return f"{name!r} is no clip of this data set"
+        if len(matches) > 1:
+            known = ", ".join(clip.id for clip in matches[:3])
+            return f"{name!r} may be several clips ({known}). Write more of the path, or the id"
+        clips += matches
+    first, second = clips
+    if first.id == second.id:
+        return f"both names are the clip {first.id!r}. A pair has two clips"
+    return (second, first) if order == "audio video" else (first, second)
+
+
+def _by_name(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+    """Clips by id and by every end of their paths, without the file's ending."""
+    index: defaultdict[str, list[Clip]] = defaultdict(list)
+    ids = {clip.id for clip in clips}
+    for clip in clips:
+        index[clip.id].append(clip)
+        names = set()
+        for file in (clip.video, clip.audio):
+            if file is not None:
+                parts = _bare(file.as_posix()).split("/")
+                names |= {"/".join(parts[-length:]) for length in range(1, min(5, len(parts)) + 1)}
+        for name in names - ids:
+            index[name].append(clip)
+    return index
+
+
+def _bare(name: str) -> str:
+    # Only known endings go: names without one may hold dots (section_2_000.40_002.98).
+    for ending in _ENDINGS:
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+            break
+    return name.removeprefix("./")
+
+
+def _groups(clips: Sequence[Clip], seed: int) -> list[list[Clip]]:
+    """The clips by speaker, both in an order that the seed mixes; the largest group first.
+
+    Clips without a speaker are one group.
+    """
+    by_speaker: defaultdict[str, list[Clip]] = defaultdict(list)
+    for clip in sorted(clips, key=lambda clip: _mix(seed, clip.id)):
+        by_speaker[clip.speaker].append(clip)
+    names = sorted(by_speaker, key=lambda name: (-len(by_speaker[name]), _mix(seed, name)))
+    return [by_speaker[name] for name in names]
+
+
+def _part_texts(faces: list[Clip], speeches: list[Clip]) -> None:
+    """Exchanges speeches of pairs with equal texts, without making any pair worse."""
+    count = len(faces)
+    for place in range(count):
+        if _differ(faces[place], speeches[place]):
+            continue
+        for step in range(1, min(TRIES, count)):
+            other = (place + step) % count
+            here, there = (faces[place], speeches[other]), (faces[other], speeches[place])
+            if not (_differ(*here) and _differ(*there)):
+                continue
+            now = _is_cross(faces[place], speeches[place]) + _is_cross(
+                faces[other], speeches[other]
+            )
+            if _is_cross(*here) + _is_cross(*there) < now:
+                continue
+            speeches[place], speeches[other] = speeches[other], speeches[place]
+            break
+
+
+def _following(row: list[Clip], place: int) -> list[Clip]:
+    """The next clips of a row that goes round, without the one at `place`."""
+    count = min(TRIES, len(row) - 1)
+    return [row[(place + step) % len(row)] for step in range(1, count + 1)]
+
+
+def _differ(one: Clip, other: Clip) -> bool:
+    return one.id != other.id and (not one.text or one.text != other.text)
+
+
+def _is_cross(one: Clip, other: Clip) -> bool:
+    return one.speaker != other.speaker
+
+
+def _mix(seed: int, name: str) -> str:
+    return hashlib.sha256(f"{seed}\0{name}".encode()).hexdigest()
