@@ -211,7 +211,7 @@ def _ladder_check(subject: Subject, ladder: Ladder, output: str) -> Callable[[],
         samples = [[each.sample for each in specimens]]
         samples += [[ladder.apply(each, step) for each in specimens] for step in ladder.steps]
         means = [_means(metric, each) for each in samples]
-        watched = [each for each in metric.outputs if _iswatched(each, output)]
+        watched = [each for each in metric.outputs if _is_watched(each, output)]
         if not watched:
             raise CheckFailed(f"no output has a direction, so none can see {ladder.name}")
         for each in watched:
@@ -220,7 +220,7 @@ def _ladder_check(subject: Subject, ladder: Ladder, output: str) -> Callable[[],
     return check
 
 
-def _iswatched(output: Output, wanted: str) -> bool:
+def _is_watched(output: Output, wanted: str) -> bool:
     if wanted:
         return output.name == wanted
     return output.better != "none" and not output.curve

@@ -11,13 +11,13 @@ A check that a plugin fails by design is named, with the reason, in its `known_f
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pydantic
@@ -239,7 +239,8 @@ def _check_options(plugin: type[Plugin]) -> None:
 def _check_import(plugin: type[Plugin]) -> None:
     """Imports the plugin's file in a new interpreter, as the registry would."""
     file = inspect.getfile(plugin)
-    if importlib.util.find_spec(plugin.__module__.partition(".")[0]) and "<" not in file:
+    # PathFinder looks at folders only; find_spec would also find a local file's invented name.
+    if PathFinder.find_spec(plugin.__module__.partition(".")[0]) is not None:
         load = f"importlib.import_module({plugin.__module__!r})"
     else:
         load = f"runpy.run_path({file!r})"

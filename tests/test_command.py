@@ -1,0 +1,326 @@
+"""The `command` method against a program that behaves like the official Wav2Lip command line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pydantic
+import pytest
+
+import bench
+from bench import media
+from bench.ladders import Specimen, talking_patterns
+from bench.types import Case, Clip
+from methods.command import LINKED_BYTES, Command, tree_digest
+
+PROGRAM = Path(__file__).parent / "programs" / "fake_wav2lip.py"
+OFFICIAL = (
+    sys.executable,
+    "inference.py",
+    "--checkpoint_path",
+    "checkpoints/wav2lip.pth",
+    "--face",
+    "{face}",
+    "--audio",
+    "{speech}",
+    "--outfile",
+    "{output}",
+    "--pads",
+    "0",
+    "10",
+    "0",
+    "0",
+)
+
+
+@pytest.fixture(scope="module")
+def clean() -> Specimen:
+    return talking_patterns(1, frames=12, size=64)[0]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder laid out like the official repository."""
+    folder = tmp_path / "Wav2Lip"
+    for name in ("temp", "results", "checkpoints", ".git", "__pycache__"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(PROGRAM, folder / "inference.py")
+    (folder / "temp" / "README.md").write_text("temporary files go here")
+    (folder / "checkpoints" / "wav2lip.pth").write_bytes(b"\xff weights")
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/master")
+    return folder
+
+
+def job_of(clean: Specimen, workdir: Path) -> bench.Job:
+    workdir.mkdir(parents=True)
+    path = workdir.parent / f"{workdir.name}-face.mp4"
+    frames, sound = clean.sample.video.read(), clean.sample.video.sound()
+    assert sound is not None
+    media.write_video(path, frames, sound=sound)
+    clip = Clip(id="pattern", video=path)
+    return bench.Job(
+        case=Case("test", "reconstruct", face=clip, speech=clip),
+        face=bench.Video(path),
+        speech=sound,
+        frames=len(frames),
+        workdir=workdir,
+        seed=3,
+        log=logging.getLogger("test"),
+    )
+
+
+def command(checkout: Path | None, **options: object) -> Command:
+    settings = {"argv": OFFICIAL, "checkout": checkout, "timeout": 60} | options
+    return Command(Command.Options.model_validate(settings))
+
+
+def video_of(generation: bench.Generation) -> Path:
+    assert isinstance(generation.video, Path)
+    return generation.video
+
+
+def test_takes_the_video_that_the_program_writes(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    job = job_of(clean, tmp_path / "job")
+    made = media.read_frames(video_of(command(checkout).generate(job)))
+    assert made.shape == (12, 64, 64, 3)
+    before = clean.sample.video.read()[:, 38:51, 22:41].mean()
+    assert made[:, 38:51, 22:41].mean() < before - 5  # the program darkens the mouth with the voice
+
+
+def test_the_program_works_in_a_copy_and_leaves_the_checkout_as_it_was(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    before = tree_digest(checkout)
+    job = job_of(clean, tmp_path / "job")
+    command(checkout).generate(job)
+    assert (job.workdir / "checkout" / "temp" / "result.avi").is_file()
+    assert not (checkout / "temp" / "result.avi").exists()
+    assert tree_digest(checkout) == before
+    assert not (job.workdir / "checkout" / ".git").exists()
+
+
+def test_two_jobs_of_one_checkout_do_not_meet(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    method = command(checkout)
+    first = video_of(method.generate(job_of(clean, tmp_path / "one")))
+    second = video_of(method.generate(job_of(clean, tmp_path / "two")))
+    assert first != second
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_large_files_are_linked_and_small_ones_copied(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    large = checkout / "checkpoints" / "large.pth"
+    large.write_bytes(b"\0" * LINKED_BYTES)
+    job = job_of(clean, tmp_path / "job")
+    command(checkout).generate(job)
+    folder = job.workdir / "checkout" / "checkpoints"
+    assert (folder / "large.pth").resolve() == large.resolve()
+    assert not (folder / "wav2lip.pth").is_symlink()
+
+
+def test_a_program_that_writes_to_linked_weights_fails_its_case(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / "elsewhere.pth"
+    weights.write_bytes(b"\xff weights kept outside of the checkout")
+    (checkout / "checkpoints" / "wav2lip.pth").unlink()
+    (checkout / "checkpoints" / "wav2lip.pth").symlink_to(weights)
+    method = command(checkout, env={"FAKE_MODE": "spoil"})
+    with pytest.raises(bench.BenchError, match=r"changed .*elsewhere\.pth"):
+        method.generate(job_of(clean, tmp_path / "job"))
+
+
+def test_a_failing_program_is_an_error_with_its_last_lines(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    method = command(checkout, env={"FAKE_MODE": "fail"})
+    job = job_of(clean, tmp_path / "job")
+    with pytest.raises(bench.BenchError, match="exit code 1") as caught:
+        method.generate(job)
+    assert "Face not detected! Ensure" in str(caught.value)
+    assert "Using cpu for inference" in (job.workdir / "command.log").read_text()
+
+
+def test_a_crashing_program_is_an_error_that_names_the_signal(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    method = command(checkout, env={"FAKE_MODE": "crash"})
+    with pytest.raises(bench.BenchError, match="SIGSEGV"):
+        method.generate(job_of(clean, tmp_path / "job"))
+
+
+def test_a_hanging_program_is_ended_with_all_that_it_started(
+    clean: Specimen, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("methods.command.GRACE", 0.2)
+    child = tmp_path / "child.pid"
+    environment = {"FAKE_MODE": "hang", "FAKE_CHILD": str(child)}
+    method = command(checkout, env=environment, timeout=5)
+    began = time.monotonic()
+    with pytest.raises(bench.BenchError, match=r"not done after 5 s \(options.timeout\)"):
+        method.generate(job_of(clean, tmp_path / "job"))
+    assert time.monotonic() - began < 15
+    assert is_gone(int(child.read_text()))
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, within two seconds; one that nobody has fetched yet counts."""
+    for _ in range(20):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        state = Path(f"/proc/{pid}/stat")
+        if state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_program_that_writes_nothing_is_an_error_that_names_the_file(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    method = command(checkout, env={"FAKE_MODE": "silent"})
+    with pytest.raises(bench.BenchError, match=r"wrote no .*output\.mp4"):
+        method.generate(job_of(clean, tmp_path / "job"))
+
+
+def test_a_program_that_writes_no_video_is_an_error(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    method = command(checkout, env={"FAKE_MODE": "garbage"})
+    with pytest.raises(bench.BenchError, match=r"output\.mp4"):
+        method.generate(job_of(clean, tmp_path / "job"))
+
+
+def test_found_takes_the_new_file_and_not_one_that_the_checkout_came_with(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    (checkout / "results" / "from_last_week.mp4").write_bytes(b"stale")
+    method = command(checkout, found="results/*.mp4", env={"FAKE_MODE": "elsewhere"})
+    path = video_of(method.generate(job_of(clean, tmp_path / "job")))
+    assert path.name == "named_by_itself.mp4"
+
+
+def test_found_without_a_new_file_is_an_error(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    (checkout / "results" / "from_last_week.mp4").write_bytes(b"stale")
+    method = command(checkout, found="results/*.mp4", env={"FAKE_MODE": "silent"})
+    with pytest.raises(bench.BenchError, match=r"no file that options\.found"):
+        method.generate(job_of(clean, tmp_path / "job"))
+
+
+def test_relative_paths_keep_blanks_and_dots_of_our_folders_from_the_program(
+    clean: Specimen, checkout: Path, tmp_path: Path
+) -> None:
+    job = job_of(clean, tmp_path / "run v1.2" / "job")
+    argv = (*OFFICIAL[:2], "--face_det_batch_size", "4", *OFFICIAL[2:])
+    made = command(checkout, argv=argv, relative=True).generate(job)
+    assert media.read_frames(video_of(made)).shape == (12, 64, 64, 3)
+    program = "import shutil, sys; print(sys.argv[1]); shutil.copy(sys.argv[1], sys.argv[2])"
+    other = job_of(clean, tmp_path / "run v1.2" / "other")
+    call = (sys.executable, "-c", program, "{face}", "{output}")
+    command(checkout, argv=call, folder="results", relative=True).generate(other)
+    assert (other.workdir / "command.log").read_text().strip() == "../bench_job/face.mp4"
+
+
+def test_an_interpreter_that_is_not_there_is_an_error_that_names_it(
+    clean: Specimen, tmp_path: Path
+) -> None:
+    method = command(None, argv=("/no/such/python", "{face}", "{output}"))
+    with pytest.raises(bench.BenchError, match="'/no/such/python', which cannot be run"):
+        method.generate(job_of(clean, tmp_path / "job"))
+
+
+def test_a_checkout_that_is_no_folder_is_an_error(clean: Specimen, tmp_path: Path) -> None:
+    with pytest.raises(bench.BenchError, match=r"options\.checkout is .*gone"):
+        command(tmp_path / "gone").generate(job_of(clean, tmp_path / "job"))
+
+
+def test_every_field_is_filled_in(clean: Specimen, tmp_path: Path) -> None:
+    program = (
+        "import sys, shutil, pathlib; face, image, speech, output, workdir, rest = sys.argv[1:7];"
+        "assert pathlib.Path(image).stat().st_size and pathlib.Path(speech).stat().st_size;"
+        "print(rest); shutil.copy(face, output)"
+    )
+    fields = ("{face}", "{image}", "{speech}", "{output}", "{workdir}", "{case} {frames} {seed}")
+    job = job_of(clean, tmp_path / "job")
+    command(None, argv=(sys.executable, "-c", program.replace("{", "{{"), *fields)).generate(job)
+    assert (job.workdir / "command.log").read_text().strip() == "pattern 12 3"
+
+
+def test_the_programs_interpreter_does_not_see_our_python_path(
+    clean: Specimen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/ours")
+    program = "import os, sys; sys.exit('PYTHONPATH' in os.environ or 'X' not in os.environ)"
+    argv = (sys.executable, "-c", program, "{output}")
+    with pytest.raises(bench.BenchError, match="ended without an error"):
+        command(None, argv=argv, env={"X": "1"}).generate(job_of(clean, tmp_path / "job"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"argv": []}, "at least 1"),
+        ({"argv": ["run", "{face}"]}, r"argv has no \{output\}"),
+        ({"argv": ["run", "{fase}", "{output}"]}, "{fase}"),
+        ({"argv": ["run", "{output!r}"]}, "known fields"),
+        ({"argv": ["run", "{output"]}, "for a brace"),
+        ({"argv": ["run", "{checkout}", "{output}"]}, "`checkout` is not given"),
+        ({"argv": ["run"], "found": "../*.mp4"}, "inside the checkout"),
+        ({"argv": ["run", "{output}"], "folder": "/tmp"}, "inside the checkout"),
+        ({"argv": ["run", "{output}"], "timeout": 0}, "greater than 0"),
+        ({"argv": ["run", "{output}"], "shell": True}, "Extra inputs"),
+    ],
+)
+def test_wrong_options_are_errors_before_anything_runs(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(pydantic.ValidationError, match=message):
+        Command.Options.model_validate(options)
+
+
+def test_a_changed_file_of_the_checkout_changes_the_identity(checkout: Path) -> None:
+    before = command(checkout).identity()
+    assert command(checkout).identity() == before
+    (checkout / ".git" / "HEAD").write_text("0" * 40)
+    assert command(checkout).identity() == before
+    weights = checkout / "checkpoints" / "wav2lip.pth"
+    weights.write_bytes(weights.read_bytes()[::-1])
+    assert command(checkout).identity() != before
+
+
+def test_a_changed_file_that_an_argument_names_changes_the_identity(tmp_path: Path) -> None:
+    weights = tmp_path / "model.pt"
+    weights.write_bytes(b"one")
+    method = command(None, argv=("run", f"--model_path={weights}", "{output}"))
+    before = method.identity()
+    weights.write_bytes(b"another")
+    assert method.identity() != before
+
+
+def test_the_speech_that_the_program_gets_is_the_jobs(clean: Specimen, tmp_path: Path) -> None:
+    import wave
+
+    job = job_of(clean, tmp_path / "job")
+    program = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
+    command(None, argv=(sys.executable, "-c", program, "{face}", "{output}", "{speech}")).generate(
+        job
+    )
+    with wave.open(str(job.workdir / "checkout" / "bench_job" / "speech.wav")) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16000, 1, 2)
+        got = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+    assert np.array_equal(got, job.speech)
