@@ -19,11 +19,11 @@ def make_cases(
 ) -> list[Case]:
     """All cases of a data set: those of each clip, then the cross pairs.
 
-    A clip's `other` (whose speech `probe` speaks and `mismatched` plays) is drawn once, by the seed.
-    pairs: a frozen list (face, speech) for `cross`; without one, `cross` pairs are drawn by the seed.
+    A clip's `other` (whose speech `probe` speaks and `mismatched` plays) is drawn by the seed.
+    pairs: a frozen list (face, speech) for `cross`; without one, pairs are drawn by the seed.
     A data set of one clip has no other speech, hence no probe and no cross case.
     """
-    others = partner(clips, seed)
+    others = partner(clips, seed=seed)
     cases: list[Case] = []
     for clip in clips:
         other = others.get(clip.id)
@@ -32,7 +32,7 @@ def make_cases(
         if "probe" in kinds and other is not None:
             cases.append(Case(dataset, "probe", clip, other, other))
     if "cross" in kinds and len(clips) > 1:
-        drawn = seeded_pairs(clips, seed, cross) if pairs is None else pairs
+        drawn = seeded_pairs(clips, seed=seed, count=cross) if pairs is None else pairs
         cases += [
             Case(dataset, "cross", face, speech, others.get(face.id)) for face, speech in drawn
         ]

@@ -53,6 +53,14 @@ class Registry:
         """The metric of that name; BenchError with suggestions if there is none."""
         return _named(self.metrics, name, "metric")
 
+    def plugin(self, name: str) -> type[Plugin]:
+        """The method or metric of that name; BenchError with suggestions if there is neither."""
+        known: dict[str, type[Plugin]] = {n: r.plugin for n, r in self.methods.items()}
+        known |= {n: r.plugin for n, r in self.metrics.items()}
+        if name not in known:
+            raise BenchError(f"there is no plugin '{name}'. {closest(name, known)}")
+        return known[name]
+
 
 def load_registry(files: Sequence[Path] = ()) -> Registry:
     """Imports every installed plugin (entry-point group `bench`) and the given local files.

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -59,16 +60,27 @@ def write_json(path: Path, value: object) -> None:
     part.replace(path)
 
 
+@dataclass(frozen=True)
+class Made:
+    """What planning needs of a generation's record; `mouth` is x0 y0 x1 y1, where known."""
+
+    status: str
+    video: str
+    sha256: str
+    reference_sha256: str | None
+    mouth: tuple[float, ...] | None
+
+
 class Store:
     """A run folder opened for writing; `with Store(folder) as store`.
 
-    Knows, of each key, the last record's fields that planning needs, and no more, so that memory
-    stays small: for a generation its status, video and digests, for a measurement its status.
+    Knows of each key the last record's fields that planning needs, and no more, so that memory
+    stays small: of a measurement, its status alone.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.generations: dict[str, dict[str, object]] = {}
+        self.generations: dict[str, Made] = {}
         self.measurements: dict[str, str] = {}
         self._files: dict[str, IO[bytes]] = {}
         self._lock: IO[bytes] | None = None
@@ -86,11 +98,9 @@ class Store:
                 "another folder with --output."
             ) from error
         for name in (GENERATIONS, MEASUREMENTS):
-            path = self.folder / name
-            _cut_torn_line(path)
-            for record in read_records(path):
-                self._know(name, record)
-            self._files[name] = path.open("ab")
+            _cut_torn_line(self.folder / name)
+            self._files[name] = (self.folder / name).open("ab")
+        self.read()
         return self
 
     def __exit__(
@@ -104,6 +114,12 @@ class Store:
             file.close()
         if self._lock is not None:
             self._lock.close()
+
+    def read(self) -> None:
+        """Reads what is known; needs no lock, so a plan can be shown while a run is writing."""
+        for name in (GENERATIONS, MEASUREMENTS):
+            for record in read_records(self.folder / name):
+                self._know(name, record)
 
     def append(self, name: str, record: Record) -> None:
         """Adds one record; it has reached the system before this returns, so a kill keeps it."""
@@ -120,14 +136,13 @@ class Store:
     def _know(self, name: str, record: Record) -> None:
         key = str(record["key"])
         if name == GENERATIONS:
-            fields = ("status", "video", "sha256", "reference_sha256", "mouth")
-            self.generations[key] = {field: record.get(field) for field in fields}
+            self.generations[key] = made(record)
         else:
             self.measurements[key] = str(record["status"])
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Cuts off what stands behind the last line end; only a kill in mid-write leaves such a rest."""
+    """Cuts off what stands behind the last line end: only a kill in mid-write leaves a rest."""
     if not path.exists():
         return
     with path.open("r+b") as file:
@@ -143,6 +158,18 @@ def _cut_torn_line(path: Path) -> None:
             end = start
         if end < size:
             file.truncate(end)
+
+
+def made(record: Record) -> Made:
+    """What planning needs of a generation's record."""
+    reference, mouth = record.get("reference_sha256"), record.get("mouth")
+    return Made(
+        str(record["status"]),
+        str(record["video"]),
+        str(record["sha256"]),
+        None if reference is None else str(reference),
+        tuple(float(edge) for edge in mouth) if isinstance(mouth, list | tuple) else None,
+    )
 
 
 @contextlib.contextmanager

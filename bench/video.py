@@ -65,6 +65,11 @@ class Video:
             self._track = self._tracker(self)
         return self._track
 
+    @property
+    def missing_faces(self) -> float | None:
+        """The share of frames without a face, in [0, 1]; None as long as nobody asked for faces."""
+        return None if self._track is None else self._track.missing
+
     def _file(self) -> Path:
         if self.path is None:
             raise BenchError("this video stands on arrays and has no file to read from")

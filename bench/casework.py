@@ -1,0 +1,426 @@
+"""The work on one case: its videos are made, conformed and measured; out come records.
+
+Stateless but for the loaded plugins, so that the same code serves one process or several. While a
+method computes, finished videos are encoded and the next case's recording is decoded in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bench.clock import Clock
+from bench.conform import Conformed, conform_clip, conform_output
+from bench.errors import BenchError, Undefined
+from bench.faces import tracker
+from bench.keys import file_sha256, seed_of
+from bench.paths import cache_dir
+from bench.plan import (
+    Plan,
+    PlannedCase,
+    PlannedMethod,
+    PlannedMetric,
+    Task,
+    generation_key,
+    measurement_key,
+)
+from bench.plugins import ClipMetric, Method, Metric, SetMetric, Values
+from bench.store import GENERATIONS, MEASUREMENTS, Made, Record, fresh_folder, made
+from bench.types import SAMPLES_PER_FRAME, Case, Clip, Generation, Job, Sample, Sound
+from bench.video import Video
+
+_Compute = Callable[[], Values]
+Written = tuple[str, Record]  # the file it goes to, and the record
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A case's material, conformed: the face recording, and how long the answer must be."""
+
+    face: Video
+    speech: Sound
+    other: Sound | None
+    frames: int
+    notes: tuple[str, ...]
+
+
+class CaseWorker:
+    """Works through tasks of one plan into one run folder; plugins are loaded on first use."""
+
+    def __init__(self, plan: Plan, folder: Path, device: str, clock: Clock) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._device = device
+        self._clock = clock
+        self._methods = {method.label: method for method in plan.methods}
+        self._metrics = {metric.label: metric for metric in plan.metrics}
+        self._loaded: dict[str, Method | Metric | Exception] = {}
+
+    def work(self, tasks: Sequence[Task]) -> Iterator[Written]:
+        """The records of all tasks, each as soon as it is known."""
+        with ThreadPoolExecutor(2, thread_name_prefix="bench") as pool:
+            try:
+                ahead = self._open_later(tasks[0], pool) if tasks else None
+                for task, following in zip(tasks, [*tasks[1:], None], strict=True):
+                    assert ahead is not None
+                    opened = _result(ahead)
+                    ahead = self._open_later(following, pool) if following else None
+                    yield from self._case(task, opened, pool)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def measure_set(
+        self, metric: PlannedMetric, key: str, samples: Iterable[tuple[PlannedCase, Made]]
+    ) -> Written:
+        """The record of a set metric over the videos of one method on one kind of case."""
+        record: dict[str, object] = {
+            "key": key,
+            "metric": metric.label,
+            "metric_key": metric.key,
+            "protocol": metric.protocol,
+            "reference_sha256": None,
+        }
+
+        def compute() -> Values:
+            plugin = self._plugin(metric)
+            assert isinstance(plugin, SetMetric)
+            plugin.reset()
+            for planned, video in samples:
+                reference = self._reference(planned.case) if metric.needs_reference else None
+                plugin.update(
+                    Sample(planned.case, self._video(video, planned.case.face), reference)
+                )
+            return plugin.compute()
+
+        return MEASUREMENTS, {**record, **self._measured(metric, compute)}
+
+    # ---- one case ---------------------------------------------------------------------------
+
+    def _case(
+        self, task: Task, opened: _Opened | Exception, pool: ThreadPoolExecutor
+    ) -> Iterator[Written]:
+        planned = self._plan.cases[task.index]
+        there = dict(task.made)
+        pending = [
+            (label, self._generate(self._methods[label], planned, opened, pool))
+            for label in task.generate
+        ]
+        for label, future in pending:
+            record = future.result()
+            yield GENERATIONS, record
+            if record["status"] == "ok":
+                there[label] = made(record)
+        reference = None if isinstance(opened, Exception) else opened.face
+        done: set[str] = set()
+        ready = [(label, there[label]) for label in task.measure if label in there]
+        videos = self._decoded([video for _, video in ready], planned, reference, pool)
+        for (label, known), video in zip(ready, videos, strict=True):
+            for name in task.measure[label]:
+                metric = self._metrics[name]
+                key = measurement_key(metric, known.sha256, known.reference_sha256)
+                if key not in done:
+                    done.add(key)
+                    yield MEASUREMENTS, self._measure(metric, key, planned, known, video, reference)
+
+    def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
+        return pool.submit(self._open, self._plan.cases[task.index].case)
+
+    def _open(self, case: Case) -> _Opened:
+        """Conforms and decodes the case's material. Raises BenchError if it cannot be used."""
+        with self._clock.busy():
+            face = self._conformed(case.face)
+            video = self._video_of(face, case.face)
+            video.read()
+            own = video.sound()
+            if case.kind == "reconstruct":
+                if own is None:
+                    raise BenchError(f"{case.face.video}: has no sound, so there is no speech.")
+                frames, speech = face.frames, own
+            else:
+                heard = self._sound(case.speech)
+                if heard is None:
+                    raise BenchError(f"{case.speech.video}: has no sound, so there is no speech.")
+                # `probe` is scored against the own video, so it is as long as that; `cross` is as
+                # long as its speech, and its last, partly filled frame keeps the speech's tail.
+                whole = math.ceil(len(heard) / SAMPLES_PER_FRAME)
+                frames, speech = (face.frames if case.kind == "probe" else whole), heard
+            other = self._sound(case.other) if case.other is not None else None
+        return _Opened(video, _exactly(speech, frames), other, frames, face.notes)
+
+    def _conformed(self, clip: Clip) -> Conformed:
+        return conform_clip(clip, cache=cache_dir())
+
+    def _sound(self, clip: Clip) -> Sound | None:
+        return Video(self._conformed(clip).path).sound()
+
+    def _video_of(self, conformed: Conformed, clip: Clip) -> Video:
+        return self._tracked(conformed.path, conformed.sha256, clip)
+
+    def _video(self, known: Made, clip: Clip) -> Video:
+        return self._tracked(self._folder / known.video, known.sha256, clip)
+
+    def _tracked(self, path: Path, sha256: str, clip: Clip) -> Video:
+        name = self._plan.loaded.config.faces
+        return Video(path, tracker=tracker(name, box=clip.box, cache=cache_dir()), sha256=sha256)
+
+    def _reference(self, case: Case) -> Video:
+        return self._video_of(self._conformed(case.face), case.face)
+
+    # ---- videos -----------------------------------------------------------------------------
+
+    def _generate(
+        self,
+        method: PlannedMethod,
+        planned: PlannedCase,
+        opened: _Opened | Exception,
+        pool: ThreadPoolExecutor,
+    ) -> Future[dict[str, object]]:
+        """Runs the method now and lets a thread conform, encode and digest what it returned."""
+        case = planned.case
+        place = Path(case.dataset) / method.label
+        target = self._folder / "videos" / place / f"{case.id}.mp4"
+        record: dict[str, object] = {
+            "key": generation_key(method, planned),
+            "method": method.label,
+            "method_key": method.key,
+            "case": case.id,
+            "case_key": planned.key,
+            "kind": case.kind,
+            "dataset": case.dataset,
+            "speaker": case.face.speaker,
+            "status": "failed",
+            "reason": None,
+            "traceback": None,
+            "video": target.relative_to(self._folder).as_posix(),
+            "sha256": "",
+            "reference_sha256": None,
+            "frames": None,
+            "mouth": None,
+            "conformed": [],
+            "seconds": {},
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        }
+        if isinstance(opened, Exception):
+            return _ready({**record, **_failure(opened)})
+        stack = contextlib.ExitStack()
+        try:
+            work = stack.enter_context(fresh_folder(self._folder / "work" / place / case.id))
+            log = stack.enter_context(_log(self._folder / "logs" / place / f"{case.id}.log"))
+            seed = seed_of(self._plan.loaded.config.seed, case.dataset, case.id)
+            job = Job(
+                case, opened.face, opened.speech, opened.frames, work, seed, log, opened.other
+            )
+            plugin = self._plugin(method)
+            assert isinstance(plugin, Method)
+            with self._clock.busy() as span:
+                generation = plugin.generate(job)
+        except Exception as error:
+            stack.close()
+            return _ready({**record, **_failure(error)})
+
+        def finish() -> dict[str, object]:
+            with stack:
+                try:
+                    return {**record, **self._finish(generation, job, target, span.seconds, opened)}
+                except Exception as error:
+                    return {**record, **_failure(error)}
+
+        return pool.submit(finish)
+
+    def _finish(
+        self, generation: Generation, job: Job, target: Path, seconds: float, opened: _Opened
+    ) -> dict[str, object]:
+        with self._clock.busy() as span:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            notes = conform_output(generation, job, target)
+            sha256 = file_sha256(target)
+        return {
+            "status": "ok",
+            "sha256": sha256,
+            "reference_sha256": job.face.sha256 if job.case.has_reference else None,
+            "frames": job.frames,
+            "mouth": _mouth(job.face),
+            "conformed": [*(f"source: {note}" for note in opened.notes), *notes],
+            "seconds": {"generate": seconds, "encode": span.seconds},
+        }
+
+    # ---- values -----------------------------------------------------------------------------
+
+    def _decoded(
+        self,
+        known: Sequence[Made],
+        planned: PlannedCase,
+        reference: Video | None,
+        pool: ThreadPoolExecutor,
+    ) -> Iterator[Video]:
+        """The videos in order, the next one being decoded while the last one is measured."""
+
+        def decode(item: Made) -> Video:
+            if reference is not None and item.sha256 == reference.sha256:
+                return reference  # the truth itself: already decoded
+            video = self._video(item, planned.case.face)
+            with self._clock.busy(), contextlib.suppress(BenchError):
+                video.read()  # a video that cannot be read says so to each metric
+                video.sound()
+            return video
+
+        futures: list[Future[Video]] = [pool.submit(decode, item) for item in known[:1]]
+        for following in [*known[1:], None]:
+            current = futures.pop()
+            video = current.result()
+            if following is not None:
+                futures.append(pool.submit(decode, following))
+            yield video
+
+    def _measure(
+        self,
+        metric: PlannedMetric,
+        key: str,
+        planned: PlannedCase,
+        known: Made,
+        video: Video,
+        reference: Video | None,
+    ) -> Record:
+        sample = Sample(planned.case, video, reference if metric.needs_reference else None)
+
+        def compute() -> Values:
+            plugin = self._plugin(metric)
+            assert isinstance(plugin, ClipMetric)
+            return plugin.measure(sample)
+
+        record = {
+            "key": key,
+            "metric": metric.label,
+            "metric_key": metric.key,
+            "protocol": metric.protocol,
+            "video_sha256": known.sha256,
+            "reference_sha256": known.reference_sha256 if metric.needs_reference else None,
+        }
+        seen = sample.reference or sample.video
+        measured = self._measured(metric, compute)
+        missing = seen.missing_faces if "faces" in metric.plugin.reads else None
+        return {**record, **measured, "faces_missing": missing}
+
+    def _measured(self, metric: PlannedMetric, compute: _Compute) -> dict[str, object]:
+        empty: dict[str, object] = {
+            "values": {},
+            "reason": None,
+            "traceback": None,
+            "faces_missing": None,
+        }
+        with self._clock.busy() as span:
+            try:
+                values = checked(metric.plugin, compute())
+                outcome: dict[str, object] = {"status": "ok", "values": values}
+            except Undefined as error:
+                outcome = {"status": "undefined", "reason": str(error)}
+            except Exception as error:
+                outcome = _failure(error)
+        return {**empty, **outcome, "seconds": span.seconds}
+
+    def _plugin(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
+        """The loaded plugin; if it cannot be loaded, the same error for each of its cells."""
+        key = f"{type(planned).__name__} {planned.label}"
+        if key not in self._loaded:
+            try:
+                plugin = planned.make()
+                with self._clock.busy():
+                    plugin.load(self._device)
+                    if isinstance(plugin, Method):
+                        self._prepare(plugin, planned.label)
+                self._loaded[key] = plugin
+            except Exception as error:
+                self._loaded[key] = error
+        loaded = self._loaded[key]
+        if isinstance(loaded, Exception):
+            raise loaded
+        return loaded
+
+    def _prepare(self, method: Method, label: str) -> None:
+        if type(method).prepare is Method.prepare:
+            return
+        workdir = self._folder / "work" / "prepared" / label
+        workdir.mkdir(parents=True, exist_ok=True)
+        clips = {item.case.face.id: item.case.face for item in self._plan.cases}
+        method.prepare(list(clips.values()), workdir, self._device)
+
+
+def checked(metric: type[Metric], values: Values) -> dict[str, object]:
+    """The values as the record keeps them. Raises BenchError where they break the declaration."""
+    declared = {output.name: output for output in metric.outputs}
+    if set(values) != set(declared):
+        raise BenchError(
+            f"metric {metric.name} returned {sorted(values)}, but declares {sorted(declared)}."
+        )
+    kept: dict[str, object] = {}
+    for name, value in values.items():
+        numbers = [float(v) for v in value] if isinstance(value, Sequence) else [float(value)]
+        if not all(map(math.isfinite, numbers)):
+            raise BenchError(
+                f"metric {metric.name}: {name} is not finite. Raise Undefined, with the reason, "
+                "where a sample has no value."
+            )
+        kept[name] = numbers if declared[name].curve else numbers[0]
+    return kept
+
+
+def _exactly(sound: Sound, frames: int) -> Sound:
+    """The sound cut, or filled up with silence, to that many frames."""
+    import numpy as np
+
+    wanted = frames * SAMPLES_PER_FRAME
+    if len(sound) >= wanted:
+        return sound[:wanted]
+    return np.concatenate([sound, np.zeros(wanted - len(sound), dtype=np.int16)])
+
+
+def _mouth(face: Video) -> list[float] | None:
+    """The mean mouth region, x0 y0 x1 y1, for the report's pictures; None if no face is found."""
+    try:
+        mean = face.faces().mouths.mean(axis=0)
+    except BenchError:
+        return None
+    return [round(float(edge), 1) for edge in mean]
+
+
+def _failure(error: BaseException) -> dict[str, object]:
+    """What a record says of a failure: the message a user needs, and the trace for who mends it."""
+    known = isinstance(error, BenchError)
+    reason = str(error) if known else f"{type(error).__name__}: {error}"
+    trace = None if known else "".join(traceback.format_exception(error))
+    return {"status": "failed", "reason": reason, "traceback": trace}
+
+
+def _ready(record: dict[str, object]) -> Future[dict[str, object]]:
+    future: Future[dict[str, object]] = Future()
+    future.set_result(record)
+    return future
+
+
+def _result(future: Future[_Opened]) -> _Opened | Exception:
+    try:
+        return future.result()
+    except Exception as error:
+        return error
+
+
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[logging.Logger]:
+    """A logger that writes to the job's own file, which is made with its first line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logger = logging.Logger(path.stem)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield logger
+    finally:
+        handler.close()

@@ -1,0 +1,381 @@
+"""The command line: `bench run configs/clr.yaml` and what belongs around it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.config import Loaded
+    from bench.data.manifest import Imported
+    from bench.types import Clip
+
+_F = TypeVar("_F", bound=Callable[..., object])
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+NOTHING_DONE = 2  # exit code: config, plugin or data is wrong, nothing was run
+SOME_FAILED = 1  # exit code: finished, with failed cells
+
+
+class _Commands(click.Group):
+    """Shows a BenchError as its message alone, and lists commands in the order of use."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except BenchError as error:
+            click.echo(
+                click.style("error: ", fg="red", bold=True, reset=True) + str(error), err=True
+            )
+            raise SystemExit(NOTHING_DONE) from error
+        except KeyboardInterrupt as error:
+            click.echo("\nstopped; what was recorded is kept, the same command goes on.", err=True)
+            raise SystemExit(130) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="talking-face-bench")
+def main() -> None:
+    """Compare audio-driven talking-face methods.
+
+    \b
+    Start here:
+      bench run configs/smoke.yaml     a small benchmark on made-up faces, in a minute
+      bench run configs/clr.yaml       the paper's comparison; the report opens from disk
+      bench list                       every method and metric, and what each needs
+      bench doctor MANIFEST            what is wrong with your clips, before a run
+
+    \b
+    Your own method or metric:
+      bench new metric flicker         a complete plugin, ready to install
+      bench check flicker              the contract tests every plugin must pass
+    """
+
+
+# ---- run, plan, report ----------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("config", type=_FILE)
+@click.option(
+    "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
+@click.option("--workers", default=1, show_default=True, help="Processes to share the cases.")
+@click.option("--retry", is_flag=True, help="Try failed cells again.")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", help="The report's language."
+)
+def run(
+    config: Path, output: Path | None, device: str, workers: int, retry: bool, lang: str
+) -> None:
+    """Make and measure what CONFIG asks for, then write the report.
+
+    Can be stopped at any time; the same command goes on where it stopped. Nothing is done twice.
+
+    \b
+    Exit code: 0 all cells have values or are undefined by definition, 1 finished with failed
+    cells, 2 nothing was run because config, plugin or data is wrong.
+
+    \b
+    Example: bench run configs/clr.yaml -o runs/clr
+    """
+    import reports
+    from bench import runner, terminal
+    from bench.plan import find_missing
+    from bench.store import Store
+
+    _quiet_libraries()
+    loaded, folder = _loaded(config, output)
+    with terminal.progress("making the embedded corpus") as corpus:
+        from bench.plan import make_plan
+
+        plan = make_plan(loaded, progress=corpus)
+    with Store(folder) as store:
+        missing = find_missing(plan, store, retry=retry)
+        terminal.show_plan(plan, missing, folder)
+        with terminal.cells(missing) as notify:
+            summary = runner.run(
+                plan, store, missing, device=_device(device), workers=workers, notify=notify
+            )
+        index = reports.build([folder], folder / "report", lang=lang)
+    terminal.show_summary(summary, reports.terminal_rows([folder]), index, folder)
+    sys.exit(summary.exit_code)
+
+
+@main.command()
+@click.argument("config", type=_FILE)
+@click.option(
+    "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
+)
+def plan(config: Path, output: Path | None) -> None:
+    """Say what CONFIG would run, what is there already, and how much is missing."""
+    from bench import terminal
+    from bench.plan import find_missing, make_plan
+    from bench.store import Store
+
+    loaded, folder = _loaded(config, output)
+    with terminal.progress("making the embedded corpus") as corpus:
+        made = make_plan(loaded, progress=corpus)
+    store = Store(folder)
+    store.read()
+    terminal.show_plan(made, find_missing(made, store), folder)
+
+
+@main.command()
+@click.argument("runs", type=_FOLDER, nargs=-1, required=True)
+@click.option("-o", "--output", type=_PATH, help="The report's folder. Default: RUN/report.")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", help="The report's language."
+)
+def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
+    """Write the report of one run folder, or one joint report of several.
+
+    \b
+    Example: bench report runs/clr runs/lrs2 -o runs/joint
+    """
+    import reports
+
+    if output is None and len(runs) > 1:
+        raise BenchError("several runs make one joint report: say where to with --output FOLDER.")
+    index = reports.build(list(runs), output or runs[0] / "report", lang=lang)
+    click.echo(index)
+
+
+# ---- plugins --------------------------------------------------------------------------------
+
+
+@main.command("list")
+@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
+def list_plugins(files: tuple[Path, ...]) -> None:
+    """Show every method and metric: version, source, outputs, what it needs."""
+    from bench import terminal
+    from bench.registry import load_registry
+
+    terminal.show_plugins(load_registry(files))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
+def check(name: str, files: tuple[Path, ...]) -> None:
+    """Run the contract checks on the method or metric NAME."""
+    from bench import checks, terminal
+    from bench.registry import load_registry
+
+    results = checks.run_checks(load_registry(files).plugin(name))
+    terminal.show_checks(name, results)
+    sys.exit(SOME_FAILED if any(result.status == "failed" for result in results) else 0)
+
+
+@main.group()
+def new() -> None:
+    """Write a complete, installable plugin to start from."""
+
+
+@new.command("method")
+@click.argument("name")
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+def new_method(name: str, folder: Path) -> None:
+    """Write a method plugin called NAME."""
+    _new("method", name, folder)
+
+
+@new.command("metric")
+@click.argument("name")
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+def new_metric(name: str, folder: Path) -> None:
+    """Write a metric plugin called NAME."""
+    _new("metric", name, folder)
+
+
+@main.command()
+@click.argument("config", type=_FILE)
+@click.option("-o", "--output", type=_PATH, help="Checkpoints and curves. Default: runs/<name>.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+def train(config: Path, output: Path | None, device: str, resume: bool) -> None:
+    """Train the network of the plugin that CONFIG names.
+
+    \b
+    Example: GRID_ROOT=~/grid bench train configs/train/sync_scorer.yaml
+    """
+    from bench.train_config import load_train_config, train_from
+
+    _quiet_libraries()
+    loaded = load_train_config(config)
+    folder = output or Path("runs") / loaded.config.name
+    weights = train_from(loaded, folder, device=_device(device), resume=resume, say=click.echo)
+    click.echo(weights)
+
+
+# ---- data and weights -----------------------------------------------------------------------
+
+
+@main.group()
+def data() -> None:
+    """Manifests: import a data set from disk, build CLR, make an embedded corpus."""
+
+
+@data.command("import")
+@click.argument("kind", type=click.Choice(["grid", "lrs2", "cmlr", "folder"]))
+@click.argument("root", type=_FOLDER)
+@click.option("-o", "--output", type=_PATH, help="The manifest. Default: <kind>.csv here.")
+def data_import(kind: str, root: Path, output: Path | None) -> None:
+    """Write the manifest of a data set that lies at ROOT."""
+    from bench import terminal
+    from bench.data.importers import IMPORTERS
+    from bench.data.manifest import write_manifest
+
+    imported: Imported = IMPORTERS[kind](root)
+    target = output or Path(f"{kind}.csv")
+    write_manifest(target, imported.clips, root=root)
+    terminal.show_import(imported, target)
+
+
+@data.group("build")
+def data_build() -> None:
+    """Build a data set by rules: the paper's CLR, or an embedded corpus."""
+
+
+@data_build.command("clr")
+@click.option("--cmlr", type=_FOLDER, required=True, help="CMLR as its authors give it out.")
+@click.option("--extra", type=_FOLDER, help="Further clips (sights of Guilin in the paper).")
+@click.option("-o", "--output", type=_PATH, default=Path("clr.csv"), show_default=True)
+def data_build_clr(cmlr: Path, extra: Path | None, output: Path) -> None:
+    """Apply the paper's rules for CLR and say what was kept and dropped, and why."""
+    from bench import terminal
+    from bench.data.clr import build_clr
+
+    terminal.show_account(build_clr(cmlr, extra, output), output)
+
+
+@data_build.command("synth")
+@click.argument("corpus", type=click.Choice(["synth-zh", "synth-en"]))
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test")
+@click.option("--clips", type=int, help="How many. Default: the split's usual number.")
+def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
+    """Make a split of an embedded corpus and print where its manifest is."""
+    from bench import terminal
+    from bench.data import synth
+
+    with terminal.progress(f"making {corpus} {split}") as made:
+        manifest = synth.build(corpus, split, clips=clips, progress=made)
+    click.echo(manifest)
+
+
+@main.command()
+@click.argument("manifest", type=_FILE)
+@click.option("--split", help="Only the clips of this split.")
+@click.option("--faces", type=click.Choice(["given", "haar", "yunet"]), default="haar")
+@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@click.option("--scorer", is_flag=True, help="Also: does the sync scorer work on these clips?")
+def doctor(manifest: Path, split: str | None, faces: str, workers: int, scorer: bool) -> None:
+    """Examine every clip of MANIFEST before a run: what is wrong with it, if anything.
+
+    \b
+    Looks at frame rate, length, sound (there, silent, as long as the picture), whether the file
+    decodes to its end, faces (how often, how large), flat and frozen stretches, cuts.
+    Exit code: 0 nothing wrong, 1 some clips are marked.
+    """
+    from bench import terminal
+    from bench.data.manifest import read_manifest
+    from bench.doctor import examine_all
+
+    clips = read_manifest(manifest, split=split)
+    with terminal.progress("examining") as step:
+        findings = []
+        for found in examine_all(clips, faces=faces, workers=workers):
+            findings.append(found)
+            step(len(findings), len(clips))
+    terminal.show_findings(findings)
+    works = _scorer_works(clips, faces) if scorer else True
+    sys.exit(SOME_FAILED if any(found.marks for found in findings) or not works else 0)
+
+
+@main.group()
+def weights() -> None:
+    """Weights that are fetched once: list them, pull one, verify what is here."""
+
+
+@weights.command("list")
+def weights_list() -> None:
+    """Show every weights file: size, digest, licence, source, what needs it, whether it is here."""
+    from bench import terminal
+    from bench import weights as table
+
+    terminal.show_weights(table.listing())
+
+
+@weights.command("pull")
+@click.argument("name")
+def weights_pull(name: str) -> None:
+    """Download NAME (goes on where it stopped), verify its digest, put it in place."""
+    from bench import weights as table
+
+    click.echo(table.pull(name))
+
+
+@weights.command("verify")
+def weights_verify() -> None:
+    """Check the digest of every weights file that is here; exit code 1 if one is damaged."""
+    from bench import terminal
+    from bench import weights as table
+
+    states = table.listing()
+    terminal.show_weights(states)
+    sys.exit(SOME_FAILED if any(state.status == "damaged" for state in states) else 0)
+
+
+# ---- shared by the commands -----------------------------------------------------------------
+
+
+def _loaded(config: Path, output: Path | None) -> tuple[Loaded, Path]:
+    from bench.config import load_config
+
+    loaded = load_config(config)
+    return loaded, output or Path("runs") / loaded.config.name
+
+
+def _device(named: str) -> str:
+    if named != "auto":
+        return named
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _new(kind: str, name: str, folder: Path) -> None:
+    from bench.scaffold import new_plugin
+
+    made = new_plugin(kind, name, folder)
+    click.echo(f"{made}: a complete {kind}. Next: pip install -e {made} && bench check {name}")
+
+
+def _scorer_works(clips: list[Clip], faces: str) -> bool:
+    from bench import terminal
+    from bench.scorer_check import check_scorer
+
+    validity = check_scorer(clips, faces)
+    terminal.show_validity(validity)
+    return validity.works
+
+
+def _quiet_libraries() -> None:
+    """Keeps native libraries from writing warnings into the progress bar."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    import av
+
+    av.logging.set_level(av.logging.PANIC)

@@ -1,0 +1,45 @@
+"""A clock that tells how long at least one of several threads was busy with real work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Span:
+    """The seconds of one piece of work; filled in when it ends."""
+
+    seconds: float = 0.0
+
+
+class Clock:
+    """Adds up the time in which any thread was busy; what is left of the wall time is overhead."""
+
+    def __init__(self) -> None:
+        self.busy_seconds = 0.0
+        self._active = 0
+        self._since = 0.0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def busy(self) -> Iterator[Span]:
+        """Times one piece of decoding, encoding or a plugin's own compute."""
+        span = Span()
+        start = time.perf_counter()
+        with self._lock:
+            if self._active == 0:
+                self._since = start
+            self._active += 1
+        try:
+            yield span
+        finally:
+            end = time.perf_counter()
+            span.seconds = end - start
+            with self._lock:
+                self._active -= 1
+                if self._active == 0:
+                    self.busy_seconds += end - self._since

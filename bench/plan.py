@@ -1,0 +1,299 @@
+"""The plan: every cell that a config asks for, each with the key under which its record is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.cases import make_cases
+from bench.config import Loaded, PluginEntry, expand
+from bench.conform import CONFORM_VERSION
+from bench.data.manifest import file_digest
+from bench.data.pairs import read_pairs
+from bench.data.sources import Dataset, Progress, open_source
+from bench.errors import BenchError
+from bench.faces import FACES_VERSION
+from bench.keys import digest, file_sha256
+from bench.plugins import Method, Metric, Options, Plugin, SetMetric
+from bench.registry import Registered
+from bench.store import Made, Store
+from bench.types import Case, Clip
+from bench.weights import TABLE
+
+
+@dataclass(frozen=True)
+class PlannedMethod:
+    """A method with its settings; `key` covers everything of it that changes its videos."""
+
+    label: str
+    title: str
+    plugin: type[Method]
+    origin: str
+    options: Options
+    key: str
+
+    def make(self) -> Method:
+        """A fresh instance, not yet loaded."""
+        return self.plugin(self.options)
+
+
+@dataclass(frozen=True)
+class PlannedMetric:
+    """A metric with its settings; `protocol` has the detector's name filled in."""
+
+    label: str
+    title: str
+    plugin: type[Metric]
+    origin: str
+    options: Options
+    protocol: str
+    key: str
+
+    def make(self) -> Metric:
+        """A fresh instance, not yet loaded."""
+        return self.plugin(self.options)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it measures sets of clips rather than clips."""
+        return issubclass(self.plugin, SetMetric)
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it compares with the own video."""
+        return "reference" in self.plugin.reads
+
+    def measures(self, case: Case) -> bool:
+        """Whether this metric applies to that kind of case."""
+        return case.has_reference or not self.needs_reference
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A case and the key of everything in it that changes the videos made for it."""
+
+    case: Case
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a run: cases times methods, and what is measured on each."""
+
+    loaded: Loaded
+    datasets: tuple[Dataset, ...]
+    methods: tuple[PlannedMethod, ...]
+    metrics: tuple[PlannedMetric, ...]
+    cases: tuple[PlannedCase, ...]
+
+    @property
+    def clip_metrics(self) -> tuple[PlannedMetric, ...]:
+        """The metrics with a value for each clip."""
+        return tuple(metric for metric in self.metrics if not metric.is_set)
+
+    @property
+    def set_metrics(self) -> tuple[PlannedMetric, ...]:
+        """The metrics with one value for a set of clips."""
+        return tuple(metric for metric in self.metrics if metric.is_set)
+
+    def answers(self, case: Case) -> tuple[PlannedMethod, ...]:
+        """The methods that this kind of case is put to."""
+        return tuple(method for method in self.methods if case.kind in method.plugin.kinds)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is left to do for one case: videos to make, and what to measure on those that are there.
+
+    measure: by method label, the labels of the metrics whose value is missing.
+    """
+
+    index: int
+    generate: tuple[str, ...]
+    measure: Mapping[str, tuple[str, ...]]
+    made: Mapping[str, Made]
+
+    @property
+    def cells(self) -> int:
+        """How many records this task will write, as far as can be told before."""
+        return len(self.generate) + sum(map(len, self.measure.values()))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a plan lacks in a store, counted in cells."""
+
+    tasks: tuple[Task, ...]
+    videos: int
+    videos_planned: int
+    values: int
+    values_planned: int
+
+
+def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
+    """The plan of a config: opens its data (building embedded corpora) and keys every part."""
+    config, folder = loaded.config, loaded.path.parent
+    datasets: list[Dataset] = []
+    cases: list[PlannedCase] = []
+    problems: list[str] = []
+    for index, entry in enumerate(config.data):
+        try:
+            dataset = open_source(entry, entry.split, folder, progress=progress)
+            clips = [_with_digest(clip) for clip in dataset.clips[: entry.limit]]
+            pairs = None
+            if entry.pairs is not None:
+                order, path = entry.pairs_order, expand(entry.pairs, folder)
+                pairs = read_pairs(path or Path(entry.pairs), clips, order=order)
+        except BenchError as error:
+            problems.append(f"{loaded.path}: data[{index}]: {error}")
+            continue
+        datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
+        made = make_cases(
+            entry.name,
+            clips,
+            kinds=config.cases.kinds,
+            seed=config.seed,
+            pairs=pairs,
+            cross=config.cases.cross,
+        )
+        cases += [PlannedCase(case, _case_key(case, loaded)) for case in made]
+    if problems:
+        raise BenchError("\n".join(problems))
+    return Plan(
+        loaded,
+        tuple(datasets),
+        tuple(
+            _method(entry, loaded.registry.methods[entry.name], options)
+            for entry, options in zip(config.methods, loaded.method_options, strict=True)
+        ),
+        tuple(
+            _metric(entry, loaded.registry.metrics[entry.name], options, config.faces)
+            for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
+        ),
+        tuple(cases),
+    )
+
+
+def generation_key(method: PlannedMethod, case: PlannedCase) -> str:
+    """The key of one video."""
+    return hashlib.sha256(f"{method.key} {case.key}".encode()).hexdigest()
+
+
+def measurement_key(metric: PlannedMetric, video_sha256: str, reference_sha256: str | None) -> str:
+    """The key of one measurement: the metric and what it looks at, never the method."""
+    reference = reference_sha256 if metric.needs_reference else None
+    return hashlib.sha256(f"{metric.key} {video_sha256} {reference}".encode()).hexdigest()
+
+
+def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
+    """What is left to do. `retry` takes failed cells up again; else a failure counts as done."""
+    tasks: list[Task] = []
+    videos = values = videos_planned = values_planned = 0
+    existing = _existing_videos(store.folder)
+    for index, planned in enumerate(plan.cases):
+        metrics = [metric for metric in plan.clip_metrics if metric.measures(planned.case)]
+        generate: list[str] = []
+        measure: dict[str, tuple[str, ...]] = {}
+        made: dict[str, Made] = {}
+        for method in plan.answers(planned.case):
+            videos_planned += 1
+            values_planned += len(metrics)
+            known = store.generations.get(generation_key(method, planned))
+            if known is None or (known.status != "ok" and retry):
+                generate.append(method.label)
+            elif known.status == "ok" and known.video not in existing:
+                generate.append(method.label)  # the file was taken away
+            elif known.status == "ok":
+                left = tuple(
+                    metric.label for metric in metrics if _is_open(metric, known, store, retry)
+                )
+                if left:
+                    measure[method.label], made[method.label] = left, known
+                values += len(left)
+                continue
+            else:
+                continue  # failed before, and not asked for again
+            videos += 1
+            values += len(metrics)
+            measure[method.label] = tuple(metric.label for metric in metrics)
+        if generate or measure:
+            tasks.append(Task(index, tuple(generate), measure, made))
+    return Missing(tuple(tasks), videos, videos_planned, values, values_planned)
+
+
+def _is_open(metric: PlannedMetric, known: Made, store: Store, retry: bool) -> bool:
+    status = store.measurements.get(measurement_key(metric, known.sha256, known.reference_sha256))
+    return status is None or (status == "failed" and retry)
+
+
+def _existing_videos(folder: Path) -> set[str]:
+    """The run folder's video files, as records name them."""
+    return {path.relative_to(folder).as_posix() for path in (folder / "videos").rglob("*.mp4")}
+
+
+def _with_digest(clip: Clip) -> Clip:
+    """The clip with its content's digest; a file that is not there costs its own cells later."""
+    if clip.sha256:
+        return clip
+    files = [clip.video] if clip.audio is None else [clip.video, clip.audio]
+    try:
+        found = [file_digest(file) for file in files]
+    except (OSError, BenchError):
+        return dataclasses.replace(clip, sha256=digest(["missing", str(clip.video)]))
+    return dataclasses.replace(clip, sha256=found[0] if len(found) == 1 else digest(found))
+
+
+def _case_key(case: Case, loaded: Loaded) -> str:
+    return digest(
+        {
+            "kind": case.kind,
+            "face": [case.face.sha256, case.face.box],
+            "speech": case.speech.sha256,
+            "other": case.other.sha256 if case.other else None,
+            "seed": loaded.config.seed,
+            "faces": [loaded.config.faces, FACES_VERSION],
+            "conform": CONFORM_VERSION,
+        }
+    )
+
+
+def _method(entry: PluginEntry, registered: Registered[Method], options: Options) -> PlannedMethod:
+    key = digest(_identity(registered, registered.plugin(options)))
+    title = entry.title or getattr(registered.plugin, "title", "") or entry.key
+    return PlannedMethod(entry.key, title, registered.plugin, registered.origin, options, key)
+
+
+def _metric(
+    entry: PluginEntry, registered: Registered[Metric], options: Options, faces: str
+) -> PlannedMetric:
+    plugin = registered.plugin(options)
+    protocol = plugin.protocol.replace("{faces}", faces)
+    identity = {**_identity(registered, plugin), "protocol": protocol}
+    if "faces" in registered.plugin.reads:
+        identity["faces"] = [faces, FACES_VERSION]
+    title = entry.title or entry.key
+    key = digest(identity)
+    return PlannedMetric(
+        entry.key, title, registered.plugin, registered.origin, options, protocol, key
+    )
+
+
+def _identity(
+    registered: Registered[Method] | Registered[Metric], plugin: Plugin
+) -> dict[str, object]:
+    """Everything of a plugin that changes its results, in JSON's terms."""
+    try:
+        own: object = dict(plugin.identity())
+    except BenchError as error:  # its weights are not here, say: its cells will fail with this
+        own = {"unavailable": str(error)}
+    return {
+        "name": plugin.name,
+        "version": plugin.version,
+        "options": plugin.options.model_dump(mode="json"),
+        "weights": [TABLE[name].sha256 for name in plugin.weights if name in TABLE],
+        "file": file_sha256(registered.file) if registered.file else None,
+        "own": own,
+    }

@@ -1,0 +1,215 @@
+"""The runner: makes what a plan lacks, writes every record, and counts what came of it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.casework import CaseWorker, Written
+from bench.clock import Clock
+from bench.config import load_config
+from bench.doctor import marks_of
+from bench.errors import BenchError
+from bench.keys import set_digest
+from bench.plan import (
+    Missing,
+    Plan,
+    PlannedCase,
+    PlannedMetric,
+    Task,
+    generation_key,
+    make_plan,
+    measurement_key,
+)
+from bench.provenance import describe_run, now
+from bench.store import Made, Record, Store
+
+Notify = Callable[[str, Record], None]  # called for every record, with the file it went to
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run folder holds of its plan, in cells, and how long this call took.
+
+    overhead: the share of this call's wall time in which nothing decoded, encoded or computed.
+    """
+
+    ok: int
+    undefined: int
+    failed: int
+    missing: int
+    seconds: float
+    overhead: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every cell has a value or is undefined by definition, 1 if cells failed."""
+        return 1 if self.failed or self.missing else 0
+
+
+def run(
+    plan: Plan,
+    store: Store,
+    missing: Missing,
+    *,
+    device: str = "cpu",
+    workers: int = 1,
+    notify: Notify = lambda _name, _record: None,
+) -> Summary:
+    """Makes and measures what is missing; the records are in the store when this returns.
+
+    Killed anywhere and called again, it goes on, and ends with the records of an unkilled run.
+    """
+    start = time.perf_counter()
+    clock = Clock()
+    created = _created(store.folder)
+
+    def describe(marks: dict[str, dict[str, list[str]]]) -> None:
+        store.manifest(
+            describe_run(
+                plan, created=created, device=device, marks=marks, mouths=_mouths(plan, store)
+            )
+        )
+
+    describe({})
+    for name, record in _cells(plan, store, missing.tasks, device, workers, clock):
+        store.append(name, record)
+        notify(name, record)
+    worker = CaseWorker(plan, store.folder, device, clock)
+    for name, record in _sets(plan, store, worker):
+        store.append(name, record)
+        notify(name, record)
+    with clock.busy():
+        marks = {data.name: marks_of(data.clips) for data in plan.datasets}
+    describe(marks)
+    shutil.rmtree(store.folder / "work", ignore_errors=True)
+    seconds = time.perf_counter() - start
+    return _summary(plan, store, seconds, max(0.0, 1 - clock.busy_seconds / seconds))
+
+
+def _cells(
+    plan: Plan, store: Store, tasks: Sequence[Task], device: str, workers: int, clock: Clock
+) -> Iterator[Written]:
+    """All records of the clip cells, from this process or from several."""
+    if workers <= 1 or len(tasks) < 2:
+        yield from CaseWorker(plan, store.folder, device, clock).work(tasks)
+        return
+    context = multiprocessing.get_context("spawn")  # threads and torch do not survive a fork
+    with (
+        ProcessPoolExecutor(
+            workers,
+            mp_context=context,
+            initializer=_start,
+            initargs=(plan.loaded.path, store.folder, device, workers),
+        ) as pool,
+        clock.busy(),
+    ):
+        futures = [pool.submit(_work, task) for task in tasks]
+        try:
+            for future in as_completed(futures):
+                yield from future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_worker: CaseWorker | None = None  # a worker process's own; never set in the driver
+
+
+def _start(config: Path, folder: Path, device: str, workers: int) -> None:
+    import torch
+
+    global _worker
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+    _worker = CaseWorker(make_plan(load_config(config)), folder, device, Clock())
+
+
+def _work(task: Task) -> list[Written]:
+    assert _worker is not None
+    return list(_worker.work([task]))
+
+
+def _sets(plan: Plan, store: Store, worker: CaseWorker) -> Iterator[Written]:
+    """The missing records of set metrics: one for each data set, kind of case and method."""
+    for metric in plan.set_metrics:
+        for group in _groups(plan, store, metric):
+            digests = [made.sha256 for _, made in group]
+            references = [made.reference_sha256 or "" for _, made in group]
+            key = measurement_key(metric, set_digest(digests), set_digest(references))
+            if key in store.measurements:
+                continue
+            name, record = worker.measure_set(metric, key, group)
+            yield name, {**record, "video_sha256": set_digest(digests)}
+
+
+def _groups(
+    plan: Plan, store: Store, metric: PlannedMetric
+) -> Iterator[list[tuple[PlannedCase, Made]]]:
+    groups: dict[tuple[str, str, str], list[tuple[PlannedCase, Made]]] = {}
+    for planned in plan.cases:
+        if not metric.measures(planned.case):
+            continue
+        for method in plan.answers(planned.case):
+            known = store.generations.get(generation_key(method, planned))
+            if known is not None and known.status == "ok":
+                where = (planned.case.dataset, planned.case.kind, method.label)
+                groups.setdefault(where, []).append((planned, known))
+    yield from groups.values()
+
+
+def _summary(plan: Plan, store: Store, seconds: float, overhead: float) -> Summary:
+    count: Counter[str] = Counter()
+    for planned in plan.cases:
+        metrics = [metric for metric in plan.clip_metrics if metric.measures(planned.case)]
+        for method in plan.answers(planned.case):
+            known = store.generations.get(generation_key(method, planned))
+            count[known.status if known else "missing"] += 1
+            for metric in metrics:
+                if known is None or known.status != "ok":
+                    count["failed" if known else "missing"] += 1
+                    continue
+                key = measurement_key(metric, known.sha256, known.reference_sha256)
+                count[store.measurements.get(key, "missing")] += 1
+    for metric in plan.set_metrics:
+        for group in _groups(plan, store, metric):
+            digests = set_digest(made.sha256 for _, made in group)
+            references = set_digest(made.reference_sha256 or "" for _, made in group)
+            key = measurement_key(metric, digests, references)
+            count[store.measurements.get(key, "missing")] += 1
+    return Summary(
+        count["ok"], count["undefined"], count["failed"], count["missing"], seconds, overhead
+    )
+
+
+def _mouths(plan: Plan, store: Store) -> dict[str, Made]:
+    """By case key, one video of the case: where the mouth is, for the report's pictures."""
+    found: dict[str, Made] = {}
+    for planned in plan.cases:
+        for method in plan.answers(planned.case):
+            known = store.generations.get(generation_key(method, planned))
+            if known is not None and known.status == "ok" and known.mouth is not None:
+                found[planned.key] = known
+                break
+    return found
+
+
+def _created(folder: Path) -> str:
+    """When the run folder was first written, so that going on with it does not change that."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return now()
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["created"])
+    except (ValueError, KeyError) as error:
+        raise BenchError(
+            f"{path}: is no run manifest ({error}). Move it away, or choose another --output."
+        ) from error
+

@@ -1,0 +1,236 @@
+"""What the command line shows: tables and progress bars, by rich; nothing here decides anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from bench.checks import CheckResult
+    from bench.data.clr import Account
+    from bench.data.manifest import Imported
+    from bench.doctor import Findings
+    from bench.plan import Missing, Plan
+    from bench.plugins import Method, Metric
+    from bench.registry import Registered, Registry
+    from bench.runner import Notify, Summary
+    from bench.store import Record
+    from bench.weights import WeightState
+
+_SHOWN = 20  # rows of a long list before it says how many more there are
+
+
+def console() -> Console:
+    """Where everything is shown; made anew, so that tests may capture the standard output."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that appears with its first step: step(done, wanted)."""
+    bar = _bar()
+    task = bar.add_task(text, total=None, visible=False)
+
+    def step(done: int, wanted: int) -> None:
+        bar.update(task, completed=done, total=wanted, visible=True)
+
+    with bar:
+        yield step
+
+
+@contextmanager
+def cells(missing: Missing) -> Iterator[Notify]:
+    """A bar over the cells of a run, which names the failures as they come."""
+    total = missing.videos + missing.values
+    bar = _bar()
+    task = bar.add_task("nothing to do" if total == 0 else "running", total=total or 1)
+
+    def notify(_name: str, record: Record) -> None:
+        what = f"{record['method']} · {record['case']}" if "method" in record else record["metric"]
+        bar.update(task, advance=1, description=escape(f"{what!s:.48}"))
+        if record["status"] == "failed":
+            reason = str(record["reason"]).splitlines()[0]
+            bar.console.print(f"[red]failed[/] {escape(f'{what}: {reason}')}")
+
+    with bar:
+        yield notify
+        bar.update(task, completed=total or 1, description="done")
+
+
+def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
+    """What a plan asks for and how much of it is there."""
+    out = console()
+    config = plan.loaded.config
+    out.print(f"[bold]{escape(config.title or config.name)}[/]  →  {escape(str(folder))}")
+    kinds = Counter((item.case.dataset, item.case.kind) for item in plan.cases)
+    for data in plan.datasets:
+        counted = ", ".join(
+            f"{count} {kind}" for (name, kind), count in kinds.items() if name == data.name
+        )
+        stand_in = f" [yellow](stand-in: {data.stand_in})[/]" if data.stand_in else ""
+        out.print(f"  {escape(data.name)}{stand_in}: {len(data.clips)} clips; cases: {counted}")
+    out.print(f"  methods: {escape(', '.join(method.label for method in plan.methods))}")
+    out.print(f"  metrics: {escape(', '.join(metric.protocol for metric in plan.metrics))}")
+    out.print(
+        f"  videos: {missing.videos} of {missing.videos_planned} missing; "
+        f"values: {missing.values} of {missing.values_planned} missing"
+    )
+
+
+def show_summary(
+    summary: Summary, rows: Sequence[Sequence[str]], index: Path, folder: Path
+) -> None:
+    """The table at the end of a run, and where to look next."""
+    out = console()
+    if rows:
+        table = Table(*[escape(cell) for cell in rows[0]], box=None, header_style="bold")
+        for row in rows[1:]:
+            table.add_row(*[escape(cell) for cell in row])
+        out.print(table)
+    counted = [f"{summary.ok} ok", f"{summary.undefined} undefined by definition"]
+    counted += [f"[red]{summary.failed} failed[/]"] if summary.failed else ["0 failed"]
+    out.print(
+        f"cells: {', '.join(counted)}; {summary.seconds:.1f} s, "
+        f"{100 * summary.overhead:.1f} % of it outside decoding, encoding and computing"
+    )
+    if summary.failed:
+        out.print("Reasons stand in the report; --retry tries the failed cells again.")
+    out.print(f"report: [bold]{escape(str(index))}[/]   records: {escape(str(folder))}")
+
+
+def show_plugins(registry: Registry) -> None:
+    """Every plugin with its version, source, outputs and needs."""
+    out = console()
+    table = Table("method", "version", "cases", "source", "needs", box=None, title="Methods")
+    for name, method in registry.methods.items():
+        kinds = ", ".join(sorted(method.plugin.kinds))
+        table.add_row(
+            name, method.plugin.version, kinds, escape(method.plugin.source), _needs(method)
+        )
+    out.print(table)
+    table = Table("metric", "version", "outputs", "source", "needs", box=None, title="Metrics")
+    for name, metric in registry.metrics.items():
+        arrow = {"higher": "↑", "lower": "↓", "none": ""}
+        outputs = ", ".join(f"{o.name}{arrow[o.better]}" for o in metric.plugin.outputs)
+        table.add_row(
+            name, metric.plugin.version, outputs, escape(metric.plugin.source), _needs(metric)
+        )
+    out.print(table)
+
+
+def show_checks(name: str, results: Sequence[CheckResult]) -> None:
+    """The outcome of every contract check."""
+    out = console()
+    colours = {"passed": "green", "failed": "red", "skipped": "yellow"}
+    for result in results:
+        colour = colours.get(result.status, "white")
+        detail = f": {escape(result.detail)}" if result.detail else ""
+        out.print(f"[{colour}]{result.status}[/] {escape(result.name)}{detail}")
+    count = Counter(result.status for result in results)
+    out.print(f"{escape(name)}: " + ", ".join(f"{n} {status}" for status, n in count.items()))
+
+
+def show_weights(states: Sequence[WeightState]) -> None:
+    """Every weights file and whether it is here."""
+    table = Table("weights", "status", "bytes", "SHA-256", "licence", "needed by", box=None)
+    out = console()
+    for state in states:
+        weight = state.weight
+        table.add_row(
+            weight.name,
+            state.status,
+            f"{weight.bytes:,}",
+            weight.sha256[:16] + "…",
+            escape(weight.licence),
+            escape(", ".join(weight.needed_by)),
+        )
+    out.print(table)
+    for state in states:
+        out.print(f"{state.weight.name}: {escape(state.where)}")
+
+
+def show_import(imported: Imported, manifest: Path) -> None:
+    """How many clips a manifest got, and what was left out and why."""
+    out = console()
+    splits = Counter(clip.split or "no split" for clip in imported.clips)
+    counted = ", ".join(f"{count} {split}" for split, count in sorted(splits.items()))
+    out.print(f"{escape(str(manifest))}: {len(imported.clips)} clips ({escape(counted)})")
+    _list(out, [f"dropped {name}: {reason}" for name, reason in imported.dropped])
+
+
+def show_account(account: Account, manifest: Path) -> None:
+    """What the rules for CLR kept and dropped."""
+    out = console()
+    for line in str(account).splitlines():
+        out.print(escape(line))
+    out.print(escape(str(manifest)))
+
+
+def show_findings(findings: Sequence[Findings]) -> None:
+    """The doctor's table: the marked clips first, then a summary."""
+    out = console()
+    marked = [found for found in findings if found.marks]
+    if marked:
+        table = Table("clip", "fps", "frames", "size", "sound", "face", "marks", box=None)
+        for found in marked[: 10 * _SHOWN]:
+            table.add_row(*[escape(cell) for cell in found.row()])
+        out.print(table)
+        if len(marked) > 10 * _SHOWN:
+            out.print(f"... and {len(marked) - 10 * _SHOWN} more")
+    out.print(f"{len(findings)} clips examined, {len(marked)} marked")
+
+
+def show_validity(lines: Sequence[str]) -> None:
+    """What the scorer makes of a data set's own controls."""
+    out = console()
+    for line in lines:
+        out.print(escape(line))
+
+
+def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
+    """What a user must provide, and of its weights, whether they are here."""
+    from bench.weights import listing
+
+    plugin = registered.plugin
+    weights = [
+        f"{state.weight.name} weights ({state.status})"
+        for state in listing()
+        if plugin.name in state.weight.needed_by
+    ]
+    return escape("; ".join([*plugin.needs, *weights]) or "nothing")
+
+
+def _list(out: Console, lines: Sequence[str]) -> None:
+    for line in lines[:_SHOWN]:
+        out.print(escape(line))
+    if len(lines) > _SHOWN:
+        out.print(f"... and {len(lines) - _SHOWN} more")
+
+
+def _bar() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console(),
+    )
