@@ -1,0 +1,326 @@
+"""Brings clips and outputs into the one form that methods and metrics read, by declared rules.
+
+The form: mp4, H.264 yuv420p, 25 fps constant, even size of at least 16x16, T frames; AAC mono
+16 kHz that decodes to exactly 640 * T samples, or no sound. Everything that a rule changes comes
+back as a note, such as "sound padded by 0.022 s". The rules:
+
+Pictures: 25 fps by timestamps (`media.Resampled`); turned upright, without alpha; of an odd size
+the last row or column is dropped; smaller than 16x16 is an error. A damaged file goes as far as it
+decodes. A still image is one frame, or as many as its sound is long.
+Sound: of `Clip.audio`, else of the video; mixed to mono, 16 kHz, in step with the first picture;
+the pictures decide the length: the sound is cut, or padded with silence at its end.
+A clip that has the form already is used as it is; others are encoded at crf 8 into the cache.
+
+Outputs of methods: frames must have the face's size and the job's count. A file may differ: it goes
+to 25 fps by timestamps, to the face's size (area means or bicubic), and up to 5 frames too many are
+cut, or too few filled with the last one; more is an error. Its sound is always replaced by the
+job's speech, or by the sound that the method names. A file of this form with that very sound is
+copied as it is (`truth`); all else is encoded at crf 12.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import BenchError
+from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Clip, Frame, Generation, Job, Sound
+
+if TYPE_CHECKING:
+    from bench.media import Probe
+
+CONFORM_VERSION = "1"  # raise it when a rule or an encoder setting changes
+CLIP_CRF = 8
+OUTPUT_CRF = 12
+SMALLEST = 16  # pixels, either side
+FRAMES_FORGIVEN = 5  # how far a method's file may miss the count
+SOUND_FORGIVEN = 0.1  # seconds; containers pad sound by a block or two
+IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """A clip in the one form: its file, that file's digest, its frame count, what was changed."""
+
+    path: Path
+    sha256: str
+    frames: int
+    notes: tuple[str, ...]
+    has_sound: bool
+
+
+def conform_clip(clip: Clip, *, cache: Path) -> Conformed:
+    """The clip in the one form: its own file if that has it, else one in `cache`/clips.
+
+    Cached by the clip's digest (taken from the files where the manifest has none) and
+    CONFORM_VERSION; a cached answer has the notes of the first. Raises BenchError where a file
+    cannot be read, or is too small.
+    """
+    digest = hashlib.sha256(f"{CONFORM_VERSION}:{_clip_digest(clip)}".encode()).hexdigest()
+    target = cache / "clips" / f"{digest}.mp4"
+    record = target.with_suffix(".json")
+    known = _recalled(record, clip, target)
+    if known is not None:
+        return known
+    made = _as_it_is(clip) or _encoded(clip, target)
+    line = {
+        "is_source": made.path == clip.video,
+        "bytes": made.path.stat().st_size,
+        "sha256": made.sha256,
+        "frames": made.frames,
+        "notes": made.notes,
+        "has_sound": made.has_sound,
+    }
+    record.parent.mkdir(parents=True, exist_ok=True)
+    part = record.with_name(f".{uuid.uuid4().hex}.part")
+    part.write_text(json.dumps(line, sort_keys=True, ensure_ascii=False), encoding="utf-8")
+    part.replace(record)
+    return made
+
+
+def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str, ...]:
+    """Writes a method's output to `target` in the one form; the notes say what was changed.
+
+    Raises BenchError, naming what came and what was wanted, where frames have another type, size or
+    count than the job's, and where a file cannot be read or misses the count by more than 5 frames.
+    """
+    sound = job.speech if generation.sound is None else generation.sound
+    notes: list[str] = []
+    if isinstance(generation.video, Path):
+        if _is_answer(generation.video, job, sound):
+            _copy(generation.video, target)
+            return ()
+        frames: Iterable[Frame] = _file_frames(generation.video, job, notes)
+        notes += _own_sound_notes(generation.video, job)
+    else:
+        frames = _checked_frames(generation.video, job)
+    from bench import media
+
+    written = media.write_video(target, frames, sound=sound, fit_sound=True, crf=OUTPUT_CRF)
+    return (*notes, *_length_notes(sound, written))
+
+
+def _clip_digest(clip: Clip) -> str:
+    if clip.sha256:
+        return clip.sha256
+    from bench.data.manifest import file_digest
+
+    for path in (clip.video, clip.audio):
+        if path is not None and not path.is_file():
+            raise BenchError(f"clip {clip.id!r}: {path}: does not exist; expected a file")
+    own = file_digest(clip.video)
+    return own if clip.audio is None else f"{own}+{file_digest(clip.audio)}"
+
+
+def _recalled(record: Path, clip: Clip, target: Path) -> Conformed | None:
+    """The cached answer, if it is whole and the file it speaks of has not changed its size."""
+    try:
+        line = json.loads(record.read_text(encoding="utf-8"))
+        path = clip.video if line["is_source"] else target
+        if path.stat().st_size != line["bytes"]:
+            return None
+        return Conformed(
+            path, line["sha256"], line["frames"], tuple(line["notes"]), line["has_sound"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _as_it_is(clip: Clip) -> Conformed | None:
+    """The clip's own file, if it has the form; only decoding it to the end can tell."""
+    from bench import media
+
+    if clip.audio is not None or clip.video.suffix.lower() != ".mp4":
+        return None
+    if not _has_form(media.probe(clip.video)):
+        return None
+    resampled = media.Resampled(clip.video)
+    frames = sum(1 for _ in resampled)
+    if resampled.note or resampled.damage:
+        return None
+    sound = media.read_sound(clip.video)
+    if sound is not None and len(sound) != SAMPLES_PER_FRAME * frames:
+        return None
+    return Conformed(clip.video, _sha256(clip.video), frames, (), sound is not None)
+
+
+def _has_form(found: Probe) -> bool:
+    """Whether the header says so; the lengths remain to be seen."""
+    pictures = found.video_codec == "h264" and found.pixel_format == "yuv420p"
+    size = found.width % 2 == 0 == found.height % 2 and min(found.width, found.height) >= SMALLEST
+    rate = found.constant_rate and abs(found.fps - FPS) < 1e-6 and found.rotation == 0
+    sound = (found.sound_codec, found.sound_rate, found.sound_channels) == ("aac", SAMPLE_RATE, 1)
+    return pictures and size and rate and (sound or not found.has_sound)
+
+
+def _encoded(clip: Clip, target: Path) -> Conformed:
+    from bench import media
+
+    notes: list[str] = []
+    is_image = clip.video.suffix.lower() in IMAGES
+    found = media.probe(clip.video)
+    sound_file = clip.audio or clip.video
+    sound = None if is_image and clip.audio is None else media.read_sound(sound_file)
+    if clip.audio is not None and sound is None:
+        raise BenchError(f"clip {clip.id!r}: audio {clip.audio}: has no sound track")
+    if is_image:
+        count = 1 if sound is None else math.ceil(len(sound) / SAMPLES_PER_FRAME)
+        still = media.read_image(clip.video)
+        pictures: Iterable[Frame] = itertools.repeat(still, count)
+        notes.append(f"still image shown for {count} frames")
+        resampled = None
+    else:
+        pictures = resampled = media.Resampled(clip.video)
+        notes.append(f"pictures encoded anew ({found.video_codec} -> H.264, crf {CLIP_CRF})")
+    frames = media.write_video(
+        target, _even(pictures, clip, notes), sound=sound, fit_sound=True, crf=CLIP_CRF
+    )
+    if resampled is not None:
+        notes += [note for note in (resampled.note, resampled.damage) if note]
+    if sound is not None:
+        heard = media.probe(sound_file)
+        if (heard.sound_rate, heard.sound_channels) != (SAMPLE_RATE, 1):
+            notes.append(
+                f"sound {heard.sound_rate} Hz, {heard.sound_channels} channels "
+                f"-> {SAMPLE_RATE} Hz, 1 channel"
+            )
+        notes += _length_notes(sound, frames)
+    return Conformed(target, _sha256(target), frames, tuple(notes), sound is not None)
+
+
+def _even(pictures: Iterable[Frame], clip: Clip, notes: list[str]) -> Iterator[Frame]:
+    """The pictures at an even size; says once in `notes` what it cut off."""
+    for index, picture in enumerate(pictures):
+        height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+        if index == 0:
+            was = f"{picture.shape[1]}x{picture.shape[0]}"
+            if min(height, width) < SMALLEST:
+                raise BenchError(
+                    f"clip {clip.id!r}: {clip.video}: the picture is {was}; "
+                    f"expected at least {SMALLEST}x{SMALLEST}"
+                )
+            if (height, width) != picture.shape[:2]:
+                notes.append(f"size {was} -> {width}x{height}, last row or column dropped")
+        yield picture[:height, :width]
+
+
+def _length_notes(sound: Sound, frames: int) -> list[str]:
+    missing = (SAMPLES_PER_FRAME * frames - len(sound)) / SAMPLE_RATE
+    if missing == 0:
+        return []
+    return [f"sound padded by {missing:.3f} s" if missing > 0 else f"sound cut by {-missing:.3f} s"]
+
+
+def _size(job: Job) -> tuple[int, int]:
+    height, width = job.face.read().shape[1:3]
+    return height, width
+
+
+def _is_answer(path: Path, job: Job, sound: Sound) -> bool:
+    """Whether the file needs nothing: the form, the face's size, the count, and that very sound."""
+    from bench import media
+
+    if path.suffix.lower() != ".mp4":
+        return False
+    found = media.probe(path)
+    if not _has_form(found) or (found.height, found.width) != _size(job):
+        return False
+    own = media.read_sound(path)
+    if own is None or not np.array_equal(own, sound):
+        return False
+    if path == job.face.path:
+        return len(job.face.read()) == job.frames
+    resampled = media.Resampled(path)
+    frames = sum(1 for _ in resampled)
+    return frames == job.frames and not resampled.note and not resampled.damage
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        shutil.copyfile(source, part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _file_frames(path: Path, job: Job, notes: list[str]) -> Iterator[Frame]:
+    """The file's frames in the job's size and count; `notes` is filled once they have all come."""
+    from bench import media
+
+    height, width = _size(job)
+    resampled = media.Resampled(path)
+    came = 0
+    last: Frame | None = None
+    for frame in resampled:
+        if came == 0 and frame.shape[:2] != (height, width):
+            notes.append(f"size {frame.shape[1]}x{frame.shape[0]} -> {width}x{height}")
+        came += 1
+        if came <= job.frames:
+            last = media.resize(frame, width=width, height=height)
+            yield last
+    if last is None or abs(came - job.frames) > FRAMES_FORGIVEN:
+        raise BenchError(
+            f"{path}: the method's video has {came} frames at {FPS} fps; {job.frames} were wanted, "
+            f"and {FRAMES_FORGIVEN} more or fewer are conformed"
+        )
+    yield from itertools.repeat(last, max(job.frames - came, 0))
+    notes += [note for note in (resampled.note, resampled.damage) if note]
+    if came > job.frames:
+        notes.append(f"last {came - job.frames} frames cut")
+    if came < job.frames:
+        notes.append(f"last frame repeated {job.frames - came} times")
+
+
+def _own_sound_notes(path: Path, job: Job) -> list[str]:
+    from bench import media
+
+    found = media.probe(path)
+    wanted = job.frames / FPS
+    if not found.has_sound:
+        return ["the video had no sound, the case's was added"]
+    if abs(found.sound_seconds - wanted) <= SOUND_FORGIVEN:
+        return []
+    return [f"own sound of {found.sound_seconds:.3f} s replaced by the case's of {wanted:.3f} s"]
+
+
+def _checked_frames(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
+    """The frames as they come, if type, size and count are the job's."""
+    wanted = (*_size(job), 3)
+    count = 0
+    for frame in frames:
+        if not isinstance(frame, np.ndarray):
+            raise BenchError(
+                f"the method returned a {type(frame).__name__} as frame {count}; "
+                "expected an array (H, W, 3) uint8 RGB"
+            )
+        if frame.dtype != np.uint8 or frame.shape != wanted:
+            raise BenchError(
+                f"the method returned frame {count} as {frame.dtype} with shape {frame.shape}; "
+                f"expected uint8 with shape {wanted}, the size of the face recording"
+            )
+        count += 1
+        if count > job.frames:
+            raise BenchError(f"the method returned more than the {job.frames} frames wanted")
+        yield frame
+    if count != job.frames:
+        raise BenchError(f"the method returned {count} frames; {job.frames} were wanted")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
