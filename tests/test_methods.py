@@ -1,0 +1,160 @@
+"""The controls, and videos made elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pydantic
+import pytest
+
+import bench
+from bench import media
+from bench.types import Case, Clip
+from methods.mismatched import Mismatched
+from methods.recorded import Recorded
+from methods.shifted import Shifted, moved
+from methods.still import Still
+from methods.truth import Truth
+
+FRAMES = 8
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> bench.Job:
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 255, (FRAMES, 16, 16, 3), dtype=np.uint8)  # (T, H, W, 3)
+    sound = random.integers(-9000, 9000, FRAMES * 640, dtype=np.int16)
+    path = tmp_path / "face.mp4"
+    media.write_video(path, frames, sound=sound)
+    face, other = Clip(id="s1_bbaf2n", video=path), Clip(id="s2_other", video=path)
+    return bench.Job(
+        case=Case("grid", "reconstruct", face=face, speech=face, other=other),
+        face=bench.Video(path),
+        speech=sound,
+        frames=FRAMES,
+        workdir=tmp_path,
+        seed=0,
+        log=logging.getLogger("test"),
+        other_speech=random.integers(-9000, 9000, FRAMES * 640 + 100, dtype=np.int16),
+    )
+
+
+def sound_of(generation: bench.Generation) -> bench.Sound:
+    assert generation.sound is not None
+    return generation.sound
+
+
+def test_truth_is_the_recorded_file_with_its_own_sound(job: bench.Job) -> None:
+    assert Truth().generate(job) == bench.Generation(video=job.face.path, sound=None)
+
+
+def test_still_repeats_the_first_frame_for_as_long_as_the_speech(job: bench.Job) -> None:
+    made = Still().generate(replace(job, frames=FRAMES + 3))
+    assert not isinstance(made.video, Path)
+    frames = np.stack(list(made.video))
+    assert frames.shape == (FRAMES + 3, 16, 16, 3)
+    assert (frames == job.face.read()[0]).all()
+
+
+def test_shifted_by_a_positive_number_is_heard_later(job: bench.Job) -> None:
+    made = Shifted(Shifted.Options(frames=2)).generate(job)
+    assert made.video == job.face.path
+    sound = sound_of(made)
+    assert not sound[: 2 * 640].any()
+    assert np.array_equal(sound[2 * 640 :], job.speech[: -2 * 640])
+
+
+def test_shifted_by_a_negative_number_is_heard_earlier(job: bench.Job) -> None:
+    sound = sound_of(Shifted(Shifted.Options(frames=-2)).generate(job))
+    assert np.array_equal(sound[: -2 * 640], job.speech[2 * 640 :])
+    assert not sound[-2 * 640 :].any()
+
+
+@pytest.mark.parametrize("frames", [0, 1, -1, 7, -7])
+def test_moved_sound_is_as_long_as_before(job: bench.Job, frames: int) -> None:
+    assert moved(job.speech, frames=frames).shape == job.speech.shape
+
+
+def test_shifted_by_nothing_is_the_speech(job: bench.Job) -> None:
+    sound = sound_of(Shifted(Shifted.Options(frames=0)).generate(job))
+    assert np.array_equal(sound, job.speech)
+
+
+@pytest.mark.parametrize("frames", [FRAMES, -FRAMES, 100])
+def test_shifted_beyond_the_clip_is_an_error(job: bench.Job, frames: int) -> None:
+    with pytest.raises(bench.BenchError, match=rf"options\.frames is {frames}, .* has 8 frames"):
+        Shifted(Shifted.Options(frames=frames)).generate(job)
+
+
+def test_mismatched_cuts_a_longer_speech(job: bench.Job) -> None:
+    made = Mismatched().generate(job)
+    assert made.video == job.face.path
+    assert job.other_speech is not None
+    assert np.array_equal(sound_of(made), job.other_speech[: FRAMES * 640])
+
+
+def test_mismatched_fills_up_a_shorter_speech_with_silence(job: bench.Job) -> None:
+    assert job.other_speech is not None
+    sound = sound_of(Mismatched().generate(replace(job, other_speech=job.other_speech[:700])))
+    assert sound.shape == (FRAMES * 640,)
+    assert np.array_equal(sound[:700], job.other_speech[:700])
+    assert not sound[700:].any()
+
+
+def test_mismatched_without_another_clip_is_an_error(job: bench.Job) -> None:
+    with pytest.raises(bench.BenchError, match="data set 'grid' has no other clip"):
+        Mismatched().generate(replace(job, other_speech=None))
+
+
+def test_controls_say_that_they_are_no_competitors() -> None:
+    assert all(method.control for method in (Truth, Still, Shifted, Mismatched))
+    assert not Recorded.control
+
+
+def test_recorded_takes_the_file_named_by_the_case(job: bench.Job, tmp_path: Path) -> None:
+    folder = tmp_path / "made elsewhere"
+    folder.mkdir()
+    (folder / "s1_bbaf2n.mp4").write_bytes(b"video")
+    made = Recorded(Recorded.Options(folder=folder)).generate(job)
+    assert made.video == folder / "s1_bbaf2n.mp4"
+
+
+def test_recorded_fills_in_every_field_of_its_pattern(job: bench.Job, tmp_path: Path) -> None:
+    pattern = "{dataset}/{face}/{speech}-{case}.avi"
+    method = Recorded(Recorded.Options(folder=tmp_path, pattern=pattern))
+    case = replace(job.case, kind="cross", speech=Clip(id="s2_other", video=Path("x.mp4")))
+    expected = tmp_path / "grid" / "s1_bbaf2n" / "s2_other-s1_bbaf2n+s2_other.avi"
+    assert method.path_of(case) == expected
+
+
+def test_recorded_names_the_file_that_is_missing(job: bench.Job, tmp_path: Path) -> None:
+    method = Recorded(Recorded.Options(folder=tmp_path / "nowhere"))
+    with pytest.raises(bench.BenchError, match=r"expected .*nowhere.s1_bbaf2n\.mp4"):
+        method.generate(job)
+
+
+def test_recorded_does_not_leave_its_folder(job: bench.Job, tmp_path: Path) -> None:
+    (tmp_path / "s1_bbaf2n.mp4").write_bytes(b"video")
+    options = Recorded.Options(folder=tmp_path / "inner", pattern="../{case}.mp4")
+    with pytest.raises(bench.BenchError, match=r"leads out of options\.folder"):
+        Recorded(options).generate(job)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{clip}.mp4", "{clip}"),
+        ("{case.face}.mp4", "{case.face}"),
+        ("{case!r}.mp4", "the fields are"),
+        ("{case.mp4", "is no pattern"),
+        ("{}.mp4", "the fields are"),
+        ("{dataset}.mp4", "same file for every case"),
+        ("video.mp4", "same file for every case"),
+    ],
+)
+def test_recorded_refuses_a_pattern_that_cannot_name_a_case(pattern: str, message: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=message):
+        Recorded.Options(folder=Path(), pattern=pattern)
