@@ -1,6 +1,6 @@
-"""Weights that plugins may need: what they are, where they come from, whether they are here intact.
+"""Weights that plugins may need: what they are, where to get them, whether they are here intact.
 
-No file is used before its size and SHA-256 are right. Folders are those of bench.paths.weights_dirs;
+No file is used before its size and SHA-256 are right. Folders are those that bench.paths names;
 downloads go into the last of them, and a file put into any of them by hand is as good.
 """
 
@@ -122,11 +122,15 @@ def pull(name: str, *, progress: Progress | None = None) -> Path:
     failures = []
     for url in state.weight.urls:
         try:
-            return _retrieve(url, state.weight, progress or (lambda here, total: None))
-        except (OSError, ValueError) as error:  # network or disk; wrong bytes
+            return _retrieve(url, state.weight, progress or _silence)
+        except (OSError, ValueError) as error:  # noqa: PERF203 (network or disk; wrong bytes)
             failures.append(f"{url}: {error}")
     tried = "; ".join(failures) or "there is no address to download it from"
     raise BenchError(f"weights {name!r} are not to be had: {tried}; {_by_hand(state.weight)}")
+
+
+def _silence(here: int, total: int) -> None:
+    """The progress of a download that nobody watches."""
 
 
 def _retrieve(url: str, wanted: Weight, progress: Progress) -> Path:
@@ -150,7 +154,7 @@ def _resume(url: str, part: Path, total: int, progress: Progress) -> None:
     while (here := part.stat().st_size if part.exists() else 0) != total:
         try:
             _append(url, part, total, progress)
-        except OSError:
+        except OSError:  # noqa: PERF203 (a retry)
             if not part.exists() or part.stat().st_size <= here:
                 raise
 
