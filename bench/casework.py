@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import shutil
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +33,7 @@ from bench.plan import (
     measurement_key,
 )
 from bench.plugins import ClipMetric, Method, Metric, SetMetric, Values
-from bench.store import GENERATIONS, MEASUREMENTS, Made, Record, fresh_folder, made
+from bench.store import GENERATIONS, MEASUREMENTS, Made, Record, made
 from bench.types import SAMPLES_PER_FRAME, Case, Clip, Generation, Job, Sample, Sound
 from bench.video import Video
 
@@ -212,7 +213,7 @@ class CaseWorker:
             return _ready({**record, **_failure(opened)})
         stack = contextlib.ExitStack()
         try:
-            work = stack.enter_context(fresh_folder(self._folder / "work" / place / case.id))
+            work = stack.enter_context(_fresh_folder(self._folder / "work" / place / case.id))
             log = stack.enter_context(_log(self._folder / "logs" / place / f"{case.id}.log"))
             seed = seed_of(self._plan.loaded.config.seed, case.dataset, case.id)
             job = Job(
@@ -424,3 +425,14 @@ def _log(path: Path) -> Iterator[logging.Logger]:
         yield logger
     finally:
         handler.close()
+
+
+@contextlib.contextmanager
+def _fresh_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

@@ -323,9 +323,12 @@ def weights_list() -> None:
 @click.argument("name")
 def weights_pull(name: str) -> None:
     """Download NAME (goes on where it stopped), verify its digest, put it in place."""
+    from bench import terminal
     from bench import weights as table
 
-    click.echo(table.pull(name))
+    with terminal.progress(f"downloading {name}") as step:
+        path = table.pull(name, progress=step)
+    click.echo(path)
 
 
 @weights.command("verify")
@@ -336,7 +339,7 @@ def weights_verify() -> None:
 
     states = table.listing()
     terminal.show_weights(states)
-    sys.exit(SOME_FAILED if any(state.status == "damaged" for state in states) else 0)
+    sys.exit(SOME_FAILED if any(state.condition == "damaged" for state in states) else 0)
 
 
 # ---- shared by the commands -----------------------------------------------------------------
@@ -379,3 +382,7 @@ def _quiet_libraries() -> None:
     import av
 
     av.logging.set_level(av.logging.PANIC)
+
+
+if __name__ == "__main__":
+    main()

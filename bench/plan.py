@@ -21,7 +21,7 @@ from bench.plugins import Method, Metric, Options, Plugin, SetMetric
 from bench.registry import Registered
 from bench.store import Made, Store
 from bench.types import Case, Clip
-from bench.weights import TABLE
+from bench.weights import weight
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ def _identity(
         "name": plugin.name,
         "version": plugin.version,
         "options": plugin.options.model_dump(mode="json"),
-        "weights": [TABLE[name].sha256 for name in plugin.weights if name in TABLE],
+        "weights": [weight(name).sha256 for name in plugin.weights],
         "file": file_sha256(registered.file) if registered.file else None,
         "own": own,
     }

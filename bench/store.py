@@ -6,7 +6,6 @@ opens the folder for writing; every whole line stays for ever.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -170,16 +169,3 @@ def made(record: Record) -> Made:
         None if reference is None else str(reference),
         tuple(float(edge) for edge in mouth) if isinstance(mouth, list | tuple) else None,
     )
-
-
-@contextlib.contextmanager
-def fresh_folder(path: Path) -> Iterator[Path]:
-    """An empty folder that is gone afterwards."""
-    import shutil
-
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)

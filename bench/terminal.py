@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -154,15 +155,18 @@ def show_weights(states: Sequence[WeightState]) -> None:
         weight = state.weight
         table.add_row(
             weight.name,
-            state.status,
+            state.condition,
             f"{weight.bytes:,}",
             weight.sha256[:16] + "…",
             escape(weight.licence),
-            escape(", ".join(weight.needed_by)),
+            escape(weight.needed_by),
         )
     out.print(table)
     for state in states:
-        out.print(f"{state.weight.name}: {escape(state.where)}")
+        reason = f" ({state.reason})" if state.reason else ""
+        where = "found at" if state.condition == "here" else "by hand: put it at"
+        out.print(f"{state.weight.name}: {where} {state.path}{escape(reason)}", soft_wrap=True)
+        out.print(f"  source: {state.weight.source}", soft_wrap=True)
 
 
 def show_import(imported: Imported, manifest: Path) -> None:
@@ -208,10 +212,11 @@ def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
     from bench.weights import listing
 
     plugin = registered.plugin
+    pattern = re.compile(rf"\b{re.escape(plugin.name)}\b")
     weights = [
-        f"{state.weight.name} weights ({state.status})"
+        f"{state.weight.name} weights ({state.condition})"
         for state in listing()
-        if plugin.name in state.weight.needed_by
+        if pattern.search(state.weight.needed_by)
     ]
     return escape("; ".join([*plugin.needs, *weights]) or "nothing")
 

@@ -1,0 +1,90 @@
+"""Configs: every mistake at once, each with file, line and yaml path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.config import expand, load_config
+from bench.errors import BenchError
+from tests.conftest import ROOT
+from tests.small_data import make_config
+
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_shipped_configs_are_valid(path: Path) -> None:
+    assert load_config(path).config.name == path.stem
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    path = make_config(
+        tmp_path,
+        sead=4,
+        methods=[{"name": "truht"}, {"name": "shifted", "options": {"frame": 2}}],
+        metrics=[{"name": "psnr", "options": {"region": "nose"}}],
+        data=[{"name": "tiny", "manifest": "a.csv", "corpus": "synth-en"}],
+    )
+    with pytest.raises(BenchError) as caught:
+        load_config(path)
+    text = str(caught.value)
+    assert "sead: unknown key. Did you mean 'seed'?" in text
+    assert "methods[0].name: there is no method 'truht'. Did you mean 'truth'?" in text
+    assert "methods[1].options.frame: unknown key. Did you mean 'frames'?" in text
+    assert "metrics[0].options.region" in text
+    assert "nose" in text
+    assert "data[0]: expected exactly one of" in text
+    assert f"{path}:" in text
+
+
+def test_an_error_names_the_line(tmp_path: Path) -> None:
+    path = make_config(tmp_path)
+    lines = path.read_text().splitlines()
+    number = next(i for i, line in enumerate(lines, 1) if "name: still" in line)
+    path.write_text(path.read_text().replace("name: still", "name: stil"))
+    with pytest.raises(BenchError, match=rf"{path}:{number}: methods\[1\]\.name"):
+        load_config(path)
+
+
+def test_two_settings_of_one_plugin_need_labels(tmp_path: Path) -> None:
+    path = make_config(tmp_path, methods=[{"name": "shifted"}, {"name": "shifted"}])
+    with pytest.raises(BenchError, match="'shifted' stands already at methods"):
+        load_config(path)
+
+
+def test_tables_must_name_what_exists(tmp_path: Path) -> None:
+    tables = [{"name": "t", "rows": ["stil"], "columns": ["psnr.pnsr"], "reference": "nobody"}]
+    with pytest.raises(BenchError) as caught:
+        load_config(make_config(tmp_path, tables=tables))
+    text = str(caught.value)
+    assert "tables[0].rows[0]: no method has the label 'stil'. Did you mean 'still'?" in text
+    assert "tables[0].columns[0]: no metric gives 'psnr.pnsr'. Did you mean 'psnr.psnr'?" in text
+    assert "tables[0].reference: no method has the label 'nobody'" in text
+
+
+def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
+    path = make_config(tmp_path)
+    path.write_text(path.read_text() + "seed: 9\n")
+    with pytest.raises(BenchError, match="seed: this key stands already in line"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: [\n", "\x00"])
+def test_what_is_no_config_is_said_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(BenchError, match=r"x\.yaml"):
+        load_config(path)
+
+
+def test_variables_stand_only_at_the_front_of_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOMEWHERE", "/data")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    assert expand("$SOMEWHERE/a.csv", tmp_path) == Path("/data/a.csv")
+    assert expand("${SOMEWHERE}", tmp_path) == Path("/data")
+    assert expand("$NOWHERE/a.csv", tmp_path) is None
+    assert expand("a/$SOMEWHERE.csv", tmp_path) == tmp_path / "a" / "$SOMEWHERE.csv"

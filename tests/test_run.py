@@ -1,0 +1,212 @@
+"""A whole run on tiny clips: records, resuming, failures that cost their own cell alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
+from bench.store import GENERATIONS, MEASUREMENTS, read_records
+from tests.conftest import ROOT
+from tests.small_data import make_clip, make_config, make_manifest
+
+Records = dict[str, dict[str, object]]
+
+
+def bench(*arguments: object) -> tuple[int, str]:
+    """The exit code and the output of a command, run in this process."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def records(folder: Path, name: str) -> Records:
+    """The last record of every key, without what differs from run to run by nature."""
+    found: Records = {}
+    for record in read_records(folder / name):
+        kept = {k: v for k, v in record.items() if k not in ("seconds", "started", "traceback")}
+        found[str(record["key"])] = kept
+    return found
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    make_manifest(tmp_path / "data")
+    return make_config(tmp_path)
+
+
+def test_a_run_fills_every_cell(config: Path, tmp_path: Path) -> None:
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 0, output
+    made = records(tmp_path / "run", GENERATIONS)
+    kinds = Counter((r["method"], r["kind"]) for r in made.values())
+    assert kinds["truth", "reconstruct"] == 3
+    assert kinds["dimmed", "probe"] == 3
+    assert kinds["still", "cross"] == 3
+    assert ("truth", "cross") not in kinds
+    assert {r["status"] for r in made.values()} == {"ok"}
+    for record in made.values():
+        assert (tmp_path / "run" / str(record["video"])).is_file()
+    measured = records(tmp_path / "run", MEASUREMENTS)
+    assert {r["status"] for r in measured.values()} == {"ok", "undefined"}
+    undefined = [r for r in measured.values() if r["status"] == "undefined"]
+    assert {r["metric"] for r in undefined} == {"psnr"}  # the truth against itself
+    assert (tmp_path / "run" / "report" / "index.html").is_file()
+
+
+def test_a_second_run_does_nothing(config: Path, tmp_path: Path) -> None:
+    bench("run", config, "-o", tmp_path / "run")
+    before = (tmp_path / "run" / MEASUREMENTS).read_bytes()
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 0
+    assert "videos: 0 of" in output
+    assert (tmp_path / "run" / MEASUREMENTS).read_bytes() == before
+
+
+def test_plan_counts_what_is_missing_and_writes_nothing(config: Path, tmp_path: Path) -> None:
+    code, output = bench("plan", config, "-o", tmp_path / "run")
+    assert code == 0
+    assert "videos: 21 of 21 missing" in output.replace("\n", " ")
+    assert not (tmp_path / "run").exists()
+
+
+def test_changed_options_are_measured_anew(config: Path, tmp_path: Path) -> None:
+    bench("run", config, "-o", tmp_path / "run")
+    before = records(tmp_path / "run", MEASUREMENTS)
+    metrics = [{"name": "brightness", "options": {"floor": 10}}]
+    make_config(tmp_path, metrics=metrics, tables=[])
+    bench("run", config, "-o", tmp_path / "run")
+    after = records(tmp_path / "run", MEASUREMENTS)
+    old = {k: r for k, r in before.items() if r["metric"] == "brightness"}
+    new = {k: r for k, r in after.items() if k not in before}
+    assert len(new) == len(old)
+    one_old = {r["video_sha256"]: r["values"]["brightness"] for r in old.values()}
+    for record in new.values():
+        expected = one_old[record["video_sha256"]] - 10
+        assert record["values"]["brightness"] == pytest.approx(expected)
+
+
+def test_a_changed_plugin_file_is_not_answered_from_the_store(config: Path, tmp_path: Path) -> None:
+    bench("run", config, "-o", tmp_path / "run")
+    plugin = tmp_path / "brightness.py"
+    plugin.write_text(plugin.read_text().replace("frames[i % len(frames)] // 2", "frames[0] // 4"))
+    code, output = bench("plan", config, "-o", tmp_path / "run")
+    assert code == 0
+    assert "videos: 9 of 21 missing" in output.replace("\n", " ")  # all of `dimmed`
+
+
+def test_a_failing_method_costs_its_own_cells_alone(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data", ("good", "bad", "fine"))
+    config = make_config(tmp_path)
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 1
+    made = records(tmp_path / "run", GENERATIONS)
+    failed = [r for r in made.values() if r["status"] == "failed"]
+    assert {(r["method"], str(r["case"])[:3]) for r in failed} == {("dimmed", "bad")}
+    assert {r["reason"] for r in failed} == {"RuntimeError: this method cannot do bad clips"}
+    assert "Traceback" not in output
+    traces = [r["traceback"] for r in read_records(tmp_path / "run" / GENERATIONS)]
+    assert any("cannot do bad clips" in str(trace) for trace in traces)
+
+
+def test_a_clip_that_cannot_be_read_costs_its_own_cells_alone(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data", ("good", "broken", "fine"))
+    (tmp_path / "data" / "broken.mp4").write_text("this is no video")
+    code, _ = bench("run", make_config(tmp_path), "-o", tmp_path / "run")
+    assert code == 1
+    made = records(tmp_path / "run", GENERATIONS)
+    for record in made.values():
+        touched = "broken" in str(record["case"])
+        assert (record["status"] == "failed") == touched
+        assert ("broken.mp4" in str(record["reason"])) == touched
+
+
+def test_retry_takes_failed_cells_up_again(tmp_path: Path) -> None:
+    manifest = make_manifest(tmp_path / "data", ("good", "broken", "fine"))
+    whole = (tmp_path / "data" / "broken.mp4").read_bytes()
+    (tmp_path / "data" / "broken.mp4").write_text("this is no video")
+    config = make_config(tmp_path)
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 1
+    (tmp_path / "data" / "broken.mp4").write_bytes(whole)
+    assert manifest.is_file()
+    assert bench("run", config, "-o", tmp_path / "run", "--retry")[0] == 0
+
+
+def test_several_processes_give_the_same_records(config: Path, tmp_path: Path) -> None:
+    assert bench("run", config, "-o", tmp_path / "one")[0] == 0
+    assert bench("run", config, "-o", tmp_path / "two", "--workers", 2)[0] == 0
+    for name in (GENERATIONS, MEASUREMENTS):
+        assert records(tmp_path / "one", name) == records(tmp_path / "two", name)
+
+
+def test_nothing_is_run_with_a_wrong_config(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data")
+    config = make_config(tmp_path, methods=[{"name": "truht"}])
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 2
+    assert "Did you mean 'truth'?" in output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data", tuple(f"clip{i}" for i in range(8)))
+    config = make_config(tmp_path)
+    assert bench("run", config, "-o", tmp_path / "whole")[0] == 0
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "bench.cli", "run", str(config), "-o", str(killed)]
+    moments = random.Random(20)
+    kills = 0
+    for _ in range(20):
+        before = _lines(killed)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        more = moments.randint(0, 3)  # new records to wait for, then some milliseconds
+        while process.poll() is None and _lines(killed) < before + more:
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.03))
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills == 20
+    assert bench("run", config, "-o", killed)[0] == 0
+    for name in (GENERATIONS, MEASUREMENTS):
+        assert records(killed, name) == records(tmp_path / "whole", name)
+    cells = json.loads((killed / "manifest.json").read_text())["cases"]
+    assert cells == json.loads((tmp_path / "whole" / "manifest.json").read_text())["cases"]
+
+
+def _lines(folder: Path) -> int:
+    paths = [folder / GENERATIONS, folder / MEASUREMENTS]
+    return sum(path.read_bytes().count(b"\n") for path in paths if path.exists())
+
+
+def test_a_manifest_row_whose_file_is_missing_does_not_stop_the_others(tmp_path: Path) -> None:
+    manifest = make_manifest(tmp_path / "data", ("good", "gone", "fine"))
+    assert manifest.is_file()
+    (tmp_path / "data" / "gone.mp4").unlink()
+    code, output = bench("run", make_config(tmp_path), "-o", tmp_path / "run")
+    assert code in (1, 2)
+    assert "gone" in output
+    assert "Traceback" not in output
+
+
+def test_one_clip_alone_has_no_probe_and_no_cross(tmp_path: Path) -> None:
+    make_clip(tmp_path / "data" / "only.mp4", 1)
+    make_manifest(tmp_path / "data", ("only",))
+    code, _ = bench("run", make_config(tmp_path), "-o", tmp_path / "run")
+    assert code == 0
+    kinds = {r["kind"] for r in records(tmp_path / "run", GENERATIONS).values()}
+    assert kinds == {"reconstruct"}
