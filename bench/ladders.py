@@ -85,7 +85,8 @@ def _talking_pattern(seed: int, *, frames: int, size: int) -> Specimen:
         _face(texture, skin, centre=centre, opening=share)
         for centre, share in zip(centres, opening, strict=True)
     ]
-    other = _voice(random, _opening(random, frames))
+    # Longer than the picture, as other clips' speech may be: methods have to go on for as long.
+    other = _voice(random, _opening(random, frames + frames // 4))
     return specimen(
         f"pattern-{seed}",
         frames=np.stack(pictures),  # (T, H, W, 3)

@@ -66,7 +66,7 @@ class Command(bench.Method):
 
         argv: tuple[str, ...] = pydantic.Field(min_length=1)
         checkout: Path | None = None
-        folder: Path = Path()
+        folder: str = "."
         found: str | None = None
         relative: bool = False
         timeout: float = pydantic.Field(default=600.0, gt=0)
@@ -80,9 +80,9 @@ class Command(bench.Method):
                 raise ValueError("argv has no {output}; add it, or say in `found` where to look")
             if "checkout" in used and self.checkout is None:
                 raise ValueError("argv has {checkout}, but the option `checkout` is not given")
-            for key, path in (("folder", self.folder), ("found", Path(self.found or ""))):
-                if path.is_absolute() or ".." in path.parts:
-                    raise ValueError(f"{key} is {path}; expected a path inside the checkout")
+            for key, text in (("folder", self.folder), ("found", self.found or "")):
+                if Path(text).is_absolute() or ".." in Path(text).parts:
+                    raise ValueError(f"{key} is {text!r}; expected a path inside the checkout")
             return self
 
     options: Options

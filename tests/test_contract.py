@@ -1,0 +1,68 @@
+"""Every built-in plugin keeps to the contract that third parties' plugins are held to."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import bench
+from bench import media
+from bench.checks import Check, PluginClass, parametrize_with_checks
+from bench.ladders import talking_patterns
+from bench.registry import load_registry
+from methods.command import Command
+from methods.recorded import Recorded
+
+# The least that makes a plugin work which has no defaults.
+PROGRAM = """
+import sys
+from bench import media
+face, output, count = sys.argv[1:]
+frames = media.read_frames(face)
+media.write_video(output, (frames[index % len(frames)] for index in range(int(count))))
+"""
+ARGUMENTS = (sys.executable, "-c", PROGRAM, "{face}", "{output}", "{frames}")
+FOLDER = Path(tempfile.mkdtemp(prefix="bench-recorded-"))  # filled below, when a test runs
+OPTIONS: dict[str, bench.Options] = {
+    "command": Command.Options(argv=ARGUMENTS),
+    "recorded": Recorded.Options(folder=FOLDER),
+}
+specimens = partial(talking_patterns, 2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def recorded_videos() -> Iterator[None]:
+    """Videos that `recorded` finds for each specimen, of the length that its case asks for."""
+    for specimen in specimens():
+        frames, name = specimen.sample.video.read(), specimen.sample.case.id
+        longer = len(specimen.other_speech) // bench.SAMPLES_PER_FRAME
+        counts = {name: len(frames), f"{name}+other": longer, f"{name}~other": longer}
+        for case, count in counts.items():
+            shown = (frames[index % len(frames)] for index in range(count))
+            media.write_video(FOLDER / f"{case}.mp4", shown)
+    yield
+    shutil.rmtree(FOLDER)
+
+
+def built_in() -> list[PluginClass]:
+    registry = load_registry()
+    ours = Path(bench.__file__).parent.parent
+    plugins: list[PluginClass] = []
+    for registered in (*registry.methods.values(), *registry.metrics.values()):
+        plugin = registered.plugin
+        file = sys.modules[plugin.__module__].__file__
+        if file is not None and Path(file).is_relative_to(ours):
+            options = OPTIONS.get(plugin.name)
+            plugins.append(plugin if options is None else (plugin, options))
+    return plugins
+
+
+@parametrize_with_checks(built_in(), sample=specimens)
+def test_contract(check: Check) -> None:
+    check()
