@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from bench.config import Loaded
     from bench.data.manifest import Imported
+    from bench.store import Record
     from bench.types import Clip
 
 _F = TypeVar("_F", bound=Callable[..., object])
@@ -281,8 +282,20 @@ def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
 @click.option("--split", help="Only the clips of this split.")
 @click.option("--faces", type=click.Choice(["given", "haar", "yunet"]), default="haar")
 @click.option("--workers", default=os.cpu_count() or 1, show_default=True)
-@click.option("--scorer", is_flag=True, help="Also: does the sync scorer work on these clips?")
-def doctor(manifest: Path, split: str | None, faces: str, workers: int, scorer: bool) -> None:
+@click.option(
+    "--scorer",
+    is_flag=False,
+    flag_value="sync_small",
+    type=click.Choice(["sync_small", "syncnet_v2"]),
+    help="Also: does this sync scorer work on these clips? Default: sync_small.",
+)
+def doctor(
+    manifest: Path,
+    split: str | None,
+    faces: Literal["given", "haar", "yunet"],
+    workers: int,
+    scorer: str | None,
+) -> None:
     """Examine every clip of MANIFEST before a run: what is wrong with it, if anything.
 
     \b
@@ -301,7 +314,7 @@ def doctor(manifest: Path, split: str | None, faces: str, workers: int, scorer: 
             findings.append(found)
             step(len(findings), len(clips))
     terminal.show_findings(findings)
-    works = _scorer_works(clips, faces) if scorer else True
+    works = scorer is None or _scorer_works(clips, faces, scorer)
     sys.exit(SOME_FAILED if any(found.marks for found in findings) or not works else 0)
 
 
@@ -367,13 +380,31 @@ def _new(kind: str, name: str, folder: Path) -> None:
     click.echo(f"{made}: a complete {kind}. Next: pip install -e {made} && bench check {name}")
 
 
-def _scorer_works(clips: list[Clip], faces: str) -> bool:
-    from bench import terminal
-    from bench.scorer_check import check_scorer
+def _scorer_works(clips: list[Clip], faces: str, scorer: str) -> bool:
+    """Runs the controls and says what the scorer makes of them."""
+    import tempfile
 
-    validity = check_scorer(clips, faces)
-    terminal.show_validity(validity)
-    return validity.works
+    from bench import terminal
+    from bench.scorer_check import run_controls
+    from reports.results import join
+    from reports.validity import judge
+
+    with tempfile.TemporaryDirectory() as name, terminal.progress("running the controls") as step:
+        done: list[str] = []
+
+        def notify(file: str, _record: Record) -> None:
+            done.append(file)
+            step(len(done), 6 * min(len(clips), 60))
+
+        run_controls(clips, Path(name), faces=faces, scorer=scorer, notify=notify)
+        (validity,) = judge(join([Path(name) / "run"]))
+    shares = {
+        "truth within one frame of its offset": validity.within_one,
+        "truth above mismatched in LSE-C": validity.above_mismatched,
+        "truth above still in LSE-C": validity.above_still,
+    }
+    terminal.show_validity(validity.protocol, shares, works=validity.works)
+    return bool(validity.works)
 
 
 def _quiet_libraries() -> None:

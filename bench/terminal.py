@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bench.plugins import Method, Metric
     from bench.registry import Registered, Registry
     from bench.runner import Notify, Summary
+    from bench.stats import Interval
     from bench.store import Record
     from bench.weights import WeightState
 
@@ -200,11 +201,23 @@ def show_findings(findings: Sequence[Findings]) -> None:
     out.print(f"{len(findings)} clips examined, {len(marked)} marked")
 
 
-def show_validity(lines: Sequence[str]) -> None:
-    """What the scorer makes of a data set's own controls."""
+def show_validity(
+    protocol: str, shares: Mapping[str, Interval | None], *, works: bool | None
+) -> None:
+    """What a scorer makes of a data set's own controls, in shares of clips."""
     out = console()
-    for line in lines:
-        out.print(escape(line))
+    out.print(f"scorer {escape(protocol)}")
+    for what, share in shares.items():
+        if share is None:
+            out.print(f"  {what}: not measured")
+            continue
+        out.print(f"  {what}: {share.mean:.0%} of {share.n} clips")
+    verdict = {
+        True: "[green]it works on these clips[/]",
+        False: "[red]it does not work on these clips: LSE would prove nothing here[/]",
+        None: "[yellow]it could not be judged[/]",
+    }
+    out.print(f"  {verdict[works]} (asked: 90 %)")
 
 
 def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
