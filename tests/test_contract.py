@@ -22,8 +22,9 @@ from methods.recorded import Recorded
 # The least that makes a plugin work which has no defaults.
 PROGRAM = """
 import sys
+from pathlib import Path
 from bench import media
-face, output, count = sys.argv[1:]
+face, output, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 frames = media.read_frames(face)
 media.write_video(output, (frames[index % len(frames)] for index in range(int(count))))
 """

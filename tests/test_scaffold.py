@@ -1,0 +1,191 @@
+"""`bench new`: what it writes installs, keeps to the contract, and runs in a benchmark."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import media
+from bench.data.manifest import write_manifest
+from bench.errors import BenchError
+from bench.ladders import talking_patterns
+from bench.scaffold import new_plugin
+from bench.types import Clip
+
+
+def python(
+    *arguments: str, folder: Path, path: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ) | ({} if path is None else {"PYTHONPATH": str(path)})
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def bench(
+    *arguments: str, folder: Path, path: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return python("-c", "from bench.cli import main; main()", *arguments, folder=folder, path=path)
+
+
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A new metric and a new method: where they were written, and where they are installed."""
+    pytest.importorskip("setuptools", reason="installing without network needs setuptools here")
+    written = tmp_path_factory.mktemp("new")
+    installed = written / "installed"
+    for kind, name in (("metric", "flicker"), ("method", "loud_mouth")):
+        root = new_plugin(kind, name, written)
+        options = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet")
+        done = python(
+            "-m", "pip", "install", *options, "--target", str(installed), str(root), folder=written
+        )
+        assert done.returncode == 0, done.stderr
+    return written, installed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["bench-flicker", "bench-loud-mouth"])
+def test_a_new_plugin_passes_the_contract_test_that_comes_with_it(
+    plugins: tuple[Path, Path], package: str
+) -> None:
+    written, installed = plugins
+    options = ("-q", "-p", "no:cacheprovider")
+    done = python("-m", "pytest", *options, folder=written / package, path=installed)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_an_installed_plugin_is_listed(plugins: tuple[Path, Path]) -> None:
+    written, installed = plugins
+    listed = bench("list", folder=written, path=installed)
+    assert listed.returncode == 0, listed.stderr
+    assert "flicker" in listed.stdout
+    assert "loud_mouth" in listed.stdout
+
+
+@pytest.mark.slow
+def test_an_installed_plugin_passes_bench_check(plugins: tuple[Path, Path]) -> None:
+    written, installed = plugins
+    done = bench("check", "flicker", folder=written, path=installed)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+CONFIG = """
+name: tiny
+data:
+  - name: tiny
+    manifest: data/manifest.csv
+faces: given
+{plugins}
+cases: {{ kinds: [reconstruct] }}
+methods:
+  - name: truth
+  - name: still
+  - name: loud_mouth
+    options: {{ strength: 0.5 }}
+metrics:
+  - name: flicker
+tables:
+  - name: flicker
+    columns: [flicker.flicker]
+    reference: loud_mouth
+"""
+
+
+def write_benchmark(folder: Path, *, plugins: str) -> Path:
+    """A config beside a data set of two drawn talkers."""
+    data = folder / "data"
+    data.mkdir(parents=True)
+    clips = []
+    for specimen in talking_patterns(2, frames=15, size=96):
+        video, name = specimen.sample.video, specimen.sample.case.id
+        path = data / f"{name}.mp4"
+        media.write_video(path, video.read(), sound=video.sound())
+        left, top, right, bottom = (float(edge) for edge in video.faces().boxes[0])
+        box = (left, top, right - left, bottom - top)
+        clips.append(Clip(id=name, video=path, speaker=name, box=box))
+    write_manifest(data / "manifest.csv", clips, root=data)
+    config = folder / "tiny.yaml"
+    config.write_text(CONFIG.format(plugins=plugins), encoding="utf-8")
+    return config
+
+
+def flicker_by_method(run: Path) -> dict[str, float]:
+    """The mean flicker of each method, joined from the run's records."""
+    lines = (run / "measurements.jsonl").read_text().splitlines()
+    values = {
+        record["video_sha256"]: record["values"]["flicker"]
+        for record in map(json.loads, lines)
+        if record["status"] == "ok"
+    }
+    found: dict[str, list[float]] = {}
+    for line in (run / "generations.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        assert record["status"] == "ok", record["reason"]
+        found.setdefault(record["method"], []).append(values[record["sha256"]])
+    return {method: float(np.mean(each)) for method, each in found.items()}
+
+
+@pytest.mark.slow
+def test_a_benchmark_runs_with_the_new_plugins(plugins: tuple[Path, Path], tmp_path: Path) -> None:
+    config = write_benchmark(tmp_path, plugins="")
+    done = bench("run", str(config), "-o", "out", folder=tmp_path, path=plugins[1])
+    assert done.returncode == 0, done.stdout + done.stderr
+    flicker = flicker_by_method(tmp_path / "out")
+    assert set(flicker) == {"truth", "still", "loud_mouth"}
+    assert flicker["still"] < flicker["truth"] < 255
+    assert flicker["loud_mouth"] != flicker["truth"]
+    assert (tmp_path / "out" / "report" / "index.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_plugin_file_named_in_the_config_needs_no_installing(
+    plugins: tuple[Path, Path], tmp_path: Path
+) -> None:
+    files = [plugins[0] / "bench-flicker" / "bench_flicker.py"]
+    files.append(plugins[0] / "bench-loud-mouth" / "bench_loud_mouth.py")
+    listed = "\n".join(f"  - {file}" for file in files)
+    config = write_benchmark(tmp_path, plugins=f"plugins:\n{listed}")
+    done = bench("run", str(config), "-o", "out", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(flicker_by_method(tmp_path / "out")) == {"truth", "still", "loud_mouth"}
+
+
+@pytest.mark.parametrize("name", ["", "Flicker", "2d", "my-metric", "a b", "../up", "class", "é"])
+def test_a_name_that_is_no_module_name_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="expected small letters"):
+        new_plugin("metric", name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["truth", "psnr"])
+def test_a_name_that_is_taken_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=rf"'{name}' is taken by"):
+        new_plugin("method", name, tmp_path)
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    root = new_plugin("metric", "flicker", tmp_path)
+    (root / "bench_flicker.py").write_text("mine")
+    with pytest.raises(BenchError, match="exists already"):
+        new_plugin("metric", "flicker", tmp_path)
+    assert (root / "bench_flicker.py").read_text() == "mine"
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="'method' or 'metric'"):
+        new_plugin("report", "mine", tmp_path)
