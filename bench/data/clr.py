@@ -74,8 +74,8 @@ class Account:
         readers = len(speakers & NEWSREADERS)
         splits = Counter(clip.split or "none" for clip in self.kept)
         lines = [
-            f"kept {len(self.kept)} clips, {self.seconds / 3600:.2f} h, "
-            f"{readers} of 11 newsreaders and {len(speakers) - readers} other speakers",
+            f"kept {len(self.kept)} clips, {self.seconds / 3600:.2f} h",
+            f"speakers: {readers} of 11 newsreaders, {len(speakers) - readers} others",
             "splits: " + ", ".join(f"{name} {count}" for name, count in sorted(splits.items())),
             f"dropped {len(self.dropped)} clips",
             *(f"  {count} {rule}" for rule, count in self.reasons.items()),
