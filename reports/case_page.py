@@ -1,0 +1,249 @@
+"""One case's page: all videos in step, strips with zoomed mouths, sound and sync curves."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.types import FPS
+from reports import plots
+from reports.comparison import EVIDENCE
+from reports.pictures import Evidence
+from reports.records import CasePart, Curve
+from reports.results import Cell, Column, Dataset, Made, Results, Row
+from reports.text import fixed
+from reports.words import Words
+
+CLIP_WINDOW = 5  # frames that one value of the framewise confidence stands on
+MOST_SHIFT = 15  # distances[k] belongs to the offset MOST_SHIFT - k
+
+
+@dataclass(frozen=True)
+class CaseLink:
+    """Where a case's page is, and what it is called."""
+
+    dataset: Dataset
+    case: CasePart
+    file: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One method on a case page. video: relative to the page, empty where there is none to play."""
+
+    row: Row
+    colour: int
+    state: str
+    reason: str
+    video: str
+    evidence: Evidence | None
+    frames: int
+    numbers: tuple[tuple[str, str, str], ...]
+    conformed: tuple[str, ...]
+    faces_missing: float | None
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """Everything that a case page shows."""
+
+    link: CaseLink
+    tiles: tuple[Tile, ...]
+    headings: tuple[str, ...]
+    seconds: float
+    plots: tuple[plots.Drawing, ...]
+    marks: tuple[str, ...]
+    before: CaseLink | None
+    after: CaseLink | None
+
+    @property
+    def has_strips(self) -> bool:
+        """Whether any method's frames are shown."""
+        return any(tile.evidence is not None for tile in self.tiles)
+
+    @property
+    def is_located(self) -> bool:
+        """Whether the run said where the mouths are; otherwise the strips show a fixed part."""
+        shown = [tile.evidence for tile in self.tiles if tile.evidence is not None]
+        return all(one.is_located for one in shown)
+
+
+def case_links(results: Results) -> list[CaseLink]:
+    """The pages of all cases, in the report's order; file names are plain ASCII and distinct."""
+    return [
+        CaseLink(dataset, case, _file_name(dataset, case))
+        for dataset in results.datasets
+        for case in dataset.cases
+    ]
+
+
+def view_case(
+    results: Results,
+    link: CaseLink,
+    words: Words,
+    *,
+    columns: Sequence[Column],
+    evidence: Mapping[tuple[str, str], Evidence],
+    pages: Path,
+    neighbours: tuple[CaseLink | None, CaseLink | None],
+) -> CaseView:
+    """The view of one case. evidence: by case key and method. pages: the folder it will lie in."""
+    dataset, case = link.dataset, link.case
+    tiles: list[Tile] = []
+    curves: dict[str, tuple[int, Cell]] = {}
+    for colour, row in enumerate(results.rows):
+        made = results.generation(dataset, row.label, case)
+        if made is None:
+            continue
+        cells = [(column, results.cell(dataset, row.label, case, column)) for column in columns]
+        for _, cell in cells:
+            if cell is not None and cell.curves:
+                curves[row.label] = (colour, cell)
+        tiles.append(
+            Tile(
+                row=row,
+                colour=colour,
+                state=made.record.status,
+                reason=made.record.reason,
+                video=video_href(made, pages),
+                evidence=evidence.get((case.key, row.label)),
+                frames=made.record.frames,
+                numbers=tuple(_number(column, cell, words) for column, cell in cells),
+                conformed=made.record.conformed,
+                faces_missing=next(
+                    (c.faces_missing for _, c in cells if c and c.faces_missing is not None), None
+                ),
+            )
+        )
+    frames = max((tile.frames for tile in tiles), default=0)
+    seconds = frames / FPS if frames else case.seconds or 0.0
+    return CaseView(
+        link=link,
+        tiles=tuple(tiles),
+        headings=tuple(column.output.heading for column in columns),
+        seconds=seconds,
+        plots=_plots(tiles, curves, seconds, words),
+        marks=tuple(
+            f"{clip}: {mark}"
+            for clip in dict.fromkeys((case.face, case.speech))
+            for mark in dataset.info.marks.get(clip, ())
+        ),
+        before=neighbours[0],
+        after=neighbours[1],
+    )
+
+
+def case_columns(results: Results, dataset: Dataset, names: Sequence[str]) -> list[Column]:
+    """The columns that case pages show: the tables' own and the evidence beside them."""
+    available = results.columns(dataset)
+    wanted = [column for name in names for column in available if column.name == name]
+    wanted += [
+        column
+        for column in available
+        if column.output.name in EVIDENCE or (column.region == "mouth" and not column.is_set)
+    ]
+    return list(dict.fromkeys(column for column in wanted if not column.is_set))
+
+
+def video_href(made: Made, pages: Path) -> str:
+    """The video's address relative to `pages`; empty where there is none, or it lies elsewhere."""
+    if made.record.status != "ok" or not made.record.video:
+        return ""
+    folder = made.run.folder.resolve()
+    file = (folder / made.record.video).resolve()
+    if not file.is_relative_to(folder):
+        return ""
+    return urllib.parse.quote(Path(os.path.relpath(file, pages.resolve())).as_posix())
+
+
+def mean_curve(curves: Sequence[Curve]) -> Curve | None:
+    """The mean of the curves that have the usual length; None without any."""
+    usual = [curve for curve in curves if len(curve) == 2 * MOST_SHIFT + 1]
+    return np.mean(np.stack(usual), axis=0) if usual else None
+
+
+def shift_series(label: str, colour: int, distances: Curve) -> plots.Series:
+    """A distance curve over the offset that each of its values belongs to."""
+    most = (len(distances) - 1) // 2
+    pairs = [(float(most - k), float(value)) for k, value in enumerate(distances)]
+    pairs = [pair for pair in reversed(pairs) if np.isfinite(pair[1])]
+    return plots.Series(label, colour, tuple(x for x, _ in pairs), tuple(y for _, y in pairs))
+
+
+def _file_name(dataset: Dataset, case: CasePart) -> str:
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", f"{dataset.name}-{case.id}").strip("-")[:60]
+    exact = hashlib.sha256(f"{dataset.name}\0{case.id}".encode()).hexdigest()[:8]
+    return f"{plain}-{exact}.html"
+
+
+def _number(column: Column, cell: Cell | None, words: Words) -> tuple[str, str, str]:
+    """A cell as state, text and reason."""
+    if cell is None:
+        return "absent", words("absent_short"), words("absent")
+    if cell.state != "ok":
+        return cell.state, words(f"{cell.state}_short"), cell.reason or words(cell.state)
+    value = cell.values.get(column.output.name)
+    if value is None:
+        return "failed", words("failed_short"), words("failed")
+    if column.output.name == "offset":
+        return "ok", f"{value:+.0f}".replace("-", "\N{MINUS SIGN}"), ""
+    return "ok", fixed(value), ""
+
+
+def _plots(
+    tiles: Sequence[Tile],
+    curves: Mapping[str, tuple[int, Cell]],
+    seconds: float,
+    words: Words,
+) -> tuple[plots.Drawing, ...]:
+    framewise: list[plots.Series] = []
+    shifts: list[plots.Series] = []
+    for label, (colour, cell) in curves.items():
+        confidence, distances = (
+            cell.curves.get("framewise_confidence"),
+            cell.curves.get("distances"),
+        )
+        if confidence is not None:
+            framewise.append(_framewise(label, colour, confidence))
+        if distances is not None:
+            shifts.append(shift_series(label, colour, distances))
+    peaks = next((tile.evidence.peaks for tile in tiles if tile.evidence), ())
+    drawn = [
+        plots.lines(
+            words("plot_framewise"),
+            words("plot_framewise_about"),
+            words("axis_seconds"),
+            words("axis_confidence"),
+            framewise,
+            range_x=(0.0, seconds or 1.0),
+            classes="timed",
+        ),
+        plots.waveform(
+            words("plot_wave"), words("plot_wave_about"), words("axis_seconds"), peaks, seconds
+        ),
+        plots.lines(
+            words("plot_shift"),
+            words("plot_shift_about"),
+            words("axis_offset"),
+            words("axis_distance"),
+            shifts,
+            mark_x=0.0,
+        ),
+    ]
+    captions = (words("plot_framewise"), words("plot_wave"), words("plot_shift"))
+    pairs = zip(captions, drawn, strict=True)
+    return tuple(plots.Drawing(caption, one) for caption, one in pairs if one)
+
+
+def _framewise(label: str, colour: int, confidence: Curve) -> plots.Series:
+    """A window's confidence stands at the middle of its frames."""
+    kept = [(i, float(value)) for i, value in enumerate(confidence) if np.isfinite(value)]
+    times = tuple((i + CLIP_WINDOW / 2) / FPS for i, _ in kept)
+    return plots.Series(label, colour, times, tuple(value for _, value in kept))

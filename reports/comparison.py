@@ -1,0 +1,375 @@
+"""Compares methods: means over the cases that all have, intervals, tests, ranks, and every gap.
+
+A row that scored fewer than half of the planned cases would take the others' cases away; it stands
+apart, with the mean of its own cases and without a rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bench.stats import Interval, compare, holm, mean_interval, ranks, shared_cases
+from bench.types import CaseKind
+from reports.records import TablePart
+from reports.results import Column, Dataset, Results, Row, Scores
+
+EVIDENCE = ("offset", "lse_d_at_0", "lse_c_at_0")  # what stands beside a synchronisation error
+SIGNIFICANT = 0.05
+
+EntryState = Literal["value", "undefined", "failed", "missing", "absent"]
+Mark = Literal["best", "second", "tied", ""]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method's standing in one column.
+
+    state: "value", or why there is none: "absent" where the method was never asked.
+    interval: over the compared cases (the method's own where it stands apart).
+    difference, p_value: against the reference; p after Holm's correction over the data set's table.
+    within_one: of an offset, the share of cases within one frame.
+    """
+
+    state: EntryState
+    n_scored: int = 0
+    n_planned: int = 0
+    interval: Interval | None = None
+    reasons: tuple[tuple[str, int], ...] = ()
+    is_apart: bool = False
+    is_above_truth: bool = False
+    difference: Interval | None = None
+    p_value: float | None = None
+    rank: int | None = None
+    mark: Mark = ""
+    within_one: Interval | None = None
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the corrected test tells the method from the reference."""
+        return self.p_value is not None and self.p_value < SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All methods in one column: their entries, and on how many cases they were compared."""
+
+    entries: Mapping[str, Entry]
+    compared: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class BlockColumn:
+    """A column of a block; evidence columns are shown, never ranked."""
+
+    column: Column
+    standing: Standing
+    is_evidence: bool
+
+
+@dataclass(frozen=True)
+class Block:
+    """One data set's part of a table. failures: failed and planned cases by method."""
+
+    dataset: Dataset
+    columns: tuple[BlockColumn, ...]
+    failures: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One measured table: rows, and a block for each data set."""
+
+    part: TablePart
+    rows: tuple[Row, ...]
+    blocks: tuple[Block, ...]
+    reference: str | None
+
+    @property
+    def competitors(self) -> tuple[str, ...]:
+        """The rows that are ranked: all but the controls."""
+        return tuple(row.label for row in self.rows if not row.control)
+
+
+def build_table(results: Results, part: TablePart) -> Table:
+    """The measured table that `part` asks for, on `reconstruct` cases, as in the paper."""
+    rows = tuple(results.row(label) for label in part.rows)
+    labels = {row.label for row in rows}
+    reference = part.reference if part.reference in labels else None
+    blocks = (
+        build_block(results, dataset, rows, part.columns, reference=reference)
+        for dataset in results.datasets
+    )
+    return Table(part, rows, tuple(block for block in blocks if block.columns), reference)
+
+
+def build_block(
+    results: Results,
+    dataset: Dataset,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    *,
+    reference: str | None,
+    kind: CaseKind = "reconstruct",
+) -> Block:
+    """One data set's part of a table: the named columns, one for each protocol, and evidence."""
+    planned = [row for row in rows if any(row.label in s.methods for s in dataset.sources)]
+    columns: list[BlockColumn] = []
+    for column, is_evidence in _with_evidence(results, dataset, names):
+        scores = {
+            row.label: results.scores(dataset, row.label, column, kind=kind) for row in planned
+        }
+        standing = _standing(results, dataset, column, scores, rows, reference, kind)
+        columns.append(BlockColumn(column, standing, is_evidence))
+    return Block(
+        dataset,
+        tuple(_corrected(columns)),
+        {row.label: _failures(results, dataset, row.label, columns, kind) for row in planned},
+    )
+
+
+def stand(
+    scores: Mapping[str, Scores],
+    rows: Sequence[Row],
+    speakers: Mapping[str, str],
+    *,
+    better: Literal["higher", "lower", "none"],
+    reference: str | None,
+    seed: int,
+) -> Standing:
+    """All rows in one column, compared over the cases that every sufficiently scored row has."""
+    most = max((one.planned for one in scores.values()), default=0)
+    full = {label for label, one in scores.items() if one.values and 2 * len(one.values) >= most}
+    cases = shared_cases([scores[label].values for label in sorted(full)])
+    union = {case for label in full for case in scores[label].values}
+    entries: dict[str, Entry] = {}
+    compared: dict[str, dict[str, float]] = {}
+    for row in rows:
+        own = scores.get(row.label)
+        entry = Entry("absent") if own is None else _entry(own)
+        if own is not None and entry.state == "value":
+            if row.label in full and cases:
+                compared[row.label] = {case: own.values[case] for case in cases}
+            else:
+                entry = replace(entry, is_apart=True)
+            values = compared.get(row.label, own.values)
+            names = [speakers.get(case, "") for case in values]
+            entry = replace(entry, interval=mean_interval(list(values.values()), names, seed=seed))
+        entries[row.label] = entry
+    if reference in compared:
+        for label in _tested(rows, reference):
+            if label in compared:
+                tested = compare(compared[label], compared[reference], speakers, seed=seed)
+                if tested is not None:
+                    entries[label] = replace(
+                        entries[label], difference=tested.difference, p_value=tested.p_value
+                    )
+    if better != "none":
+        _rank(entries, rows, compared, speakers, better, seed)
+        _mark_above_truth(entries, rows, better)
+    return Standing(entries, len(cases), len(union) - len(cases))
+
+
+def _tested(rows: Sequence[Row], reference: str | None) -> list[str]:
+    """Whom to test against the reference: its competitors; controls are anchors, no hypotheses.
+
+    A run with controls only tests those.
+    """
+    others = [row for row in rows if row.label != reference]
+    return [row.label for row in others if not row.control] or [row.label for row in others]
+
+
+def _standing(
+    results: Results,
+    dataset: Dataset,
+    column: Column,
+    scores: Mapping[str, Scores],
+    rows: Sequence[Row],
+    reference: str | None,
+    kind: CaseKind,
+) -> Standing:
+    if column.is_set:
+        return _set_standing(results, dataset, column, rows, kind)
+    standing = stand(
+        scores,
+        rows,
+        dataset.speakers,
+        better=column.output.better,
+        reference=reference,
+        seed=results.seed,
+    )
+    if column.output.name != "offset":
+        return standing
+    entries = {
+        label: replace(entry, within_one=_within_one(scores[label], dataset, results.seed))
+        if entry.state == "value"
+        else entry
+        for label, entry in standing.entries.items()
+    }
+    return replace(standing, entries=entries)
+
+
+def _within_one(scores: Scores, dataset: Dataset, seed: int) -> Interval:
+    near = [float(abs(value) <= 1.0) for value in scores.values.values()]
+    return mean_interval(near, [dataset.speakers[case] for case in scores.values], seed=seed)
+
+
+def _set_standing(
+    results: Results, dataset: Dataset, column: Column, rows: Sequence[Row], kind: CaseKind
+) -> Standing:
+    """A set metric has one value for all videos: no interval and no test, but a rank."""
+    entries: dict[str, Entry] = {}
+    cases = dataset.of_kind(kind)
+    for row in rows:
+        cell = results.set_cell(dataset, row.label, column, kind=kind)
+        made = [results.generation(dataset, row.label, case) for case in cases]
+        count = sum(one is not None and one.record.status == "ok" for one in made)
+        planned = sum(one is not None for one in made)
+        if cell.state == "ok" and column.output.name in cell.values:
+            value = cell.values[column.output.name]
+            interval = Interval(value, None, None, count, 0, "none")
+            entries[row.label] = Entry("value", count, planned, interval)
+        else:
+            state: EntryState = "failed" if cell.state == "ok" else cell.state
+            reasons = ((cell.reason, 1),) if cell.reason else ()
+            entries[row.label] = Entry(state, 0, planned, reasons=reasons)
+    if column.output.better != "none":
+        _rank(entries, rows, {}, {}, column.output.better, results.seed)
+        _mark_above_truth(entries, rows, column.output.better)
+    return Standing(entries, 0, 0)
+
+
+def _entry(scores: Scores) -> Entry:
+    """The account of one method's cells, before any comparison."""
+    reasons = (*scores.failed.items(), *scores.undefined.items())
+    counts = (len(scores.values), scores.planned)
+    if scores.planned == 0:
+        return Entry("absent")
+    if scores.values:
+        return Entry("value", *counts, reasons=reasons)
+    if scores.failed:
+        return Entry("failed", *counts, reasons=reasons)
+    if scores.undefined:
+        return Entry("undefined", *counts, reasons=reasons)
+    return Entry("missing", *counts)
+
+
+def _rank(
+    entries: dict[str, Entry],
+    rows: Sequence[Row],
+    compared: Mapping[str, Mapping[str, float]],
+    speakers: Mapping[str, str],
+    better: Literal["higher", "lower"],
+    seed: int,
+) -> None:
+    """Ranks the competitors; best and second are told apart only by their paired interval."""
+    labels = [row.label for row in rows if not row.control]
+    means = [
+        interval.mean
+        if (interval := entries[label].interval) is not None and not entries[label].is_apart
+        else None
+        for label in labels
+    ]
+    placed = [
+        (rank, label)
+        for rank, label in zip(ranks(means, better=better), labels, strict=True)
+        if rank is not None
+    ]
+    if len(placed) < 2:
+        return
+    for rank, label in placed:
+        entries[label] = replace(entries[label], rank=rank)
+    (_, first), (_, second) = sorted(placed, key=lambda one: one[0])[:2]
+    told_apart = entries[first].rank != entries[second].rank
+    if first in compared and second in compared:
+        tested = compare(compared[first], compared[second], speakers, seed=seed)
+        told_apart = tested is not None and tested.difference.excludes_zero
+    entries[first] = replace(entries[first], mark="best" if told_apart else "tied")
+    entries[second] = replace(entries[second], mark="second" if told_apart else "tied")
+
+
+def _mark_above_truth(
+    entries: dict[str, Entry], rows: Sequence[Row], better: Literal["higher", "lower"]
+) -> None:
+    truth = next((row.label for row in rows if row.name == "truth"), None)
+    if truth is None or entries[truth].interval is None:
+        return
+    best = entries[truth].interval
+    for row in rows:
+        own = entries[row.label].interval
+        if row.control or own is None or best is None or entries[row.label].is_apart:
+            continue
+        is_above = own.mean > best.mean if better == "higher" else own.mean < best.mean
+        entries[row.label] = replace(entries[row.label], is_above_truth=is_above)
+
+
+def _corrected(columns: Sequence[BlockColumn]) -> list[BlockColumn]:
+    """The columns with p values corrected over every comparison of the block; evidence has none."""
+    places = [
+        (index, label)
+        for index, column in enumerate(columns)
+        if not column.is_evidence
+        for label in column.standing.entries
+    ]
+    raw = [columns[index].standing.entries[label].p_value for index, label in places]
+    adjusted = dict(zip(places, holm(raw), strict=True))
+    corrected: list[BlockColumn] = []
+    for index, column in enumerate(columns):
+        entries = {
+            label: replace(entry, rank=None, mark="", p_value=None)
+            if column.is_evidence
+            else replace(entry, p_value=adjusted[index, label])
+            for label, entry in column.standing.entries.items()
+        }
+        corrected.append(replace(column, standing=replace(column.standing, entries=entries)))
+    return corrected
+
+
+def _with_evidence(
+    results: Results, dataset: Dataset, names: Sequence[str]
+) -> list[tuple[Column, bool]]:
+    """The named columns in order; behind the last of a synchronisation metric, its evidence."""
+    available = results.columns(dataset)
+    named = [column for name in names for column in available if column.name == name]
+    ordered: list[tuple[Column, bool]] = []
+    for index, column in enumerate(named):
+        ordered.append((column, False))
+        if any(_same_metric(column, later) for later in named[index + 1 :]):
+            continue
+        beside = [one for one in available if _same_metric(column, one)]
+        if any(one.output.name == "offset" for one in beside):
+            more = [one for name in EVIDENCE for one in beside if one.output.name == name]
+            ordered += [(one, True) for one in more if one not in named]
+    return ordered
+
+
+def _same_metric(first: Column, second: Column) -> bool:
+    return (first.metric, first.protocol) == (second.metric, second.protocol)
+
+
+def _failures(
+    results: Results,
+    dataset: Dataset,
+    label: str,
+    columns: Sequence[BlockColumn],
+    kind: CaseKind,
+) -> tuple[int, int]:
+    """How many of the method's planned cases failed, in its own work or in any column's."""
+    failed = planned = 0
+    for case in dataset.of_kind(kind):
+        if not any(
+            label in source.methods and case.kind in source.methods[label].kinds
+            for source in dataset.sources
+        ):
+            continue
+        planned += 1
+        made = results.generation(dataset, label, case)
+        states = {"failed"} if made is not None and made.record.status != "ok" else set()
+        for one in columns:
+            cell = None if one.column.is_set else results.cell(dataset, label, case, one.column)
+            if cell is not None:
+                states.add(cell.state)
+        failed += "failed" in states
+    return failed, planned

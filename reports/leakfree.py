@@ -1,0 +1,123 @@
+"""The comparison on cases whose answer is not in the input, beside the paper's protocol.
+
+In the paper's protocol a method may see the very frames it is to make, so copying them wins. Two
+kinds of case take the answer away: `cross` (another clip's speech; synchronisation metrics) and
+`probe` (another clip's speech, scored against the own video). The speech gain, `reconstruct` minus
+`probe`, is what of a picture score comes from the speech.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.comparison import Standing, Table, stand
+from reports.results import Column, Dataset, Results, Row, Scores
+
+Kind = Literal["cross", "gain"]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """One column of the paper's protocol beside its leak-free counterpart.
+
+    column, official: the paper's protocol. counterpart, standing: the same number on `cross` cases,
+    or the speech gain of `counterpart` (the mouth region's where the run measured it).
+    """
+
+    kind: Kind
+    dataset: Dataset
+    column: Column
+    official: Standing
+    counterpart: Column
+    standing: Standing
+
+    def change(self, label: str) -> int | None:
+        """Places gained (positive) or lost; None where one of the two ranks is missing."""
+        before, after = self.official.entries.get(label), self.standing.entries.get(label)
+        if before is None or after is None or before.rank is None or after.rank is None:
+            return None
+        return before.rank - after.rank
+
+    @property
+    def better(self) -> Literal["higher", "lower", "none"]:
+        """The direction of the leak-free number; of a gain, more is always better."""
+        return "higher" if self.kind == "gain" else self.counterpart.output.better
+
+
+def pair(results: Results, table: Table) -> list[Pairing]:
+    """Every ranked column of the table beside its leak-free counterpart, where the run has one."""
+    found: list[Pairing] = []
+    for block in table.blocks:
+        dataset = block.dataset
+        for one in block.columns:
+            column = one.column
+            if one.is_evidence or column.is_set or column.output.better == "none":
+                continue
+            kind: Kind = "gain" if column.reads_reference else "cross"
+            if not dataset.of_kind("probe" if kind == "gain" else "cross"):
+                continue
+            counterpart = _mouth(results, dataset, column) if kind == "gain" else column
+            standing = stand(
+                _scores(results, dataset, table.rows, counterpart, kind),
+                table.rows,
+                dataset.speakers,
+                better="higher" if kind == "gain" else column.output.better,
+                reference=table.reference,
+                seed=results.seed,
+            )
+            if any(entry.state != "absent" for entry in standing.entries.values()):
+                found.append(Pairing(kind, dataset, column, one.standing, counterpart, standing))
+    return found
+
+
+def _mouth(results: Results, dataset: Dataset, column: Column) -> Column:
+    """The mouth region's column of the same metric, or the column itself where there is none."""
+    for other in results.columns(dataset):
+        same = (other.metric_name, other.output.name) == (column.metric_name, column.output.name)
+        if same and (other.region == "mouth" or other.metric.endswith("_mouth")):
+            return other
+    return column
+
+
+def _scores(
+    results: Results, dataset: Dataset, rows: Sequence[Row], column: Column, kind: Kind
+) -> Mapping[str, Scores]:
+    if kind == "cross":
+        return {row.label: results.scores(dataset, row.label, column, kind="cross") for row in rows}
+    return {row.label: speech_gain(results, dataset, row.label, column) for row in rows}
+
+
+def speech_gain(results: Results, dataset: Dataset, method: str, column: Column) -> Scores:
+    """What the own speech adds to the score of each face clip, by `reconstruct` case.
+
+    The `reconstruct` value minus the mean of the clip's `probe` values; turned round for an output
+    that is better when lower, so that a positive gain always means that the speech helped.
+    """
+    sign = -1.0 if column.output.better == "lower" else 1.0
+    probes: dict[str, list[str]] = {}
+    for case in dataset.of_kind("probe"):
+        probes.setdefault(case.face, []).append(case.id)
+    by_id = {case.id: case for case in dataset.cases}
+    values: dict[str, float] = {}
+    undefined: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    planned = missing = 0
+    for case in dataset.of_kind("reconstruct"):
+        names = [case.id, *probes.get(case.face, [])]
+        cells = [results.cell(dataset, method, by_id[name], column) for name in names]
+        if len(names) < 2 or any(cell is None for cell in cells):
+            continue
+        planned += 1
+        there = [cell for cell in cells if cell is not None]
+        bad = next((cell for cell in there if cell.state != "ok"), None)
+        if bad is None:
+            own, *others = [cell.values[column.output.name] for cell in there]
+            values[case.id] = sign * (own - sum(others) / len(others))
+        elif bad.state == "missing":
+            missing += 1
+        else:
+            (undefined if bad.state == "undefined" else failed)[bad.reason] += 1
+    return Scores(values, planned, dict(undefined), dict(failed), missing)

@@ -1,0 +1,66 @@
+"""Numbers as a paper printed them; they stand beside the measured ones, never among them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.records import PublishedPart
+
+FOLDER = Path(__file__).resolve().parent / "published"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One printed value, as text; empty where the paper prints N. A.
+
+    contradiction: what the same paper says elsewhere of the same number, or empty.
+    """
+
+    value: str
+    contradiction: str
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A paper's table: for each data set its outputs, and each method's figures.
+
+    data: the paper's names of the data sets, in order. measured: which data set of the report each
+    stands for. figures: by data, method and output.
+    """
+
+    source: str
+    protocol: str
+    data: tuple[str, ...]
+    measured: Mapping[str, str]
+    outputs: tuple[str, ...]
+    methods: tuple[tuple[str, str], ...]
+    figures: Mapping[tuple[str, str, str], Figure]
+
+    @property
+    def contradictions(self) -> tuple[tuple[str, str, str, Figure], ...]:
+        """Data, method, output and figure wherever the paper contradicts itself."""
+        return tuple((*key, one) for key, one in self.figures.items() if one.contradiction)
+
+
+def read_published(part: PublishedPart) -> PublishedTable:
+    """The published table that a config asks for, its data sets in the config's order."""
+    with (FOLDER / f"{part.table}.csv").open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["data"] in part.data.values()]
+    present = {line["data"] for line in lines}
+    return PublishedTable(
+        source=lines[0]["source"] if lines else "",
+        protocol=lines[0]["protocol"] if lines else "",
+        data=tuple(dict.fromkeys(name for name in part.data.values() if name in present)),
+        measured={name: dataset for dataset, name in part.data.items()},
+        outputs=tuple(dict.fromkeys(line["output"] for line in lines)),
+        methods=tuple(dict.fromkeys((line["method"], line["year"]) for line in lines)),
+        figures={
+            (line["data"], line["method"], line["output"]): Figure(
+                line["value"], line["contradiction"]
+            )
+            for line in lines
+        },
+    )

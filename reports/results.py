@@ -1,0 +1,438 @@
+"""The joined records of one or several runs, as tables, plots and pages ask for them.
+
+A cell is found through keys only: method and case key give the generation, its video's digest and
+the metric's key give the measurement. Runs of the same data become one data set; a method that
+keeps its label is one row; a metric whose protocol differs is another column.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from bench.errors import BenchError
+from bench.keys import set_digest
+from bench.types import CaseKind
+from reports.records import (
+    CasePart,
+    Curve,
+    DatasetPart,
+    GenerationRecord,
+    MeasurementRecord,
+    MethodPart,
+    MetricPart,
+    OutputPart,
+    Run,
+    TablePart,
+    read_run,
+)
+
+State = Literal["ok", "undefined", "failed", "missing"]
+Stage = Literal["method", "metric"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of the report; `settings_differ` where its label stands for several settings."""
+
+    label: str
+    name: str
+    title: str
+    control: bool
+    settings_differ: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of one metric under one protocol; two protocols are two columns."""
+
+    metric: str
+    output: OutputPart
+    protocol: str
+    is_set: bool
+    metric_name: str
+    reads_reference: bool
+    region: str
+
+    @property
+    def name(self) -> str:
+        """`metric label.output`, as configs write it."""
+        return f"{self.metric}.{self.output.name}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one metric said about one method's video for one case, or why there is no number."""
+
+    state: State
+    reason: str = ""
+    stage: Stage = "metric"
+    traceback: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    faces_missing: float | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A method's values in one column, by case id, and why the other planned cases have none."""
+
+    values: Mapping[str, float]
+    planned: int
+    undefined: Mapping[str, int]
+    failed: Mapping[str, int]
+    missing: int
+
+    @property
+    def n_failed(self) -> int:
+        """Planned cases that ended in a failure."""
+        return sum(self.failed.values())
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set of the report as one run knows it."""
+
+    run: Run
+    methods: Mapping[str, MethodPart]
+    metrics: tuple[MetricPart, ...]
+    cases: Mapping[str, CasePart]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A generated video and the run that it lies in."""
+
+    run: Run
+    record: GenerationRecord
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set of the report: its cases in order, and the runs that hold its records."""
+
+    name: str
+    info: DatasetPart
+    cases: tuple[CasePart, ...]
+    sources: tuple[Source, ...]
+
+    @property
+    def speakers(self) -> Mapping[str, str]:
+        """Each case's speaker."""
+        return {case.id: case.speaker for case in self.cases}
+
+    def of_kind(self, kind: CaseKind) -> tuple[CasePart, ...]:
+        """The cases of one kind."""
+        return tuple(case for case in self.cases if case.kind == kind)
+
+
+class Results:
+    """Everything the runs hold, joined. Build it with `join`."""
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        datasets: Sequence[Dataset],
+        rows: Sequence[Row],
+        tables: Sequence[TablePart],
+    ) -> None:
+        self.runs = tuple(runs)
+        self.datasets = tuple(datasets)
+        self.rows = tuple(rows)
+        self.tables = tuple(tables)
+        self._columns = {dataset.name: _columns(dataset) for dataset in self.datasets}
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first run's config; intervals are drawn with it."""
+        return self.runs[0].manifest.seed
+
+    def row(self, label: str) -> Row:
+        """The method with this label."""
+        return next(row for row in self.rows if row.label == label)
+
+    def row_named(self, name: str) -> Row | None:
+        """The first method whose plugin has this name (`truth`, `still`, `mismatched`)."""
+        return next((row for row in self.rows if row.name == name), None)
+
+    def columns(self, dataset: Dataset) -> tuple[Column, ...]:
+        """All columns of numbers that this data set's runs measured."""
+        return tuple(self._columns[dataset.name])
+
+    def column(self, dataset: Dataset, metric: str, output: str, *, protocol: str) -> Column | None:
+        """The column of another output of the same metric under the same protocol."""
+        for column in self.columns(dataset):
+            if (column.metric, column.output.name, column.protocol) == (metric, output, protocol):
+                return column
+        return None
+
+    def generation(self, dataset: Dataset, method: str, case: CasePart) -> Made | None:
+        """The method's video record for this case; None where it was not planned or not run yet."""
+        found: Made | None = None
+        for source in dataset.sources:
+            part, own = source.methods.get(method), source.cases.get(case.id)
+            if part is None or own is None:
+                continue
+            record = source.run.generations.get((part.key, own.key))
+            if record is None:
+                continue
+            if record.status == "ok":
+                return Made(source.run, record)
+            found = found or Made(source.run, record)
+        return found
+
+    def cell(self, dataset: Dataset, method: str, case: CasePart, column: Column) -> Cell | None:
+        """What the column's metric said here; None where nobody planned it."""
+        best: Cell | None = None
+        for source in dataset.sources:
+            if not _plans(source, method, case):
+                continue
+            metric = _metric(source, column)
+            if metric is None or (case.kind == "cross" and "reference" in metric.reads):
+                continue
+            cell = _cell(source, method, case, metric)
+            if cell.state == "ok":
+                return cell
+            if best is None or best.state == "missing":
+                best = cell
+        return best
+
+    def scores(self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind) -> Scores:
+        """The method's values in this column on the cases of one kind."""
+        values: dict[str, float] = {}
+        undefined: Counter[str] = Counter()
+        failed: Counter[str] = Counter()
+        planned = missing = 0
+        for case in dataset.of_kind(kind):
+            cell = self.cell(dataset, method, case, column)
+            if cell is None:
+                continue
+            planned += 1
+            if cell.state == "ok" and column.output.name in cell.values:
+                values[case.id] = cell.values[column.output.name]
+            elif cell.state == "ok":
+                failed[f"the record has no value `{column.output.name}`"] += 1
+            elif cell.state == "undefined":
+                undefined[cell.reason] += 1
+            elif cell.state == "failed":
+                failed[cell.reason] += 1
+            else:
+                missing += 1
+        return Scores(values, planned, dict(undefined), dict(failed), missing)
+
+    def set_cell(self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind) -> Cell:
+        """What a set metric said about all of the method's videos for one kind of case."""
+        for source in dataset.sources:
+            metric, part = _metric(source, column), source.methods.get(method)
+            if metric is None or part is None:
+                continue
+            made = [
+                source.run.generations.get((part.key, case.key))
+                for case in source.cases.values()
+                if case.kind == kind
+            ]
+            digests = [record.sha256 for record in made if record and record.status == "ok"]
+            for key, record in source.run.measurements.items():
+                if key[0] == metric.key and digests and key[1] == set_digest(digests):
+                    return _measured(record)
+        return Cell("missing")
+
+
+def join(folders: Sequence[Path]) -> Results:
+    """The results of these run folders together; raises BenchError where one cannot be read."""
+    if not folders:
+        raise BenchError("no run folder was named. Name at least one: bench report runs/NAME.")
+    runs = [read_run(folder) for folder in folders]
+    datasets = _join_datasets(runs)
+    return Results(runs, datasets, _join_rows(datasets), _join_tables(runs, datasets))
+
+
+def _plans(source: Source, method: str, case: CasePart) -> bool:
+    part = source.methods.get(method)
+    return part is not None and case.id in source.cases and case.kind in part.kinds
+
+
+def _metric(source: Source, column: Column) -> MetricPart | None:
+    for metric in source.metrics:
+        if (metric.label, metric.protocol) == (column.metric, column.protocol):
+            return metric
+    return None
+
+
+def _cell(source: Source, method: str, case: CasePart, metric: MetricPart) -> Cell:
+    case = source.cases[case.id]
+    made = source.run.generations.get((source.methods[method].key, case.key))
+    if made is None:
+        return Cell("missing", stage="method")
+    if made.status != "ok":
+        return Cell("failed", made.reason, "method", made.traceback)
+    reads_reference = "reference" in metric.reads
+    reference = made.reference_sha256 if reads_reference else None
+    record = source.run.measurements.get((metric.key, made.sha256, reference))
+    return Cell("missing") if record is None else _measured(record)
+
+
+def _measured(record: MeasurementRecord) -> Cell:
+    if record.status == "ok":
+        return Cell(
+            "ok", values=record.values, curves=record.curves, faces_missing=record.faces_missing
+        )
+    state: State = "undefined" if record.status == "undefined" else "failed"
+    return Cell(
+        state, record.reason, traceback=record.traceback, faces_missing=record.faces_missing
+    )
+
+
+def _columns(dataset: Dataset) -> list[Column]:
+    found: dict[tuple[str, str, str], Column] = {}
+    for source in dataset.sources:
+        for metric in source.metrics:
+            for output in metric.outputs:
+                key = (metric.label, output.name, metric.protocol)
+                if not output.curve and key not in found:
+                    found[key] = Column(
+                        metric=metric.label,
+                        output=output,
+                        protocol=metric.protocol,
+                        is_set=metric.set,
+                        metric_name=metric.name,
+                        reads_reference="reference" in metric.reads,
+                        region=str(metric.options.get("region", "")),
+                    )
+    return list(found.values())
+
+
+def _join_datasets(runs: Sequence[Run]) -> list[Dataset]:
+    """Data sets by name; one name for different clips becomes two data sets, told apart by run."""
+    joined: dict[str, Dataset] = {}
+    labels: dict[tuple[str, str], str] = {}  # (data set, method label) -> method key
+    metrics = _distinct_protocols(runs)
+    for index, run in enumerate(runs):
+        for info in run.manifest.datasets:
+            cases = {case.id: case for case in run.manifest.cases if case.dataset == info.name}
+            name = info.name
+            if name in joined and not _same_data(joined[name], info, cases):
+                name = f"{info.name} ({run.manifest.name})"
+                while name in joined:
+                    name += "'"
+            methods: dict[str, MethodPart] = {}
+            for method in run.manifest.methods:
+                label = method.label
+                if labels.setdefault((name, label), method.key) != method.key:
+                    label = f"{method.label} ({run.manifest.name})"
+                    labels[name, label] = method.key
+                methods[label] = method
+            source = Source(run, methods, metrics[index], cases)
+            if name not in joined:
+                joined[name] = Dataset(name, info, tuple(cases.values()), (source,))
+                continue
+            before = joined[name]
+            known = {case.id for case in before.cases}
+            more = tuple(case for case in cases.values() if case.id not in known)
+            marks = {**info.marks, **before.info.marks}
+            joined[name] = Dataset(
+                name,
+                before.info.model_copy(update={"marks": marks}),
+                before.cases + more,
+                (*before.sources, source),
+            )
+    return list(joined.values())
+
+
+def _same_data(known: Dataset, info: DatasetPart, cases: Mapping[str, CasePart]) -> bool:
+    keys = {case.id: case.key for case in known.cases}
+    if known.info.stand_in != info.stand_in:
+        return False
+    shared = [name for name in cases if name in keys]
+    return bool(shared) and all(keys[name] == cases[name].key for name in shared)
+
+
+def _distinct_protocols(runs: Sequence[Run]) -> list[tuple[MetricPart, ...]]:
+    """Each run's metrics; where one protocol comes in several versions, the version joins it."""
+    versions: dict[str, set[str]] = {}
+    for run in runs:
+        for metric in run.manifest.metrics:
+            versions.setdefault(metric.protocol, set()).add(f"{metric.name} {metric.version}")
+    return [
+        tuple(
+            metric
+            if len(versions[metric.protocol]) == 1
+            else metric.model_copy(
+                update={"protocol": f"{metric.protocol} v{metric.version}"},
+            )
+            for metric in run.manifest.metrics
+        )
+        for run in runs
+    ]
+
+
+def _join_rows(datasets: Sequence[Dataset]) -> list[Row]:
+    rows: dict[str, Row] = {}
+    keys: dict[str, str] = {}
+    for dataset in datasets:
+        for source in dataset.sources:
+            for label, method in source.methods.items():
+                if label not in rows:
+                    rows[label] = Row(label, method.name, method.title, method.control)
+                    keys[label] = method.key
+                elif keys[label] != method.key:
+                    rows[label] = replace(rows[label], settings_differ=True)
+    return list(rows.values())
+
+
+def _join_tables(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[TablePart]:
+    """The configured tables, joined by name and kind; without any, a comparison of everything."""
+    joined: dict[tuple[str, str], TablePart] = {}
+    for run in runs:
+        for table in run.manifest.tables or (_default_table(run),):
+            key = (table.kind, table.name)
+            rows = table.rows or tuple(method.label for method in run.manifest.methods)
+            table = table.model_copy(update={"rows": _renamed(rows, run, datasets)})
+            if key not in joined:
+                joined[key] = table
+                continue
+            before = joined[key]
+            published = before.published or table.published
+            if before.published and table.published:
+                data = {**table.published.data, **before.published.data}
+                published = before.published.model_copy(update={"data": data})
+            joined[key] = before.model_copy(
+                update={
+                    "rows": tuple(dict.fromkeys(before.rows + table.rows)),
+                    "columns": tuple(dict.fromkeys(before.columns + table.columns)),
+                    "reference": before.reference or table.reference,
+                    "published": published,
+                }
+            )
+    return list(joined.values())
+
+
+def _renamed(rows: Sequence[str], run: Run, datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    """The rows under the labels that joining gave them in any data set of this run."""
+    keys = {method.label: method.key for method in run.manifest.methods}
+    names: dict[str, None] = {}
+    for row in rows:
+        for dataset in datasets:
+            for source in dataset.sources:
+                if source.run is not run:
+                    continue
+                for label, method in source.methods.items():
+                    if method.label == row and method.key == keys.get(row):
+                        names[label] = None
+    return tuple(names)
+
+
+def _default_table(run: Run) -> TablePart:
+    columns = tuple(
+        f"{metric.label}.{output.name}"
+        for metric in run.manifest.metrics
+        for output in metric.outputs
+        if not output.curve and output.better != "none"
+    )
+    competitors = [method.label for method in run.manifest.methods if not method.control]
+    return TablePart(
+        name="comparison", columns=columns, reference=competitors[0] if competitors else None
+    )

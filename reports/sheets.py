@@ -1,0 +1,300 @@
+"""Measured tables as files: tidy and wide csv, LaTeX (booktabs), Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from bench.stats import Interval
+from reports.comparison import Entry, Standing, Table
+from reports.leakfree import Pairing
+from reports.results import Column, Row
+from reports.text import arrow, fixed, latex, markdown, span
+from reports.validity import Validity
+from reports.words import Words
+
+_NO_VALUE = {"undefined": "undefined", "failed": "failed", "missing": "missing", "absent": "absent"}
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One line of summary.csv. mean: over the cases compared; empty where there is no value."""
+
+    table: str
+    dataset: str
+    method: str
+    output: str
+    protocol: str
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n_scored: int
+    n_planned: int
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class SheetCell:
+    """One cell: its text, its interval's text, and how it is set off (bold, underlined, marked)."""
+
+    text: str
+    span: str = ""
+    style: str = ""
+    sign: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as text. groups: heading and width of each group of columns, in order."""
+
+    name: str
+    caption: str
+    groups: tuple[tuple[str, int], ...]
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[SheetCell, ...]], ...]
+    notes: tuple[str, ...]
+
+
+def sheet(table: Table, words: Words, caption: str, notes: Sequence[str]) -> Sheet:
+    """A measured table in the paper's layout, with the number of failed cases for each data set."""
+    groups: list[tuple[str, int]] = []
+    headings: list[str] = []
+    for block in table.blocks:
+        groups.append((block.dataset.info.title or block.dataset.name, len(block.columns) + 1))
+        headings += [heading(one.column) for one in block.columns] + [words("failed")]
+    rows: list[tuple[str, tuple[SheetCell, ...]]] = []
+    for row in table.rows:
+        cells: list[SheetCell] = []
+        for block in table.blocks:
+            cells += [cell(one.standing.entries[row.label], words) for one in block.columns]
+            failed, planned = block.failures.get(row.label, (0, 0))
+            cells.append(SheetCell(f"{failed}/{planned}"))
+        rows.append((row.label, tuple(cells)))
+    return Sheet(
+        table.part.name, caption, tuple(groups), tuple(headings), tuple(rows), tuple(notes)
+    )
+
+
+def leakfree_sheet(
+    name: str,
+    rows: Sequence[Row],
+    pairings: Sequence[Pairing],
+    words: Words,
+    caption: str,
+) -> Sheet:
+    """Both protocols side by side, with both ranks and the change."""
+    groups: list[tuple[str, int]] = []
+    headings: list[str] = []
+    for one in pairings:
+        title = one.dataset.info.title or one.dataset.name
+        groups.append((f"{title}: {heading(one.column)}", 4))
+        headings += [words("official"), words("rank"), words(one.kind), words("rank")]
+    body: list[tuple[str, tuple[SheetCell, ...]]] = []
+    for row in rows:
+        cells: list[SheetCell] = []
+        for one in pairings:
+            before = one.official.entries[row.label]
+            after = one.standing.entries[row.label]
+            change = one.change(row.label)
+            moved = f"{rank_text(after)} ({change:+d})" if change else rank_text(after)
+            cells += [cell(before, words), SheetCell(rank_text(before))]
+            cells += [cell(after, words, signed=one.kind == "gain"), SheetCell(moved)]
+        body.append((row.label, tuple(cells)))
+    return Sheet(name, caption, tuple(groups), tuple(headings), tuple(body), ())
+
+
+def heading(column: Column) -> str:
+    """A column's name with the direction that is better."""
+    return f"{column.output.heading} {arrow(column.output.better)}".strip()
+
+
+def rank_text(entry: Entry) -> str:
+    """The rank, or a dash."""
+    return "–" if entry.rank is None else str(entry.rank)
+
+
+def cell(entry: Entry, words: Words, *, signed: bool = False) -> SheetCell:
+    """An entry as text."""
+    if entry.interval is None:
+        return SheetCell(words(_NO_VALUE[entry.state] + "_short"))
+    style = {"best": "bold", "second": "underlined", "tied": "underlined"}.get(entry.mark, "")
+    sign = "\N{ALMOST EQUAL TO}" if entry.mark == "tied" else ""
+    sign += "*" if entry.is_significant else ""
+    sign += "\N{DAGGER}" if entry.is_above_truth else ""
+    sign += "‡" if entry.is_apart else ""
+    text = fixed(entry.interval.mean, signed=signed)
+    return SheetCell(text, span(entry.interval, signed=signed), style, sign)
+
+
+def to_csv(sheet: Sheet) -> str:
+    """The sheet as csv: one line of headings, intervals in brackets."""
+    groups = [name for name, width in sheet.groups for _ in range(width)]
+    head = [f"{group} {name}" for group, name in zip(groups, sheet.headings, strict=True)]
+    body = [
+        [label, *(f"{one.text} [{one.span}]" if one.span else one.text for one in cells)]
+        for label, cells in sheet.rows
+    ]
+    return _csv([["method", *head], *body])
+
+
+def to_markdown(sheet: Sheet) -> str:
+    """The sheet as a Markdown table with its caption and notes."""
+    groups = [name for name, width in sheet.groups for _ in range(width)]
+    head = [
+        f"{markdown(group)}: {markdown(name)}"
+        for group, name in zip(groups, sheet.headings, strict=True)
+    ]
+    lines = [f"**{markdown(sheet.caption)}**", "", "| | " + " | ".join(head) + " |"]
+    lines.append("|---|" + "---:|" * len(head))
+    for label, cells in sheet.rows:
+        texts = " | ".join(_markdown_cell(one) for one in cells)
+        lines.append(f"| {markdown(label)} | {texts} |")
+    lines += [""] + [f"- {markdown(note)}" for note in sheet.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_cell(one: SheetCell) -> str:
+    text = markdown(one.text)
+    text = {"bold": f"**{text}**", "underlined": f"<u>{text}</u>"}.get(one.style, text)
+    return text + markdown(one.sign) + (f" [{markdown(one.span)}]" if one.span else "")
+
+
+def to_latex(sheet: Sheet) -> str:
+    """The sheet as a LaTeX table; needs booktabs."""
+    spans: list[str] = []
+    rules: list[str] = []
+    at = 2
+    for name, width in sheet.groups:
+        spans.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(name)}}}")
+        rules.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}")
+        at += width
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}",
+        rf"\caption{{{latex(sheet.caption)}}}",
+        r"\centering\small",
+        rf"\begin{{tabular}}{{l{'r' * len(sheet.headings)}}}",
+        r"\toprule",
+        "& " + " & ".join(spans) + r" \\",
+        "".join(rules),
+        "& " + " & ".join(latex(name) for name in sheet.headings) + r" \\",
+        r"\midrule",
+    ]
+    for label, cells in sheet.rows:
+        lines.append(f"{latex(label)} & " + " & ".join(map(_latex_cell, cells)) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par\footnotesize {latex(note)}" for note in sheet.notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _latex_cell(one: SheetCell) -> str:
+    text = latex(one.text)
+    text = {"bold": rf"\textbf{{{text}}}", "underlined": rf"\underline{{{text}}}"}.get(
+        one.style, text
+    )
+    small = rf" {{\scriptsize [{latex(one.span)}]}}" if one.span else ""
+    return text + latex(one.sign).replace("‡", r"$\ddagger$") + small
+
+
+def summary_rows(
+    tables: Iterable[Table],
+    pairings: Iterable[tuple[Table, Pairing]],
+    validities: Iterable[Validity],
+) -> list[SummaryRow]:
+    """Every number of the report's tables, one a line."""
+    rows: list[SummaryRow] = []
+    for table in tables:
+        for block in table.blocks:
+            for one in block.columns:
+                rows += _standing_rows(
+                    table.part.name, block.dataset.name, one.column, one.standing
+                )
+                if one.column.output.name == "offset":
+                    rows += _within_one_rows(
+                        table.part.name, block.dataset.name, one.column, one.standing
+                    )
+    for table, pairing in pairings:
+        name = f"{table.part.name}/{'speech_gain' if pairing.kind == 'gain' else 'cross'}"
+        rows += _standing_rows(name, pairing.dataset.name, pairing.counterpart, pairing.standing)
+    for validity in validities:
+        for output in ("within_one", "above_mismatched", "above_still"):
+            share: Interval | None = getattr(validity, output)
+            if share is not None:
+                rows.append(
+                    SummaryRow(
+                        "scorer_validity",
+                        validity.dataset.name,
+                        "truth",
+                        output,
+                        validity.protocol,
+                        share.mean,
+                        share.low,
+                        share.high,
+                        share.n,
+                        len(validity.dataset.of_kind("reconstruct")),
+                        None,
+                    )
+                )
+    return rows
+
+
+def _standing_rows(
+    table: str, dataset: str, column: Column, standing: Standing
+) -> list[SummaryRow]:
+    return [
+        SummaryRow(
+            table,
+            dataset,
+            label,
+            column.output.name,
+            column.protocol,
+            None if entry.interval is None else entry.interval.mean,
+            None if entry.interval is None else entry.interval.low,
+            None if entry.interval is None else entry.interval.high,
+            entry.n_scored,
+            entry.n_planned,
+            entry.p_value,
+        )
+        for label, entry in standing.entries.items()
+        if entry.state != "absent"
+    ]
+
+
+def _within_one_rows(
+    table: str, dataset: str, column: Column, standing: Standing
+) -> list[SummaryRow]:
+    return [
+        SummaryRow(
+            table,
+            dataset,
+            label,
+            "offset_within_one",
+            column.protocol,
+            entry.within_one.mean,
+            entry.within_one.low,
+            entry.within_one.high,
+            entry.n_scored,
+            entry.n_planned,
+            None,
+        )
+        for label, entry in standing.entries.items()
+        if entry.within_one is not None
+    ]
+
+
+def summary_csv(rows: Iterable[SummaryRow]) -> str:
+    """summary.csv: full precision, empty where there is no number."""
+    names = [field.name for field in fields(SummaryRow)]
+    body = [
+        ["" if (value := getattr(row, name)) is None else str(value) for name in names]
+        for row in rows
+    ]
+    return _csv([names, *body])
+
+
+def _csv(lines: Iterable[Sequence[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    return buffer.getvalue()

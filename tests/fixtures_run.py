@@ -1,0 +1,396 @@
+"""Builds small run folders as `bench run` leaves them, with made-up numbers and drawn videos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bench.keys import digest
+from bench.types import SAMPLES_PER_FRAME, Frames, Sound
+
+SIZE = 96  # pixels, width and height of the drawn videos
+FRAMES = 30
+
+LSE_OUTPUTS = [
+    {"name": "lse_d", "title": "LSE-D", "unit": "distance", "better": "lower"},
+    {"name": "lse_c", "title": "LSE-C", "unit": "distance", "better": "higher"},
+    {"name": "offset", "title": "AV offset", "unit": "frames", "better": "none"},
+    {"name": "lse_d_at_0", "title": "LSE-D at 0", "unit": "distance", "better": "lower"},
+    {"name": "lse_c_at_0", "title": "LSE-C at 0", "unit": "distance", "better": "higher"},
+    {"name": "padding_share", "title": "padding", "unit": "share", "better": "none"},
+    {"name": "distances", "unit": "distance", "better": "lower", "curve": True},
+    {"name": "framewise_confidence", "unit": "distance", "better": "higher", "curve": True},
+]
+PSNR = [{"name": "psnr", "title": "PSNR", "unit": "dB", "better": "higher", "low": 0.0}]
+SSIM = [
+    {"name": "ssim", "title": "SSIM", "unit": "1", "better": "higher", "best": 1.0, "high": 1.0}
+]
+
+
+@dataclass(frozen=True)
+class FakeMethod:
+    """A method and how well it does: sync by kind of case, picture with and without speech."""
+
+    name: str
+    control: bool = False
+    sync: float = 1.0
+    cross_sync: float | None = None
+    offset: int = 0
+    psnr: float = 30.0
+    gain: float = 0.3
+    kinds: tuple[str, ...] = ("reconstruct", "cross", "probe")
+    label: str = ""
+    title: str = ""
+
+    @property
+    def key(self) -> str:
+        """The digest that stands for this method with its settings."""
+        return digest(["method", self.name, self.label, self.sync])
+
+
+CONTROLS = (
+    FakeMethod("truth", control=True, sync=6.5, kinds=("reconstruct",)),
+    FakeMethod("still", control=True, sync=0.6, psnr=26.0, gain=0.0),
+    FakeMethod("shifted", control=True, sync=6.4, offset=5, psnr=99.0, kinds=("reconstruct",)),
+    FakeMethod("mismatched", control=True, sync=1.2, psnr=99.0, kinds=("reconstruct",)),
+)
+COMPETITORS = (
+    FakeMethod("wav2lip", sync=5.2, psnr=31.3, gain=0.45, title="Wav2Lip (2020)"),
+    FakeMethod("copycat", sync=6.9, cross_sync=2.1, psnr=35.1, gain=0.02),
+    FakeMethod("m_csawav2lip", label="M-CSAWav2Lip", sync=6.2, psnr=31.6, gain=0.9),
+)
+
+
+@dataclass(frozen=True)
+class FakeRun:
+    """What a run folder should hold. failing: (method label, case id); works: the scorer does."""
+
+    name: str = "clr"
+    dataset: str = "clr"
+    title: str = "CLR"
+    stand_in: str | None = "synth-zh"
+    methods: Sequence[FakeMethod] = CONTROLS + COMPETITORS
+    speakers: int = 4
+    clips_each: int = 3
+    seed: int = 0
+    protocol: str = "lse[lrs; shipped@1f2e3d4c]"
+    works: bool = True
+    failing: Sequence[tuple[str, str]] = ()
+    undefined: Sequence[tuple[str, str]] = ()
+    broken_metric: Sequence[tuple[str, str]] = ()
+    reference: str | None = "wav2lip"
+    published: str | None = "clr"
+    ablation: Sequence[str] = ()
+    texts: Sequence[str] = ("漓江的水清得能看见江底的沙石", "今天的新闻就到这里")
+    videos: bool = False
+    marks: dict[str, list[str]] = field(default_factory=dict)
+
+
+def build_run(folder: Path, fake: FakeRun | None = None) -> Path:
+    """Writes the run folder and returns it."""
+    fake = fake or FakeRun()
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = _cases(fake)
+    metrics = _metrics(fake)
+    manifest = {
+        "schema": 1,
+        "name": fake.name,
+        "title": f"Comparison on {fake.title}",
+        "created": "2026-01-01T00:00:00Z",
+        "config": {"name": fake.name, "seed": fake.seed, "cases": {"cross": 4}},
+        "config_path": f"configs/{fake.name}.yaml",
+        "seed": fake.seed,
+        "git": {"commit": "0123456789abcdef", "dirty": False},
+        "versions": {"numpy": "2.4.0", "python": "3.11.2"},
+        "hardware": {"cpus": 2, "gpu": None, "memory_gb": 8},
+        "faces": "yunet",
+        "datasets": [
+            {
+                "name": fake.dataset,
+                "title": fake.title,
+                "manifest": "manifest.csv",
+                "stand_in": fake.stand_in,
+                "split": "test",
+                "clips": fake.speakers * fake.clips_each,
+                "speakers": fake.speakers,
+                "marks": fake.marks,
+            }
+        ],
+        "methods": [
+            {
+                "label": _label(method),
+                "name": method.name,
+                "version": "1",
+                "title": method.title,
+                "source": "defined here" if method.control else "doi 10.1145/3394171.3413532",
+                "licence": "Apache-2.0",
+                "control": method.control,
+                "kinds": list(method.kinds),
+                "options": {},
+                "key": method.key,
+            }
+            for method in fake.methods
+        ],
+        "metrics": metrics,
+        "cases": cases,
+        "tables": _tables(fake),
+    }
+    _write(folder / "manifest.json", [manifest])
+    generations, measurements = _records(folder, fake, cases, metrics)
+    _write(folder / "generations.jsonl", generations)
+    _write(folder / "measurements.jsonl", measurements)
+    return folder
+
+
+def _label(method: FakeMethod) -> str:
+    return method.label or method.name
+
+
+def _write(path: Path, records: Sequence[object]) -> None:
+    lines = [json.dumps(record, sort_keys=True, ensure_ascii=False) for record in records]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _cases(fake: FakeRun) -> list[dict[str, object]]:
+    clips = [
+        (f"s{speaker:02d}_{clip:03d}", f"s{speaker:02d}")
+        for speaker in range(fake.speakers)
+        for clip in range(fake.clips_each)
+    ]
+    cases: list[dict[str, object]] = []
+    for index, (clip, speaker) in enumerate(clips):
+        other = clips[(index + fake.clips_each) % len(clips)][0]
+        text = fake.texts[index % len(fake.texts)]
+        for kind, joint in (("reconstruct", ""), ("probe", "~"), ("cross", "+")):
+            name = f"{clip}{joint}{other}" if joint else clip
+            cases.append(
+                {
+                    "dataset": fake.dataset,
+                    "id": name,
+                    "kind": kind,
+                    "key": digest(["case", fake.dataset, name]),
+                    "face": clip,
+                    "speech": clip if kind == "reconstruct" else other,
+                    "speaker": speaker,
+                    "text": text,
+                    "seconds": FRAMES / 25,
+                }
+            )
+    return cases
+
+
+def _metrics(fake: FakeRun) -> list[dict[str, object]]:
+    def metric(
+        label: str, name: str, protocol: str, outputs: object, reads: list[str], options: object
+    ) -> dict[str, object]:
+        return {
+            "label": label,
+            "name": name,
+            "version": "1",
+            "protocol": protocol,
+            "source": "doi 10.1145/3394171.3413532",
+            "reads": reads,
+            "set": False,
+            "options": options,
+            "outputs": outputs,
+            "key": digest(["metric", label, protocol]),
+        }
+
+    both, picture = ["video", "sound"], ["video", "reference", "faces"]
+    face, mouth = {"region": "face"}, {"region": "mouth"}
+    return [
+        metric("lse", "lse", fake.protocol, LSE_OUTPUTS, both, {"front_end": "lrs"}),
+        metric("ssim", "ssim", "ssim[face@yunet; rgb; native]", SSIM, picture, face),
+        metric("psnr", "psnr", "psnr[face@yunet; rgb; native]", PSNR, picture, face),
+        metric("ssim_mouth", "ssim", "ssim[mouth@yunet; rgb; native]", SSIM, picture, mouth),
+        metric("psnr_mouth", "psnr", "psnr[mouth@yunet; rgb; native]", PSNR, picture, mouth),
+    ]
+
+
+def _tables(fake: FakeRun) -> list[dict[str, object]]:
+    columns = ["lse.lse_d", "lse.lse_c", "ssim.ssim", "psnr.psnr"]
+    published = {"table": "comparison", "data": {fake.dataset: fake.published}}
+    tables: list[dict[str, object]] = [
+        {
+            "name": "comparison",
+            "kind": "comparison",
+            "title": "",
+            "rows": [_label(method) for method in fake.methods],
+            "columns": columns,
+            "reference": fake.reference,
+            "published": published if fake.published else None,
+        }
+    ]
+    if fake.ablation:
+        data = {"table": "ablation", "data": {fake.dataset: "clr"}}
+        tables.append(
+            {
+                "name": "ablation",
+                "kind": "ablation",
+                "title": "",
+                "rows": list(fake.ablation),
+                "columns": columns,
+                "reference": fake.reference,
+                "published": data,
+            }
+        )
+    return tables
+
+
+def _records(
+    folder: Path, fake: FakeRun, cases: list[dict[str, object]], metrics: list[dict[str, object]]
+) -> tuple[list[object], list[object]]:
+    generations: list[object] = []
+    measurements: list[object] = []
+    for number, case in enumerate(cases):
+        for place, method in enumerate(fake.methods):
+            if case["kind"] not in method.kinds:
+                continue
+            generator = np.random.default_rng([fake.seed, number, place])
+            label, name = _label(method), str(case["id"])
+            made = _generation(folder, fake, case, method, number)
+            if (label, name) in fake.failing:
+                made |= {"status": "failed", "reason": "RuntimeError: out of ideas", "video": ""}
+                made |= {"traceback": "Traceback (most recent call last):\n  <it>", "sha256": ""}
+                generations.append(made)
+                continue
+            generations.append(made)
+            for metric in metrics:
+                reads_reference = "reference" in metric["reads"]  # type: ignore[operator]
+                if reads_reference and case["kind"] == "cross":
+                    continue
+                record = {
+                    "schema": 1,
+                    "metric": metric["label"],
+                    "metric_key": metric["key"],
+                    "protocol": metric["protocol"],
+                    "video_sha256": made["sha256"],
+                    "reference_sha256": made["reference_sha256"] if reads_reference else None,
+                    "faces_missing": 0.04 if number % 5 == 0 else 0.0,
+                    "seconds": 0.1,
+                    "traceback": "",
+                    **_measured(fake, metric, case, method, label, generator),
+                }
+                record["key"] = digest([record["metric_key"], record["video_sha256"], number])
+                measurements.append(record)
+    return generations, measurements
+
+
+def _generation(
+    folder: Path, fake: FakeRun, case: dict[str, object], method: FakeMethod, number: int
+) -> dict[str, object]:
+    label, name = _label(method), str(case["id"])
+    video = f"videos/{fake.dataset}/{label}/{name}.mp4"
+    if fake.videos and (label, name) not in fake.failing:
+        from bench import media
+
+        (folder / video).parent.mkdir(parents=True, exist_ok=True)
+        frames, sound = draw(number, method.sync)
+        media.write_video(folder / video, frames, sound=sound)
+    return {
+        "schema": 1,
+        "key": digest(["generation", method.key, case["key"]]),
+        "method_key": method.key,
+        "case_key": case["key"],
+        "dataset": fake.dataset,
+        "case": name,
+        "kind": case["kind"],
+        "method": label,
+        "speaker": case["speaker"],
+        "status": "ok",
+        "reason": "",
+        "traceback": "",
+        "video": video,
+        "sha256": digest(["video", fake.dataset, label, name, method.sync]),
+        "reference_sha256": None
+        if case["kind"] == "cross"
+        else digest(["reference", fake.dataset, case["face"]]),
+        "frames": FRAMES,
+        "conformed": [] if method.control else ["resized 128x128 to 96x96"],
+        "seconds": {"generate": 0.5, "encode": 0.1},
+        "started": "2026-01-01T00:00:00Z",
+    }
+
+
+def _measured(
+    fake: FakeRun,
+    metric: dict[str, object],
+    case: dict[str, object],
+    method: FakeMethod,
+    label: str,
+    generator: np.random.Generator,
+) -> dict[str, object]:
+    pair = (label, str(case["id"]))
+    if pair in fake.broken_metric:
+        failed = {"reason": "ValueError: the metric broke", "traceback": "Traceback: <metric>"}
+        return {"status": "failed", "values": {}, **failed}
+    if pair in fake.undefined:
+        return {"status": "undefined", "reason": "needs 6 frames, got 5", "values": {}}
+    if metric["name"] == "lse":
+        return {"status": "ok", "reason": "", "values": _lse(fake, case, method, generator)}
+    same = method.psnr >= 99.0 or method.name == "truth"
+    if metric["name"] == "psnr":
+        if same:
+            return {"status": "undefined", "reason": "the frames are identical", "values": {}}
+        loss = method.gain if case["kind"] == "probe" else 0.0
+        value = method.psnr - loss + float(generator.normal(0, 0.05 if loss else 0.1))
+        value = method.psnr if method.gain == 0.0 else value
+        return {"status": "ok", "reason": "", "values": {"psnr": value}}
+    value = 1.0 if same else 0.75 + method.psnr / 250 + float(generator.normal(0, 0.01))
+    value -= 0.02 * method.gain if case["kind"] == "probe" else 0.0
+    return {"status": "ok", "reason": "", "values": {"ssim": min(1.0, value)}}
+
+
+def _lse(
+    fake: FakeRun, case: dict[str, object], method: FakeMethod, generator: np.random.Generator
+) -> dict[str, object]:
+    strength = method.sync
+    if case["kind"] == "cross":
+        strength = method.sync if method.cross_sync is None else method.cross_sync
+    strength = max(0.2, strength + float(generator.normal(0, 0.35)))
+    offset = method.offset
+    if not fake.works or method.name in ("still", "mismatched"):
+        offset = int(generator.integers(-15, 16))
+        strength = 0.5 + 0.5 * float(generator.random()) if not fake.works else strength
+    shifts = 15 - np.arange(31)  # distances[k] belongs to the offset 15 - k
+    distances = 14.5 - strength * np.exp(-0.5 * ((shifts - offset) / 1.6) ** 2)
+    distances = distances + generator.normal(0, 0.05, 31)
+    best = int(np.argmin(distances))
+    middle = float(np.median(distances))
+    windows = FRAMES - 5
+    framewise = strength + np.cumsum(generator.normal(0, 0.3, windows))
+    return {
+        "lse_d": float(distances.min()),
+        "lse_c": middle - float(distances.min()),
+        "offset": float(15 - best),
+        "lse_d_at_0": float(distances[15]),
+        "lse_c_at_0": middle - float(distances[15]),
+        "padding_share": 0.1,
+        "distances": [float(one) for one in distances],
+        "framewise_confidence": [float(one) for one in framewise],
+    }
+
+
+def draw(number: int, strength: float) -> tuple[Frames, Sound]:
+    """A drawn face that opens its mouth with a humming sound: (T, H, W, 3) and (640 T,)."""
+    across = np.arange(SIZE)[None, :]
+    down = np.arange(SIZE)[:, None]
+    frames = np.zeros((FRAMES, SIZE, SIZE, 3), dtype=np.uint8)  # (T, H, W, 3)
+    frames[:] = (60 + 10 * (number % 5), 90, 120)
+    skin = ((across - 48) / 28) ** 2 + ((down - 50) / 36) ** 2 < 1
+    frames[:, skin] = (214, 170 - 6 * (number % 4), 140)
+    for eye in (37, 59):
+        frames[:, ((across - eye) / 4) ** 2 + ((down - 40) / 2.5) ** 2 < 1] = (30, 30, 40)
+    opening = np.abs(np.sin(np.arange(FRAMES) * 0.55 + number))
+    for index in range(FRAMES):
+        lips = ((across - 48) / 11) ** 2 + ((down - 68) / (2.5 + 5 * opening[index])) ** 2
+        frames[index, lips < 1] = (150, 40, 50)
+        frames[index, lips < 0.45] = (40 + int(10 * strength), 10, 15)
+    time = np.arange(FRAMES * SAMPLES_PER_FRAME)
+    loud = np.repeat(opening, SAMPLES_PER_FRAME)
+    sound = 9000 * loud * np.sin(2 * np.pi * (140 + 20 * (number % 3)) * time / 16_000)
+    return frames, sound.astype(np.int16)
