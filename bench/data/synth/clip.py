@@ -1,0 +1,138 @@
+"""One clip of an embedded corpus: choose what is said and how, speak it, move the mouth, film it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.synth.identity import Identity
+from bench.data.synth.motion import move
+from bench.data.synth.render import FRAME, Placement, Renderer
+from bench.data.synth.speech import Spoken, loudness, recorded, synthesiser, trimmed
+from bench.data.synth.surface import UNIT
+from bench.data.synth.visemes import Segment, Shape, track
+from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Box, Frame, Sound
+
+MAX_SECONDS = 3.0
+MAX_FRAMES = int(MAX_SECONDS * FPS)
+_FASTEST = 330  # espeak's words a minute; faster speech is no longer understood
+_LANGUAGES = {"zh": ("cmn",), "en": ("en", "en-us", "en-GB-x-rp", "en-GB-scotland")}
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What is heard and how the mouth goes, before anything is drawn.
+
+    sound: (S,) int16; shapes: one a frame; loudness: (frames,) in 0..1.
+    """
+
+    text: str
+    sound: Sound
+    segments: tuple[Segment, ...]
+    shapes: tuple[Shape, ...]
+    loudness: NDArray[np.float32]
+
+    @property
+    def frames(self) -> int:
+        """The clip's length."""
+        return len(self.shapes)
+
+
+@dataclass(frozen=True)
+class Take:
+    """One finished clip: frames as they are rendered, sound, the face's box in the mean."""
+
+    utterance: Utterance
+    frames: Iterator[Frame]
+    box: Box
+
+
+def utter(identity: Identity, texts: Sequence[str], rng: np.random.Generator) -> Utterance:
+    """These phrases said by this person in at most MAX_SECONDS; later ones are left out if they
+    do not fit, and the first is spoken faster until it fits."""
+    language = identity.name.split("-")[0]
+    dialects = _LANGUAGES[language]
+    # a person keeps one dialect
+    dialect = dialects[sum(identity.name.encode()) % len(dialects)]
+    base = 1.28 if language == "zh" else 1.0
+    rate = int(identity.voice.rate * base * rng.uniform(0.92, 1.08))
+    lead, tail = float(rng.uniform(0.08, 0.36)), float(rng.uniform(0.10, 0.36))
+    pause = float(rng.uniform(0.16, 0.34))
+
+    def say(text: str, speed: int) -> Spoken:
+        return trimmed(synthesiser().speak(text, dialect, identity.voice, rate=speed))
+
+    said = [say(texts[0], rate)]
+    while _seconds(said[0]) + lead + tail > MAX_SECONDS - 0.04 and rate < _FASTEST:
+        rate = min(_FASTEST, int(rate * 1.08))
+        lead, tail = max(0.06, lead * 0.8), max(0.08, tail * 0.8)
+        said = [say(texts[0], rate)]
+    used = [texts[0]]
+    for text in texts[1:]:
+        following = say(text, rate)
+        total = sum(map(_seconds, said)) + pause * len(said) + _seconds(following)
+        if total + lead + tail > MAX_SECONDS - 0.04:
+            break
+        said.append(following)
+        used.append(text)
+
+    dry = [np.zeros(round(lead * SAMPLE_RATE), np.float32)]
+    segments = [Segment("", 0.0, lead)]
+    at = lead
+    for number, spoken in enumerate(said):
+        if number:
+            dry.append(np.zeros(round(pause * SAMPLE_RATE), np.float32))
+            segments.append(Segment("", at, at + pause))
+            at += pause
+        at = sum(map(len, dry)) / SAMPLE_RATE
+        segments += [Segment(s.phoneme, s.start + at, s.end + at) for s in spoken.segments]
+        dry.append(spoken.samples)
+        at += _seconds(spoken)
+    segments.append(Segment("", at, at + tail + 1.0))
+    frames = min(MAX_FRAMES, int(np.ceil((at + tail) * FPS)))
+    whole = np.zeros(frames * SAMPLES_PER_FRAME, np.float32)
+    joined = np.concatenate(dry)[: len(whole)]
+    whole[: len(joined)] = joined
+    loud = loudness(whole, frames)
+    manner = identity.manner
+    shapes = track(
+        segments,
+        frames,
+        loudness=loud,
+        articulation=manner.articulation,
+        spread=manner.spread,
+        rest_open=manner.rest_open,
+    )
+    joint = "" if language == "zh" else " "
+    return Utterance(
+        text=joint.join(used),
+        sound=recorded(whole, identity.voice, rng),
+        segments=tuple(segments),
+        shapes=tuple(shapes),
+        loudness=loud,
+    )
+
+
+def _seconds(spoken: Spoken) -> float:
+    return len(spoken.samples) / SAMPLE_RATE
+
+
+def shoot(renderer: Renderer, texts: Sequence[str], seed: Sequence[int]) -> Take:
+    """A clip of this person saying these phrases."""
+    rng = np.random.default_rng([*seed, 41])
+    identity = renderer.identity
+    utterance = utter(identity, texts, rng)
+    poses = move(identity.manner, utterance.loudness, rng)
+    place = Placement(
+        x=FRAME / 2 + float(rng.uniform(-7, 7)),
+        y=105.0 + float(rng.uniform(-6, 6)),
+        scale=UNIT / 2 * identity.look.size * float(rng.uniform(0.97, 1.03)),
+    )
+    return Take(
+        utterance=utterance,
+        frames=renderer.frames(utterance.shapes, poses, place, rng),
+        box=renderer.box(utterance.shapes, poses, place),
+    )

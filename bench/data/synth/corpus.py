@@ -1,0 +1,204 @@
+"""Builds the splits of the embedded corpora: who says what, in parallel, resumable."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.data.manifest import write_manifest
+from bench.data.synth.clip import shoot
+from bench.data.synth.identity import identity
+from bench.data.synth.render import Renderer
+from bench.data.synth.sentences import SPLITS, sentences_of
+from bench.errors import BenchError
+from bench.media import write_video
+from bench.types import Clip
+
+SEED = {"zh": 2018, "en": 2031}
+# (men, women) by split; test of zh has the 6 men and 5 women of CLR
+SPEAKERS = {
+    "zh": {"test": (6, 5), "val": (3, 3), "train": (20, 20)},
+    "en": {"test": (4, 4), "val": (3, 3), "train": (20, 20)},
+}
+CLIPS = {"test": 24, "val": 12, "train": 240}
+_TWO_PHRASES = 0.35  # share of clips that may hold a second phrase
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Which identity: woman or man, and which number."""
+
+    woman: bool
+    number: int
+
+
+@dataclass(frozen=True)
+class Order:
+    """One clip to make; `seed` decides everything that is drawn."""
+
+    id: str
+    language: str
+    split: str
+    speaker: Speaker
+    texts: tuple[str, ...]
+    seed: tuple[int, ...]
+
+
+def speakers(language: str, split: str) -> list[Speaker]:
+    """The split's speakers, men and women in turn; numbers go on from split to split."""
+    first = {"men": 1, "women": 1}
+    for name in ("test", "val", "train"):
+        men, women = SPEAKERS[language][name]
+        if name == split:
+            both = [Speaker(False, first["men"] + k) for k in range(men)]
+            also = [Speaker(True, first["women"] + k) for k in range(women)]
+            rest = both[len(also) :] + also[len(both) :]
+            return [one for two in zip(both, also, strict=False) for one in two] + rest
+        first["men"] += men
+        first["women"] += women
+    raise BenchError(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
+
+
+def orders(language: str, split: str, clips: int) -> list[Order]:
+    """The clips of a split; asking for more only adds clips at the end."""
+    who = speakers(language, split)
+    texts = [sentence.text for sentence in sentences_of(language, split, SEED[language])]
+    made = []
+    for number in range(clips):
+        speaker = who[number % len(who)]
+        rng = np.random.default_rng([SEED[language], 51, SPLITS.index(split), number])
+        first = texts[number % len(texts)]
+        second = texts[int(rng.integers(len(texts)))]
+        both = (first, second) if rng.random() < _TWO_PHRASES and second != first else (first,)
+        name = f"{language}-{'f' if speaker.woman else 'm'}{speaker.number:02d}-{number:04d}"
+        seed = (SEED[language], SPLITS.index(split), number)
+        made.append(Order(name, language, split, speaker, both, seed))
+    return made
+
+
+@functools.lru_cache(maxsize=2)
+def _renderer(language: str, speaker: Speaker) -> Renderer:
+    person = identity(language, woman=speaker.woman, number=speaker.number, seed=SEED[language])
+    return Renderer(person, (SEED[language], int(speaker.woman), speaker.number))
+
+
+def _make(task: tuple[Order, Path]) -> str:
+    """Makes one clip and its note beside it; returns its id."""
+    import cv2
+
+    cv2.setNumThreads(1)  # the processes share the cores
+    order, folder = task
+    note = folder / "notes" / f"{order.id}.json"
+    video = folder / "videos" / f"{order.id}.mp4"
+    if note.exists() and video.exists():
+        return order.id
+    renderer = _renderer(order.language, order.speaker)
+    take = shoot(renderer, order.texts, order.seed)
+    write_video(video, take.frames, sound=take.utterance.sound)
+    facts = {
+        "text": take.utterance.text,
+        "box": take.box,
+        "sha256": hashlib.sha256(video.read_bytes()).hexdigest(),
+        "speaker": renderer.identity.name,
+        "order": asdict(order),
+    }
+    part = note.with_name(f".{note.name}.part")
+    part.write_text(json.dumps(facts, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+    part.replace(note)
+    return order.id
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Only one process at a time; the system frees the lock of a process that died."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def build_split(
+    language: str,
+    split: str,
+    folder: Path,
+    *,
+    clips: int | None,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> Path:
+    """The manifest of one split, made in `folder` where it is not there yet."""
+    if split not in SPLITS:
+        raise BenchError(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
+    count = CLIPS[split] if clips is None else clips
+    if count < 1:
+        raise BenchError(f"clips: {count}; expected at least 1.")
+    name = split if count == CLIPS[split] else f"{split}-{count}"
+    target = folder / name
+    manifest = target / "manifest.csv"
+    if manifest.exists():
+        return manifest
+    with _locked(folder / f".{name}.lock"):
+        if manifest.exists():  # another process has made it while this one waited
+            return manifest
+        part = folder / f".{name}.part"
+        for inner in ("notes", "videos"):
+            (part / inner).mkdir(parents=True, exist_ok=True)
+        wanted = orders(language, split, count)
+        _make_all(wanted, part, workers=workers, progress=progress)
+        write_manifest(part / "manifest.csv", [_row(order, part) for order in wanted])
+        shutil.rmtree(part / "notes")
+        part.rename(target)
+    return manifest
+
+
+def _row(order: Order, folder: Path) -> Clip:
+    facts = json.loads((folder / "notes" / f"{order.id}.json").read_text(encoding="utf-8"))
+    x, y, width, height = facts["box"]
+    return Clip(
+        id=order.id,
+        video=folder / "videos" / f"{order.id}.mp4",
+        speaker=facts["speaker"],
+        language=order.language,
+        split=order.split,
+        text=facts["text"],
+        box=(x, y, width, height),
+        sha256=facts["sha256"],
+    )
+
+
+def _make_all(
+    wanted: list[Order],
+    folder: Path,
+    *,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Makes the clips, those of one person after each other, so that a portrait is painted once."""
+    by_person = sorted(wanted, key=lambda order: (order.speaker.woman, order.speaker.number))
+    tasks = [(order, folder) for order in by_person]
+    count = min(workers or os.cpu_count() or 1, len(tasks))
+    if count == 1:
+        for done, task in enumerate(tasks, start=1):
+            _make(task)
+            if progress is not None:
+                progress(done, len(tasks))
+        return
+    # spawn: a fork would inherit another process's espeak and threads
+    context = multiprocessing.get_context("spawn")
+    chunk = max(1, min(6, len(tasks) // (2 * count)))
+    with ProcessPoolExecutor(count, mp_context=context) as pool:
+        for done, _ in enumerate(pool.map(_make, tasks, chunksize=chunk), start=1):
+            if progress is not None:
+                progress(done, len(tasks))
