@@ -57,7 +57,7 @@ class Command(bench.Method):
             case's name; {frames}: how many frames are wanted; {seed}: a number for this case.
         checkout: the program's folder; the program starts in this case's copy of it.
         folder: where in that copy the program starts.
-        found: a glob, from there, of the video, for programs that choose its name themselves.
+        found: a glob, in that copy, of the video, for programs that choose its name themselves.
         relative: give paths relative to where the program starts (for programs that stumble over
             blanks or dots in a folder's name); otherwise they are absolute.
         timeout: seconds until the program and all that it started are ended.
@@ -103,7 +103,7 @@ class Command(bench.Method):
                 f"{self.options.checkout} does not have"
             )
         arguments = self._arguments(job, scratch, cwd)
-        seen = _matches(cwd, self.options.found)
+        seen = _matches(scratch.root, self.options.found)
         log = job.workdir / "command.log"
         environment, timeout = self._environment(), self.options.timeout
         failure = run_group(arguments, cwd=cwd, env=environment, log=log, timeout=timeout)
@@ -112,7 +112,7 @@ class Command(bench.Method):
         failure = failure or scratch.damage() or ""
         if failure:
             raise bench.BenchError(f"command: {failure}{_tail(text)}")
-        return bench.Generation(video=self._output(job, cwd, seen, text))
+        return bench.Generation(video=self._output(scratch.root, seen, text))
 
     def _arguments(self, job: bench.Job, scratch: Scratch, cwd: Path) -> list[str]:
         """argv filled in, after writing the files that it mentions."""
@@ -141,14 +141,14 @@ class Command(bench.Method):
         own = {name: value for name, value in os.environ.items() if name not in HIDDEN}
         return own | dict(self.options.env)
 
-    def _output(self, job: bench.Job, cwd: Path, seen: Seen, text: str) -> Path:
+    def _output(self, root: Path, seen: Seen, text: str) -> Path:
         """The one new video; raises BenchError if there is none, several, or an unreadable one."""
-        path = job.workdir / SCRATCH / "bench_job" / "output.mp4"
+        path = root / "bench_job" / "output.mp4"
         if self.options.found is not None:
-            now = _matches(cwd, self.options.found)
+            now = _matches(root, self.options.found)
             new = sorted(each for each in now if seen.get(each) != now[each])
             if len(new) > 1:
-                names = ", ".join(str(each.relative_to(cwd)) for each in new)
+                names = ", ".join(str(each.relative_to(root)) for each in new)
                 raise bench.BenchError(
                     f"command: options.found {self.options.found!r} matches {len(new)} new files "
                     f"({names}); narrow it to one"
@@ -156,7 +156,7 @@ class Command(bench.Method):
             if not new:
                 raise bench.BenchError(
                     f"command: the program ended without an error but wrote no file that "
-                    f"options.found {self.options.found!r} matches in {cwd}{_tail(text)}"
+                    f"options.found {self.options.found!r} matches in {root}{_tail(text)}"
                 )
             path = new[0]
         if not path.is_file():

@@ -1,0 +1,90 @@
+"""docs/plugins.md is true: its examples keep the contract, and it names all there is to name."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bench import hookspecs
+from bench.checks import checks_for, run_checks
+from bench.ladders import LADDERS, talking_patterns
+from bench.plugins import Method, Metric, Plugin
+from bench.registry import Registry, load_registry
+from methods.command import FIELDS, Command
+from methods.recorded import Recorded
+
+PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """The registry with the page's examples, loaded as a config's `plugins:` are."""
+    files = []
+    for text in blocks("python"):
+        if "@bench.hookimpl" in text:
+            files.append(tmp_path / f"example_{len(files)}.py")
+            files[-1].write_text(text, encoding="utf-8")
+    return load_registry(files)
+
+
+@pytest.mark.parametrize("name", ["flicker", "spread", "loud_mouth"])
+def test_an_example_keeps_the_contract(registry: Registry, name: str) -> None:
+    specimens = partial(talking_patterns, 2, frames=12, size=64)
+    results = run_checks(registry.plugin(name), sample=specimens)
+    assert [each for each in results if each.status == "failed"] == []
+    assert len([each for each in results if each.status == "passed"]) >= 8
+
+
+def test_every_hook_has_its_heading_and_signature() -> None:
+    hooks = [
+        (name, function)
+        for name, function in inspect.getmembers(hookspecs, inspect.isfunction)
+        if name.startswith("register_")
+    ]
+    assert len(hooks) == 2
+    for name, function in hooks:
+        result = str(inspect.signature(function).return_annotation)
+        assert f"### {name}() -> {result}\n" in PAGE
+
+
+def test_every_check_is_explained(registry: Registry) -> None:
+    for plugin in ("flicker", "loud_mouth", "spread"):
+        for check in checks_for(registry.plugin(plugin)):
+            name = re.sub(r"(?<=worse along ).*", "LADDER", check.name)
+            name = re.sub(r"(?<=asked for in ).*", "KIND", name)
+            assert f"| {name} |" in PAGE
+
+
+def test_every_option_field_and_ladder_is_explained() -> None:
+    options = [*Command.Options.model_fields, *Recorded.Options.model_fields]
+    assert [name for name in options if f"| `{name}` |" not in PAGE] == []
+    assert [name for name in FIELDS if f"`{{{name}}}`" not in PAGE] == []
+    assert [name for name in LADDERS if f"`{name}`" not in PAGE] == []
+
+
+@pytest.mark.parametrize("plugin", [Plugin, Method, Metric])
+def test_every_declaration_is_explained(plugin: type[Plugin]) -> None:
+    own = [name for name in plugin.__annotations__ if name != "options"]
+    assert [name for name in own if f"`{name}`" not in PAGE] == []
+
+
+def test_the_official_command_lines_are_valid_options() -> None:
+    checked = []
+    for text in blocks("yaml"):
+        loaded = yaml.safe_load(text)
+        for entry in loaded if isinstance(loaded, list) else loaded.get("methods", []):
+            if entry["name"] == "command":
+                Command.Options.model_validate(entry["options"])
+                checked.append(entry["label"])
+            if entry["name"] == "recorded":
+                Recorded.Options.model_validate(entry["options"])
+    assert checked == ["Wav2Lip + GAN", "Diff2Lip", "ATVGnet", "PC-AVS"]
