@@ -45,7 +45,8 @@ MANY_REPEATS = 0.08  # share of repeated frames from which a clip was converted 
 CUT_CONTENT = 30.0  # mean change of hue, saturation and value: PySceneDetect 0.5.1's threshold
 JUMP_BLOCK = 15.0  # grey levels by which a block changes more than just before and just after
 JUMP_SHARE = 0.03  # of all blocks, and
-JUMP_TIMES = 8.0  # as many times the share that 95 % of the clip's own frames stay below
+JUMP_TIMES = 12.0  # as many times the share below which 95 % of the clip's other frames stay
+JUMPS_APART = 3  # the largest shares, which are left out of those other frames
 SILENT_PEAK = 1  # of 32768
 QUIET_DB = -55.0  # dB of full scale, root mean square of the whole sound
 LENGTH_SECONDS, LONG_LENGTH_SECONDS = 0.1, 0.5  # sound longer or shorter than the pictures
@@ -334,15 +335,17 @@ class _Watch:
         return _stretches(self._is_flat())
 
     def repeated(self) -> NDArray[np.bool_]:
-        """(T,) whether a frame shows the one before again, but for what coding changes."""
+        """(T,) whether a frame shows the one before again, but for what coding changes.
+
+        Flat frames do not count: they have a mark of their own.
+        """
         change = np.array(self._change, np.float32).reshape(-1, 2)
         repeats = (change[:, 0] < REPEAT_MEAN) & (change[:, 1] < REPEAT_BLOCK)
-        return np.concatenate([[False], repeats]).astype(np.bool_)
+        return np.concatenate([[False], repeats]) & ~self._is_flat()
 
     def frozen(self) -> tuple[Stretch, ...]:
-        """Stretches that show one picture; flat ones have their own mark."""
-        repeats = self.repeated() & ~self._is_flat()
-        runs = _stretches(repeats)
+        """Stretches that show one picture."""
+        runs = _stretches(self.repeated())
         return tuple(
             (first - 1, last) for first, last in runs if last - first + 1 >= FROZEN_REPEATS
         )
@@ -357,22 +360,25 @@ class _Watch:
         """Frames at which many blocks change at once, and not just before or after.
 
         Motion lasts longer than one frame, and where quick motion is usual (a face that fills the
-        picture) a jump must stand out from it. Repeated frames are taken out first: in a video
+        picture) a jump must stand out from it. Cuts and ends of flat and frozen stretches are
+        known already. Repeated frames are taken out first: in a video
         that was made from a lower rate everything moves in single steps.
         """
         moves = ~self.repeated()[1:]
         blocks = np.array(self._blocks, np.float32)[moves]  # (changes, h / 16, w / 16)
-        if len(blocks) < 3:
+        if len(blocks) < 2 + 2 * JUMPS_APART:
             return ()
         alone = blocks[1:-1] - np.maximum(blocks[:-2], blocks[2:])
         share = (alone > JUMP_BLOCK).mean(axis=(1, 2))
-        least = max(JUMP_SHARE, JUMP_TIMES * float(np.percentile(share, 95)))
+        usual = float(np.percentile(np.sort(share)[:-JUMPS_APART], 95))
+        least = max(JUMP_SHARE, JUMP_TIMES * usual)
         frames = (moves.nonzero()[0] + 1)[1:-1][share >= least]
-        flat, cuts = self._is_flat(), self.cuts()
+        flat = self._is_flat()
+        known = {*self.cuts(), *(last + 1 for _, last in self.frozen())}
         return tuple(
             int(frame)
             for frame in frames
-            if frame not in cuts and not flat[frame] and not flat[frame - 1]
+            if frame not in known and not flat[frame] and not flat[frame - 1]
         )
 
     def _is_flat(self) -> NDArray[np.bool_]:
@@ -450,10 +456,11 @@ def _listed(frames: Sequence[int], shown: int = 5) -> str:
 
 
 def _reason(error: BenchError, clip: Clip) -> str:
-    """The error without the path, which the table and the manifest name already."""
+    """The error without the folder, which the manifest names already."""
     text = str(error)
     for file in (clip.video, clip.audio):
-        text = text.removeprefix(f"{file}: ") if file is not None else text
+        if file is not None:
+            text = text.removeprefix(f"{file}: ").replace(str(file), file.name)
     return text
 
 

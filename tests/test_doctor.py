@@ -1,0 +1,264 @@
+"""The doctor: each kind of damage is found where it is, and sound clips are left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import media
+from bench.data.grid import import_grid
+from bench.data.manifest import content_digest
+from bench.doctor import Findings, examine, examine_all, marks_of
+from bench.faces import Detection
+from bench.types import Clip, Frame, Frames, Sound
+
+
+def scene(frames: int = 40, *, seed: int = 0, size: int = 128) -> Frames:
+    """A moving pattern with camera noise: (T, size, size, 3)."""
+    noise = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] / size
+    pictures = []
+    for number in range(frames):
+        place = 0.5 + 0.2 * np.sin(number / 6)
+        ball = np.exp(-((x - place) ** 2 + (y - 0.5) ** 2) * 20)
+        picture = np.stack([60 + 150 * ball, 90 + 80 * x, 160 - 80 * y], axis=-1)
+        pictures.append(picture + noise.normal(0, 4, picture.shape))
+    return np.clip(np.array(pictures), 0, 255).astype(np.uint8)
+
+
+def voice(frames: int = 40, *, level: float = 3000) -> Sound:
+    samples = np.random.default_rng(5).normal(0, level, frames * 640)
+    return np.clip(samples, -32768, 32767).astype(np.int16)
+
+
+def written(
+    folder: Path, frames: Frames, sound: Sound | None = None, *, fps: float = 25, name: str = "a"
+) -> Clip:
+    path = folder / f"{name}.mp4"
+    media.write_video(path, frames, fps=fps, sound=sound)
+    return Clip(name, path)
+
+
+def marks(folder: Path, frames: Frames, sound: Sound | None = None) -> tuple[str, ...]:
+    sound = voice(len(frames)) if sound is None else sound
+    return examine(written(folder, frames, sound)).marks
+
+
+def test_a_sound_clip_has_no_marks(tmp_path: Path) -> None:
+    found = examine(written(tmp_path, scene(), voice()))
+    assert found.marks == ()
+    assert found.severity == "ok"
+    assert (found.frames, found.width, found.height, found.fps) == (40, 128, 128, 25)
+    assert found.seconds == pytest.approx(1.6)
+    assert found.decodes
+    assert found.length_difference == pytest.approx(0, abs=0.001)
+    assert found.sound_db == pytest.approx(-21, abs=1)
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_frames_of_one_colour_are_found(tmp_path: Path, grey: int) -> None:
+    frames = scene()
+    frames[12:20] = grey
+    assert marks(tmp_path, frames) == ("flat frames 12-19",)
+
+
+def test_pale_remains_of_a_picture_count_as_flat(tmp_path: Path) -> None:
+    frames = scene()
+    frames[:8] = 128 + (frames[:8].astype(np.float32) - 128) * 0.2
+    assert marks(tmp_path, frames) == ("flat frames 0-7",)
+
+
+def test_a_frozen_stretch_is_found_in_spite_of_coding_noise(tmp_path: Path) -> None:
+    frames = scene()
+    frames[15:31] = frames[15]
+    found = examine(written(tmp_path, frames, voice()))
+    assert found.marks == ("frozen frames 15-30",)
+    assert found.severity == "error"
+
+
+def test_three_equal_frames_are_a_warning_and_two_are_none(tmp_path: Path) -> None:
+    frames = scene()
+    frames[21:23] = frames[20]
+    found = examine(written(tmp_path, frames, voice()))
+    assert (found.marks, found.severity) == (("frozen frames 20-22",), "warning")
+    frames = scene()
+    frames[21] = frames[20]
+    assert marks(tmp_path, frames) == ()
+
+
+def test_a_lower_rate_blown_up_is_found(tmp_path: Path) -> None:
+    frames = scene()
+    frames[1::2] = frames[::2]
+    assert marks(tmp_path, frames) == ("20 of 40 frames repeat the one before",)
+
+
+def test_a_cut_is_found_at_its_frame(tmp_path: Path) -> None:
+    frames = scene()
+    frames[25:] = 255 - scene(15, seed=1)[:, :, ::-1]
+    assert marks(tmp_path, frames) == ("cut at frame 25",)
+
+
+def test_broken_blocks_are_found_where_they_end(tmp_path: Path) -> None:
+    frames = scene()
+    frames[10:24, 80:112, 16:64] = (0, 160, 160)
+    assert marks(tmp_path, frames) == ("the picture jumps at frames 10, 24",)
+
+
+def test_a_lighting_fade_is_no_cut_and_no_jump(tmp_path: Path) -> None:
+    light = np.linspace(0.7, 1.0, 40)[:, None, None, None]
+    assert marks(tmp_path, (scene() * light).astype(np.uint8)) == ()
+
+
+@pytest.mark.parametrize(
+    ("sound", "mark"),
+    [
+        (np.zeros(40 * 640, np.int16), "the sound is silent"),
+        (voice(level=20), "the sound is very quiet (-65 dB)"),
+        (voice(32), "the sound is 0.32 s shorter than the pictures"),
+        (voice(60), "the sound is 0.80 s longer than the pictures"),
+    ],
+)
+def test_sound_that_is_silent_quiet_or_of_another_length(
+    tmp_path: Path, sound: Sound, mark: str
+) -> None:
+    assert marks(tmp_path, scene(), sound) == (mark,)
+
+
+def test_no_sound_and_sound_in_a_file_of_its_own(tmp_path: Path) -> None:
+    silent = written(tmp_path, scene())
+    assert examine(silent).marks == ("no sound",)
+    spoken = written(tmp_path, scene(), voice(), name="spoken")
+    assert examine(Clip("a", silent.video, spoken.video)).marks == ()
+
+
+def test_a_short_clip_is_said(tmp_path: Path) -> None:
+    assert marks(tmp_path, scene(6)) == ("short: 6 frames, 0.24 s",)
+
+
+def test_another_content_than_the_manifest_says(tmp_path: Path) -> None:
+    clip = written(tmp_path, scene(), voice())
+    right = Clip("a", clip.video, sha256=content_digest(clip))
+    assert examine(right).marks == ()
+    wrong = examine(Clip("a", clip.video, sha256="0" * 64))
+    assert wrong.marks == ("the content differs from the manifest's sha256",)
+    assert wrong.severity == "error"
+
+
+@pytest.mark.parametrize("data", [b"", b"just a text", b"\0" * 4096])
+def test_files_that_are_no_video_are_findings(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(data)
+    found = examine(Clip("a", path))
+    assert found.severity == "error"
+    assert found.marks[0].startswith("unreadable: ")
+    assert str(tmp_path) not in found.marks[0]
+
+
+def test_a_missing_file_is_a_finding(tmp_path: Path) -> None:
+    assert examine(Clip("a", tmp_path / "none.mp4")).severity == "error"
+
+
+def test_a_file_cut_off_does_not_decode_to_its_end(tmp_path: Path) -> None:
+    clip = written(tmp_path, scene(60), voice(60))
+    data = clip.video.read_bytes()  # the index stands in front, so the rest can be missing
+    clip.video.write_bytes(data[: len(data) // 2])
+    found = examine(clip)
+    assert not found.decodes
+    assert any(mark.startswith("does not decode to its end") for mark in found.marks)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (16, 16), (18, 402)])
+def test_odd_pictures_are_examined(tmp_path: Path, size: tuple[int, int]) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (30, *size, 3), np.uint8)
+    assert examine(written(tmp_path, frames, voice(30))).frames == 30
+
+
+class _Faces:
+    """A detector that sees a face of one height in pictures brighter than 100."""
+
+    name = "fake"
+
+    def __init__(self, height: float) -> None:
+        self.height = height
+
+    def detect(self, frame: Frame) -> list[Detection]:
+        small = Detection((0, 0, 5, 5), None, 1.0)
+        large = Detection((10, 10, 40, 10 + self.height), None, 1.0)
+        return [small, large] if frame.mean() > 60 else []
+
+
+def test_faces_are_counted_and_measured(tmp_path: Path) -> None:
+    clip = written(tmp_path, scene(), voice())
+    found = examine(clip, detector=_Faces(80))
+    assert (found.face_share, found.face_pixels, found.marks) == (1.0, 80.0, ())
+    assert examine(clip, detector=_Faces(30)).marks == ("small face: 30 pixels high",)
+
+
+def test_a_face_that_is_missing_at_times_or_always(tmp_path: Path) -> None:
+    frames = scene()
+    frames[20:] //= 4
+    clip = written(tmp_path, frames, voice())
+    found = examine(clip, detector=_Faces(80))
+    assert found.face_share == 0.5
+    assert "a face in 50% of the frames only" in found.marks
+    dark = written(tmp_path, scene() // 4, voice(), name="dark")
+    assert "no face found" in examine(dark, detector=_Faces(80)).marks
+
+
+def test_all_are_examined_in_order_whatever_the_workers(tmp_path: Path) -> None:
+    clips = [written(tmp_path, scene(30), voice(30), name=f"c{n}") for n in range(5)]
+    one = list(examine_all(clips, faces="given", workers=1))
+    assert [found.id for found in one] == [clip.id for clip in clips]
+    assert list(examine_all(clips, faces="given", workers=3)) == one
+    assert all(isinstance(found, Findings) and len(found.row()) == 7 for found in one)
+
+
+def test_marks_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = scene()
+    frames[12:20] = 128
+    bad = written(tmp_path, frames, voice(), name="bad")
+    good = written(tmp_path, scene(), voice(), name="good")
+    expected = {"bad": ["flat frames 12-19"]}
+    assert marks_of([bad, good]) == expected
+    monkeypatch.setattr("bench.doctor.examine", None)  # must not be asked again
+    assert marks_of([bad, good]) == expected
+
+
+def test_marks_of_missing_files_are_marks(tmp_path: Path) -> None:
+    (only,) = marks_of([Clip("a", tmp_path / "none.mp4")])["a"]
+    assert only.startswith("unreadable")
+
+
+@pytest.mark.shared
+def test_awkward_clips_give_findings(shared: Path) -> None:
+    folder = shared / "data" / "clips"
+    clips = [Clip(path.stem, path) for path in sorted(folder.iterdir())]
+    found = {one.id: one for one in examine_all(clips, faces="given", workers=2)}
+    assert len(found) == len(clips)
+    assert "the sound is silent" in found["digital_silence_30fps"].marks
+    assert "no sound" in found["no_audio_track_256"].marks
+    assert not found["truncated_file_silent_256"].decodes
+    assert found["portrait_1080x1920_30fps_hevc"].jumps == (271,)  # a cut within one setting
+    assert found["short_53_frames_426x240"].marks == ()
+
+
+@pytest.mark.shared
+def test_damaged_grid_clips_are_found_and_their_neighbours_are_not(shared: Path) -> None:
+    clips = {clip.id: clip for clip in import_grid(shared / "data" / "grid").clips}
+    expected = {
+        "s1-bbizzn": "flat frames 0-11",
+        "s1-pbio7a": "flat frames 0-11",
+        "s1-srah5s": "the picture jumps at frame 72",
+        "s1-pgwy8n": "the picture jumps at frames 69, 72",
+        "s1-lbbk6p": "frozen frames 15-17",
+        "s1-bris5a": None,  # a hand comes in at the very end
+        "s1-srwi5a": None,
+        "s31-lbig7s": None,
+        "unknown-edff7a1c": None,
+    }
+    found = examine_all([clips[name] for name in expected], faces="given", workers=2)
+    for one in found:
+        mark = expected[one.id]
+        assert mark in one.marks if mark else one.marks == ()
