@@ -22,7 +22,7 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
+from bench.errors import BenchError, NoFace
 from bench.types import Box, Frame, Frames, Track
 from bench.video import Video
 
@@ -48,6 +48,7 @@ REACH = 0.5  # a face found again lies at most this far (in sides) from where it
 REACH_PER_FRAME = 0.04  # plus this for each frame since,
 REACH_LIMIT = 1.5  # up to this,
 SIZE_RATIO = 1.6  # and is at most this many times larger or smaller
+LEAST_SHARE = 0.1  # of the frames looked at must show a face, else it is an error of the detector
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,13 @@ class Haar:
 def detector(name: DetectorName) -> Detector:
     """The detector of that name, ready to use. Not to be shared between threads.
 
-    Raises BenchError if its weights are not here.
+    Raises BenchError if there is none of that name, or if its weights are not here.
     """
-    return Yunet() if name == "yunet" else Haar()
+    if name == "yunet":
+        return Yunet()
+    if name == "haar":
+        return Haar()
+    raise BenchError(f"faces: {name!r} is no detector; write yunet or haar, or given for boxes")
 
 
 def track_faces(frames: Frames, detector: Detector, *, stride: int = STRIDE) -> Track:
@@ -262,8 +267,8 @@ def _save(path: Path, track: Track) -> None:
     Path(file.name).replace(path)
 
 
-def _no_face(count: int, name: str) -> BenchError:
-    return BenchError(
+def _no_face(count: int, name: str) -> NoFace:
+    return NoFace(
         f"no face found in any of the {count} frames by {name}; "
         "check the video, try the other detector (faces: yunet or haar), or give face boxes"
     )
@@ -334,7 +339,8 @@ def _change(before: Detection, after: Detection) -> tuple[float, float]:
 def _main_face(seen: Mapping[int, list[Detection]]) -> dict[int, Detection]:
     """The detections of the one face to follow, by frame; empty where there is none.
 
-    A face that only one of three or more looks shows is taken for an error of the detector.
+    A face that shows in one look only, or in less than LEAST_SHARE of them, is taken for an error
+    of the detector, unless there were but one or two looks.
     """
     faces: list[dict[int, Detection]] = []
     for index in sorted(seen):
@@ -346,7 +352,7 @@ def _main_face(seen: Mapping[int, list[Detection]]) -> dict[int, Detection]:
                 continue
             face[index] = detection
             open_faces = [other for other in open_faces if other is not face]
-    least = 2 if len(seen) > 2 else 1
+    least = max(2, LEAST_SHARE * len(seen)) if len(seen) > 2 else 1
     lasting = [face for face in faces if len(face) >= least]
     return max(lasting, key=lambda face: sum(map(_weight, face.values())), default={})
 

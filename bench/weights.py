@@ -124,9 +124,17 @@ def pull(name: str, *, progress: Progress | None = None) -> Path:
         try:
             return _retrieve(url, state.weight, progress or _silence)
         except (OSError, ValueError) as error:  # noqa: PERF203 (network or disk; wrong bytes)
-            failures.append(f"{url}: {error}")
+            failures.append(f"{url}: {_in_short(error)}")
     tried = "; ".join(failures) or "there is no address to download it from"
     raise BenchError(f"weights {name!r} are not to be had: {tried}; {_by_hand(state.weight)}")
+
+
+def _in_short(error: Exception) -> str:
+    """An error's words; those of a lost connection fill a screen and say no more than this."""
+    import requests
+
+    lost = isinstance(error, requests.ConnectionError)
+    return "the server cannot be reached, or hung up" if lost else str(error)
 
 
 def _silence(here: int, total: int) -> None:

@@ -1,0 +1,396 @@
+"""Face tracking: its logic with a detector that is told what to see, real detectors on GRID."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import BenchError, Frame, Frames, Track, Video, faces
+from bench.faces import Corners, Detection
+
+
+class Seer:
+    """Sees in frame i what `sights[i]` holds; frames carry their number in the first pixel."""
+
+    name = "seer"
+
+    def __init__(self, sights: Sequence[Sequence[Detection]]) -> None:
+        self.sights = sights
+        self.looks: list[int] = []
+
+    def detect(self, frame: Frame) -> list[Detection]:
+        index = int(frame[0, 0, 0])
+        self.looks.append(index)
+        return list(self.sights[index])
+
+
+def numbered(count: int, *, height: int = 200, width: int = 300) -> Frames:
+    frames = np.zeros((count, height, width, 3), dtype=np.uint8)
+    frames[:, 0, 0, 0] = np.arange(count)
+    return frames
+
+
+def face(
+    x: float, y: float, *, width: float = 40, height: float = 50, score: float = 1
+) -> Detection:
+    return Detection((x - width / 2, y - height / 2, x + width / 2, y + height / 2), None, score)
+
+
+def middles(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (T, 4), (T, 4): (T,)."""
+    sides = np.minimum(first[:, 2:], second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
+    common = np.prod(np.clip(sides, 0, None), axis=1)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
+    return common / (areas[0] + areas[1] - common)
+
+
+def test_a_face_that_stands_still_is_looked_at_on_every_fifth_frame_and_found_on_all() -> None:
+    seer = Seer([[face(100, 80)]] * 23)
+    track = faces.track_faces(numbered(23), seer)
+    assert seer.looks == [0, 5, 10, 15, 20, 22]
+    assert track.found.all()
+    assert track.detector == "seer"
+    assert track.boxes.dtype == track.mouths.dtype == np.float32
+    np.testing.assert_allclose(track.boxes, np.tile([80, 55, 120, 105], (23, 1)))
+
+
+def test_the_mouth_of_a_bare_box_lies_at_the_calibrated_place() -> None:
+    track = faces.track_faces(numbered(3), Seer([[face(100, 80, width=100, height=100)]] * 3))
+    np.testing.assert_allclose(track.mouths[0], [69, 83.5, 131, 125.5])
+
+
+def test_the_mouth_follows_the_corners_where_the_detector_sees_them() -> None:
+    seen = Detection((50, 30, 150, 130), (60, 100, 100, 110), 1)
+    track = faces.track_faces(numbered(3), Seer([[seen]] * 3))
+    np.testing.assert_allclose(track.mouths[0], [49, 84, 111, 126])
+
+
+def test_a_moving_face_is_followed_closely_and_looked_at_on_every_frame() -> None:
+    sights = [[face(60 + 3 * index, 80)] for index in range(40)]
+    seer = Seer(sights)
+    track = faces.track_faces(numbered(40), seer)
+    assert sorted(seer.looks) == list(range(40))
+    assert track.found.all()
+    wanted = [60 + 3 * index for index in range(40)]
+    np.testing.assert_allclose(middles(track.boxes)[2:-2, 0], wanted[2:-2], atol=0.6)
+
+
+def test_a_gap_is_not_found_and_its_boxes_lie_on_the_line_between_its_ends() -> None:
+    sights = [[face(100, 80)] for _ in range(41)]
+    for index in range(12, 28):
+        sights[index] = []
+    for index in range(28, 41):
+        sights[index] = [face(116, 80)]
+    track = faces.track_faces(numbered(41), Seer(sights))
+    assert np.flatnonzero(~track.found).tolist() == list(range(12, 28))
+    assert track.missing == pytest.approx(16 / 41)
+    x = middles(track.boxes)[:, 0]
+    line = np.interp(np.arange(41), [11, 28], [100, 116])
+    np.testing.assert_allclose(x[14:26], line[14:26], atol=0.001)
+
+
+def test_a_face_that_leaves_stays_where_it_was_and_is_not_found() -> None:
+    sights = [[face(100, 80)] if index < 18 else [] for index in range(40)]
+    track = faces.track_faces(numbered(40), Seer(sights))
+    assert np.flatnonzero(track.found).tolist() == list(range(18))
+    np.testing.assert_allclose(track.boxes[-1], track.boxes[0])
+
+
+def test_a_face_that_comes_late_is_not_found_before() -> None:
+    sights = [[face(100, 80)] if index >= 7 else [] for index in range(30)]
+    track = faces.track_faces(numbered(30), Seer(sights))
+    assert np.flatnonzero(~track.found).tolist() == list(range(7))
+
+
+def test_the_larger_of_two_faces_is_followed_whatever_the_order_of_detections() -> None:
+    small, large = face(220, 60), face(100, 80, width=60, height=75)
+    sights = [[small, large] if index % 2 else [large, small] for index in range(20)]
+    track = faces.track_faces(numbered(20), Seer(sights))
+    np.testing.assert_allclose(middles(track.boxes), np.tile([100, 80], (20, 1)))
+
+
+def test_a_lasting_face_beats_a_larger_one_that_passes() -> None:
+    lasting = [face(220, 60)]
+    sights = [
+        [*lasting, *([face(90, 80, width=70, height=80)] * (index < 6))] for index in range(40)
+    ]
+    track = faces.track_faces(numbered(40), Seer(sights))
+    assert track.found.all()
+    np.testing.assert_allclose(middles(track.boxes), np.tile([220, 60], (40, 1)))
+
+
+def test_faces_that_cross_keep_their_identity_by_size() -> None:
+    sights = [
+        [
+            face(60 + 4 * index, 80, width=60, height=75),
+            face(240 - 4 * index, 80, width=30, height=37),
+        ]
+        for index in range(40)
+    ]
+    track = faces.track_faces(numbered(40), Seer(sights))
+    assert (np.diff(middles(track.boxes)[:, 0]) > 0).all()
+
+
+def test_one_wild_detection_does_not_move_the_track() -> None:
+    sights = [[face(100, 80)] for _ in range(31)]
+    sights[15] = [face(112, 92)]
+    track = faces.track_faces(numbered(31), Seer(sights))
+    np.testing.assert_allclose(middles(track.boxes), np.tile([100, 80], (31, 1)), atol=0.01)
+
+
+def test_a_single_sight_among_many_looks_is_no_face() -> None:
+    sights: list[list[Detection]] = [[] for _ in range(40)]
+    sights[10] = [face(100, 80)]
+    with pytest.raises(BenchError, match="no face found in any of the 40 frames by seer"):
+        faces.track_faces(numbered(40), Seer(sights))
+
+
+def test_a_video_without_a_face_is_searched_to_the_end_before_it_is_given_up() -> None:
+    seer = Seer([[]] * 12)
+    with pytest.raises(BenchError, match="no face found in any of the 12 frames"):
+        faces.track_faces(numbered(12), seer)
+    assert sorted(seer.looks) == list(range(12))
+
+
+def test_a_video_without_frames_has_no_face() -> None:
+    with pytest.raises(BenchError, match="any of the 0 frames"):
+        faces.track_faces(numbered(0), Seer([]))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_face_in_one_or_two_frames_is_a_track(count: int) -> None:
+    track = faces.track_faces(numbered(count), Seer([[face(100, 80)]] * count))
+    assert track.found.tolist() == [True] * count
+    assert track.boxes.shape == track.mouths.shape == (count, 4)
+
+
+def test_boxes_end_at_the_frame() -> None:
+    track = faces.track_faces(numbered(3), Seer([[face(10, 190, width=60, height=80)]] * 3))
+    np.testing.assert_allclose(track.boxes[0], [0, 150, 40, 200])
+    x0, y0, x1, y1 = track.mouths[0]
+    assert 0 <= x0 < x1 <= 300
+    assert 0 <= y0 < y1 <= 200
+
+
+def test_tracking_leaves_read_only_frames_alone() -> None:
+    frames = numbered(6)
+    frames.flags.writeable = False
+    assert len(faces.track_faces(frames, Seer([[face(100, 80)]] * 6)).found) == 6
+
+
+def test_a_given_box_is_constant_and_found() -> None:
+    track = faces.given_track((50, 30, 100, 100), 4)
+    np.testing.assert_allclose(track.boxes, np.tile([50, 30, 150, 130], (4, 1)))
+    np.testing.assert_allclose(track.mouths, np.tile([69, 83.5, 131, 125.5], (4, 1)))
+    assert track.found.tolist() == [True] * 4
+    assert track.detector == "given"
+
+
+def test_the_tracker_of_a_given_box_cuts_it_at_the_frame() -> None:
+    track = faces.tracker("given", box=(-10, 10, 60, 80))(Video.of(numbered(2)))
+    np.testing.assert_allclose(track.boxes, np.tile([0, 10, 50, 90], (2, 1)))
+
+
+def test_a_given_box_outside_of_the_frame_is_an_error_with_its_numbers() -> None:
+    with pytest.raises(BenchError, match=r"\(400, 10, 60, 80\).*300x200"):
+        faces.tracker("given", box=(400, 10, 60, 80))(Video.of(numbered(2)))
+
+
+def test_given_without_a_box_is_an_error_that_names_the_way_out() -> None:
+    with pytest.raises(BenchError, match=r"no face box for this clip.*faces: haar"):
+        faces.tracker("given")
+
+
+def test_an_unknown_detector_is_an_error_that_names_the_known() -> None:
+    with pytest.raises(BenchError, match="'harr' is no detector; write yunet or haar"):
+        faces.detector("harr")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def seer(monkeypatch: pytest.MonkeyPatch) -> Seer:
+    """A detector that stands where "haar" is asked for, and counts its looks."""
+    seer = Seer([[face(100, 80)]] * 8)
+    monkeypatch.setattr(faces, "detector", lambda name: seer)
+    return seer
+
+
+def digested(count: int) -> Video:
+    video = Video.of(numbered(count))
+    video.sha256 = "c0ffee"
+    return video
+
+
+def same(first: Track, second: Track) -> bool:
+    return all(
+        np.array_equal(getattr(first, name), getattr(second, name))
+        for name in ("boxes", "mouths", "found")
+    )
+
+
+def test_a_track_is_searched_once_per_digest(seer: Seer, tmp_path: Path) -> None:
+    track_of = faces.tracker("haar", cache=tmp_path)
+    first = track_of(digested(8))
+    looks = len(seer.looks)
+    second = track_of(digested(8))
+    assert len(seer.looks) == looks
+    assert same(first, second)
+    assert second.detector == "haar"
+    (kept,) = (tmp_path / "tracks").iterdir()
+    assert kept.name == f"c0ffee-haar-{faces.FACES_VERSION}.npz"
+
+
+def test_no_face_is_remembered_too(seer: Seer, tmp_path: Path) -> None:
+    seer.sights = [[]] * 8
+    for _ in range(2):
+        with pytest.raises(BenchError, match="any of the 8 frames by haar"):
+            faces.tracker("haar", cache=tmp_path)(digested(8))
+    assert len(seer.looks) == 8
+
+
+@pytest.mark.parametrize("kept", [b"", b"PK\x03\x04 torn", b"\x93NUMPY"])
+def test_a_torn_track_is_built_anew(seer: Seer, tmp_path: Path, kept: bytes) -> None:
+    track_of = faces.tracker("haar", cache=tmp_path)
+    whole = track_of(digested(8))
+    (path,) = (tmp_path / "tracks").iterdir()
+    content = path.read_bytes()
+    for torn in (kept, content[: len(content) // 2]):
+        path.write_bytes(torn)
+        assert same(track_of(digested(8)), whole)
+        assert path.read_bytes()[:2] == b"PK"
+        assert len(path.read_bytes()) == len(content)
+
+
+def test_a_video_without_a_digest_keeps_nothing(seer: Seer, tmp_path: Path) -> None:
+    faces.tracker("haar", cache=tmp_path)(Video.of(numbered(8)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_haar_finds_nothing_in_grey_noise_and_tiny_frames() -> None:
+    haar = faces.detector("haar")
+    noise = np.random.default_rng(0).integers(0, 256, (3, 120, 160, 3), dtype=np.uint8)
+    for frame in (*noise, np.full((120, 160, 3), 128, np.uint8), np.zeros((1, 1, 3), np.uint8)):
+        assert haar.detect(frame) == []
+
+
+def frames_of(path: Path) -> Frames:
+    from bench import media
+
+    return media.read_frames(path)
+
+
+def detector_of(name: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> faces.Detector:
+    monkeypatch.setenv("BENCH_WEIGHTS", str(shared / "weights"))
+    return faces.detector("yunet" if name == "yunet" else "haar")
+
+
+SPEAKERS = ("s1", "s2", "s26", "s31", "unknown")
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("speaker", SPEAKERS)
+def test_haar_and_yunet_agree_on_grid(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, speaker: str
+) -> None:
+    path = sorted((shared / "data/grid/original" / speaker).glob("*.mpg"))[0]
+    frames = frames_of(path)
+    yunet, haar = (
+        faces.track_faces(frames, detector_of(name, shared, monkeypatch))
+        for name in ("yunet", "haar")
+    )
+    assert yunet.missing == haar.missing == 0
+    assert overlap(yunet.boxes, haar.boxes).min() > 0.8
+    assert overlap(yunet.mouths, haar.mouths).mean() > 0.7
+
+
+@pytest.mark.shared
+def test_haars_boxes_are_unbiased_against_yunets_over_speakers(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yunet, haar = (detector_of(name, shared, monkeypatch) for name in ("yunet", "haar"))
+    ratios = []
+    for speaker in SPEAKERS:
+        for path in sorted((shared / "data/grid/original" / speaker).glob("*.mpg"))[1:3]:
+            frames = frames_of(path)[:26]
+            truth, other = (faces.track_faces(frames, each).boxes for each in (yunet, haar))
+            size = (truth[:, 2:] - truth[:, :2]).mean(axis=0)
+            growth = (other[:, 2:] - other[:, :2]).mean(axis=0) / size
+            ratios.append([*growth, *((middles(other) - middles(truth)).mean(axis=0) / size)])
+    np.testing.assert_allclose(np.mean(ratios, axis=0), [1, 1, 0, 0], atol=0.04)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "name",
+    [
+        "small_face_426x240.mp4",
+        "portrait_1080x1920_30fps_hevc.mp4",
+        "voxceleb_224_b.mp4",
+        "digital_silence_30fps.mp4",
+        "example_offset3.avi",
+    ],
+)
+def test_both_detectors_find_the_face_of_every_kind_of_clip(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    from bench import media
+
+    frames = np.stack(list(islice(media.iter_frames(shared / "data/clips" / name), 60)))
+    yunet, haar = (
+        faces.track_faces(frames, detector_of(each, shared, monkeypatch))
+        for each in ("yunet", "haar")
+    )
+    assert yunet.missing == 0
+    assert haar.missing < 0.1
+    assert overlap(yunet.boxes, haar.boxes).mean() > 0.6
+
+
+@pytest.mark.shared
+def test_a_real_face_that_leaves_is_missing_exactly_there(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sorted((shared / "data/grid/original/s26").glob("*.mpg"))[0]
+    frames = frames_of(path).copy()
+    frames[30:50] = 120
+    for name in ("yunet", "haar"):
+        track = faces.track_faces(frames, detector_of(name, shared, monkeypatch))
+        assert np.flatnonzero(~track.found).tolist() == list(range(30, 50))
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["yunet", "haar"])
+def test_tracking_a_grid_clip_is_fast(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = sorted((shared / "data/grid/original/s1").glob("*.mpg"))[0]
+    frames, detector = frames_of(path), detector_of(name, shared, monkeypatch)
+    faces.track_faces(frames, detector)
+    start = time.process_time()
+    faces.track_faces(frames, detector)
+    assert time.process_time() - start < 1.0  # 0.13 (yunet) and 0.22 (haar) of a quiet core
+
+
+def test_the_module_loads_no_opencv() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, bench.faces, bench.weights; print('cv2' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "False"
+
+
+def test_mouth_boxes_keep_their_share_of_the_face() -> None:
+    box: Corners = (20, 20, 120, 170)
+    track = faces.track_faces(numbered(2), Seer([[Detection(box, None, 1)]] * 2))
+    size = track.mouths[0, 2:] - track.mouths[0, :2]
+    np.testing.assert_allclose(size, [100 * faces.MOUTH_WIDTH, 150 * faces.MOUTH_HEIGHT])
