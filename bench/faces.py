@@ -4,7 +4,7 @@ A face box goes from the brows to the chin and from ear to ear: it is YuNet's bo
 is mapped to it. A mouth region has fixed shares of the face box and is centred between the corners
 of the mouth where the detector sees them (YuNet), else at a fixed place in the face box.
 
-The constants below were fitted with YuNet's boxes and landmarks as truth on 408 frames (every 10th)
+The constants below were fitted with YuNet's boxes and landmarks as truth on 406 frames (every 10th)
 of 51 GRID clips of eight speakers, as means over speakers; the spread is over frames. Heads that
 are turned move the mouth sideways by up to 0.06 of the box, so its middle is taken as 0.
 """
