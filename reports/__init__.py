@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from reports.report import TerminalTable
 
 
 def build(runs: Sequence[Path], out: Path, *, lang: str = "en") -> Path:
@@ -17,8 +13,15 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en") -> Path:
     return report.build(runs, out, lang=lang)
 
 
-def terminal_rows(runs: Sequence[Path], *, lang: str = "en") -> TerminalTable:
-    """The first table of these runs as text, for the end of `bench run`."""
+def terminal_rows(runs: Sequence[Path], *, lang: str = "en") -> list[tuple[str, ...]]:
+    """The first table of these runs as text, its header first, for the end of `bench run`."""
     from reports import report
 
     return report.terminal_rows(runs, lang=lang)
+
+
+def terminal_notes(runs: Sequence[Path], *, lang: str = "en") -> list[str]:
+    """What must be read before those rows: stand-ins, scorers that do not work, missing values."""
+    from reports import report
+
+    return report.terminal_notes(runs, lang=lang)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bench.stats import Interval, mean_interval
 from reports import plots
 from reports.case_page import CaseLink, mean_curve, shift_series
-from reports.comparison import Table
+from reports.comparison import Block, Table
 from reports.leakfree import Pairing
 from reports.pictures import Evidence
 from reports.published_numbers import PublishedTable
@@ -24,7 +24,8 @@ from reports.validity import Validity
 from reports.words import Words
 
 FEW_SPEAKERS = 5  # below, an interval over speakers is a rough guess
-WORST = 3  # cases shown for each method and column
+WORST = 3  # cases shown at most for each method and column
+CARDS = 24  # cases shown in all, about
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ class ValidityView:
 
 @dataclass(frozen=True)
 class TableView:
-    """One measured table with everything that stands around it."""
+    """One measured table with everything that stands around it.
+
+    void: data set and protocol of every scorer that does not work there; its columns prove nothing.
+    """
 
     anchor: str
     number: int
@@ -77,6 +81,8 @@ class TableView:
     published_caption: str
     pairings: tuple[tuple[str, tuple[Pairing, ...]], ...]
     rank_verdict: str
+    rank_moves: tuple[str, ...]
+    void: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -212,20 +218,14 @@ def title_of(results: Results) -> str:
     return " · ".join(titles)
 
 
-def dataset_title(dataset: Dataset) -> str:
-    """A data set as readers call it; its own name too where joining had to tell two apart."""
-    title = dataset.info.title or dataset.info.name
-    return title if dataset.name == dataset.info.name else f"{title} [{dataset.name}]"
-
-
 def stand_in_text(dataset: Dataset, words: Words) -> str:
     """The sentence that must stand above numbers made on a stand-in."""
-    return words("stand_in", stand_in=dataset.info.stand_in, title=dataset_title(dataset))
+    return words("stand_in", stand_in=dataset.info.stand_in, name=dataset.name)
 
 
 def table_caption(table: Table, words: Words) -> str:
     """What a measured table shows, on what."""
-    names = ", ".join(dataset_title(block.dataset) for block in table.blocks)
+    names = ", ".join(block.dataset.name for block in table.blocks)
     return words(f"caption_{table.part.kind}", data=names)
 
 
@@ -251,18 +251,7 @@ def table_notes(table: Table, words: Words) -> list[str]:
     if any(entry.is_apart for entry in entries):
         notes.append(words("note_apart"))
     for block in table.blocks:
-        title = dataset_title(block.dataset)
-        notes += [
-            words(
-                "note_left_out",
-                data=title,
-                column=one.column.output.heading,
-                n=one.standing.compared,
-                left_out=one.standing.left_out,
-            )
-            for one in block.columns
-            if one.standing.left_out
-        ]
+        notes += _left_out(block, words)
         if any(one.is_evidence for one in block.columns):
             notes.append(words("note_evidence"))
     states = {entry.state for entry in entries}
@@ -285,7 +274,7 @@ def view_table(
     """A measured table with its validity, notes, protocols, leak-free and published numbers."""
     metrics = {one.column.metric for block in table.blocks for one in block.columns}
     protocols = dict.fromkeys(
-        (f"{dataset_title(block.dataset)} · {one.column.metric}", one.column.protocol)
+        (f"{block.dataset.name} · {one.column.metric}", one.column.protocol)
         for block in table.blocks
         for one in block.columns
     )
@@ -305,7 +294,11 @@ def view_table(
         caption=table_caption(table, words),
         part_kind=table.part.kind,
         table=table,
-        validities=tuple(_validity_view(one, words) for one in validities if one.metric in metrics),
+        validities=tuple(
+            _validity_view(one, words)
+            for one in validities
+            if one.metric in metrics and (number == 1 or one.works is not True)
+        ),
         notes=tuple(table_notes(table, words)),
         protocols=tuple(protocols),
         files=tuple(files),
@@ -313,6 +306,10 @@ def view_table(
         published_caption=words("published_caption", data=data),
         pairings=tuple((kind, found) for kind, found in kinds if found),
         rank_verdict=_rank_verdict(table, pairings, words),
+        rank_moves=tuple(_rank_moves(table, pairings, words)),
+        void=frozenset(
+            (one.dataset.name, one.protocol) for one in validities if one.works is False
+        ),
     )
 
 
@@ -334,7 +331,7 @@ def gather_gaps(results: Results, links: Sequence[CaseLink]) -> Gaps:
         for dataset in results.datasets
     }
     for link in links:
-        title = dataset_title(link.dataset)
+        title = link.dataset.name
         for row in results.rows:
             has_failed = False
             for column in metrics[link.dataset.name]:
@@ -366,7 +363,7 @@ def banners(
         if dataset.info.stand_in
     ]
     found += [
-        Banner("danger", words("scorer_fails", data=dataset_title(one.dataset), metric=one.metric))
+        Banner("danger", words("scorer_fails", data=one.dataset.name, metric=one.metric))
         for one in validities
         if one.works is False
     ]
@@ -394,7 +391,7 @@ def glance(
     sure = [Line(_validity_short(one, words), "#table-1") for one in validities]
     sure += [Line(words("glance_interval"))]
     sure += [
-        Line(words("few_speakers", data=dataset_title(dataset), n=_speaker_count(dataset)))
+        Line(words("few_speakers", data=dataset.name, n=_speaker_count(dataset)))
         for dataset in results.datasets
         if _speaker_count(dataset) < FEW_SPEAKERS
     ]
@@ -435,7 +432,7 @@ def find_worst(
             method=label,
             heading=column.output.heading,
             value=fixed(value),
-            dataset=dataset_title(dataset),
+            dataset=dataset.name,
             case=case,
         )
         cards.setdefault((dataset.name, label, case), card)
@@ -449,6 +446,8 @@ def worst_cells(
     found: list[tuple[Dataset, str, Column, str, float]] = []
     for table in tables[:1]:
         labels = table.competitors or tuple(row.label for row in table.rows if row.name == "truth")
+        ranked = sum(not one.is_evidence for block in table.blocks for one in block.columns)
+        most = min(WORST, max(1, CARDS // max(1, len(labels) * ranked)))
         for block in table.blocks:
             for one in block.columns:
                 better = one.column.output.better
@@ -459,7 +458,7 @@ def worst_cells(
                         block.dataset, label, one.column, kind="reconstruct"
                     ).values
                     order = sorted(values, key=lambda case: (values[case], case))
-                    bad = order[:WORST] if better == "higher" else order[::-1][:WORST]
+                    bad = order[:most] if better == "higher" else order[::-1][:most]
                     found += [
                         (block.dataset, label, one.column, case, values[case]) for case in bad
                     ]
@@ -477,7 +476,7 @@ def ask(results: Results, tables: Sequence[Table], words: Words) -> tuple[Questi
     shift: list[plots.Drawing] = []
     trade: list[plots.Drawing] = []
     for block in table.blocks:
-        title = dataset_title(block.dataset)
+        title = block.dataset.name
         for one in block.columns:
             if one.is_evidence or one.column.is_set:
                 continue
@@ -534,7 +533,7 @@ def view_data(results: Results, words: Words) -> tuple[DataView, ...]:
         marks = {clip: tuple(found) for clip, found in dataset.info.marks.items() if found}
         views.append(
             DataView(
-                title=dataset_title(dataset),
+                title=dataset.info.title or dataset.name,
                 text=_size(dataset, words),
                 marks_text=words("marks", n=len(marks), clips=dataset.info.clips),
                 marks=tuple(sorted(marks.items())),
@@ -588,8 +587,35 @@ def group_cases(links: Sequence[CaseLink]) -> tuple[CaseGroup, ...]:
     """The case pages by data set and kind."""
     groups: dict[tuple[str, str], list[CaseLink]] = {}
     for link in links:
-        groups.setdefault((dataset_title(link.dataset), link.case.kind), []).append(link)
+        groups.setdefault((link.dataset.name, link.case.kind), []).append(link)
     return tuple(CaseGroup(name, kind, tuple(found)) for (name, kind), found in groups.items())
+
+
+def _left_out(block: Block, words: Words) -> list[str]:
+    """Which columns were compared on fewer cases, and who lacks them."""
+    gathered: dict[tuple[int, int, str], list[str]] = {}
+    for one in block.columns:
+        standing = one.standing
+        if one.is_evidence or not standing.left_out:
+            continue
+        lacking = ", ".join(
+            f"{label} {entry.n_planned - entry.n_scored}"
+            for label, entry in standing.entries.items()
+            if entry.state == "value" and not entry.is_apart and entry.n_scored < entry.n_planned
+        )
+        key = (standing.compared, standing.left_out, lacking)
+        gathered.setdefault(key, []).append(one.column.output.heading)
+    return [
+        words(
+            "note_left_out",
+            data=block.dataset.name,
+            columns=", ".join(columns),
+            n=compared,
+            left_out=left_out,
+            lacking=lacking,
+        )
+        for (compared, left_out, lacking), columns in gathered.items()
+    ]
 
 
 def _undefined_reasons(table: Table) -> list[str]:
@@ -606,7 +632,7 @@ def _undefined_reasons(table: Table) -> list[str]:
 
 
 def _validity_view(one: Validity, words: Words) -> ValidityView:
-    data = dataset_title(one.dataset)
+    data = one.dataset.name
     if one.within_one is None or one.above_mismatched is None:
         return ValidityView(None, words("validity_unknown", data=data, metric=one.metric))
     still = ""
@@ -625,7 +651,7 @@ def _validity_view(one: Validity, words: Words) -> ValidityView:
 
 
 def _validity_short(one: Validity, words: Words) -> str:
-    data = dataset_title(one.dataset)
+    data = one.dataset.name
     key = {True: "validity_works", False: "validity_fails_short", None: "validity_unknown"}
     return words(key[one.works], data=data, metric=one.metric)
 
@@ -633,7 +659,7 @@ def _validity_short(one: Validity, words: Words) -> str:
 def _share(interval: Interval) -> str:
     ends = ""
     if interval.low is not None and interval.high is not None:
-        ends = f", {percent(interval.low)} – {percent(interval.high)}"
+        ends = f", 95 %: {percent(interval.low)} – {percent(interval.high)}"
     return f"{percent(interval.mean)} (n = {interval.n}{ends})"
 
 
@@ -642,12 +668,17 @@ def _rank_verdict(table: Table, pairings: Sequence[Pairing], words: Words) -> st
         return ""
     if len(table.competitors) < 2:
         return words("ranks_none")
-    moved = [
+    moved = _rank_moves(table, pairings, words)
+    return words("ranks_change", n=len(moved)) if moved else words("ranks_same")
+
+
+def _rank_moves(table: Table, pairings: Sequence[Pairing], words: Words) -> list[str]:
+    return [
         words(
             "rank_moved",
             method=label,
             column=one.column.output.heading,
-            data=dataset_title(one.dataset),
+            data=one.dataset.name,
             before=one.official.entries[label].rank,
             after=one.standing.entries[label].rank,
         )
@@ -655,11 +686,6 @@ def _rank_verdict(table: Table, pairings: Sequence[Pairing], words: Words) -> st
         for label in table.competitors
         if one.change(label)
     ]
-    return (
-        words("ranks_change", n=len(moved)) + " " + "; ".join(moved)
-        if moved
-        else (words("ranks_same"))
-    )
 
 
 def _leaders(table: TableView, words: Words) -> list[Line]:
@@ -670,6 +696,8 @@ def _leaders(table: TableView, words: Words) -> list[Line]:
     for block in table.table.blocks:
         won: dict[str, list[str]] = {}
         for one in block.columns:
+            if (block.dataset.name, one.column.protocol) in table.void:
+                continue
             for label, entry in one.standing.entries.items():
                 if entry.mark == "best":
                     won.setdefault(label, []).append(one.column.output.heading)
@@ -677,7 +705,7 @@ def _leaders(table: TableView, words: Words) -> list[Line]:
             words("glance_best", method=label, columns=", ".join(columns))
             for label, columns in won.items()
         )
-        prefix = words("glance_table", number=table.number, data=dataset_title(block.dataset))
+        prefix = words("glance_table", number=table.number, data=block.dataset.name)
         lines.append(Line(f"{prefix} {text or words('glance_no_best')}", f"#{table.anchor}"))
     return lines
 
@@ -687,7 +715,7 @@ def _size(dataset: Dataset, words: Words) -> str:
     counts = ", ".join(f"{n} {words('kind_' + kind)}" for kind, n in kinds.items())
     return words(
         "size",
-        data=dataset_title(dataset),
+        data=dataset.name,
         clips=dataset.info.clips,
         speakers=_speaker_count(dataset),
         cases=counts,

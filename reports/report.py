@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -13,13 +12,12 @@ import jinja2
 from bench.errors import BenchError
 from reports import sheets
 from reports.case_page import CaseLink, case_columns, case_links, view_case
-from reports.comparison import Table, build_table
+from reports.comparison import Block, BlockColumn, Table, build_table
 from reports.index_page import (
     IndexView,
     TableView,
     ask,
     banners,
-    dataset_title,
     find_worst,
     gather_gaps,
     glance,
@@ -47,16 +45,6 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 STRIPS = 60  # cases whose frames are shown; beyond, the telling ones are chosen
 
 
-@dataclass(frozen=True)
-class TerminalTable:
-    """The first table for the command line: header, rows of text, what must be said with it."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-
-
 def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = STRIPS) -> Path:
     """Writes the report on these run folders into the folder `out` and returns its index.html.
 
@@ -78,19 +66,18 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = ST
     return out / "index.html"
 
 
-def terminal_rows(runs: Sequence[Path], *, lang: str = "en") -> TerminalTable:
-    """The first table of these runs as text, for the end of `bench run`."""
+def terminal_rows(runs: Sequence[Path], *, lang: str = "en") -> list[tuple[str, ...]]:
+    """The first table of these runs as text, its header first, for the end of `bench run`."""
     words = read_words(lang)
     results = join(runs)
     table = build_table(results, results.tables[0])
-    gaps = gather_gaps(results, case_links(results))
     header = [words("method")]
     for block in table.blocks:
-        prefix = f"{dataset_title(block.dataset)} " if len(table.blocks) > 1 else ""
+        prefix = f"{block.dataset.name} " if len(table.blocks) > 1 else ""
         shown = [one for one in block.columns if not one.is_evidence]
         header += [prefix + sheets.heading(one.column) for one in shown]
         header += [prefix + words("scored"), prefix + words("failed")]
-    rows: list[tuple[str, ...]] = []
+    rows = [tuple(header)]
     for row in table.rows:
         cells = [row.label]
         for block in table.blocks:
@@ -101,8 +88,15 @@ def terminal_rows(runs: Sequence[Path], *, lang: str = "en") -> TerminalTable:
             scored = max((entry.n_scored for entry in entries), default=0)
             cells += [f"{scored}/{planned}", str(failed)]
         rows.append(tuple(cells))
-    notes = [banner.text for banner in banners(results, judge(results), gaps, words)]
-    return TerminalTable(table_caption(table, words), tuple(header), tuple(rows), tuple(notes))
+    return rows
+
+
+def terminal_notes(runs: Sequence[Path], *, lang: str = "en") -> list[str]:
+    """What must be read before those rows: stand-ins, scorers that do not work, missing values."""
+    words = read_words(lang)
+    results = join(runs)
+    gaps = gather_gaps(results, case_links(results))
+    return [banner.text for banner in banners(results, judge(results), gaps, words)]
 
 
 def _check_target(out: Path) -> None:
@@ -339,8 +333,13 @@ def _environment(words: Words) -> jinja2.Environment:
             parts.append(words("best_value", value=f"{output.best:g}"))
         return ", ".join(part for part in parts if part)
 
+    def is_void(view: TableView, block: Block, one: BlockColumn) -> bool:
+        return (block.dataset.name, one.column.protocol) in view.void
+
     environment.globals.update(
         t=words,
+        is_void=is_void,
+        shown=_shown,
         arrow=arrow,
         colour_class=colour_class,
         fixed=fixed,
@@ -354,6 +353,19 @@ def _environment(words: Words) -> jinja2.Environment:
         unit=unit,
     )
     return environment
+
+
+def _shown(block: Block) -> list[tuple[BlockColumn, BlockColumn | None]]:
+    """The columns on the page; the score at offset 0 stands inside of its own score's cell."""
+    by_name = {(one.column.protocol, one.column.output.name): one for one in block.columns}
+    shown: list[tuple[BlockColumn, BlockColumn | None]] = []
+    for one in block.columns:
+        protocol, name = one.column.protocol, one.column.output.name
+        base = (protocol, name.removesuffix("_at_0"))
+        if one.is_evidence and name.endswith("_at_0") and base in by_name:
+            continue
+        shown.append((one, by_name.get((protocol, f"{name}_at_0"))))
+    return shown
 
 
 def _save(path: Path, text: str) -> None:

@@ -34,19 +34,20 @@ _LATEX = {
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~!$&])")
 
 
-def fixed(value: float | None, *, signed: bool = False) -> str:
-    """The value with three decimals; nothing for None."""
+def fixed(value: float | None, *, signed: bool = False, digits: int = DIGITS) -> str:
+    """The value with fixed decimals; nothing for None."""
     if value is None:
         return ""
-    text = f"{value:+.{DIGITS}f}" if signed else f"{value:.{DIGITS}f}"
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return text.replace("-", MINUS)
 
 
-def span(interval: Interval | None, *, signed: bool = False) -> str:
+def span(interval: Interval | None, *, signed: bool = False, digits: int = DIGITS) -> str:
     """The interval's ends, `0.712 – 0.764`; nothing where there is none."""
     if interval is None or interval.low is None or interval.high is None:
         return ""
-    return f"{fixed(interval.low, signed=signed)} – {fixed(interval.high, signed=signed)}"
+    low = fixed(interval.low, signed=signed, digits=digits)
+    return f"{low} – {fixed(interval.high, signed=signed, digits=digits)}"
 
 
 def percent(value: float | None) -> str:

@@ -70,8 +70,8 @@ class FakeRun:
     """What a run folder should hold. failing: (method label, case id); works: the scorer does."""
 
     name: str = "clr"
-    dataset: str = "clr"
-    title: str = "CLR"
+    dataset: str = "CLR"
+    title: str = "CLR (Chinese Lip Reading)"
     stand_in: str | None = "synth-zh"
     methods: Sequence[FakeMethod] = CONTROLS + COMPETITORS
     speakers: int = 4
@@ -99,7 +99,7 @@ def build_run(folder: Path, fake: FakeRun | None = None) -> Path:
     manifest = {
         "schema": 1,
         "name": fake.name,
-        "title": f"Comparison on {fake.title}",
+        "title": f"Comparison on {fake.dataset}",
         "created": "2026-01-01T00:00:00Z",
         "config": {"name": fake.name, "seed": fake.seed, "cases": {"cross": 4}},
         "config_path": f"configs/{fake.name}.yaml",
