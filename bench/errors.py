@@ -8,6 +8,10 @@ class BenchError(Exception):
     """
 
 
+class NoFace(BenchError):
+    """No frame of a video shows a face; metrics that need one turn it into Undefined."""
+
+
 class Undefined(Exception):
     """Raised by a metric: this sample has no value, by definition, and the message says why.
 

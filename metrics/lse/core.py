@@ -47,13 +47,14 @@ class Scorer(Protocol):
 class LseResult:
     """What the search over shifts found.
 
-    lse_d: the smallest mean distance; lse_c: the median of the 31 mean distances minus the smallest.
+    lse_d: the smallest mean distance; lse_c: their median minus the smallest.
     offset: frames; positive where the sound is ahead of the picture.
     lse_d_at_0, lse_c_at_0: the same two without a search, at offset 0.
-    padding_share: in [0, 1], the share of windows at the found offset that were compared with the zero
-    rows beyond the ends of the sound.
+    padding_share: in [0, 1], the share of windows that at the found offset were compared with the
+    zero rows beyond the ends of the sound.
     mean_distance: (31,) float32, entry k belongs to offset 15 - k.
-    framewise_confidence: (N,) float64, median of mean_distance minus the distance at the found offset.
+    framewise_confidence: (N,) float64, median of mean_distance minus the distance of each window at
+    the found offset, smoothed.
     """
 
     lse_d: float
@@ -84,8 +85,8 @@ def windows(frames: int, samples: int) -> int:
 def distances(video: Embeddings, sound: Embeddings, *, shift: int = SHIFT) -> NDArray[np.float32]:
     """Distances of every picture window to the sound at every shift, (N, 2 shift + 1) float32.
 
-    Column k compares picture window i with sound window i + k - shift; beyond the ends stand rows of
-    zeros. Raises ValueError where the shapes differ.
+    Column k compares picture window i with sound window i + k - shift; beyond the ends stand rows
+    of zeros. Raises ValueError where the shapes differ.
     """
     if video.shape != sound.shape or video.ndim != 2:
         raise ValueError(f"embeddings must both be (N, D), got {video.shape} and {sound.shape}")
@@ -102,7 +103,7 @@ def distances(video: Embeddings, sound: Embeddings, *, shift: int = SHIFT) -> ND
 
 
 def lse(video: Embeddings, sound: Embeddings) -> LseResult:
-    """LSE-D, LSE-C and what belongs to them, from (N, D) embeddings of picture and sound, N >= 1."""
+    """LSE-D, LSE-C and what belongs to them, from embeddings of picture and sound, N >= 1."""
     table = distances(video, sound)  # (N, 31)
     # Rounded to float32 as the reference has it, so that shifts which tie there also tie here.
     mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)  # (31,)
@@ -130,7 +131,7 @@ def score(crops: Crops, sound: Sound, scorer: Scorer) -> LseResult:
 
 
 def _smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The running median over nine frames; beyond the ends stand zeros, as scipy's medfilt has it."""
+    """The running median over nine frames, zeros beyond the ends, as scipy's medfilt has it."""
     padded = np.pad(values, MEDIAN_KERNEL // 2)
     around = np.lib.stride_tricks.sliding_window_view(padded, MEDIAN_KERNEL)  # (N, 9)
     return np.asarray(np.median(around, axis=1), dtype=np.float64)

@@ -1,8 +1,8 @@
 """The mel-frequency cepstrum that SyncNet listens to, equal to python_speech_features' defaults.
 
 Source: jameslyons/python_speech_features @ e280ac2, base.py and sigproc.py (FIELD.md, section 4.1,
-step 4). Written with whole-array numpy instead of a loop over frames; no window function is applied,
-as there.
+step 4). Written with whole-array numpy instead of a loop over frames; no window function is
+applied, as there.
 """
 
 from __future__ import annotations

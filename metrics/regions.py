@@ -1,0 +1,87 @@
+"""The part of the picture that a full-reference metric compares: face, mouth or whole frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError, NoFace, Undefined
+from bench.types import Frame, Frames, Sample, Track
+from bench.video import Video
+
+Region: TypeAlias = Literal["face", "frame", "mouth"]
+
+
+def face_track(video: Video) -> Track:
+    """The video's face track; raises Undefined, with the tracker's reason, where it has no face."""
+    try:
+        return video.faces()
+    except NoFace as reason:
+        raise Undefined(str(reason)) from reason
+
+
+def region_pairs(sample: Sample, region: Region) -> Iterator[tuple[Frame, Frame]]:
+    """Pairs of the same region of each frame of truth and video, (h, w, 3) uint8 views.
+
+    The region is the truth's for both, so that no method chooses where it is measured.
+    Raises BenchError where there is no reference or the shapes differ, Undefined without a face.
+    """
+    truth, made = _same_shape(sample)
+    if region == "frame":
+        return zip(truth, made, strict=True)
+    track = face_track(_reference(sample))
+    boxes = whole_boxes(track.boxes if region == "face" else track.mouths, truth.shape[1:3])
+    if len(boxes) != len(truth):
+        raise BenchError(
+            f"case {sample.case.id}: {len(truth)} frames in the truth, {len(boxes)} in its face track;"
+            " clear the cache of face tracks and run again"
+        )
+    return (
+        (truth[i, top:bottom, left:right], made[i, top:bottom, left:right])
+        for i, (left, top, right, bottom) in enumerate(boxes.tolist())
+    )
+
+
+def whole_boxes(boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.int64]:
+    """Boxes x0 y0 x1 y1 of whole pixels, clipped to a frame of size (height, width), (T, 4).
+
+    Left and top are rounded down, right and bottom up, so that no part of the box is lost. A box
+    outside the frame comes out empty.
+    """
+    height, width = size
+    outer = np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1)
+    clipped = np.clip(outer, 0, [width, height, width, height])
+    return np.asarray(clipped, dtype=np.int64)
+
+
+def _reference(sample: Sample) -> Video:
+    if sample.reference is None:
+        raise BenchError(
+            f"case {sample.case.id}: no reference to compare with; full-reference metrics need"
+            " a case of kind reconstruct or probe"
+        )
+    return sample.reference
+
+
+def _same_shape(sample: Sample) -> tuple[Frames, Frames]:
+    truth, made = _reference(sample).read(), sample.video.read()
+    check_shapes(truth, made, f"case {sample.case.id}: ")
+    return truth, made
+
+
+def check_shapes(truth: Frames, made: Frames, where: str = "") -> None:
+    """Raises BenchError unless both are (T, H, W, 3) uint8 of one shape, Undefined where T is 0."""
+    if truth.shape != made.shape:
+        raise BenchError(
+            f"{where}the video is {made.shape}, its reference {truth.shape} (frames, height, width,"
+            " channels); conform the video to its reference first, nothing is cut or resized here"
+        )
+    if truth.ndim != 4 or truth.shape[3] != 3 or truth.dtype != np.uint8 or made.dtype != np.uint8:
+        raise BenchError(
+            f"{where}expected (T, H, W, 3) uint8 RGB, got {truth.shape} {truth.dtype}/{made.dtype}"
+        )
+    if len(truth) == 0:
+        raise Undefined(f"{where}no frames")
