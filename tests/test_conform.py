@@ -1,0 +1,327 @@
+"""Clips and outputs come into one form by the declared rules, and the notes say what changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import media
+from bench.conform import FRAMES_FORGIVEN, Conformed, conform_clip, conform_output
+from bench.errors import BenchError
+from bench.types import Case, Clip, Generation, Job
+from bench.video import Video
+from tests.small_media import (
+    counting_picture,
+    moving_picture,
+    numbers,
+    set_display_matrix,
+    tone,
+    write_timed,
+    write_wav,
+)
+
+
+def conformed(path: Path, cache: Path, **fields: object) -> Conformed:
+    """The clip that stands on this file, conformed, and checked to have the one form."""
+    made = conform_clip(Clip("clip", path, **fields), cache=cache)
+    found = media.probe(made.path)
+    assert (found.video_codec, found.pixel_format, found.fps) == ("h264", "yuv420p", 25.0)
+    assert found.constant_rate
+    assert found.width % 2 == found.height % 2 == 0
+    assert len(media.read_frames(made.path)) == made.frames
+    sound = media.read_sound(made.path)
+    assert (sound is not None) == made.has_sound
+    if sound is not None:
+        assert len(sound) == 640 * made.frames
+        assert (found.sound_codec, found.sound_rate, found.sound_channels) == ("aac", 16_000, 1)
+    return made
+
+
+@pytest.mark.parametrize("has_sound", [True, False])
+def test_a_clip_of_the_form_is_used_as_it_is(tmp_path: Path, has_sound: bool) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, moving_picture(10), sound=tone(0.4) if has_sound else None)
+    made = conformed(path, tmp_path / "cache")
+    assert made.path == path
+    assert made.notes == ()
+    assert made.has_sound is has_sound
+
+
+def test_a_conformed_clip_conforms(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, counting_picture(30), fps=30, sound=tone(0.9))
+    made = conformed(path, tmp_path / "cache")
+    assert made.path != path
+    assert conformed(made.path, tmp_path / "cache").path == made.path
+
+
+@pytest.mark.parametrize(
+    ("seconds", "note"),
+    [(0.38, "sound padded by 0.020 s"), (0.5, "sound cut by 0.100 s")],
+)
+def test_the_pictures_decide_the_length_of_the_sound(
+    tmp_path: Path, seconds: float, note: str
+) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, moving_picture(10), sound=tone(seconds))
+    made = conformed(path, tmp_path / "cache")
+    assert made.frames == 10
+    assert made.notes[1:] == (note,)
+
+
+def test_another_rate_is_resampled_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, counting_picture(30), fps=30)
+    made = conformed(path, tmp_path / "cache")
+    assert made.frames == 25
+    assert "30 fps -> 25 fps by timestamps, 30 -> 25 frames" in made.notes
+
+
+def test_a_clip_keeps_pictures_and_sound_in_step(tmp_path: Path) -> None:
+    sound = np.zeros(16_000, np.int16)
+    sound[8000] = 30_000
+    path = tmp_path / "clip.mkv"
+    write_timed(path, counting_picture(30), [round(k / 30 * 1000) for k in range(30)], sound=sound)
+    made = conformed(path, tmp_path / "cache")
+    assert int(np.abs(media.read_sound(made.path).astype(int)).argmax()) == 8000
+
+
+def test_odd_sizes_lose_their_last_row_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "clip.png"
+    write_image(path, moving_picture(1, 33, 27)[0])
+    made = conformed(path, tmp_path / "cache")
+    assert media.read_frames(made.path).shape == (1, 26, 32, 3)
+    assert "size 33x27 -> 32x26, last row or column dropped" in made.notes
+
+
+def write_image(path: Path, picture: np.ndarray) -> None:
+    """Writes one picture, (H, W, 3) RGB, as png."""
+    import cv2
+
+    assert cv2.imwrite(str(path), picture[:, :, ::-1])
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (15, 64), (64, 15), (8, 8)])
+def test_pictures_that_are_too_small_are_refused(tmp_path: Path, width: int, height: int) -> None:
+    path = tmp_path / "clip.png"
+    write_image(path, np.zeros((height, width, 3), np.uint8))
+    with pytest.raises(BenchError, match=f"{width}x{height}; expected at least 16x16"):
+        conform_clip(Clip("clip", path), cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("clips/*"))
+
+
+def test_a_rotated_clip_is_written_upright(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, moving_picture(3, 64, 32))
+    set_display_matrix(path, 0, -1, 1, 0)
+    made = conformed(path, tmp_path / "cache")
+    assert media.read_frames(made.path).shape == (3, 64, 32, 3)
+    assert media.probe(made.path).rotation == 0
+
+
+def test_a_sound_file_of_its_own_wins(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, moving_picture(25), sound=np.zeros(16_000, np.int16))
+    voice = write_wav(tmp_path / "voice.wav", tone(1.0, 48_000), 48_000)
+    made = conformed(path, tmp_path / "cache", audio=voice)
+    assert np.abs(media.read_sound(made.path).astype(int)).max() > 7000
+    assert "sound 48000 Hz, 1 channels -> 16000 Hz, 1 channel" in made.notes
+
+
+def test_a_still_image_is_as_long_as_its_sound(tmp_path: Path) -> None:
+    path = tmp_path / "face.png"
+    write_image(path, moving_picture(1)[0])
+    assert conformed(path, tmp_path / "cache").frames == 1
+    voice = write_wav(tmp_path / "voice.wav", tone(0.41), 16_000)
+    made = conformed(path, tmp_path / "cache", audio=voice)
+    assert made.frames == 11
+    assert "still image shown for 11 frames" in made.notes
+
+
+def test_the_second_time_comes_from_the_cache_with_the_same_notes(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, moving_picture(30), fps=30, sound=tone(1.1))
+    first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
+    written = first.path.stat().st_mtime_ns
+    assert conform_clip(Clip("clip", path), cache=tmp_path / "cache") == first
+    assert first.path.stat().st_mtime_ns == written
+
+
+def test_another_content_under_the_same_name_is_conformed_anew(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, moving_picture(30), fps=30)
+    first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
+    media.write_video(path, moving_picture(60), fps=30)
+    second = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
+    assert (first.frames, second.frames) == (25, 50)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "record"])
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, moving_picture(30), fps=30)
+    first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
+    if damage == "cut":
+        first.path.write_bytes(first.path.read_bytes()[:100])
+    if damage == "gone":
+        first.path.unlink()
+    if damage == "record":
+        first.path.with_suffix(".json").write_text("{")
+    assert conform_clip(Clip("clip", path), cache=tmp_path / "cache") == first
+    assert len(media.read_frames(first.path)) == 25
+
+
+def make_job(tmp_path: Path, count: int = 10) -> Job:
+    """A job on a conformed 64x48 clip of `count` frames."""
+    path = tmp_path / "face.mp4"
+    media.write_video(path, counting_frames(count), sound=tone(0.04 * count))
+    clip = Clip("face", path)
+    speech = media.read_sound(path)
+    return Job(
+        Case("data", "reconstruct", clip, clip),
+        Video(path),
+        speech,
+        count,
+        tmp_path / "work",
+        0,
+        logging.getLogger("job"),
+    )
+
+
+def counting_frames(count: int) -> np.ndarray:
+    """`counting_picture` at 64x48."""
+    return np.stack([np.full((48, 64, 3), 10 + 3 * t, np.uint8) for t in range(count)])
+
+
+def written(target: Path, count: int = 10) -> np.ndarray:
+    """The frames of an output, checked to have the one form."""
+    frames = media.read_frames(target)
+    assert frames.shape == (count, 48, 64, 3)
+    assert len(media.read_sound(target)) == 640 * count
+    return frames
+
+
+def test_the_recording_itself_is_copied_byte_by_byte(tmp_path: Path) -> None:
+    job, target = make_job(tmp_path), tmp_path / "out" / "a.mp4"
+    assert conform_output(Generation(job.face.path), job, target) == ()
+    assert target.read_bytes() == job.face.path.read_bytes()
+
+
+def test_a_named_sound_replaces_the_recordings(tmp_path: Path) -> None:
+    job, target = make_job(tmp_path), tmp_path / "a.mp4"
+    silence = np.zeros(6400, np.int16)
+    assert conform_output(Generation(job.face.path, sound=silence), job, target) == ()
+    assert numbers(written(target)) == list(range(10))
+    assert np.abs(media.read_sound(target)).max() == 0
+
+
+@pytest.mark.parametrize("kind", [list, iter, np.asarray])
+def test_frames_are_written_with_the_jobs_speech(tmp_path: Path, kind) -> None:
+    job, target = make_job(tmp_path), tmp_path / "a.mp4"
+    assert conform_output(Generation(kind(counting_frames(10)[::-1])), job, target) == ()
+    assert numbers(written(target)) == list(range(9, -1, -1))
+    error = media.read_sound(target).astype(float) - job.speech
+    assert np.mean(error**2) < 1e-2 * np.mean(job.speech.astype(float) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        (counting_frames(9), "returned 9 frames; 10 were wanted"),
+        (counting_frames(11), "more than the 10 frames"),
+        ([], "returned 0 frames"),
+        (counting_picture(10), r"\(32, 32, 3\).*\(48, 64, 3\)"),
+        (counting_frames(10).astype(np.float32), "float32"),
+        (["a", "b"], "a str as frame 0"),
+    ],
+)
+def test_wrong_frames_are_named_and_nothing_is_left(tmp_path: Path, frames, words: str) -> None:
+    job, target = make_job(tmp_path), tmp_path / "out" / "a.mp4"
+    with pytest.raises(BenchError, match=f"the method returned.*{words}|{words}"):
+        conform_output(Generation(iter(frames)), job, target)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_endless_frames_end_with_a_reason(tmp_path: Path) -> None:
+    import itertools
+
+    job = make_job(tmp_path)
+    with pytest.raises(BenchError, match="more than the 10 frames"):
+        conform_output(Generation(itertools.repeat(counting_frames(1)[0])), job, tmp_path / "a.mp4")
+
+
+def test_a_file_of_another_size_and_rate_is_conformed_and_said(tmp_path: Path) -> None:
+    job, target = make_job(tmp_path), tmp_path / "a.mp4"
+    path = tmp_path / "made.mp4"
+    media.write_video(path, counting_picture(20), fps=50)
+    assert conform_output(Generation(path), job, target) == (
+        "the video had no sound, the case's was added",
+        "size 32x32 -> 64x48",
+        "50 fps -> 25 fps by timestamps, 20 -> 10 frames",
+    )
+    assert numbers(written(target)) == list(range(0, 20, 2))
+
+
+@pytest.mark.parametrize(
+    ("count", "note", "last"),
+    [
+        (10 + FRAMES_FORGIVEN, f"last {FRAMES_FORGIVEN} frames cut", 9),
+        (10 - FRAMES_FORGIVEN, f"last frame repeated {FRAMES_FORGIVEN} times", 4),
+    ],
+)
+def test_a_few_frames_too_many_or_few_are_conformed(
+    tmp_path: Path, count: int, note: str, last: int
+) -> None:
+    job, target = make_job(tmp_path), tmp_path / "a.mp4"
+    path = tmp_path / "made.mp4"
+    media.write_video(path, counting_frames(count), sound=tone(0.4))
+    assert conform_output(Generation(path), job, target) == (note,)
+    assert numbers(written(target))[-1] == last
+
+
+@pytest.mark.parametrize("count", [10 + FRAMES_FORGIVEN + 1, 10 - FRAMES_FORGIVEN - 1])
+def test_many_frames_too_many_or_few_are_an_error(tmp_path: Path, count: int) -> None:
+    job, target = make_job(tmp_path), tmp_path / "a.mp4"
+    path = tmp_path / "made.mp4"
+    media.write_video(path, counting_frames(count))
+    with pytest.raises(BenchError, match=f"has {count} frames at 25 fps; 10 were wanted"):
+        conform_output(Generation(path), job, target)
+    assert not target.exists()
+
+
+def test_own_sound_of_another_length_is_replaced_and_said(tmp_path: Path) -> None:
+    job, target = make_job(tmp_path), tmp_path / "a.mp4"
+    path = tmp_path / "made.mp4"
+    media.write_video(path, counting_frames(10), sound=tone(2.0))
+    assert conform_output(Generation(path), job, target) == (
+        "own sound of 2.000 s replaced by the case's of 0.400 s",
+    )
+    written(target)
+
+
+def test_a_missing_output_is_an_error(tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    with pytest.raises(BenchError, match=r"nothing\.mp4: does not exist"):
+        conform_output(Generation(tmp_path / "nothing.mp4"), job, tmp_path / "a.mp4")
+
+
+def test_a_control_with_a_longer_sound_is_cut_and_said(tmp_path: Path) -> None:
+    job, target = make_job(tmp_path), tmp_path / "a.mp4"
+    answer = Generation(counting_frames(10), sound=tone(0.5))
+    assert conform_output(answer, job, target) == ("sound cut by 0.100 s",)
+    written(target)
+
+
+def test_a_copy_of_the_truth_elsewhere_is_taken_unchanged(tmp_path: Path) -> None:
+    job, target = make_job(tmp_path), tmp_path / "a.mp4"
+    path = tmp_path / "recorded ü.mp4"
+    path.write_bytes(job.face.path.read_bytes())
+    assert conform_output(Generation(path), job, target) == ()
+    assert target.read_bytes() == path.read_bytes()
+    other = dataclasses.replace(job, speech=np.zeros(6400, np.int16))
+    conform_output(Generation(path), other, target)
+    assert np.abs(media.read_sound(target)).max() == 0
