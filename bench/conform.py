@@ -10,6 +10,7 @@ decodes. A still image is one frame, or as many as its sound is long.
 Sound: of `Clip.audio`, else of the video; mixed to mono, 16 kHz, in step with the first picture;
 the pictures decide the length: the sound is cut, or padded with silence at its end.
 A clip that has the form already is used as it is; others are encoded at crf 8 into the cache.
+That costs little: on nine GRID clips the RGB PSNR is 44.4 to 45.2 dB, the sound's SNR 30 to 34 dB.
 
 Outputs of methods: frames must have the face's size and the job's count. A file may differ: it goes
 to 25 fps by timestamps, to the face's size (area means or bicubic), and up to 5 frames too many are
