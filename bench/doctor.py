@@ -112,9 +112,9 @@ class Findings:
 
     def row(self) -> tuple[str, ...]:
         """Cells for a table: clip, fps, frames, size, sound, face, marks."""
-        face = "" if self.face_share is None else f"{self.face_share:.0%}"
-        if self.face_pixels is not None:
-            face += f", {self.face_pixels:.0f} px"
+        share = "" if self.face_share is None else f"{self.face_share:.0%}"
+        pixels = "" if self.face_pixels is None else f"{self.face_pixels:.0f} px"
+        face = ", ".join(filter(None, (share, pixels)))
         sound = "none" if self.sound_db is None else f"{self.sound_db:.0f} dB"
         size = f"{self.width}x{self.height}"
         marks = "; ".join(self.marks)

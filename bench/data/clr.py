@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bench.data.cmlr import import_cmlr
 from bench.data.folder import import_folder
-from bench.data.manifest import Imported, write_manifest
+from bench.data.manifest import Imported, plain_id, write_manifest
 from bench.errors import BenchError
 from bench.types import FPS, SAMPLE_RATE, Clip
 
@@ -141,7 +141,7 @@ def _sights(root: Path) -> Imported:
     imported = import_folder(root)
     clips = [
         dataclasses.replace(
-            clip, id=f"sights-{clip.id}"[:100], language="zh", split=_split(clip.id)
+            clip, id=plain_id(f"sights-{clip.id}"), language="zh", split=_split(clip.id)
         )
         for clip in imported.clips
     ]
