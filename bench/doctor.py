@@ -38,7 +38,8 @@ LOOK_EVERY = 5  # every 5th frame is searched for a face
 FLAT_CONTRAST = 3.0  # grey levels of standard deviation; a picture below has one colour
 PALE_CONTRAST = 20.0  # below this, and below
 PALE_SHARE = 0.45  # this share of the clip's own, the picture has mostly lost its content
-REPEAT_MEAN, REPEAT_BLOCK = 0.1, 1.25  # grey levels that coding changes in a repeated picture
+REPEAT_MEAN, REPEAT_BLOCK = 0.1, 1.25  # grey levels that coding changes in a repeated picture;
+REPEAT_USUAL = 0.1  # the mean may also be this share of the clip's usual change
 FROZEN_REPEATS = 2  # a picture shown three times; single repeats are common in captured video
 LONG_FROZEN_SECONDS = 0.4
 MANY_REPEATS = 0.08  # share of repeated frames from which a clip was converted from a lower rate
@@ -340,7 +341,9 @@ class _Watch:
         Flat frames do not count: they have a mark of their own.
         """
         change = np.array(self._change, np.float32).reshape(-1, 2)
-        repeats = (change[:, 0] < REPEAT_MEAN) & (change[:, 1] < REPEAT_BLOCK)
+        usual = float(np.median(change[:, 0])) if len(change) else 0.0
+        is_still = change[:, 0] < max(REPEAT_MEAN, REPEAT_USUAL * usual)
+        repeats = is_still & (change[:, 1] < REPEAT_BLOCK)
         return np.concatenate([[False], repeats]) & ~self._is_flat()
 
     def frozen(self) -> tuple[Stretch, ...]:
