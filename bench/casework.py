@@ -47,7 +47,7 @@ class _Opened:
 
     face: Video
     speech: Sound
-    other: Sound | None
+    other: Video | None
     frames: int
     notes: tuple[str, ...]
 
@@ -68,11 +68,10 @@ class CaseWorker:
         """The records of all tasks, each as soon as it is known."""
         with ThreadPoolExecutor(2, thread_name_prefix="bench") as pool:
             try:
-                ahead = self._open_later(tasks[0], pool) if tasks else None
-                for task, following in zip(tasks, [*tasks[1:], None], strict=True):
-                    assert ahead is not None
-                    opened = _result(ahead)
-                    ahead = self._open_later(following, pool) if following else None
+                ahead = [self._open_later(task, pool) for task in tasks[:1]]
+                for place, task in enumerate(tasks, start=1):
+                    opened = _result(ahead.pop())
+                    ahead += [self._open_later(later, pool) for later in tasks[place : place + 1]]
                     yield from self._case(task, opened, pool)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -153,7 +152,8 @@ class CaseWorker:
                 # long as its speech, and its last, partly filled frame keeps the speech's tail.
                 whole = math.ceil(len(heard) / SAMPLES_PER_FRAME)
                 frames, speech = (face.frames if case.kind == "probe" else whole), heard
-            other = self._sound(case.other) if case.other is not None else None
+            # Read only by the controls that want it: damage in it costs nobody else's cell.
+            other = None if case.other is None else Video(case.other.audio or case.other.video)
         return _Opened(video, _exactly(speech, frames), other, frames, face.notes)
 
     def _conformed(self, clip: Clip) -> Conformed:
@@ -273,12 +273,10 @@ class CaseWorker:
                 video.sound()
             return video
 
-        futures: list[Future[Video]] = [pool.submit(decode, item) for item in known[:1]]
-        for following in [*known[1:], None]:
-            current = futures.pop()
-            video = current.result()
-            if following is not None:
-                futures.append(pool.submit(decode, following))
+        ahead = [pool.submit(decode, item) for item in known[:1]]
+        for place in range(1, len(known) + 1):
+            video = ahead.pop().result()
+            ahead += [pool.submit(decode, later) for later in known[place : place + 1]]
             yield video
 
     def _measure(

@@ -69,7 +69,7 @@ def _job(clean: Specimen, *, kind: CaseKind, root: Path, workdir: str) -> Job:
         workdir=folder,
         seed=SEED,
         log=logging.getLogger(__name__),
-        other_speech=clean.other_speech,
+        other=Video.of(clean.sample.video.read(), clean.other_speech),
     )
 
 

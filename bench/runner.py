@@ -212,4 +212,3 @@ def _created(folder: Path) -> str:
         raise BenchError(
             f"{path}: is no run manifest ({error}). Move it away, or choose another --output."
         ) from error
-

@@ -108,7 +108,7 @@ class Job:
     face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face
     track with `face.faces()`. It may be shorter than `frames`: go through it forth and back
     (ping-pong). speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing
-    may be written elsewhere. other_speech: the sound of the case's other clip, for controls.
+    may be written elsewhere. other: the case's other clip, for controls; read `other.sound()`.
     """
 
     case: Case
@@ -118,7 +118,7 @@ class Job:
     workdir: Path
     seed: int
     log: logging.Logger
-    other_speech: Sound | None = None
+    other: Video | None = None
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,18 @@ def make_clip(path: Path, seed: int, *, frames: int = 12, size: int = 32) -> Pat
     return path
 
 
-def make_manifest(folder: Path, ids: tuple[str, ...] = ("one", "two", "three")) -> Path:
+def make_manifest(
+    folder: Path,
+    ids: tuple[str, ...] = ("one", "two", "three"),
+    *,
+    frames: int = 12,
+    size: int = 32,
+) -> Path:
     """A manifest of tiny clips, each by a speaker of its own."""
     clips = [
         Clip(
             id=name,
-            video=make_clip(folder / f"{name}.mp4", seed),
+            video=make_clip(folder / f"{name}.mp4", seed, frames=frames, size=size),
             speaker=f"s{seed}",
             split="test",
             text=f"sentence {seed}",

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 PACKAGES = ("bench", "methods", "metrics", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-REPORTS_MAY = {"bench.store", "bench.stats", "bench.types", "bench.errors", "bench.media"}
+REPORTS_MAY = {"bench.keys", "bench.store", "bench.stats", "bench.types", "bench.errors", "bench.media"}
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "base", "manager", "factory", "handler"}
 
 

@@ -38,8 +38,17 @@ def job(tmp_path: Path) -> bench.Job:
         workdir=tmp_path,
         seed=0,
         log=logging.getLogger("test"),
-        other_speech=random.integers(-9000, 9000, FRAMES * 640 + 100, dtype=np.int16),
+        other=bench.Video.of(
+            frames, random.integers(-9000, 9000, FRAMES * 640 + 100, dtype=np.int16)
+        ),
     )
+
+
+def other_sound(job: bench.Job) -> bench.Sound:
+    assert job.other is not None
+    sound = job.other.sound()
+    assert sound is not None
+    return sound
 
 
 def sound_of(generation: bench.Generation) -> bench.Sound:
@@ -92,21 +101,20 @@ def test_shifted_beyond_the_clip_is_an_error(job: bench.Job, frames: int) -> Non
 def test_mismatched_cuts_a_longer_speech(job: bench.Job) -> None:
     made = Mismatched().generate(job)
     assert made.video == job.face.path
-    assert job.other_speech is not None
-    assert np.array_equal(sound_of(made), job.other_speech[: FRAMES * 640])
+    assert np.array_equal(sound_of(made), other_sound(job)[: FRAMES * 640])
 
 
 def test_mismatched_fills_up_a_shorter_speech_with_silence(job: bench.Job) -> None:
-    assert job.other_speech is not None
-    sound = sound_of(Mismatched().generate(replace(job, other_speech=job.other_speech[:700])))
+    short = bench.Video.of(job.face.read(), other_sound(job)[:700])
+    sound = sound_of(Mismatched().generate(replace(job, other=short)))
     assert sound.shape == (FRAMES * 640,)
-    assert np.array_equal(sound[:700], job.other_speech[:700])
+    assert np.array_equal(sound[:700], other_sound(job)[:700])
     assert not sound[700:].any()
 
 
 def test_mismatched_without_another_clip_is_an_error(job: bench.Job) -> None:
     with pytest.raises(bench.BenchError, match="data set 'grid' has no other clip"):
-        Mismatched().generate(replace(job, other_speech=None))
+        Mismatched().generate(replace(job, other=None))
 
 
 def test_controls_say_that_they_are_no_competitors() -> None:

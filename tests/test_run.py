@@ -126,6 +126,7 @@ def test_a_clip_that_cannot_be_read_costs_its_own_cells_alone(tmp_path: Path) ->
     code, _ = bench("run", make_config(tmp_path), "-o", tmp_path / "run")
     assert code == 1
     made = records(tmp_path / "run", GENERATIONS)
+    assert len(made) == 21
     for record in made.values():
         touched = "broken" in str(record["case"])
         assert (record["status"] == "failed") == touched

@@ -52,8 +52,8 @@ def open_source(
     corpus = source.corpus or stand_in
     if named and place is None and corpus is None:
         raise BenchError(
-            f"data '{source.name}': {named.split('/')[0]} is not set. Set it to where the data lie, "
-            "or name an embedded corpus as `stand_in:`."
+            f"data '{source.name}': {named.split('/')[0]} is not set. Set it to where the data "
+            "lie, or name an embedded corpus as `stand_in:`."
         )
     if corpus is not None:
         manifest = _build(corpus, split or "test", clips, progress)
