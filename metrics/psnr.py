@@ -46,7 +46,7 @@ class Psnr(bench.ClipMetric):
     it, so that nobody is flattered. Where every frame is identical there is no value.
 
     Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; for regions face and mouth
-        the truth's face track, frame by frame, rounded outwards to whole pixels and clipped.
+        the truth's face track, rounded outwards to whole pixels and clipped.
     Output: psnr, dB, higher is better, at least 0, no upper end.
     Raises: Undefined where all frames are identical, where there is no face, or where the region lies
         outside the frame. BenchError where the shapes differ.

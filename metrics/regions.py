@@ -36,8 +36,8 @@ def region_pairs(sample: Sample, region: Region) -> Iterator[tuple[Frame, Frame]
     boxes = whole_boxes(track.boxes if region == "face" else track.mouths, truth.shape[1:3])
     if len(boxes) != len(truth):
         raise BenchError(
-            f"case {sample.case.id}: {len(truth)} frames in the truth, {len(boxes)} in its face track;"
-            " clear the cache of face tracks and run again"
+            f"case {sample.case.id}: {len(truth)} frames in the truth, {len(boxes)} in its"
+            " face track; clear the cache of face tracks and run again"
         )
     return (
         (truth[i, top:bottom, left:right], made[i, top:bottom, left:right])

@@ -129,7 +129,7 @@ class Ssim(bench.ClipMetric):
     C2 = (0.03 * 255)^2. Averaged over the places where the window lies inside the region.
 
     Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; for regions face and mouth
-        the truth's face track, frame by frame, rounded outwards to whole pixels and clipped.
+        the truth's face track, rounded outwards to whole pixels and clipped.
     Output: ssim, without unit, higher is better, 1 for equal frames, from -1 to 1.
     Raises: Undefined where there is no face or the region is smaller than the window in some frame.
         BenchError where the shapes differ.

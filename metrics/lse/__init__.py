@@ -91,7 +91,7 @@ class Lse(bench.ClipMetric):
         """Front end and detector, scorer and digest of its weights, and bf16 where it is used."""
         front_end = "tracked:{faces}" if self.options.front_end == "tracked" else "lrs"
         precision = "; bf16" if self.options.precision == "bf16" else ""
-        return f"lse[{front_end}; {self.options.scorer}@{self._digest()}{precision}]"
+        return f"lse[{front_end}; {self.options.scorer}@{self._digest()[:8]}{precision}]"
 
     def identity(self) -> Mapping[str, object]:
         """The digest of the scorer's weights."""
@@ -121,9 +121,9 @@ class Lse(bench.ClipMetric):
         frames = sample.video.read()
         core.windows(len(frames), len(sound))  # before any work
         if self.options.front_end == "tracked":
-            crops = front_end.tracked_faces(frames, face_track(sample.video).boxes)
+            crops = front_end.tracked(frames, face_track(sample.video))
         else:
-            crops = front_end.whole_frames(frames)
+            crops = front_end.lrs(frames)
         if self._scorer is None:
             raise RuntimeError("call load(device) before measure")
         found = core.score(crops, sound, self._scorer)

@@ -1,4 +1,4 @@
-"""From frames to what a scorer sees: 224x224 BGR pictures of the whole frame or of the tracked face.
+"""From frames to what a scorer sees: 224x224 BGR pictures of the whole frame or the tracked face.
 
 Source: `lrs` from Rudrabha/Wav2Lip @ 5c90fa9, evaluation/scores_LSE; `tracked` from
 joonson/syncnet_python @ 6efbb1c, run_pipeline.py (FIELD.md, sections 4.1 and 4.3). Two steps of the
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import Frame, Frames
+from bench.types import Frame, Frames, Track
 from metrics.lse.core import Crops
 
 SIDE = 224  # pixels
@@ -20,7 +20,7 @@ KERNEL = 13  # frames of the running median over box size and centre
 GREY = 110  # what stands beyond the frame
 
 
-def whole_frames(frames: Frames) -> Crops:
+def lrs(frames: Frames) -> Crops:
     """Each frame resized to 224x224 (bilinear, aspect ratio not kept), (T, 224, 224, 3) BGR."""
     import cv2
 
@@ -30,17 +30,17 @@ def whole_frames(frames: Frames) -> Crops:
     return crops
 
 
-def tracked_faces(frames: Frames, boxes: NDArray[np.float32]) -> Crops:
+def tracked(frames: Frames, track: Track) -> Crops:
     """A square around each frame's face, resized to 224x224 (bilinear), (T, 224, 224, 3) BGR.
 
-    boxes: (T, 4) tight face boxes x0 y0 x1 y1. With s half the longer side of the box, the square
-    has sides of 2.8 s; it reaches 1.4 s to the left and right of the box's centre, 1 s up and 1.8 s
-    down. Size and centre are smoothed by a running median over 13 frames.
+    With s half the longer side of the tight face box (track.boxes), the square has sides of 2.8 s;
+    it reaches 1.4 s to the left and right of the box's centre, 1 s up and 1.8 s down. Size and
+    centre are smoothed by a running median over 13 frames.
 
     Deviation: the median repeats the first and last box beyond the ends, where the reference has
     zeros, which pull its first and last six boxes towards the frame's corner.
     """
-    squares = squares_around(boxes)
+    squares = squares_around(track.boxes)
     crops = np.empty((len(frames), SIDE, SIDE, 3), dtype=np.uint8)
     for crop, frame, square in zip(crops, frames, squares.tolist(), strict=True):
         crop[:] = _resized(_cut(frame, *square))[:, :, ::-1]

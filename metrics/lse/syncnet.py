@@ -1,10 +1,10 @@
 """SyncNet v2: the reference's network, laid out for fast scoring on processors.
 
 Source: joonson/syncnet_python @ 6efbb1c, SyncNetModel.py (FIELD.md, section 4.2). The state dict
-has the published names, so `syncnet_v2.model` loads. What differs is how the same values come about:
-BatchNorm is folded into the weights; five frames are fifteen channels of a two-dimensional
-convolution, cut from the clip a few windows at a time; arrays are channels-last; pooling comes before
-ReLU, which is the same and has a quarter of the work.
+has the published names, so `syncnet_v2.model` loads. What differs is how the same values come
+about: BatchNorm is folded into the weights; five frames are fifteen channels of a two-dimensional
+convolution, cut from the clip a few windows at a time; arrays are channels-last; pooling comes
+before ReLU, which is the same and has a quarter of the work.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class SyncNetScorer:
                 self._embed_lip(frames[start : min(start + GROUP, count) + WINDOW - 1])
                 for start in range(0, count, GROUP)
             ]
-            heard = [self._embed_sound(group) for group in cepstra.split(GROUP)]
+            heard = [self._embed_sound(group) for group in torch.split(cepstra, GROUP)]
         return torch.cat(picture).cpu().numpy(), torch.cat(heard).cpu().numpy()
 
     def _embed_lip(self, frames: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ class SyncNetScorer:
         return _through(self._lip_head, x)
 
     def _large(self, frames: Tensor, start: int, end: int) -> Tensor:
-        """The two layers that are nine tenths of the work: windows [start, end) to (B, 256, 13, 13)."""
+        """The two large layers on windows [start, end): (B, 256, 13, 13)."""
         taps = [frames[start + tap : end + tap] for tap in range(WINDOW)]
         x = torch.cat(taps, dim=3).to(self._device).permute(0, 3, 1, 2)  # (B, 15, 224, 224) uint8
         x = functional.max_pool2d(self._first(x), 3, 2).relu_()  # (B, 96, 54, 54)
@@ -282,7 +282,7 @@ def _in_digits(layer: _Layer) -> Convolution:
             pixels, 1.0, 0, first, high_scale, zeros, layer.bias, *place, *out, "none", [], ""
         )
         # The second digit's product is added to the first's where it stands.
-        total = kernels.qconv2d_pointwise.binary(
+        kernels.qconv2d_pointwise.binary(
             *(pixels, 1.0, 0, second, low_scale, zeros, total, None, *place, *out),
             *(1.0, 0, "sum", 1.0, "none", [], ""),
         )

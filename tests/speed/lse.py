@@ -1,0 +1,91 @@
+"""LSE's core against the reference's way of computing it, at equal weights on the same clip."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from metrics.lse.core import LseResult, lse, score
+from metrics.lse.mfcc import mfcc
+from metrics.lse.syncnet import SyncNet, SyncNetScorer
+
+FRAMES = 65  # 60 windows, three of the reference's batches
+REPEATS = 7
+THREADS = 2
+
+
+def measure() -> str:
+    """How many times faster our LSE core is, from frames and sound to LSE-D, and by how much off."""
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    net = SyncNet().eval()
+    draw = np.random.default_rng(0)
+    frames = draw.integers(0, 256, (FRAMES, 224, 224, 3), dtype=np.uint8)
+    sound = draw.integers(-8000, 8000, FRAMES * 640).astype(np.int16)
+    ours, rough = SyncNetScorer(net), SyncNetScorer(net, precision="bf16")
+    plain = SyncNetScorer(net, integers=False)
+    seconds, found = timed(
+        {
+            "reference": lambda: _as_the_reference(net, frames, sound),
+            "fp32": lambda: score(frames, sound, ours),
+            "fp32 without integers": lambda: score(frames, sound, plain),
+            "bf16": lambda: score(frames, sound, rough),
+        }
+    )
+    lines = [f"LSE core, {FRAMES - 5} windows, {THREADS} threads (asked of fp32: at least 2.2)"]
+    for name in ("fp32", "fp32 without integers", "bf16"):
+        ratio = float(np.median(seconds["reference"] / seconds[name]))
+        best = seconds["reference"].min() / seconds[name].min()
+        off = found[name].mean_distance / found["reference"].mean_distance - 1
+        lines.append(
+            f"  {name}: {ratio:.2f} times faster (best of {REPEATS} each: {best:.2f}),"
+            f" distances off by at most {np.abs(off).max():.0e}"
+        )
+    return "\n".join(lines)
+
+
+def timed(
+    jobs: dict[str, Callable[[], LseResult]],
+) -> tuple[dict[str, np.ndarray], dict[str, LseResult]]:
+    """Seconds of each repetition by name, taken in turn so that a busy moment hits all alike."""
+    found = {name: job() for name, job in jobs.items()}  # warm
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(REPEATS):
+        for name, job in jobs.items():
+            start = time.perf_counter()
+            job()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: np.array(values) for name, values in seconds.items()}, found
+
+
+@torch.no_grad()
+def _as_the_reference(net: SyncNet, frames: np.ndarray, sound: np.ndarray) -> LseResult:
+    """Batches of 20 copied windows, three-dimensional layers, 31 copied shifts, as in 6efbb1c."""
+    pixels = torch.from_numpy(frames.transpose(3, 0, 1, 2)[None].astype(float)).float()
+    cepstra = torch.from_numpy(mfcc(sound)[None, None].astype(float)).float()
+    count = min(len(frames), len(sound) // 640) - 5
+    lips: list[Tensor] = []
+    sounds: list[Tensor] = []
+    for start in range(0, count, 20):
+        batch = range(start, min(count, start + 20))
+        seen = torch.cat([pixels[:, :, i : i + 5] for i in batch])  # (20, 3, 5, 224, 224)
+        heard = torch.cat([cepstra[:, :, :, 4 * i : 4 * i + 20] for i in batch])
+        lips.append(net.netfclip(net.netcnnlip(seen).flatten(1)))
+        sounds.append(net.netfcaud(net.netcnnaud(heard).flatten(1)))
+    lip, aud = torch.cat(lips), torch.cat(sounds)
+    padded = functional.pad(aud, (0, 0, 15, 15))
+    for i in range(count):
+        functional.pairwise_distance(lip[[i], :].repeat(31, 1), padded[i : i + 31])
+    return lse(lip.numpy(), aud.numpy())
+
+
+if __name__ == "__main__":
+    from bench.provenance import machine
+
+    print(machine())
+    print(measure())
