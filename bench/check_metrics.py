@@ -80,9 +80,17 @@ def _scores(metric: Metric, samples: Sequence[Sample]) -> list[Values]:
     return [metric.score(samples)]
 
 
+def _defined(metric: Metric, samples: Sequence[Sample]) -> list[Values]:
+    """The values of samples that have to have some; CheckSkipped where they are undefined."""
+    try:
+        return _scores(metric, samples)
+    except Undefined as undefined:
+        raise CheckSkipped(f"no value on these specimens, give others: {undefined}") from undefined
+
+
 def _check_values(subject: Subject) -> None:
     metric = subject.metric()
-    for values in _scores(metric, [_distorted(each) for each in subject.specimens()]):
+    for values in _defined(metric, [_distorted(each) for each in subject.specimens()]):
         _check_mapping(metric.outputs, values)
 
 
@@ -111,7 +119,7 @@ def _check_number(output: Output, number: float) -> None:
 def _check_metric_repeats(subject: Subject) -> None:
     samples = [_distorted(each) for each in subject.specimens()]
     metric = subject.metric()
-    first = _scores(metric, [_copied(sample) for sample in samples])
+    first = _defined(metric, [_copied(sample) for sample in samples])
     again = _scores(metric, [_copied(sample) for sample in samples])
     fresh = _scores(subject.metric(), [_copied(sample) for sample in samples])
     for name, other in (("the same instance", again), ("a fresh instance", fresh)):
@@ -122,7 +130,7 @@ def _check_metric_repeats(subject: Subject) -> None:
 def _check_inputs_kept(subject: Subject) -> None:
     samples = [_copied(_distorted(each)) for each in subject.specimens()]
     before = [_content(sample) for sample in samples]
-    _scores(subject.metric(), samples)
+    _defined(subject.metric(), samples)
     if [_content(sample) for sample in samples] != before:
         raise CheckFailed("the metric changed the frames, the sound or the track that it was given")
 
@@ -144,7 +152,7 @@ def _check_metric_writes_nothing(subject: Subject) -> None:
     metric = subject.metric()
     samples = [_copied(_distorted(each)) for each in subject.specimens()]
     with watched() as root:
-        _scores(metric, samples)
+        _defined(metric, samples)
         raise_if_written(root, allowed=())
 
 

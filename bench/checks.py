@@ -32,7 +32,7 @@ from bench.check_subject import (
     Specimens,
     Subject,
 )
-from bench.ladders import LADDERS, talking_patterns
+from bench.ladders import LADDERS, synthetic_talkers, talking_patterns
 from bench.plugins import AnyOptions, Method, Metric, Plugin
 from bench.types import CASE_KINDS, Output
 
@@ -80,9 +80,12 @@ def checks_for(
     """The checks that this plugin's declarations call for.
 
     options: for plugins that do not work with their defaults. sample: the clips to try metrics and
-    methods on; by default drawn talking patterns (bench.ladders.talking_patterns).
+    methods on; by default drawn talking patterns (bench.ladders.talking_patterns), and clips of an
+    embedded corpus (bench.ladders.synthetic_talkers) for metrics that read sound.
     """
-    subject = Subject(plugin, options, Lazy(sample or talking_patterns))
+    listens = issubclass(plugin, Metric) and "sound" in plugin.reads
+    usual = synthetic_talkers if listens else talking_patterns
+    subject = Subject(plugin, options, Lazy(sample or usual))
     named = dict(_checks(subject))
     known = plugin.known_failures
     checks = [Check(name, plugin.name, run, known.get(name)) for name, run in named.items()]

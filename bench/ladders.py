@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,44 @@ def talking_patterns(count: int = 3, *, frames: int = 40, size: int = 128) -> li
     a network trained on real mouths, which should be shown real or synthetic talkers instead.
     """
     return [_talking_pattern(seed, frames=frames, size=size) for seed in range(count)]
+
+
+def synthetic_talkers(count: int = 2, *, corpus: str = "synth-en") -> list[Specimen]:
+    """Clips of an embedded corpus, each with another's speech: for metrics that listen.
+
+    Made on first use, some seconds a clip, and kept in the cache.
+    """
+    from bench import faces, media
+    from bench.data import synth
+    from bench.data.manifest import read_manifest
+
+    # One process: several would be started anew from the caller's script, guarded or not.
+    clips = read_manifest(synth.build(corpus, "test", clips=count + 1, workers=1))
+    found = []
+    for clip, other in pairwise(clips[: count + 1]):
+        frames = media.read_frames(clip.video)
+        samples = len(frames) * SAMPLES_PER_FRAME
+        sound, other_speech = _heard(clip), _heard(other)
+        track = faces.tracker("given", box=clip.box, cache=None)(Video.of(frames, sound))
+        found.append(
+            specimen(
+                clip.id,
+                frames=frames,
+                sound=sound[:samples],
+                other_speech=np.resize(other_speech, samples),  # goes on with its beginning
+                track=track,
+            )
+        )
+    return found
+
+
+def _heard(clip: Clip) -> Sound:
+    from bench import media
+
+    sound = media.read_sound(clip.audio or clip.video)
+    if sound is None:
+        raise BenchError(f"{clip.video} has no sound; expected a talking clip")
+    return sound
 
 
 def _talking_pattern(seed: int, *, frames: int, size: int) -> Specimen:

@@ -6,7 +6,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,12 @@ OPTIONS: dict[str, bench.Options] = {
     "command": Command.Options(argv=ARGUMENTS),
     "recorded": Recorded.Options(folder=FOLDER),
 }
-specimens = partial(talking_patterns, 2)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def recorded_videos() -> Iterator[None]:
     """Videos that `recorded` finds for each specimen, of the length that its case asks for."""
-    for specimen in specimens():
+    for specimen in talking_patterns():
         frames, name = specimen.sample.video.read(), specimen.sample.case.id
         longer = len(specimen.other_speech) // bench.SAMPLES_PER_FRAME
         counts = {name: len(frames), f"{name}+other": longer, f"{name}~other": longer}
@@ -64,6 +62,6 @@ def built_in() -> list[PluginClass]:
     return plugins
 
 
-@parametrize_with_checks(built_in(), sample=specimens)
+@parametrize_with_checks(built_in())
 def test_contract(check: Check) -> None:
     check()
