@@ -1,4 +1,4 @@
-"""One clip of an embedded corpus: choose what is said and how, speak it, move the mouth, film it."""
+"""One clip of an embedded corpus: speak the phrases, move the mouth, film the head."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.data.synth.identity import Identity
 from bench.data.synth.motion import move
 from bench.data.synth.render import FRAME, Placement, Renderer
-from bench.data.synth.speech import Spoken, loudness, recorded, synthesiser, trimmed
+from bench.data.synth.speech import Spoken, Synthesiser, loudness, recorded, trimmed
 from bench.data.synth.surface import UNIT
 from bench.data.synth.visemes import Segment, Shape, track
 from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Box, Frame, Sound
@@ -51,8 +51,21 @@ class Take:
 
 
 def utter(identity: Identity, texts: Sequence[str], rng: np.random.Generator) -> Utterance:
-    """These phrases said by this person in at most MAX_SECONDS; later ones are left out if they
-    do not fit, and the first is spoken faster until it fits."""
+    """These phrases said by this person in at most MAX_SECONDS.
+
+    The first is spoken faster until it fits, the others are left out if they do not fit.
+    """
+    with Synthesiser() as synthesiser:
+        return _utter(identity, texts, rng, synthesiser)
+
+
+def _utter(
+    identity: Identity,
+    texts: Sequence[str],
+    rng: np.random.Generator,
+    synthesiser: Synthesiser,
+) -> Utterance:
+    """As `utter`, with a fresh espeak-ng."""
     language = identity.name.split("-")[0]
     dialects = _LANGUAGES[language]
     # a person keeps one dialect
@@ -63,7 +76,7 @@ def utter(identity: Identity, texts: Sequence[str], rng: np.random.Generator) ->
     pause = float(rng.uniform(0.16, 0.34))
 
     def say(text: str, speed: int) -> Spoken:
-        return trimmed(synthesiser().speak(text, dialect, identity.voice, rate=speed))
+        return trimmed(synthesiser.speak(text, dialect, identity.voice, rate=speed))
 
     said = [say(texts[0], rate)]
     while _seconds(said[0]) + lead + tail > MAX_SECONDS - 0.04 and rate < _FASTEST:

@@ -74,14 +74,15 @@ def speakers(language: str, split: str) -> list[Speaker]:
 def orders(language: str, split: str, clips: int) -> list[Order]:
     """The clips of a split; asking for more only adds clips at the end."""
     who = speakers(language, split)
-    texts = [sentence.text for sentence in sentences_of(language, split, SEED[language])]
+    texts = sentences_of(language, split, SEED[language])
     made = []
     for number in range(clips):
         speaker = who[number % len(who)]
         rng = np.random.default_rng([SEED[language], 51, SPLITS.index(split), number])
         first = texts[number % len(texts)]
         second = texts[int(rng.integers(len(texts)))]
-        both = (first, second) if rng.random() < _TWO_PHRASES and second != first else (first,)
+        joins = rng.random() < _TWO_PHRASES and second != first and second.topic == first.topic
+        both = (first.text, second.text) if joins else (first.text,)
         name = f"{language}-{'f' if speaker.woman else 'm'}{speaker.number:02d}-{number:04d}"
         seed = (SEED[language], SPLITS.index(split), number)
         made.append(Order(name, language, split, speaker, both, seed))

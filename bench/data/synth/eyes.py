@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.synth.identity import Look
-from bench.data.synth.surface import CENTRE, UNIT, Array, linear, step
+from bench.data.synth.surface import CENTRE, UNIT, Array, as_pixels, from_pixels, linear, step
 
-_HALF_X, _UP, _DOWN = 0.34, 0.24, 0.20  # the patch about an eye, in face units
+_HALF_X, _UP, _DOWN = 0.28, 0.19, 0.14  # the patch about an eye, in face units
+_CONVERGENCE = 0.012  # eyes that look into a camera turn in a little
 
 
 class EyePainter:
@@ -38,7 +39,7 @@ class EyePainter:
                 part,
                 (x * side).astype(np.float32)[None, :],
                 y.astype(np.float32)[:, None],
-                (gaze[0] * side, gaze[1]),
+                (gaze[0] * side - _CONVERGENCE, gaze[1]),
                 blink,
                 wide,
                 side,
@@ -56,7 +57,7 @@ class EyePainter:
     ) -> None:
         """One eye; x grows towards the temple."""
         look = self.look
-        skin = (part.astype(np.float32) / 255.0) ** 2.2
+        skin = from_pixels(part)
         s = np.clip(x / look.eye_width, -1.0, 1.0)
         tilt = -look.eye_tilt * s
         # highest a little towards the nose, lowest towards the temple, as lids are
@@ -70,7 +71,7 @@ class EyePainter:
         within = step(1.02, 0.97, np.abs(x / look.eye_width))
 
         away = np.sqrt((x - gaze[0]) ** 2 + (y - gaze[1] - 0.012 + 0.018) ** 2)
-        white = np.array([0.74, 0.68, 0.65], np.float32) * (1.0 - 0.35 * s * s)[..., None]
+        white = np.array([0.60, 0.545, 0.52], np.float32) * (1.0 - 0.45 * s * s)[..., None]
         red = np.exp(-(((s + 0.92) / 0.12) ** 2))  # the inner corner
         ball = white + (np.array([0.52, 0.20, 0.18], np.float32) - white) * red[..., None] * 0.8
         ball = np.broadcast_to(ball, skin.shape).copy()
@@ -89,7 +90,7 @@ class EyePainter:
             -(((spot_x + 0.05 * side) / 0.012) ** 2) - ((y - gaze[1] - 0.03) / 0.012) ** 2
         )
         # the upper lid and its lashes shade the ball
-        ball *= (0.50 + 0.50 * step(0.0, 0.06, y - upper))[..., None]
+        ball *= (0.42 + 0.58 * step(0.0, 0.075, y - upper))[..., None]
         ball += (0.85 * spot + 0.18 * small)[..., None]
 
         gap = np.minimum(y - upper, lower - y)
@@ -115,4 +116,4 @@ class EyePainter:
         dark = np.array([0.016, 0.011, 0.010], np.float32)
         skin += (dark - skin) * np.clip(lash * (0.78 + 0.2 * look.lash), 0, 1)[..., None]
         skin += (dark - skin) * (under * 0.8)[..., None]
-        part[...] = (np.clip(skin, 0, 1) ** (1 / 2.2) * 255.0 + 0.5).astype(np.uint8)
+        part[...] = as_pixels(skin)

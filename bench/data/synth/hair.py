@@ -8,16 +8,18 @@ import numpy as np
 from bench.data.synth.identity import Look
 from bench.data.synth.surface import SIZE, Array, linear, mix, noise, step
 
+COVERS_EARS = frozenset({"bob", "long", "parted_long", "fringe"})
+
 
 def _strands(look: Look, x: Array, y: Array, rng: np.random.Generator, *, fall: float) -> Array:
     """Strand noise (SIZE, SIZE), about 0, sd about 1, fine across and long along the hair.
 
     fall: 0 for hair that radiates from the parting, 1 for hair that hangs down.
     """
-    fine = rng.standard_normal((160, 1400)).astype(np.float32)
-    fine = cv2.GaussianBlur(fine, (0, 0), 1.1, sigmaY=9.0)
+    grain = rng.standard_normal((160, 1400)).astype(np.float32)
+    fine = cv2.GaussianBlur(grain, (0, 0), 1.1, sigmaY=9.0)
     broad = noise(rng, (5, 70), (160, 1400))
-    sheet = fine / fine.std() * 0.75 + broad * 0.65
+    sheet = np.asarray(fine / np.std(fine) * 0.7 + broad * 0.5, np.float32)
     away_x, away_y = x - look.parting * 0.8, y + 1.22
     angle = np.arctan2(away_x, -away_y - 0.02)
     length = np.hypot(away_x, away_y)
@@ -25,17 +27,17 @@ def _strands(look: Look, x: Array, y: Array, rng: np.random.Generator, *, fall: 
     across = (1.0 - fall) * (angle / (2 * np.pi) + 0.5) * 1.0 + fall * ((x + bend) / 5.0 + 0.5)
     map_x = (across * 1390.0 + 30.0 * (1 - fall) * np.sin(length * 4) * look.hair_wave * 0.3) % 1399
     map_y = np.clip(length * 50.0, 0, 158)
-    return np.asarray(
-        cv2.remap(sheet, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR),
-        np.float32,
-    )
+    found = cv2.remap(sheet, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR)
+    # where strands meet at the parting they are too fine to see
+    seen = step(0.02, 0.55, length) * (1.0 - fall) + fall
+    return np.asarray(found * (0.25 + 0.75 * seen), np.float32)
 
 
 def _coloured(look: Look, strands: Array, shade: Array, band: Array) -> Array:
     """Hair of this colour (SIZE, SIZE, 3) in linear light."""
     base = linear(look.hair) * 1.15 + 0.006
-    tone = np.clip(shade * (1.0 + 0.38 * strands), 0.08, 3.0)
-    sheen = np.clip(band * (0.7 + 0.5 * strands), 0.0, None)
+    tone = np.clip(shade * (1.0 + 0.30 * strands), 0.08, 3.0)
+    sheen = np.clip(band * (0.75 + 0.35 * strands), 0.0, None)
     warm = np.array([1.0, 0.93, 0.86], np.float32)
     glow = (0.05 + 0.55 * base) * sheen[..., None] * warm
     return np.asarray(base * tone[..., None] + glow, np.float32)
@@ -109,7 +111,7 @@ def paint_back_hair(
     pixels: Array, alpha: Array, look: Look, x: Array, y: Array, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Hair behind the face: long hair beside the neck, a bob, a bun."""
-    end = {"bob": 1.42, "long": 2.5, "parted_long": 2.4, "fringe": 1.75}.get(look.hair_style)
+    end = {"bob": 1.42, "long": 2.22, "parted_long": 2.1, "fringe": 1.75}.get(look.hair_style)
     if look.hair_style == "tied":
         bun = np.hypot(x / 0.42, (y + 1.62) / 0.26)
         mask = step(1.03, 0.95, bun) * (look.hair_wave > 0.5)
@@ -121,12 +123,14 @@ def paint_back_hair(
         return pixels, alpha
     strands = _strands(look, x, y, rng, fall=1.0)
     wave = 0.03 * look.hair_wave * np.sin(4.5 * y + x)
-    wide = 1.06 + 0.75 * look.hair_volume + 0.10 * step(0.0, 1.3, y) + wave
+    wide = 1.03 + 0.75 * look.hair_volume + 0.12 * step(0.0, 1.3, y) + wave
+    # above the eyes it follows the head
+    wide = wide * np.sqrt(np.clip(1.0 - (np.minimum(y, 0.0) / 1.6) ** 2, 0.0, 1.0))
     wide = wide - 0.25 * step(end - 0.35, end + 0.1, y) * (look.hair_style == "bob")
     inner = 0.30 + 0.32 * step(1.2, 1.7, y) + wave
     mask = step(0.03, -0.03, np.abs(x) - wide - 0.02 * strands)
     mask = mask * step(-0.04, 0.04, np.abs(x) - inner * step(0.9, 1.3, y) - 0.02 * strands)
-    mask = mask * step(-0.9, -0.5, y) * step(end + 0.03, end - 0.05, y + 0.03 * strands)
+    mask = mask * step(-1.0, -0.8, y) * step(end + 0.05, end - 0.06, y + 0.05 * strands)
     deep = 0.42 + 0.55 * step(0.72, 1.02, np.abs(x))
     side = 1.0 + 0.3 * look.contrast * np.clip(x * look.light_x, -0.8, 0.8)
     band = 0.22 * np.exp(-(((y - 0.35) / 0.22) ** 2)) * step(0.85, 1.05, np.abs(x))

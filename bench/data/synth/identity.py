@@ -46,6 +46,7 @@ class Look:
     mouth_corner: float  # y of the corners: below 0 they point up
     mouth_tilt: float
     teeth: Colour
+    teeth_length: float
     beard: float  # 0 none, to 0.5 stubble, above that a full beard
     moustache: float
     glasses: int  # 0 none, 1 thin round, 2 dark frame
@@ -154,6 +155,15 @@ _CLOTH = (
     (176, 96, 104),
     (70, 96, 140),
 )
+_SUIT = (
+    (38, 42, 56),
+    (60, 62, 68),
+    (28, 30, 34),
+    (46, 56, 84),
+    (70, 62, 58),
+    (96, 100, 108),
+    (58, 34, 42),
+)
 _SHIRT = ((236, 238, 242), (206, 220, 236), (240, 232, 220), (226, 208, 214))
 _TIE = ((120, 30, 38), (36, 52, 96), (70, 76, 84), (44, 88, 76), (142, 96, 40))
 _BACKGROUND = (
@@ -195,7 +205,7 @@ def _look(language: str, woman: bool, number: int, rng: np.random.Generator) -> 
     depth = float(np.clip((darkness - 0.30) * 1.1, 0.0, 0.45))
     lip = (lip[0] * (1 - depth * 0.75), lip[1] * (1 - depth), lip[2] * (1 - depth * 0.9))
     styles = HAIR_WOMEN if woman else HAIR_MEN
-    grey = max(hair) - min(hair) < 12 and hair[0] > 80
+    grey = max(hair) - min(hair) < 14 and hair[0] > 80
     bearded = (not woman) and rng.random() < (0.12 if zh else 0.35)
     glasses = rng.random()
     cloth = "suit" if rng.random() < (0.6 if not woman else 0.35) else CLOTHES[rng.integers(1, 4)]
@@ -210,13 +220,13 @@ def _look(language: str, woman: bool, number: int, rng: np.random.Generator) -> 
         hair_volume=float(rng.uniform(0.08, 0.16) + 0.04 * woman),
         hair_wave=float(rng.uniform(0.0, 1.0)),
         brow=(110.0, 106.0, 102.0) if grey else (hair[0] * 0.75, hair[1] * 0.72, hair[2] * 0.7),
-        brow_height=near(-0.285, 0.07),
+        brow_height=near(-0.285, 0.06),
         brow_thickness=near(0.042 if woman else 0.062, 0.16),
         brow_arch=float(rng.uniform(0.02, 0.07) + 0.015 * woman),
         eye=one(_EYE[language], 4.0),
         eye_distance=near(0.445, 0.03),
         eye_width=near(0.205 if zh else 0.21, 0.05),
-        eye_opening=near((0.088 if zh else 0.104) + 0.012 * woman, 0.09),
+        eye_opening=near((0.082 if zh else 0.093) + 0.010 * woman, 0.09),
         eye_tilt=float(rng.uniform(-0.01, 0.05) + 0.02 * zh),
         lash=float(rng.uniform(0.6, 1.0) if woman else rng.uniform(0.2, 0.5)),
         nose_width=near(0.205 if zh else 0.19, 0.09) * (0.92 if woman else 1.0),
@@ -230,15 +240,16 @@ def _look(language: str, woman: bool, number: int, rng: np.random.Generator) -> 
         mouth_width=near(0.355 if woman else 0.385, 0.06),
         upper_lip=near(0.088 if woman else 0.074, 0.15),
         lower_lip=near(0.116 if woman else 0.102, 0.13),
-        mouth_corner=float(rng.uniform(-0.022, 0.012)),
+        mouth_corner=float(rng.uniform(-0.034, -0.004)),
         mouth_tilt=float(rng.normal(0.0, 0.006)),
         teeth=one(((238, 232, 220), (228, 218, 200), (242, 238, 230)), 3.0),
+        teeth_length=float(rng.uniform(0.75, 1.25)),
         beard=float(rng.uniform(0.7, 1.0) if bearded else (0.0 if woman else rng.uniform(0, 0.35))),
         moustache=float(bearded and rng.random() < 0.8),
         glasses=0 if glasses < 0.74 else (1 if glasses < 0.88 else 2),
         freckles=float(rng.uniform(0.2, 0.9) if (not zh and rng.random() < 0.25) else 0.0),
         cloth=cloth,
-        cloth_colour=one(_CLOTH),
+        cloth_colour=one(_SUIT if cloth == "suit" else _CLOTH),
         shirt_colour=one(_SHIRT, 4.0),
         tie_colour=one(_TIE),
         light_x=float(rng.choice([-1.0, 1.0]) * rng.uniform(0.1, 0.75)),

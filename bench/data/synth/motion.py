@@ -53,10 +53,12 @@ def move(manner: Manner, loudness: NDArray[np.float32], rng: np.random.Generator
     x = 0.05 * gain * _drift(rng, frames, 0.9)
     y = 0.03 * gain * _drift(rng, frames, 0.8) + 0.035 * gain * accent
     roll = 0.028 * gain * _drift(rng, frames, 1.0)
-    yaw = 0.10 * gain * _drift(rng, frames, 1.1)
+    yaw = 0.085 * gain * _drift(rng, frames, 1.1)
     pitch = 0.05 * gain * _drift(rng, frames, 0.8) + 0.06 * gain * accent
     scale = 1.0 + 0.008 * _drift(rng, frames, 1.2)
-    brow = np.clip(manner.brow_motion * (0.35 * _drift(rng, frames, 0.5) + 0.5 * accent), -0.3, 1.0)
+    brow = np.clip(
+        manner.brow_motion * (0.28 * _drift(rng, frames, 0.5) + 0.45 * accent), -0.3, 0.8
+    )
     gaze_x, gaze_y = _gaze(rng, frames)
     gaze_x = gaze_x - 0.25 * yaw
     blink = _blinks(rng, frames, manner.blink_seconds)

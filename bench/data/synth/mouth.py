@@ -12,13 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.synth.identity import Look
-from bench.data.synth.surface import CENTRE, UNIT, Array, linear, noise, step
+from bench.data.synth.surface import (
+    CENTRE,
+    UNIT,
+    Array,
+    as_pixels,
+    from_pixels,
+    linear,
+    noise,
+    step,
+)
 from bench.data.synth.visemes import Shape
 
 JAW_DROP = 0.235  # how far the lower lip falls at jaw 1, in half face widths
 
 # The patch in face units, from the mouth's centre.
-_LEFT, _TOP, _RIGHT, _BOTTOM = -0.72, -0.36, 0.72, 0.62
+_LEFT, _TOP, _RIGHT, _BOTTOM = -0.62, -0.27, 0.62, 0.53
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class MouthPainter:
         self.mottle = 1.0 + 0.03 * noise(rng, (20, 30), (self.height, self.width))
         side = 1.0 + 0.28 * look.contrast * np.clip(self.x * look.light_x / 0.4, -1, 1)
         self.side = side.astype(np.float32)[None, :]
-        self.key = 0.74 + 0.12 * (1.0 - look.contrast)
+        self.key = 0.66 + 0.10 * (1.0 - look.contrast)
 
     def edges(self, shape: Shape) -> Edges:
         """The curves of the lips for this mouth shape."""
@@ -68,13 +77,13 @@ class MouthPainter:
         # rounded openings are ellipses that end well before the corners
         inner_half = 1.0 - 0.30 * shape.round - 0.04
         t = np.clip(x / (half * inner_half), -1.0, 1.0)
-        roundness = 0.5 + 0.15 * (1 - shape.round)
-        lens = (1.0 - t * t) ** (1.35 - 0.8 * shape.round * roundness - 0.25 * shape.jaw)
+        lens = (1.0 - t * t) ** max(0.5, 1.05 - 0.5 * shape.round - 0.28 * shape.jaw)
         free = 1.0 - shape.close
         rise = free * (0.018 * shape.jaw + 0.062 * shape.upper + 0.020 * shape.round * shape.jaw)
         jaw = JAW_DROP * shape.jaw
-        fall = free * (jaw + 0.062 * shape.lower + 0.022 * shape.round) - 0.030 * shape.tuck
-        fall = max(fall, -rise)
+        fall = free * (jaw + 0.062 * shape.lower + 0.022 * shape.round)
+        # wherever the jaw is, a lip that is tucked in stands at the edge of the upper teeth
+        fall += (0.024 - fall) * shape.tuck
         corner = look.mouth_corner * square * (1.0 + 0.6 * shape.spread) + 0.42 * fall * square * (
             1 - 0.55 * shape.round
         ) * (1.0 - free * 0.2)
@@ -107,19 +116,18 @@ class MouthPainter:
         look, y = self.look, self.y
         part = texture[self.y0 : self.y0 + self.height, self.x0 : self.x0 + self.width, :3]
         s = np.clip(self.x / edges.half_width, -1.0, 1.0)[None, :]
-        skin = (part.astype(np.float32) * (1.0 / 255.0)) ** 2.2
+        skin = from_pixels(part)
         within = step(1.03, 0.95, np.abs(self.x / edges.half_width))[None, :]
         pixel = 1.2 / UNIT
 
         colour = self._inside(edges, shape, s)
-        lips, vermilion = self._lips(edges, shape, s)
+        lips = self._lips(edges, shape, s)
         inner = _between(y, edges.upper_inner, edges.lower_inner, pixel * 0.9)
         lips += (colour - lips) * (inner * step(1.0, 0.90, np.abs(s)))[..., None]
         # a soft edge outside, softer for bare lips
         edge = 0.016 + (0.004 if look.woman else 0.014)
         cover = _between(y, edges.upper_outer, edges.lower_outer, edge) * within
         strength = np.maximum(cover * (0.93 if look.woman else 0.86), inner * within)
-        del vermilion
         # light and shadow on the skin: a rim above the upper lip, a shadow below the lower one
         below = (y - edges.lower_outer - 0.045) / 0.035
         above = (y - edges.upper_outer + 0.020) / 0.016
@@ -140,7 +148,7 @@ class MouthPainter:
         )
         skin *= 1.0 + tone[..., None] * np.array([0.85, 1.0, 1.0], np.float32)
         skin += (lips - skin) * strength[..., None]
-        part[...] = (np.clip(skin, 0, 1) ** (1 / 2.2) * 255.0 + 0.5).astype(np.uint8)
+        part[...] = as_pixels(skin)
         return edges.opening
 
     def _inside(self, edges: Edges, shape: Shape, s: Array) -> Array:
@@ -179,7 +187,10 @@ class MouthPainter:
         tooth = white * under[..., None]
         colour += (tooth - colour) * (lay * 0.95)[..., None]
 
-        upper_edge = 0.012 + 0.036 * arch - 0.006 * np.cos(bend / 0.072 * 2 * np.pi) * 0.35
+        # rounded lips come forward and leave the teeth behind, in the dark
+        upper_edge = (0.004 + 0.030 * arch) * look.teeth_length - 0.036 * shape.round
+        upper_edge = upper_edge - 0.002 * np.cos(bend / 0.072 * 2 * np.pi)
+        gaps = gaps + 0.35 * shape.round
         # the upper lip shades the teeth; gums show only under a much raised lip
         shadow = 0.66 + 0.34 * step(0.0, 0.045, y - edges.upper_inner)
         tooth = white * (shade * shadow * (1.0 - gaps))[..., None]
@@ -194,7 +205,7 @@ class MouthPainter:
         rim = np.minimum(y - edges.upper_inner, edges.lower_inner - y)
         return np.asarray(colour * (0.45 + 0.55 * step(0.0, 0.022, rim))[..., None], np.float32)
 
-    def _lips(self, edges: Edges, shape: Shape, s: Array) -> tuple[Array, Array]:
+    def _lips(self, edges: Edges, shape: Shape, s: Array) -> Array:
         """The red of both lips (height, width, 3) linear."""
         y, look = self.y, self.look
         upper = np.clip(
@@ -223,7 +234,7 @@ class MouthPainter:
         bow = np.exp(-(((np.abs(s) - 0.2) / 0.16) ** 2)) * np.exp(-(((upper - 0.28) / 0.14) ** 2))
         shine = look.lip_gloss * (0.22 * spot + 0.08 * bow * is_upper) * np.clip(crease, 0.8, 1.2)
         shine = shine * (1.0 + 0.4 * shape.round)
-        return np.asarray(colour + shine[..., None], np.float32), is_upper
+        return np.asarray(colour + shine[..., None], np.float32)
 
 
 def _between(y: Array, top: Array, bottom: Array, soft: float) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from bench.data.synth.hair import paint_back_hair, paint_hair
+from bench.data.synth.hair import COVERS_EARS, paint_back_hair, paint_hair
 from bench.data.synth.identity import Look
 from bench.data.synth.surface import (
     CENTRE,
@@ -132,7 +132,12 @@ def _albedo(look: Look, x: Array, y: Array, rng: np.random.Generator) -> Array:
     if look.freckles:
         dots = cv2.GaussianBlur(rng.standard_normal((SIZE, SIZE)).astype(np.float32), (0, 0), 1.6)
         where = pair(x, y, (0.38, 0.35), (0.36, 0.2)) + bump(x, y, (0, 0.35), (0.3, 0.2))
-        albedo = albedo * (1 - 0.35 * look.freckles * (step(0.28, 0.45, dots) * where)[..., None])
+        albedo = albedo * (
+            1
+            - 0.35
+            * look.freckles
+            * (step(0.28, 0.45, np.asarray(dots, np.float32)) * where)[..., None]
+        )
     return np.asarray(albedo, np.float32)
 
 
@@ -146,7 +151,7 @@ def _beard_mask(look: Look, x: Array, y: Array, inside: Array) -> Array:
     return np.asarray(np.clip(np.maximum(jaw, lip) * clear, 0.0, 1.0), np.float32)
 
 
-def _paint_brows(pixels: Array, look: Look, x: Array, y: Array, rng: np.random.Generator) -> Array:
+def _paint_brows(pixels: Array, look: Look, rng: np.random.Generator) -> Array:
     """Brows of many short strokes."""
     cover = np.zeros((SIZE, SIZE), np.float32)
     for side in (-1.0, 1.0):
@@ -156,7 +161,7 @@ def _paint_brows(pixels: Array, look: Look, x: Array, y: Array, rng: np.random.G
             arch = look.brow_arch * np.sin(np.pi * min(1.0, t * 1.25) * 0.72) * 1.6
             thick = look.brow_thickness * (1.0 - 0.55 * t) * (0.6 + 0.4 * min(1.0, t / 0.12))
             px = start + (end - start) * t
-            py = look.brow_height + 0.035 - arch + 0.05 * max(0.0, t - 0.72) / 0.28
+            py = look.brow_height + 0.018 - arch + 0.05 * max(0.0, t - 0.72) / 0.28
             py += thick * float(rng.uniform(-0.7, 0.7))
             lean = 0.9 - 0.9 * t + float(rng.normal(0, 0.15))
             long = 0.055 + 0.03 * float(rng.random())
@@ -178,11 +183,11 @@ def _pixel(x: float, y: float) -> tuple[int, int]:
 def _nostrils(pixels: Array, look: Look, x: Array, y: Array) -> Array:
     """Nostrils, the shadow below the nose and the folds beside it."""
     nose, wide = look.nose_length, look.nose_width
-    hole = pair(x, y, (wide * 0.45, nose - 0.012), (0.052, 0.026))
-    pixels = pixels * (1.0 - 0.80 * np.clip(hole * 1.3, 0, 1)[..., None] * _RED_DARK)
+    hole = pair(x, y, (wide * 0.43, nose - 0.016), (0.045, 0.020))
+    pixels = pixels * (1.0 - 0.78 * np.clip(hole * 1.15, 0, 1)[..., None] * _RED_DARK)
     wing = pair(x, y, (wide * 0.98, nose - 0.075), (0.022, 0.055))
-    under = bump(x, y, (0.0, nose + 0.04), (wide * 0.95, 0.045))
-    pixels = pixels * (1.0 - (0.22 * wing + 0.26 * under)[..., None] * _RED_DARK)
+    under = bump(x, y, (0.0, nose + 0.03), (wide * 0.62, 0.045))
+    pixels = pixels * (1.0 - (0.24 * wing + 0.20 * under)[..., None] * _RED_DARK)
     # nasolabial fold: a soft line from the wing of the nose to beside the corner of the mouth
     t = (y - (nose - 0.08)) / (MOUTH_Y * look.face_length - nose + 0.06)
     line = wide + 0.06 + 0.20 * np.clip(t, 0, 1.2) ** 1.2
@@ -240,14 +245,15 @@ def paint(look: Look, rng: np.random.Generator) -> Portrait:
     pixels = lit(albedo, height, light=light, contrast=look.contrast, gloss=0.5, bleed=0.7)
     # the face's rim, the eye sockets and the hollow below the lip get less of the room's light
     shadow = 0.18 * step(0.84, 1.02, inside)
-    shadow = shadow + 0.20 * pair(x, y, (look.eye_distance - 0.06, -0.09), (0.22, 0.075))
+    shadow = shadow + 0.13 * pair(x, y, (look.eye_distance - 0.04, -0.09), (0.22, 0.07))
     shadow = shadow + 0.18 * bump(x, y, (0.0, MOUTH_Y * look.face_length + 0.2), (0.22, 0.05))
     pixels = pixels * (1.0 - shadow[..., None] * _RED_DARK)
     pixels = _nostrils(pixels, look, x, y)
     alpha = step(1.012, 0.992, inside)
 
-    pixels, alpha = _paint_ears(pixels, alpha, look, x, y, albedo)
-    pixels = _paint_brows(pixels, look, x, y, rng)
+    if look.hair_style not in COVERS_EARS:
+        pixels, alpha = _paint_ears(pixels, alpha, look, x, y, albedo)
+    pixels = _paint_brows(pixels, look, rng)
     if look.beard > 0.5:
         strands = cv2.GaussianBlur(
             rng.standard_normal((SIZE, SIZE)).astype(np.float32), (0, 0), 0.9, sigmaY=2.2
@@ -263,8 +269,7 @@ def paint(look: Look, rng: np.random.Generator) -> Portrait:
     pixels, alpha = paint_hair(pixels, alpha, look, x, y, inside, rng)
     pixels, alpha = paint_back_hair(pixels, alpha, look, x, y, rng)
 
-    depth = height + 0.2
-    depth = cv2.GaussianBlur(depth * step(1.25, 0.95, inside), (0, 0), 5.0)
+    depth = cv2.GaussianBlur((height + 0.2) * step(1.25, 0.95, inside), (0, 0), 5.0)
     return Portrait(
         pixels=to_srgb(pixels),
         alpha=(np.clip(alpha, 0, 1) * 255 + 0.5).astype(np.uint8),

@@ -17,6 +17,7 @@ from bench.data.synth.portrait import CHIN_Y, Portrait, paint
 from bench.data.synth.scene import paint_scene
 from bench.data.synth.surface import CENTRE, SIZE, UNIT, Array
 from bench.data.synth.visemes import Shape
+from bench.faces import MOUTH_CENTRE_Y
 from bench.types import Box, Frame
 
 FRAME = 256  # pixels of a frame, square
@@ -87,7 +88,7 @@ class Renderer:
     ) -> NDArray[np.float32]:
         """The head in its pose before the scene, (FRAME, FRAME, 3) float32, 0..255."""
         grow = UNIT / (place.scale * pose.scale)
-        cos, sin = np.cos(pose.roll) * grow, np.sin(pose.roll) * grow
+        cos, sin = float(np.cos(pose.roll)) * grow, float(np.sin(pose.roll)) * grow
         # it turns about the neck, not about the nose
         pivot = 1.2
         at_x = place.x + pose.x * place.scale
@@ -120,19 +121,23 @@ class Renderer:
         return np.asarray(back + (moved[..., :3].astype(np.float32) - back) * alpha, np.float32)
 
     def box(self, shapes: Sequence[Shape], poses: Sequence[Pose], place: Placement) -> Box:
-        """The tight face (x, y, width, height), from the brows to the chin and from ear to ear,
-        in the mean over the clip."""
+        """The face (x, y, width, height) in the mean over the clip, as bench.faces means it.
+
+        The chin is its lower edge, and the mouth lies 0.245 of its height below its middle.
+        """
         look = self.identity.look
         x = float(np.mean([pose.x for pose in poses])) * place.scale + place.x
         y = float(np.mean([pose.y for pose in poses])) * place.scale + place.y
         chin = CHIN_Y * look.face_length + 0.2 * float(np.mean([shape.jaw for shape in shapes]))
-        top, half = look.brow_height - 0.06, 1.0 * look.cheek_width
+        half = 0.93 * look.cheek_width
+        height = (chin - self.portrait.mouth_y) / (0.5 - MOUTH_CENTRE_Y)
+        top = chin - height
         size = place.scale
         return (
             round(x - half * size, 1),
             round(y + top * size, 1),
             round(2 * half * size, 1),
-            round((chin - top) * size, 1),
+            round(height * size, 1),
         )
 
 

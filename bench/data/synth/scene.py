@@ -100,7 +100,7 @@ def _clothes(under: Array, look: Look, x: Array, y: Array, rng: np.random.Genera
     slope = np.clip((np.abs(x) - 0.45) / 0.4, 0, 1)
     top = shoulder + 0.06 * (1 - slope)
     body = step(-0.015, 0.015, y - top)
-    height = 0.55 * np.sqrt(np.clip((y - top) / 0.9, 0.0, 1.0)) + 0.05 * noise(
+    height = 0.30 * np.clip((y - top) / 0.9, 0.0, 1.0) ** 0.8 + 0.05 * noise(
         rng, (7, 6), (SIZE, SIZE)
     )
     weave = 1.0 + 0.05 * cv2.GaussianBlur(
@@ -118,17 +118,23 @@ def _clothes(under: Array, look: Look, x: Array, y: Array, rng: np.random.Genera
             bleed=0.0,
         )
 
-    main = cloth(look.cloth_colour, height)
     if look.cloth == "round_neck":
         hole = np.hypot(x / 0.70, (y - base - 0.12) / 0.48)
         rim = 0.02 * np.exp(-(((hole - 1.08) / 0.05) ** 2))
         return mix(under, cloth(look.cloth_colour, height + rim), body * step(0.985, 1.015, hole))
     if look.cloth == "sweater":
-        collar = np.hypot(x / 0.72, (y - base - 0.20) / 0.26)
-        rib = 0.5 + 0.5 * np.sin(x * UNIT * 0.55)
-        band = step(1.30, 1.22, collar) * step(0.98, 1.02, collar)
-        dressed = mix(main, main * (0.72 + 0.2 * rib)[..., None], band)
-        return mix(under, dressed, np.maximum(body, band) * step(0.98, 1.02, collar))
+        main = cloth(look.cloth_colour, height)
+        # a roll neck: ribs round the neck, with a fold at its foot
+        half = 0.60 if look.woman else 0.71
+        rim = base + 0.20 + 0.08 * np.sqrt(np.clip(1.0 - (x / half) ** 2, 0.0, 1.0))
+        roll = step(-0.012, 0.012, y - rim) * step(half + 0.012, half - 0.012, np.abs(x))
+        roll = roll * step(-0.012, 0.012, rim + 0.36 - y)
+        rib = 0.86 + 0.14 * np.sin(x * UNIT * 0.5)
+        tube = 0.5 * half * np.sqrt(np.clip(1.0 - (x / half) ** 2, 0.0, 1.0))
+        knit = cloth(look.cloth_colour, tube) * rib[..., None]
+        fold = np.exp(-(((y - rim - 0.35) / 0.05) ** 2))
+        knit = knit * (1.0 - 0.35 * fold)[..., None]
+        return mix(mix(under, main, body), knit, roll)
     if look.cloth == "blouse":
         opening = 0.30 * np.clip((base + 0.95 - y) / 0.8, 0.0, 1.2)
         edge = np.abs(x) - opening
@@ -152,9 +158,9 @@ def _clothes(under: Array, look: Look, x: Array, y: Array, rng: np.random.Genera
         knot = np.exp(-(((y - base - 0.62) / 0.03) ** 2)) * tie
         shirt = shirt * (1.0 - 0.4 * knot)[..., None]
     neck_hole = np.hypot(x / 0.56, (y - base - 0.16) / (0.30 if not look.woman else 0.5))
-    dressed = mix(
-        under, shirt, step(0.98, 1.02, neck_hole) * step(-0.10, -0.05, y - shoulder - 0.06)
-    )
+    over_neck = step(-0.10, -0.05, y - shoulder - 0.06) * step(0.82, 0.72, np.abs(x))
+    middle = body * step(0.95, 0.85, np.abs(x))
+    dressed = mix(under, shirt, step(0.98, 1.02, neck_hole) * np.maximum(over_neck, middle))
     inside = np.abs(x) - vee
     lapel = 0.06 * np.exp(-(((inside - 0.10) / 0.12) ** 2))
     jacket = cloth(look.cloth_colour, height + lapel)

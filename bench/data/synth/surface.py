@@ -6,11 +6,13 @@ turns them into pixels. Lengths are in units of half the face width, see `UNIT`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 SIZE = 512  # pixels of the painted head texture, square
 UNIT = 120.0  # texture pixels for half a face width
@@ -24,10 +26,10 @@ def grid() -> tuple[Array, Array]:
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def step(low: float, high: float, value: Array) -> Array:
+def step(low: float | Array, high: float | Array, value: Array) -> Array:
     """0 below `low`, 1 above `high`, smooth between (low may be above high)."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
 def bump(x: Array, y: Array, at: tuple[float, float], wide: tuple[float, float]) -> Array:
@@ -55,13 +57,28 @@ def noise(rng: np.random.Generator, cells: tuple[int, int], size: tuple[int, int
 
 def linear(colour: tuple[float, float, float]) -> Array:
     """An sRGB colour 0..255 as linear light (3,)."""
-    return ((np.array(colour, np.float32) / 255.0) ** 2.2).astype(np.float32)
+    return np.asarray((np.array(colour, np.float32) / 255.0) ** 2.2, np.float32)
 
 
 def to_srgb(light: Array) -> NDArray[np.uint8]:
     """Linear light (..., 3) as sRGB pixels, with a soft shoulder so that highlights do not clip."""
     soft = np.where(light > 0.7, 0.7 + 0.3 * np.tanh((light - 0.7) / 0.3), light)
     return (np.clip(soft, 0.0, 1.0) ** (1.0 / 2.2) * 255.0 + 0.5).astype(np.uint8)
+
+
+_GAMMA = 2.2
+_TO_LINEAR = ((np.arange(256) / 255.0) ** _GAMMA).astype(np.float32)
+_TO_PIXEL = ((np.arange(65536) / 65535.0) ** (1.0 / _GAMMA) * 255.0 + 0.5).astype(np.uint8)
+
+
+def from_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """sRGB pixels as linear light; by table, because every frame needs it."""
+    return _TO_LINEAR[pixels]
+
+
+def as_pixels(light: Array) -> NDArray[np.uint8]:
+    """Linear light 0..1 as sRGB pixels; the inverse of `from_pixels`."""
+    return _TO_PIXEL[(np.clip(light, 0.0, 1.0) * 65535.0 + 0.5).astype(np.int32)]
 
 
 def normals(height: Array) -> tuple[Array, Array, Array]:

@@ -109,7 +109,7 @@ _VOWEL_DOMINANCE = {
     "tongue": (0.7, 20.0),
 }
 _CONSONANT_DOMINANCE = {
-    "jaw": (0.75, 26.0),
+    "jaw": (0.95, 26.0),
     "round": (0.35, 24.0),
     "spread": (0.30, 24.0),
     "tongue": (1.2, 24.0),
@@ -185,7 +185,7 @@ def track(
     else:
         values[:, CONTROLS.index("close")] = 1.0
     jaw, close = CONTROLS.index("jaw"), CONTROLS.index("close")
-    gain = articulation * (0.86 + 0.24 * np.repeat(loudness, steps))
+    gain = articulation * (0.78 + 0.36 * np.repeat(loudness, steps))
     values[:, jaw] *= gain
     values[:, CONTROLS.index("spread")] *= spread
     press = CONTROLS.index("press")

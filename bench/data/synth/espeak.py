@@ -1,0 +1,109 @@
+"""Speaks with espeak-ng's C API in a process of its own: `python espeak.py LIBRARY DATA`.
+
+One JSON object a line comes in (text, voice, rate, pitch, range). For each, one JSON line goes
+out, {"error": ...} or {"bytes": n, "phonemes": [[sample, ipa], ...]}, and then n bytes of int16
+samples at 22050 Hz. It is a process of its own because espeak-ng keeps a hidden state (the flutter
+of its voices runs on from sentence to sentence, even over a restart of the library) and is not
+thread safe: the same lines to a fresh process always give the same samples. It imports only the
+standard library, to start fast.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+
+ESPEAK_RATE = 22_050
+
+# espeak-ng/speak_lib.h
+_AUDIO_OUTPUT_SYNCHRONOUS = 2
+_PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 0x0001, 0x0002, 0x8000
+_CHARS_UTF8, _POS_CHARACTER = 1, 1
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_EVENT_LIST_TERMINATED, _EVENT_PHONEME = 0, 7
+
+
+class _Id(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Id),
+    )
+
+
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
+
+
+class _Speaker:
+    """The library, once a process."""
+
+    def __init__(self, library: str, data: str) -> None:
+        self.library = ctypes.CDLL(library)
+        flags = _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT
+        rate = self.library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, data.encode(), flags)
+        if rate != ESPEAK_RATE:
+            raise OSError(f"{data}: espeak-ng answers {rate}; expected {ESPEAK_RATE} Hz")
+        self.samples: list[bytes] = []
+        self.phonemes: list[tuple[int, str]] = []
+        self.callback = _CALLBACK(self.receive)  # kept, else it is collected
+        self.library.espeak_SetSynthCallback(self.callback)
+
+    def receive(
+        self, wave: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]
+    ) -> int:
+        """espeak's callback: some samples and their events."""
+        if wave and count > 0:
+            self.samples.append(ctypes.string_at(wave, count * 2))
+        number = 0
+        while events[number].type != _EVENT_LIST_TERMINATED:
+            event = events[number]
+            if event.type == _EVENT_PHONEME:
+                name = event.id.string.decode("utf-8", "ignore")
+                self.phonemes.append((event.sample, name))
+            number += 1
+        return 0
+
+    def answer(self, line: str) -> tuple[dict[str, object], bytes]:
+        """The answer to one line."""
+        asked = json.loads(line)
+        library = self.library
+        if library.espeak_SetVoiceByName(asked["voice"].encode()) != 0:
+            return {"error": f"espeak-ng has no voice {asked['voice']!r}."}, b""
+        settings = ((_RATE, "rate"), (_PITCH, "pitch"), (_RANGE, "range"))
+        for parameter, name in settings:
+            library.espeak_SetParameter(parameter, int(asked[name]), 0)
+        library.espeak_SetParameter(_VOLUME, 100, 0)
+        self.samples.clear()
+        self.phonemes.clear()
+        text = asked["text"].encode()
+        library.espeak_Synth(text, len(text) + 1, 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None)
+        library.espeak_Synchronize()
+        sound = b"".join(self.samples)
+        if not any(name for _, name in self.phonemes):
+            return {"error": f"espeak-ng says nothing for {asked['text']!r}."}, b""
+        return {"bytes": len(sound), "phonemes": self.phonemes}, sound
+
+
+def _serve(library: str, data: str) -> None:
+    """Answers every line of stdin until it ends."""
+    speaker = _Speaker(library, data)
+    for line in sys.stdin:
+        facts, sound = speaker.answer(line)
+        sys.stdout.buffer.write(json.dumps(facts).encode() + b"\n" + sound)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], sys.argv[2])
