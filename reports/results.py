@@ -398,7 +398,7 @@ def _join_tables(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[Table
             before = joined[key]
             published = before.published or table.published
             if before.published and table.published:
-                data = {**table.published.data, **before.published.data}
+                data = {**before.published.data, **table.published.data}
                 published = before.published.model_copy(update={"data": data})
             joined[key] = before.model_copy(
                 update={

@@ -1,0 +1,654 @@
+"""Reports built from small made-up runs: tables, joins, gaps, protocols, escapes, same bytes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+import reports
+from bench import stats
+from bench.errors import BenchError
+from reports.comparison import build_table
+from reports.index_page import worst_cells
+from reports.leakfree import pair, speech_gain
+from reports.report import build as build_with
+from reports.results import Results, join
+from reports.text import latex, markdown, percent
+from reports.validity import judge
+from tests.fixtures_run import COMPETITORS, CONTROLS, FRAMES, FakeMethod, FakeRun, build_run
+
+SUMMARY = "table,dataset,method,output,protocol,mean,ci_low,ci_high,n_scored,n_planned,p_value"
+HOSTILE = '<script>alert("x")</script>&_%$#{}~^\\|`*'
+
+
+def joined(tmp_path: Path, *fakes: FakeRun) -> Results:
+    return join([build_run(tmp_path / f"run{i}", fake) for i, fake in enumerate(fakes)])
+
+
+def column(results: Results, name: str, dataset: int = 0):
+    table = build_table(results, results.tables[0])
+    return next(c for c in table.blocks[dataset].columns if c.column.name == name)
+
+
+def summary(folder: Path) -> list[dict[str, str]]:
+    with (folder / "tables/summary.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rewrite(path: Path, change) -> None:
+    """Applies `change` to every record of a file; a record for which it gives None is dropped."""
+    kept = [change(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [json.dumps(record, ensure_ascii=False) for record in kept if record is not None]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+# ---- numbers ------------------------------------------------------------------------------------
+
+
+def test_means_are_over_the_cases_that_all_methods_have(tmp_path: Path) -> None:
+    results = joined(tmp_path, FakeRun(failing=[("wav2lip", "s01_001"), ("copycat", "s00_000")]))
+    found = column(results, "psnr.psnr")
+    dataset = results.datasets[0]
+    kept = [c for c in dataset.of_kind("reconstruct") if c.id not in ("s01_001", "s00_000")]
+    cell = found.standing.entries["M-CSAWav2Lip"]
+    values = [
+        results.cell(dataset, "M-CSAWav2Lip", case, found.column).values["psnr"] for case in kept
+    ]
+    assert cell.interval.mean == pytest.approx(sum(values) / 10)
+    assert (found.standing.compared, found.standing.left_out) == (10, 2)
+    assert (cell.n_scored, cell.n_planned) == (12, 12)
+    assert found.standing.entries["wav2lip"].n_scored == 11
+
+
+def test_a_failure_is_counted_and_never_a_number(tmp_path: Path) -> None:
+    failing = [("wav2lip", f"s{s:02d}_{c:03d}") for s in range(4) for c in range(3)]
+    run = build_run(tmp_path / "run", FakeRun(failing=failing, reference=None))
+    index = reports.build([run], run / "report")
+    lines = [
+        line
+        for line in summary(run / "report")
+        if (line["table"], line["method"]) == ("comparison", "wav2lip")
+    ]
+    assert lines
+    assert all(line["mean"] == line["ci_low"] == line["p_value"] == "" for line in lines)
+    assert {(line["n_scored"], line["n_planned"]) for line in lines} == {("0", "12")}
+    page = index.read_text(encoding="utf-8")
+    assert "RuntimeError: out of ideas" in page
+    assert not re.search(r"\bnan\b", page.lower())
+
+
+def test_a_method_with_few_values_stands_apart_and_takes_no_cases_away(tmp_path: Path) -> None:
+    failing = [("wav2lip", f"s{s:02d}_{c:03d}") for s in range(4) for c in range(3)][:7]
+    found = column(joined(tmp_path, FakeRun(failing=failing)), "lse.lse_d")
+    assert found.standing.compared == 12
+    own = found.standing.entries["wav2lip"]
+    assert (own.is_apart, own.rank, own.mark, own.n_scored) == (True, None, "", 5)
+    assert found.standing.entries["copycat"].p_value is None  # its reference stands apart
+
+
+def test_undefined_is_neither_failure_nor_number(tmp_path: Path) -> None:
+    results = joined(tmp_path, FakeRun())
+    truth = column(results, "psnr.psnr").standing.entries["truth"]
+    assert (truth.state, truth.interval) == ("undefined", None)
+    assert truth.reasons == (("the frames are identical", 12),)
+    assert build_table(results, results.tables[0]).blocks[0].failures["truth"] == (0, 12)
+
+
+def test_p_values_are_paired_and_corrected_over_the_tables_comparisons(tmp_path: Path) -> None:
+    results = joined(tmp_path, FakeRun())
+    dataset = results.datasets[0]
+    raw: list[float] = []
+    shown: list[float] = []
+    for name in ("lse.lse_d", "lse.lse_c", "ssim.ssim", "psnr.psnr"):
+        found = column(results, name)
+        values = {
+            label: results.scores(dataset, label, found.column, kind="reconstruct").values
+            for label in ("wav2lip", "copycat", "M-CSAWav2Lip")
+        }
+        for label in ("copycat", "M-CSAWav2Lip"):
+            pairs = [values[label][case] - values["wav2lip"][case] for case in values[label]]
+            raw.append(stats.wilcoxon(pairs))
+            shown.append(found.standing.entries[label].p_value)
+        assert found.standing.entries["still"].p_value is None
+        assert found.standing.entries["wav2lip"].p_value is None
+    assert shown == pytest.approx(stats.holm(raw))
+
+
+def test_best_is_bold_only_if_the_paired_interval_tells_it_from_the_second(tmp_path: Path) -> None:
+    twins = (FakeMethod("one", psnr=30.0), FakeMethod("two", psnr=30.0))
+    results = joined(tmp_path, FakeRun(methods=CONTROLS + twins, reference="one"))
+    found = column(results, "psnr.psnr").standing.entries
+    assert {found["one"].mark, found["two"].mark} == {"tied"}
+    apart = column(joined(tmp_path / "b", FakeRun()), "psnr.psnr").standing.entries
+    assert (apart["copycat"].mark, apart["M-CSAWav2Lip"].mark) == ("best", "second")
+    assert all(apart[control.name].rank is None for control in CONTROLS)
+
+
+def test_one_competitor_is_not_ranked(tmp_path: Path) -> None:
+    fake = FakeRun(methods=CONTROLS + COMPETITORS[:1], reference="truth")
+    run = build_run(tmp_path / "run", fake)
+    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    assert "Nothing is ranked: this table has 1 competitors" in page
+    assert 'class="value best' not in page
+    assert column(join([run]), "lse.lse_c").standing.entries["wav2lip"].rank is None
+
+
+def test_only_controls_test_the_controls_against_their_reference(tmp_path: Path) -> None:
+    fake = FakeRun(methods=CONTROLS, reference="still")
+    entries = column(joined(tmp_path, fake), "lse.lse_c").standing.entries
+    assert entries["truth"].p_value is not None
+    assert entries["still"].p_value is None
+
+
+def test_a_method_above_the_truth_is_marked(tmp_path: Path) -> None:
+    entries = column(joined(tmp_path, FakeRun()), "lse.lse_c").standing.entries
+    assert entries["copycat"].is_above_truth
+    assert not entries["wav2lip"].is_above_truth
+    entries = column(joined(tmp_path, FakeRun()), "lse.lse_d").standing.entries
+    assert entries["copycat"].is_above_truth
+
+
+def test_offset_and_score_at_zero_stand_beside_the_scores_without_rank(tmp_path: Path) -> None:
+    results = joined(tmp_path, FakeRun())
+    block = build_table(results, results.tables[0]).blocks[0]
+    names = [(c.column.output.name, c.is_evidence) for c in block.columns]
+    assert names == [
+        ("lse_d", False),
+        ("lse_c", False),
+        ("offset", True),
+        ("lse_d_at_0", True),
+        ("lse_c_at_0", True),
+        ("ssim", False),
+        ("psnr", False),
+    ]
+    shifted = block.columns[2].standing.entries["shifted"]
+    assert shifted.interval.mean == 5.0
+    assert shifted.within_one.mean == 0.0
+    assert all(entry.rank is None for entry in block.columns[3].standing.entries.values())
+
+
+# ---- the answer not in the input ----------------------------------------------------------------
+
+
+def test_speech_gain_is_own_speech_minus_other_speech_by_clip(tmp_path: Path) -> None:
+    results = joined(tmp_path, FakeRun())
+    dataset = results.datasets[0]
+    psnr = next(c for c in results.columns(dataset) if c.name == "psnr_mouth.psnr")
+    gains = speech_gain(results, dataset, "M-CSAWav2Lip", psnr)
+    own = results.scores(dataset, "M-CSAWav2Lip", psnr, kind="reconstruct").values
+    probe = results.scores(dataset, "M-CSAWav2Lip", psnr, kind="probe").values
+    assert gains.values["s00_000"] == pytest.approx(own["s00_000"] - probe["s00_000~s01_000"])
+    assert (len(gains.values), gains.planned) == (12, 12)
+    assert set(speech_gain(results, dataset, "still", psnr).values.values()) == {0.0}
+    assert speech_gain(results, dataset, "truth", psnr).planned == 0
+
+
+def test_copying_loses_its_rank_where_the_answer_is_not_in_the_input(tmp_path: Path) -> None:
+    results = joined(tmp_path, FakeRun())
+    pairings = pair(results, build_table(results, results.tables[0]))
+    assert [(p.kind, p.column.name, p.counterpart.name) for p in pairings] == [
+        ("cross", "lse.lse_d", "lse.lse_d"),
+        ("cross", "lse.lse_c", "lse.lse_c"),
+        ("gain", "ssim.ssim", "ssim_mouth.ssim"),
+        ("gain", "psnr.psnr", "psnr_mouth.psnr"),
+    ]
+    for one in pairings:
+        assert one.official.entries["copycat"].rank == 1
+        assert one.change("copycat") == -2
+        assert one.standing.entries["truth"].state == "absent"
+
+
+def test_every_change_of_rank_is_said(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    assert "12 changes of rank" in page
+    assert "copycat in PSNR on CLR: 1 → 3" in page
+    assert "Speech gain is the score with the own speech minus" in page
+
+
+# ---- scorer and stand-in ------------------------------------------------------------------------
+
+
+def test_a_scorer_that_works_is_said_to_work(tmp_path: Path) -> None:
+    (validity,) = judge(joined(tmp_path, FakeRun()))
+    assert validity.works is True
+    assert (validity.within_one.mean, validity.above_mismatched.mean) == (1.0, 1.0)
+
+
+def test_a_scorer_that_fails_is_said_above_the_table_and_its_columns_are_void(
+    tmp_path: Path,
+) -> None:
+    run = build_run(tmp_path / "run", FakeRun(works=False))
+    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    warning = page.index("LSE proves nothing here. Real videos with an offset within one frame")
+    assert warning < page.index('<table class="measured">')
+    assert re.search(r'class="value[^"]* void"', page)
+    assert "leads in LSE" not in page
+
+
+def test_without_controls_the_scorers_worth_is_unknown(tmp_path: Path) -> None:
+    results = joined(tmp_path, FakeRun(methods=COMPETITORS))
+    (validity,) = judge(results)
+    assert validity.works is None
+
+
+def test_a_stand_in_is_named_at_the_top(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    banner = "Made on synth-zh, a synthetic stand-in for CLR: these numbers say nothing about CLR."
+    assert page.index(banner) < page.index("<main>")
+    assert banner in reports.terminal_notes([run])
+
+
+# ---- joins --------------------------------------------------------------------------------------
+
+
+def test_two_runs_put_their_data_sets_side_by_side_and_share_rows(tmp_path: Path) -> None:
+    other = FakeRun(name="lrs2", dataset="LRS2", published="lrs2", seed=3)
+    results = joined(tmp_path, FakeRun(), other)
+    table = build_table(results, results.tables[0])
+    assert [block.dataset.name for block in table.blocks] == ["CLR", "LRS2"]
+    assert [row.label for row in table.rows].count("wav2lip") == 1
+    assert table.part.published.data == {"CLR": "clr", "LRS2": "lrs2"}
+
+
+def test_two_runs_on_the_same_data_become_one_data_set(tmp_path: Path) -> None:
+    results = joined(
+        tmp_path,
+        FakeRun(methods=(*CONTROLS, COMPETITORS[0])),
+        FakeRun(name="more", methods=(CONTROLS[0], COMPETITORS[1])),
+    )
+    table = build_table(results, results.tables[0])
+    assert len(table.blocks) == 1
+    entries = table.blocks[0].columns[0].standing.entries
+    assert entries["copycat"].n_scored == entries["wav2lip"].n_scored == 12
+    assert entries["copycat"].p_value is not None
+
+
+def test_protocols_that_differ_never_share_a_column(tmp_path: Path) -> None:
+    results = joined(
+        tmp_path,
+        FakeRun(methods=(*CONTROLS, COMPETITORS[0])),
+        FakeRun(name="more", methods=(CONTROLS[0], COMPETITORS[1]), protocol="lse[lrs; other]"),
+    )
+    table = build_table(results, results.tables[0])
+    found = [c for c in table.blocks[0].columns if c.column.name == "lse.lse_d"]
+    assert [c.column.protocol for c in found] == ["lse[lrs; shipped@1f2e3d4c]", "lse[lrs; other]"]
+    first, second = (c.standing.entries for c in found)
+    assert (first["wav2lip"].state, first["copycat"].state) == ("value", "absent")
+    assert (second["wav2lip"].state, second["copycat"].state) == ("absent", "value")
+
+
+def test_one_name_for_different_clips_stays_two_data_sets(tmp_path: Path) -> None:
+    runs = [build_run(tmp_path / "a"), build_run(tmp_path / "b", FakeRun(name="b"))]
+
+    def rekeyed(record):
+        for case in record["cases"]:
+            case["key"] = "another" + case["key"]
+        return record
+
+    rewrite(runs[1] / "manifest.json", rekeyed)
+    assert [dataset.name for dataset in join(runs).datasets] == ["CLR", "CLR (b)"]
+
+
+def test_one_label_for_two_methods_on_the_same_data_is_two_rows(tmp_path: Path) -> None:
+    other = FakeMethod("wav2lip", sync=3.0)
+    results = joined(tmp_path, FakeRun(), FakeRun(name="again", methods=(CONTROLS[0], other)))
+    table = build_table(results, results.tables[0])
+    assert {"wav2lip", "wav2lip (again)"} <= {row.label for row in table.rows}
+    entries = table.blocks[0].columns[0].standing.entries
+    assert entries["wav2lip"].interval.mean != entries["wav2lip (again)"].interval.mean
+
+
+# ---- records ------------------------------------------------------------------------------------
+
+
+def test_only_the_last_record_of_a_key_counts(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(failing=[("wav2lip", "s00_000")]))
+    good = build_run(tmp_path / "good")
+    wanted = next(
+        line
+        for line in (good / "generations.jsonl").read_text(encoding="utf-8").splitlines()
+        if '"method": "wav2lip"' in line and '"case": "s00_000"' in line
+    )
+    with (run / "generations.jsonl").open("a", encoding="utf-8") as file:
+        file.write(wanted + "\n")
+    results = join([run])
+    case = results.datasets[0].cases[0]
+    assert results.generation(results.datasets[0], "wav2lip", case).record.status == "ok"
+
+
+def test_records_of_older_configs_are_ignored(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    before = column(join([run]), "psnr.psnr").standing
+
+    def older(record):
+        return {**record, "metric_key": "old", "values": {"psnr": 1.0, "ssim": 0.0}}
+
+    path = run / "measurements.jsonl"
+    text = path.read_text(encoding="utf-8")
+    rewrite(path, older)
+    path.write_text(text + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert column(join([run]), "psnr.psnr").standing == before
+
+
+def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    before = column(join([run]), "psnr.psnr").standing
+    with (run / "measurements.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"schema": 1, "metric_k')
+    assert column(join([run]), "psnr.psnr").standing == before
+
+
+def test_a_run_that_has_just_begun_gives_a_report_that_says_so(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    (run / "generations.jsonl").unlink()
+    (run / "measurements.jsonl").unlink()
+    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    assert re.search(r"(\d+) of \1 planned values are not there yet", page)
+
+
+def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"manifest\.json: no such file.*bench run"):
+        reports.build([tmp_path], tmp_path / "out")
+    (tmp_path / "manifest.json").write_text('{"schema": 99}')
+    with pytest.raises(BenchError, match=r"schema: 99, but this version reads schema 1"):
+        reports.build([tmp_path], tmp_path / "out")
+    (tmp_path / "manifest.json").write_text('{"schema": 1, "name": "x"}')
+    with pytest.raises(BenchError, match=r"manifest\.json: datasets: Field required"):
+        reports.build([tmp_path], tmp_path / "out")
+
+
+def test_an_unknown_language_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="Choose one of: en, zh"):
+        reports.build([build_run(tmp_path / "run")], tmp_path / "out", lang="de")
+
+
+# ---- published numbers --------------------------------------------------------------------------
+
+
+def test_published_numbers_stand_apart_with_both_values_of_a_contradiction(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(ablation=("wav2lip", "copycat", "M-CSAWav2Lip")))
+    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    first, second = re.findall(r'<table class="published">.*?</table>', page, re.S)
+    assert "31.594" in first
+    assert "33.594 in Table 2" in first
+    assert "33.594" in second
+    assert "31.594 in Table 1" in second
+    assert "Protocol: unstated" in page
+    measured = "".join(re.findall(r'<table class="measured">.*?</table>', page, re.S))
+    assert "31.594" not in measured
+    assert all("33.594" not in line.values() for line in summary(tmp_path / "out"))
+    assert all(line["method"] != "ATVGnet" for line in summary(tmp_path / "out"))
+
+
+def test_published_numbers_of_data_that_is_not_here_are_not_shown(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    (table,) = re.findall(r'<table class="published">.*?</table>', page, re.S)
+    assert "LRS2" not in table
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+def test_summary_has_exactly_the_promised_columns_and_full_precision(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    reports.build([run], tmp_path / "out")
+    text = (tmp_path / "out/tables/summary.csv").read_text(encoding="utf-8")
+    assert text.splitlines()[0] == SUMMARY
+    found = column(join([run]), "lse.lse_d").standing.entries["copycat"]
+    (line,) = [
+        line
+        for line in summary(tmp_path / "out")
+        if (line["table"], line["method"], line["output"]) == ("comparison", "copycat", "lse_d")
+    ]
+    assert float(line["mean"]) == found.interval.mean
+    assert float(line["p_value"]) == found.p_value
+    assert line["protocol"] == "lse[lrs; shipped@1f2e3d4c]"
+    tables = {line["table"] for line in summary(tmp_path / "out")}
+    assert {"comparison", "comparison/cross", "comparison/speech_gain"} <= tables
+
+
+def test_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=2, videos=True))
+    first, second = tmp_path / "first", tmp_path / "second"
+    reports.build([run], first)
+    reports.build([run], second)
+    once = {path.relative_to(first): path for path in first.rglob("*") if path.is_file()}
+    again = {path.relative_to(second): path for path in second.rglob("*") if path.is_file()}
+    assert set(once) == set(again)
+    assert [name for name in once if once[name].read_bytes() != again[name].read_bytes()] == []
+    before = {name: path.read_bytes() for name, path in once.items()}
+    reports.build([run], first)  # over itself, with the pictures taken over
+    assert {name: (first / name).read_bytes() for name in once} == before
+    assert any(path.suffix == ".jpg" for path in once)
+
+
+def test_a_folder_that_is_no_report_is_never_replaced(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    with pytest.raises(BenchError, match="is not a report, so it is not replaced"):
+        reports.build([run], run)
+    assert (run / "manifest.json").is_file()
+
+
+def test_nothing_is_left_over_when_building_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = build_run(tmp_path / "run")
+    reports.build([run], run / "report")
+    before = (run / "report/index.html").read_bytes()
+    monkeypatch.setattr("reports.report.view_case", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        reports.build([run], run / "report")
+    assert (run / "report/index.html").read_bytes() == before
+    assert sorted(path.name for path in run.iterdir()) == [
+        "generations.jsonl",
+        "manifest.json",
+        "measurements.jsonl",
+        "report",
+    ]
+
+
+class Links(HTMLParser):
+    """Collects the addresses and ids of a page, and any script it holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.ids: set[str] = set()
+        self.scripts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ("href", "src") and value:
+                self.addresses.append(value)
+            if name == "id" and value:
+                self.ids.add(value)
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("src") or "inline")
+
+
+def links(page: Path) -> Links:
+    parser = Links()
+    parser.feed(page.read_text(encoding="utf-8"))
+    return parser
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_address_leads_to_a_file_beside_the_report(tmp_path: Path, lang: str) -> None:
+    from urllib.parse import unquote
+
+    clips = FakeRun(speakers=2, clips_each=1, videos=True, dataset="C L#R?", published=None)
+    run = build_run(tmp_path / "a run", clips)
+    out = tmp_path / "joint 报告"
+    reports.build([run], out, lang=lang)
+    for page in out.rglob("*.html"):
+        found = links(page)
+        assert found.scripts in ([], ["../player.js"])
+        for address in found.addresses:
+            assert not re.match(r"[a-z]+://|//|/", address), address
+            if address == "data:,":
+                continue
+            file, _, anchor = address.partition("#")
+            target = page if not file else page.parent / unquote(file)
+            assert target.is_file(), address
+            if anchor:
+                assert anchor in links(target).ids, address
+
+
+def test_a_report_inside_of_its_run_reaches_the_videos_relatively(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=1, videos=True))
+    reports.build([run], run / "report")
+    pages = list((run / "report/cases").glob("*.html"))
+    addresses = [a for page in pages for a in links(page).addresses if a.endswith(".mp4")]
+    assert addresses
+    assert all(address.startswith("../../videos/CLR/") for address in addresses)
+
+
+def test_a_video_path_that_leaves_the_run_folder_is_not_linked(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=1))
+    rewrite(run / "generations.jsonl", lambda record: {**record, "video": "../../etc/passwd"})
+    reports.build([run], run / "report")
+    pages = "".join(p.read_text(encoding="utf-8") for p in (run / "report/cases").glob("*.html"))
+    assert "passwd" not in pages
+
+
+# ---- hostile names ------------------------------------------------------------------------------
+
+
+def test_hostile_names_are_shown_and_never_run(tmp_path: Path) -> None:
+    methods = (*CONTROLS, FakeMethod("a", label=HOSTILE), COMPETITORS[0])
+    fake = FakeRun(methods=methods, texts=(HOSTILE,), title=HOSTILE, failing=[(HOSTILE, "s00_000")])
+    run = build_run(tmp_path / "run", fake)
+    reports.build([run], tmp_path / "out")
+    for page in (tmp_path / "out").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "<script>alert" not in text
+        assert set(links(page).scripts) <= {"../player.js"}
+    assert "&lt;script&gt;alert" in (tmp_path / "out/index.html").read_text(encoding="utf-8")
+    tables = tmp_path / "out/tables"
+    assert r"\textless{}script\textgreater{}" in (tables / "comparison.tex").read_text("utf-8")
+    table = (tables / "comparison.md").read_text("utf-8")
+    assert "<script" not in table
+    widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines() if row[:1] == "|"}
+    assert len(widths) == 1
+    assert HOSTILE in {line["method"] for line in summary(tmp_path / "out")}
+
+
+def test_latex_and_markdown_escapes_by_hand() -> None:
+    assert latex("a_b & 5 % {x} ~^\\") == (
+        r"a\_b \& 5 \% \{x\} \textasciitilde{}\textasciicircum{}\textbackslash{}"
+    )
+    assert latex("LSE-D ↓") == r"LSE-D $\downarrow$"
+    assert markdown("a|b\nc*") == r"a\|b c\*"
+
+
+def test_latex_table_has_rules_marks_and_intervals(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    reports.build([run], tmp_path / "out")
+    text = (tmp_path / "out/tables/comparison.tex").read_text(encoding="utf-8")
+    for part in (r"\toprule", r"\midrule", r"\bottomrule", r"\textbf{35.", r"\underline{31."):
+        assert part in text
+    assert "N. A." in text
+
+
+def test_shares_are_never_rounded_to_all_or_none() -> None:
+    assert [percent(v) for v in (1.0, 0.996, 0.5, 0.004, 0.0)] == [
+        "100 %",
+        ">99 %",
+        "50 %",
+        "<1 %",
+        "0 %",
+    ]
+
+
+# ---- words --------------------------------------------------------------------------------------
+
+
+def test_both_languages_have_the_same_words_and_places() -> None:
+    folder = Path(reports.__file__).parent / "words"
+    english, chinese = (
+        yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("en", "zh")
+    )
+    assert set(english) == set(chinese)
+    for key, text in english.items():
+        places = re.findall(r"\{(\w+)\}", str(text))
+        assert sorted(places) == sorted(re.findall(r"\{(\w+)\}", str(chinese[key]))), key
+
+
+def test_chinese_pages_have_no_english_sentence(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run")
+    english = reports.build([run], tmp_path / "en").read_text(encoding="utf-8")
+    chinese = reports.build([run], tmp_path / "zh", lang="zh").read_text(encoding="utf-8")
+    assert '<html lang="zh-CN">' in chinese
+    for sentence in ("What is compared", "Each cell: mean", "Speech gain is"):
+        assert sentence in english
+        assert sentence not in chinese
+
+
+# ---- evidence -----------------------------------------------------------------------------------
+
+
+def test_many_cases_show_the_frames_of_the_telling_ones(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=2, videos=True))
+    index = build_with([run], tmp_path / "out", strips=3)
+    assert "3 of 12 cases show their frames" in index.read_text(encoding="utf-8")
+    pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "out/cases").glob("*.html")]
+    assert sum('class="striprow"' in page for page in pages) == 3
+    assert len(pages) == 12
+
+
+def test_a_strip_shows_eight_moments_from_first_to_last_frame(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(speakers=1, clips_each=2, videos=True))
+    reports.build([run], tmp_path / "out")
+    page = next((tmp_path / "out/cases").glob("CLR-s00-000-????????.html"))
+    text = page.read_text(encoding="utf-8")
+    moments = [int(one) for one in re.findall(r"<span>(\d+)</span></button>", text)]
+    assert (moments[0], moments[7], len(moments) % 8) == (0, FRAMES - 1, 0)
+    assert "does not say where the mouth is" in text
+
+
+def test_an_unreadable_video_costs_its_pictures_and_nothing_else(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(speakers=1, clips_each=2, videos=True))
+    (run / "videos/CLR/wav2lip/s00_000.mp4").write_bytes(b"no video")
+    reports.build([run], tmp_path / "out")
+    page = next((tmp_path / "out/cases").glob("CLR-s00-000-????????.html"))
+    assert "wav2lip: eight frames" not in page.read_text(encoding="utf-8")
+    assert "copycat: eight frames" in page.read_text(encoding="utf-8")
+
+
+def test_the_gallery_shows_the_worst_of_every_competitor(tmp_path: Path) -> None:
+    results = joined(tmp_path, FakeRun())
+    tables = [build_table(results, results.tables[0])]
+    cells = worst_cells(results, tables)
+    dataset = results.datasets[0]
+    for label in ("wav2lip", "copycat", "M-CSAWav2Lip"):
+        found = [c for c in cells if c[1] == label and c[2].name == "psnr.psnr"]
+        values = results.scores(dataset, label, found[0][2], kind="reconstruct").values
+        assert found[0][4] == min(values.values())
+
+
+def test_doctor_marks_and_missing_faces_are_counted(tmp_path: Path) -> None:
+    marks = {"s00_000": ["frozen 12-40"], "s01_000": []}
+    run = build_run(tmp_path / "run", FakeRun(marks=marks))
+    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    assert "The doctor marked 1 of 12 clips." in page
+    assert "frozen 12-40" in page
+    assert "share of frames" in page
+
+
+def test_terminal_rows_are_the_first_table(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(failing=[("wav2lip", "s00_000")]))
+    header, *rows = reports.terminal_rows([run])
+    assert header == ("Method", "LSE-D ↓", "LSE-C ↑", "SSIM ↑", "PSNR ↑", "scored", "failed")
+    by_name = {row[0]: row for row in rows}
+    assert by_name["truth"][4] == "N. A."
+    assert by_name["wav2lip"][-2:] == ("11/12", "1")

@@ -1,0 +1,136 @@
+"""Statistics against numbers worked out by hand and against an independent implementation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from bench import stats
+
+
+def test_mean_is_over_values_not_over_speakers() -> None:
+    interval = stats.mean_interval([1.0, 2.0, 3.0, 10.0], ["a", "a", "a", "b"])
+    assert interval.mean == 4.0
+    assert (interval.n, interval.n_clusters, interval.resampled) == (4, 2, "speaker")
+
+
+def test_interval_of_two_equal_speakers_spans_their_means() -> None:
+    # Draws of two speakers: aa (mean 1) and bb (mean 3) with probability 1/4 each, so the 2.5 % and
+    # 97.5 % quantiles of the resampled means are 1 and 3 exactly.
+    interval = stats.mean_interval([1.0, 1.0, 3.0, 3.0], ["a", "a", "b", "b"])
+    assert (interval.mean, interval.low, interval.high) == (2.0, 1.0, 3.0)
+
+
+def test_interval_agrees_with_all_draws_enumerated() -> None:
+    values, speakers = [0.0, 1.0, 4.0, 6.0, 7.0], ["a", "a", "b", "c", "c"]
+    groups = {"a": [0.0, 1.0], "b": [4.0], "c": [6.0, 7.0]}
+    means = []
+    for draw in itertools.product("abc", repeat=3):
+        drawn = [value for speaker in draw for value in groups[speaker]]
+        means.append(sum(drawn) / len(drawn))
+    low, high = np.quantile(means, [0.025, 0.975], method="inverted_cdf")
+    interval = stats.mean_interval(values, speakers, resamples=40_000)
+    assert interval.low == pytest.approx(low, abs=0.15)
+    assert interval.high == pytest.approx(high, abs=0.15)
+
+
+def test_clips_are_drawn_where_all_are_of_one_speaker() -> None:
+    values = list(np.random.default_rng(0).normal(5.0, 2.0, 200))
+    interval = stats.mean_interval(values, ["only"] * 200)
+    assert (interval.n_clusters, interval.resampled) == (1, "clip")
+    half = 1.96 * float(np.std(values)) / math.sqrt(200)  # the normal approximation
+    assert interval.low == pytest.approx(interval.mean - half, abs=0.05)
+    assert interval.high == pytest.approx(interval.mean + half, abs=0.05)
+
+
+def test_speakers_that_differ_widen_the_interval() -> None:
+    values = [0.0] * 10 + [1.0] * 10 + [2.0] * 10
+    speakers = ["a"] * 10 + ["b"] * 10 + ["c"] * 10
+    clustered = stats.mean_interval(values, speakers)
+    loose = stats.mean_interval(values, ["x"] * 30)
+    assert clustered.high is not None
+    assert clustered.low is not None
+    assert loose.high is not None
+    assert loose.low is not None
+    assert clustered.high - clustered.low > 2 * (loose.high - loose.low)
+
+
+def test_one_value_has_no_interval() -> None:
+    interval = stats.mean_interval([3.0], ["a"])
+    assert (interval.mean, interval.low, interval.high) == (3.0, None, None)
+    assert interval.resampled == "none"
+    assert not interval.excludes_zero
+
+
+def test_same_arguments_give_the_same_interval_whatever_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values, speakers = [float(i % 7) for i in range(50)], [str(i % 9) for i in range(50)]
+    whole = stats.mean_interval(values, speakers, seed=4)
+    assert whole == stats.mean_interval(values, speakers, seed=4)
+    monkeypatch.setattr(stats, "_DRAWS_AT_ONCE", 9 * 100)
+    assert whole == stats.mean_interval(values, speakers, seed=4)
+    assert whole != stats.mean_interval(values, speakers, seed=5)
+
+
+def test_an_empty_mean_and_unequal_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        stats.mean_interval([], [])
+    with pytest.raises(ValueError, match="2 values but 1"):
+        stats.mean_interval([1.0, 2.0], ["a"])
+
+
+def test_wilcoxon_of_six_positive_differences_by_hand() -> None:
+    # All six signs positive: the two-sided exact p value is 2 / 2^6.
+    assert stats.wilcoxon([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) == pytest.approx(2 / 64)
+
+
+def test_wilcoxon_agrees_with_all_signs_enumerated() -> None:
+    differences = [1.5, -0.5, 2.5, 3.5, -1.0]
+    ranks = [3, 1, 4, 5, 2]
+    seen = sum(r for r, d in zip(ranks, differences, strict=True) if d > 0)
+    sums = [
+        sum(r for r, sign in zip(ranks, signs, strict=True) if sign)
+        for signs in itertools.product([0, 1], repeat=5)
+    ]
+    tail = min(sum(s >= seen for s in sums), sum(s <= seen for s in sums)) / 32
+    assert stats.wilcoxon(differences) == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_wilcoxon_of_no_difference_is_one() -> None:
+    assert stats.wilcoxon([0.0, 0.0, 0.0]) == 1.0
+
+
+def test_compare_uses_only_cases_that_both_have() -> None:
+    first = {"x": 3.0, "y": 5.0, "only first": 100.0}
+    second = {"x": 1.0, "y": 1.0, "only second": -100.0}
+    found = stats.compare(first, second, {"x": "a", "y": "b"})
+    assert found is not None
+    assert (found.difference.mean, found.difference.n) == (3.0, 2)
+    assert found.difference.excludes_zero
+    assert stats.compare({"x": 1.0}, {"y": 1.0}, {}) is None
+
+
+def test_holm_by_hand() -> None:
+    # Sorted: 0.01 x4, 0.02 x3, 0.03 x2, 0.5 x1; each at least as large as the one before it.
+    adjusted = stats.holm([0.03, 0.01, None, 0.5, 0.02])
+    assert adjusted == pytest.approx((0.06, 0.04, None, 0.5, 0.06))
+
+
+def test_holm_never_exceeds_one_and_never_turns_the_order_round() -> None:
+    adjusted = [p for p in stats.holm([0.6, 0.4, 0.045, 0.044]) if p is not None]
+    assert adjusted == pytest.approx([0.8, 0.8, 0.176, 0.176])
+    assert max(p for p in stats.holm([0.9, 0.8, 0.7]) if p is not None) == 1.0
+
+
+def test_shared_cases_are_those_that_all_have() -> None:
+    assert stats.shared_cases([{"b": 1.0, "a": 1.0, "c": 1.0}, {"a": 2.0, "b": 0.0}]) == ("a", "b")
+    assert stats.shared_cases([]) == ()
+
+
+def test_equal_values_share_the_better_rank() -> None:
+    assert stats.ranks([2.0, 5.0, None, 5.0, 1.0], better="higher") == (3, 1, None, 1, 4)
+    assert stats.ranks([2.0, 5.0, None, 5.0, 1.0], better="lower") == (2, 3, None, 3, 1)
