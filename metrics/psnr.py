@@ -48,8 +48,8 @@ class Psnr(bench.ClipMetric):
     Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; for regions face and mouth
         the truth's face track, rounded outwards to whole pixels and clipped.
     Output: psnr, dB, higher is better, at least 0, no upper end.
-    Raises: Undefined where all frames are identical, where there is no face, or where the region lies
-        outside the frame. BenchError where the shapes differ.
+    Raises: Undefined where all frames are identical, where there is no face, or where the region
+        lies outside the frame. BenchError where the shapes differ.
     Source: the usual definition; equal to skimage.metrics.peak_signal_noise_ratio(data_range=255).
     Deviations: none. Unlike some scripts of the field, differences do not wrap around as uint8.
     """

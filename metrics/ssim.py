@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,16 +42,31 @@ class _Filter:
         pixels = self.side**2
         return 1.0 if self.window == "gaussian" else pixels / (pixels - 1)
 
-    def local_mean(self, values: Map) -> Map:
+    def local_mean(self, values: Map, out: Map) -> None:
         """The weighted mean around each pixel; the outer side // 2 pixels are not to be used."""
         import cv2
 
         if self.window == "uniform":
-            return np.asarray(cv2.boxFilter(values, -1, (self.side, self.side)))
+            cv2.boxFilter(values, -1, (self.side, self.side), out)
+            return
         place = np.arange(self.side) - self.side // 2
         weights = np.exp(-0.5 * (place / SIGMA) ** 2)
         weights /= weights.sum()
-        return np.asarray(cv2.sepFilter2D(values, -1, weights, weights))
+        cv2.sepFilter2D(values, -1, weights, weights, out)
+
+
+class _Workspace:
+    """Memory for the maps of a strip, kept from frame to frame: fresh pages cost as much as sums."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0)
+
+    def maps(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Six maps of a strip's shape, (6, h, w, 3), with anything in them."""
+        size = 6 * math.prod(shape)
+        if size > len(self._memory):
+            self._memory = np.empty(size)
+        return self._memory[:size].reshape(6, *shape)
 
 
 def ssim(truth: Frames, made: Frames, *, window: Window = "gaussian") -> float:
@@ -63,13 +79,20 @@ def ssim(truth: Frames, made: Frames, *, window: Window = "gaussian") -> float:
 
 
 def _mean(pairs: Iterable[tuple[Frame, Frame]], window: Window) -> float:
-    chosen = _Filter(window)
-    with ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
-        values = list(pool.map(lambda pair: _of_frame(pair[0], pair[1], chosen), pairs))
-    return float(np.mean(values))
+    chosen, every = _Filter(window), list(pairs)
+    workers = min(WORKERS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        shares = [every[start::workers] for start in range(workers)]
+        values = list(pool.map(lambda share: _of_frames(share, chosen), shares))
+    return float(sum(sum(share) for share in values) / len(every))
 
 
-def _of_frame(truth: Frame, made: Frame, chosen: _Filter) -> float:
+def _of_frames(pairs: Iterable[tuple[Frame, Frame]], chosen: _Filter) -> list[float]:
+    workspace = _Workspace()
+    return [_of_frame(truth, made, chosen, workspace) for truth, made in pairs]
+
+
+def _of_frame(truth: Frame, made: Frame, chosen: _Filter, workspace: _Workspace) -> float:
     """The mean SSIM of two (h, w, 3) frames over channels and all places where the window fits."""
     height, width, channels = truth.shape
     context = chosen.side - 1
@@ -81,11 +104,12 @@ def _of_frame(truth: Frame, made: Frame, chosen: _Filter) -> float:
     total = 0.0
     for top in range(0, height - context, STRIP):
         rows = slice(top, min(top + STRIP, height - context) + context)
-        total += _of_strip(truth[rows], made[rows], chosen)
+        maps = workspace.maps(truth[rows].shape)
+        total += _of_strip(truth[rows], made[rows], chosen, maps)
     return total / float((height - context) * (width - context) * channels)
 
 
-def _of_strip(truth: Frame, made: Frame, chosen: _Filter) -> float:
+def _of_strip(truth: Frame, made: Frame, chosen: _Filter, maps: NDArray[np.float64]) -> float:
     """The sum of SSIM over all places where the window fits, times channels.
 
     Worked out from the sum s and the difference d of the two pictures, which need four filters
@@ -95,15 +119,17 @@ def _of_strip(truth: Frame, made: Frame, chosen: _Filter) -> float:
     """
     import cv2
 
-    added = np.asarray(cv2.add(truth, made, dtype=cv2.CV_64F), dtype=np.float64)
-    apart = np.asarray(cv2.subtract(truth, made, dtype=cv2.CV_64F), dtype=np.float64)
-    mean_added, mean_apart = chosen.local_mean(added), chosen.local_mean(apart)
-    np.multiply(added, added, out=added)
-    np.multiply(apart, apart, out=apart)
-    spread_added, spread_apart = chosen.local_mean(added), chosen.local_mean(apart)
-    # In place from here on: at these sizes fresh memory costs more than the arithmetic.
-    np.multiply(mean_added, mean_added, out=mean_added)
-    np.multiply(mean_apart, mean_apart, out=mean_apart)
+    added, apart, mean_added, mean_apart, spread_added, spread_apart = maps
+    cv2.add(truth, made, added, dtype=cv2.CV_64F)
+    cv2.subtract(truth, made, apart, dtype=cv2.CV_64F)
+    chosen.local_mean(added, mean_added)
+    chosen.local_mean(apart, mean_apart)
+    added *= added
+    apart *= apart
+    chosen.local_mean(added, spread_added)
+    chosen.local_mean(apart, spread_apart)
+    mean_added *= mean_added
+    mean_apart *= mean_apart
     spread_added -= mean_added
     spread_apart -= mean_apart
     if chosen.correction != 1.0:
