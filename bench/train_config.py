@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -85,7 +85,8 @@ def train_from(
                 wanted = source.clips if clips is train else None
                 found = open_source(source, split, loaded.path.parent, clips=wanted)
                 say(f"{source.name}: {len(found.clips)} clips of {split}")
-                clips += found.clips
+                # Speakers of two data sets may share a name; a trainer tells them apart by this.
+                clips += [replace(c, speaker=f"{source.name}/{c.speaker}") for c in found.clips]
     if not train or not val:
         raise BenchError(
             f"{loaded.path}: data: {len(train)} clips to train on and {len(val)} to choose by; "
