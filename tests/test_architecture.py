@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check: who may import whom, and what importing costs."""
+"""The rules of the house that a machine can check: imports, what they cost, names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from tests.conftest import ROOT
 
 PACKAGES = ("bench", "methods", "metrics", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-REPORTS_MAY = {"bench.keys", "bench.store", "bench.stats", "bench.types", "bench.errors", "bench.media"}
+REPORTS_MAY = {
+    "bench.keys",
+    "bench.store",
+    "bench.stats",
+    "bench.types",
+    "bench.errors",
+    "bench.media",
+}
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "base", "manager", "factory", "handler"}
 
 

@@ -1,4 +1,4 @@
-"""Planning and resuming 100,000 cells: reading the data set, the records, and finding what is left."""
+"""Planning and resuming 100,000 cells: data set and records read, what is left found."""
 
 from __future__ import annotations
 

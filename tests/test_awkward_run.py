@@ -1,0 +1,109 @@
+"""Fifty awkward and broken files in one run: each ends as values or as reasons, and alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.data.manifest import write_manifest
+from bench.store import GENERATIONS, MEASUREMENTS
+from bench.types import Clip
+from tests.small_data import make_config
+from tests.test_awkward_media import ERRORS, VALUES, good
+from tests.test_run import bench, records
+
+METHODS = [{"name": "truth"}, {"name": "still"}, {"name": "shifted"}, {"name": "mismatched"}]
+METRICS = [
+    {"name": "lse"},
+    {"name": "psnr", "options": {"region": "frame"}},
+    {"name": "ssim", "options": {"region": "frame"}},
+    {"name": "psnr", "label": "psnr_mouth", "options": {"region": "mouth"}},
+]
+
+
+def test_awkward_and_broken_files_cost_their_own_cells_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    clips = []
+    for index, (name, maker) in enumerate([("good", good), *VALUES.items(), *ERRORS.items()]):
+        if name == "a way out of the folder":
+            continue  # a manifest refuses such a path as a whole
+        folder = data / f"{index:02d}"
+        folder.mkdir(parents=True)
+        clips.append(
+            Clip(f"{index:02d} {name.replace('/', '-')}", maker(folder), speaker="s", sha256="")
+        )
+    lines = ["id,video,speaker"]
+    for clip in clips:
+        relative = clip.video.relative_to(data).as_posix().replace('"', '""')
+        lines.append(f'"{clip.id}","{relative}",{clip.speaker}')
+    (data / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    config = make_config(
+        tmp_path,
+        faces="haar",
+        data=[{"name": "awkward", "manifest": "data/manifest.csv"}],
+        methods=METHODS,
+        metrics=METRICS,
+        tables=[],
+        cases={"kinds": ["reconstruct", "probe"]},
+    )
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 1, output
+    assert "Traceback" not in output
+    made = records(tmp_path / "run", GENERATIONS)
+    measured = records(tmp_path / "run", MEASUREMENTS)
+    broken = set(ERRORS)
+    for record in made.values():
+        name = str(record["case"])[3:].split("~")[0]
+        if name == "good" and "~" not in str(record["case"]):
+            assert record["status"] == "ok"
+        if name in broken:
+            assert record["status"] == "failed"
+        assert record["status"] == "ok" or record["reason"]
+    for record in measured.values():
+        assert record["status"] == "ok" or record["reason"]
+    assert len({record["case"] for record in made.values()}) == 2 * len(clips)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused_before_anything_runs(
+    tmp_path: Path,
+) -> None:
+    video = good(tmp_path)
+    for row, said in {
+        "one,../clip.mp4": "leads upwards",
+        f"one,{video}": "is absolute",
+        "../one,clip.mp4": "id",
+        ".one,clip.mp4": "id",
+    }.items():
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / "manifest.csv").write_text(f"id,video\n{row}\n", encoding="utf-8")
+        config = make_config(tmp_path, data=[{"name": "x", "manifest": "data/manifest.csv"}])
+        code, output = bench("run", config, "-o", tmp_path / "run")
+        assert code == 2
+        assert said in output
+        assert not (tmp_path / "run").exists()
+
+
+def test_every_shared_clip_ends_as_values_or_reasons(tmp_path: Path, shared: Path) -> None:
+    clips = [
+        Clip(path.stem, path, speaker=path.stem)
+        for path in sorted((shared / "data" / "clips").iterdir())
+        if "portrait" not in path.name  # 20 s of 1080x1920: minutes, not another kind of file
+    ]
+    write_manifest(tmp_path / "clips.csv", clips, root=shared / "data" / "clips")
+    config = make_config(
+        tmp_path,
+        faces="haar",
+        data=[{"name": "clips", "manifest": "clips.csv"}],
+        methods=[{"name": "truth"}, {"name": "mismatched"}],
+        metrics=METRICS,
+        tables=[],
+        cases={"kinds": ["reconstruct"]},
+    )
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 1, output  # the clips without sound, and the sound files, have no videos
+    assert "Traceback" not in output
+    reasons = {r["case"]: r["reason"] for r in records(tmp_path / "run", GENERATIONS).values()}
+    assert "has no sound" in str(reasons["no_audio_track_256"])
+    measured = records(tmp_path / "run", MEASUREMENTS)
+    assert {r["metric"] for r in measured.values() if r["status"] == "ok"} >= {"lse", "psnr"}
+    for record in measured.values():
+        assert record["status"] == "ok" or record["reason"]
