@@ -56,7 +56,7 @@ class _Filter:
 
 
 class _Workspace:
-    """Memory for the maps of a strip, kept from frame to frame: fresh pages cost as much as sums."""
+    """Memory for the maps of a strip, kept from frame to frame: fresh pages are not free."""
 
     def __init__(self) -> None:
         self._memory = np.empty(0)
