@@ -15,8 +15,8 @@ That costs little: on nine GRID clips the RGB PSNR is 44.4 to 45.2 dB, the sound
 Outputs of methods: frames must have the face's size and the job's count. A file may differ: it goes
 to 25 fps by timestamps, to the face's size (area means or bicubic), and up to 5 frames too many are
 cut, or too few filled with the last one; more is an error. Its sound is always replaced by the
-job's speech, or by the sound that the method names. A file of this form with that very sound is
-copied as it is (`truth`); all else is encoded at crf 12.
+job's speech, or by the sound that the method names. Of a file of this form the pictures are copied
+as they are, to the last bit; all else is encoded at crf 12.
 """
 
 from __future__ import annotations
@@ -95,18 +95,23 @@ def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str,
     Raises BenchError, naming what came and what was wanted, where frames have another type, size or
     count than the job's, and where a file cannot be read or misses the count by more than 5 frames.
     """
-    sound = job.speech if generation.sound is None else generation.sound
-    notes: list[str] = []
-    if isinstance(generation.video, Path):
-        if _is_answer(generation.video, job, sound):
-            _copy(generation.video, target)
-            return ()
-        frames: Iterable[Frame] = _file_frames(generation.video, job, notes)
-        notes += _own_sound_notes(generation.video, job)
-    else:
-        frames = _checked_frames(generation.video, job)
     from bench import media
 
+    sound = job.speech if generation.sound is None else generation.sound
+    notes: list[str] = []
+    frames: Iterable[Frame]
+    if isinstance(generation.video, Path):
+        notes += _own_sound_notes(generation.video, job)
+        if len(sound) == job.frames * SAMPLES_PER_FRAME and _has_pictures(generation.video, job):
+            own = media.read_sound(generation.video)
+            if own is not None and np.array_equal(own, sound):
+                _copy(generation.video, target)
+            else:
+                media.replace_sound(generation.video, target, sound)
+            return tuple(notes)
+        frames = _file_frames(generation.video, job, notes)
+    else:
+        frames = _checked_frames(generation.video, job)
     written = media.write_video(target, frames, sound=sound, fit_sound=True, crf=OUTPUT_CRF)
     return (*notes, *_length_notes(sound, written))
 
@@ -227,17 +232,14 @@ def _size(job: Job) -> tuple[int, int]:
     return height, width
 
 
-def _is_answer(path: Path, job: Job, sound: Sound) -> bool:
-    """Whether the file needs nothing: the form, the face's size, the count, and that very sound."""
+def _has_pictures(path: Path, job: Job) -> bool:
+    """Whether the file's pictures need nothing: the form, the face's size, the count."""
     from bench import media
 
     if path.suffix.lower() != ".mp4":
         return False
     found = media.probe(path)
     if not _has_form(found) or (found.height, found.width) != _size(job):
-        return False
-    own = media.read_sound(path)
-    if own is None or not np.array_equal(own, sound):
         return False
     if path == job.face.path:
         return len(job.face.read()) == job.frames

@@ -55,6 +55,9 @@ _SHRINKING = Interpolation.AREA | _EXACT
 _BT709 = 1  # primaries and transfer of sRGB pictures, as near as the tables come
 _BT601 = 6  # matrix
 
+# The movie's time scale is that in which the end of the sound is written.
+_MP4 = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(SAMPLE_RATE)}
+
 # A text that claims to be a playlist must not make ffmpeg open other files or the network.
 _OPTIONS = {"protocol_whitelist": "file", "pattern_type": "none"}
 
@@ -422,6 +425,38 @@ def write_video(
     return count
 
 
+def replace_sound(source: Path, target: Path, sound: Sound) -> None:
+    """Writes the pictures of an mp4 as they are, to the last bit, with another sound beside them.
+
+    sound: (S,) int16 mono at 16 kHz, as long as the pictures. Raises BenchError where `source`
+    cannot be read.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with (
+            _opened(source) as pictures,
+            av.open(str(part), "w", format="mp4", options=_MP4) as made,
+        ):
+            stream = _video_stream(pictures)
+            if stream is None:
+                raise BenchError(f"{source}: has no pictures to copy; expected a video")
+            copied = made.add_stream_from_template(stream)
+            voice = _SoundWriter(made, sound, fit=False)
+            for packet in pictures.demux(stream):
+                if packet.dts is None or packet.time_base is None:
+                    continue  # the mark of the end
+                voice.write_until(max(0, int(packet.dts * packet.time_base * SAMPLE_RATE)))
+                packet.stream = copied
+                made.mux(packet)
+            voice.close()
+        part.replace(target)
+    except av.error.FFmpegError as error:
+        raise BenchError(f"{source}: its pictures cannot be copied: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def resize(frame: Frame, *, width: int, height: int) -> Frame:
     """The frame at another size, (height, width, 3): area means to shrink, bicubic to enlarge."""
     if frame.shape[:2] == (height, width):
@@ -445,13 +480,7 @@ def _encode(
 ) -> int:
     count = 0
     convert = VideoReformatter()
-    # The movie's time scale is that in which the end of the sound is written.
-    layout = {
-        "movflags": "+faststart",
-        "fflags": "+bitexact",
-        "movie_timescale": str(SAMPLE_RATE),
-    }
-    with av.open(str(part), "w", format="mp4", options=layout) as container:
+    with av.open(str(part), "w", format="mp4", options=_MP4) as container:
         video: av.video.stream.VideoStream | None = None
         voice: _SoundWriter | None = None
         for frame in frames:

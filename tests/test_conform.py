@@ -219,6 +219,23 @@ def test_a_named_sound_replaces_the_recordings(tmp_path: Path) -> None:
     assert np.abs(media.read_sound(target)).max() == 0
 
 
+def test_another_sound_leaves_every_pixel_as_it_is(tmp_path: Path) -> None:
+    job = make_job(tmp_path, 30)
+    other = tone(job.frames / 25, frequency=990.0)
+    target = tmp_path / "target.mp4"
+    conform_output(Generation(job.face.path, other), job, target)
+    assert np.array_equal(media.read_frames(target), job.face.read())
+    times = [media.decode(path).times for path in (target, job.face.path)]
+    assert np.array_equal(*times)
+    again = tmp_path / "again.mp4"
+    conform_output(Generation(job.face.path, other), job, again)
+    assert again.read_bytes() == target.read_bytes()
+    heard = media.read_sound(target)
+    assert heard is not None
+    assert len(heard) == len(other)
+    assert np.corrcoef(heard, other)[0, 1] > 0.99
+
+
 @pytest.mark.parametrize("kind", [list, iter, np.asarray])
 def test_frames_are_written_with_the_jobs_speech(tmp_path: Path, kind) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"

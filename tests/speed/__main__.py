@@ -1,0 +1,17 @@
+"""`make bench`: every speed figure, as a ratio in one run where there is a reference to beat."""
+
+from __future__ import annotations
+
+from bench.provenance import machine
+from tests.speed import lse, planning, psnr_ssim, whole_run
+
+
+def main() -> None:
+    """Prints the machine, then one line for each figure as it is known."""
+    print(f"machine: {machine()}", flush=True)
+    for part in (psnr_ssim, lse, planning, whole_run):
+        print(part.measure(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
