@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from bench.stats import holm
 from reports.comparison import Standing, Table, stand
 from reports.results import Column, Dataset, Results, Row, Scores
 
@@ -70,7 +71,26 @@ def pair(results: Results, table: Table) -> list[Pairing]:
             )
             if any(entry.state != "absent" for entry in standing.entries.values()):
                 found.append(Pairing(kind, dataset, column, one.standing, counterpart, standing))
-    return found
+    return _corrected(found)
+
+
+def _corrected(pairings: Sequence[Pairing]) -> list[Pairing]:
+    """The pairings with p values corrected over all leak-free comparisons of a data set."""
+    corrected = list(pairings)
+    for name in dict.fromkeys(one.dataset.name for one in pairings):
+        places = [
+            (index, label)
+            for index, one in enumerate(pairings)
+            if one.dataset.name == name
+            for label in one.standing.entries
+        ]
+        raw = [pairings[index].standing.entries[label].p_value for index, label in places]
+        for (index, label), p_value in zip(places, holm(raw), strict=True):
+            standing = corrected[index].standing
+            entry = replace(standing.entries[label], p_value=p_value)
+            standing = replace(standing, entries={**standing.entries, label: entry})
+            corrected[index] = replace(corrected[index], standing=standing)
+    return corrected
 
 
 def _mouth(results: Results, dataset: Dataset, column: Column) -> Column:
