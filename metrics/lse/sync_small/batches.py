@@ -1,0 +1,180 @@
+"""Batches for the scorer: windows of stored clips in random views, spoilt copies, still faces.
+
+Every batch is a function of the seed and the step alone, so that a resumed training sees the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from metrics.lse.sync_small import augmentation
+from metrics.lse.sync_small.network import (
+    COLUMNS_PER_FRAME,
+    WINDOW,
+    sound_windows,
+    standardised_cepstra,
+)
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """A clip made ready: memory-mapped arrays in a folder.
+
+    mouths (T, 96, 96, 3) uint8 RGB, the square around the mouth; sound (S,) int16; log_power
+    (M, 257) float16.
+    """
+
+    id: str
+    speaker: str
+    dataset: str
+    folder: Path
+
+    def mouths(self) -> NDArray[np.uint8]:
+        """(T, 96, 96, 3) uint8 RGB."""
+        return np.asarray(np.load(self.folder / "mouths.npy", mmap_mode="r"))
+
+    def sound(self) -> NDArray[np.int16]:
+        """(S,) int16 at 16 kHz."""
+        return np.asarray(np.load(self.folder / "sound.npy"))
+
+    def log_power(self) -> NDArray[np.float32]:
+        """(M, 257) float32."""
+        return np.asarray(np.load(self.folder / "log_power.npy"), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a batch is made up.
+
+    clips: a batch. windows: a clip, from `segment` frames in a row. damaged: how many of the clips
+    come a second time, spoilt. still: windows of a frozen face, a clip.
+    """
+
+    clips: int
+    windows: int
+    segment: int
+    damaged: int
+    still: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """C clips x W windows, D of the clips a second time, spoilt, and S frozen windows a clip.
+
+    frames: (F, 56, 64, 3) uint8 RGB. windows: (C W + D W + C S,) first frames of the windows: seen,
+    then spoilt, then still. sound: (C W, 13, 20). places: (C, W), where in their clip the windows
+    lie. severity: (D,), how badly the first D clips are spoilt.
+    """
+
+    frames: Tensor
+    windows: Tensor
+    sound: Tensor
+    places: Tensor
+    severity: Tensor
+
+
+class Batches(Dataset[Batch]):
+    """Draws clips so that a speaker with many does not drown those with few."""
+
+    def __init__(
+        self,
+        clips: Sequence[StoredClip],
+        shape: Shape,
+        *,
+        steps: int,
+        seed: int,
+        balance: float,
+    ) -> None:
+        """balance: a speaker is drawn by the number of his clips to this power; 0 is all alike."""
+        self.clips = clips
+        self.shape = shape
+        self.seed = seed
+        self.steps = steps
+        names = sorted({(clip.dataset, clip.speaker) for clip in clips})
+        self.speakers = [[c for c in clips if (c.dataset, c.speaker) == name] for name in names]
+        weights = np.array([len(own) ** balance for own in self.speakers])
+        self.weights = weights / weights.sum()
+
+    def __len__(self) -> int:
+        """The number of steps."""
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of one step."""
+        random = np.random.default_rng([self.seed, step])
+        shape = self.shape
+        pictures = _Pictures()
+        sounds: list[Tensor] = []
+        places: list[NDArray[np.int64]] = []
+        severity: list[float] = []
+        for number in range(shape.clips):
+            clip, other = self._draw(random), self._draw(random)
+            stored = clip.mouths()
+            cepstra = augmentation.heard(clip.log_power(), random, babble=other.log_power())
+            first, index = _segment(len(stored), shape.segment, random)
+            own = np.sort(random.choice(len(index) - WINDOW + 1, shape.windows, replace=False))
+            view = augmentation.view(len(index), random)
+            pictures.add("seen", view.of(stored, index, random), own)
+            sounds.append(sound_windows(standardised_cepstra(cepstra), first + own))
+            places.append(own)
+            if number < shape.damaged:
+                mouths, how_badly = augmentation.damaged(stored, index, view, random)
+                pictures.add("spoilt", mouths, own)
+                severity.append(how_badly)
+            chosen = random.choice(own, shape.still, replace=False)
+            frames = (chosen[:, None] + np.arange(WINDOW)).reshape(-1)  # (S x 5,)
+            energy = _loudness(cepstra, first + frames)
+            mouths = augmentation.still_mouths(stored, energy, view, random)
+            pictures.add("still", mouths, np.arange(shape.still) * WINDOW)
+        return Batch(
+            frames=torch.from_numpy(np.concatenate(pictures.frames)),
+            windows=torch.from_numpy(np.concatenate(pictures.windows())),
+            sound=torch.cat(sounds),
+            places=torch.from_numpy(np.stack(places)),
+            severity=torch.tensor(severity),
+        )
+
+    def _draw(self, random: np.random.Generator) -> StoredClip:
+        own = self.speakers[int(random.choice(len(self.speakers), p=self.weights))]
+        return own[int(random.integers(len(own)))]
+
+
+def _segment(
+    frames: int, wanted: int, random: np.random.Generator
+) -> tuple[int, NDArray[np.int64]]:
+    """The first frame and all frame numbers of a random stretch, or of the whole clip."""
+    length = min(frames, wanted)
+    first = int(random.integers(frames - length + 1))
+    return first, first + np.arange(length)
+
+
+def _loudness(cepstra: NDArray[np.float32], frames: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The energy at the given frames, from 0 (6 nepers under the loudest) to 1."""
+    columns = np.minimum(COLUMNS_PER_FRAME * frames, cepstra.shape[1] - 1)
+    loudest = np.percentile(cepstra[0], 95)
+    return np.asarray((1.0 + (cepstra[0, columns] - loudest) / 6.0).clip(0, 1), dtype=np.float32)
+
+
+class _Pictures:
+    """Collects frames, and where in them the windows of each kind begin."""
+
+    def __init__(self) -> None:
+        self.frames: list[NDArray[np.uint8]] = []
+        self._count = 0
+        self._starts: dict[str, list[NDArray[np.int64]]] = {"seen": [], "spoilt": [], "still": []}
+
+    def add(self, kind: str, mouths: NDArray[np.uint8], starts: NDArray[np.int64]) -> None:
+        self.frames.append(mouths)
+        self._starts[kind].append(self._count + starts)
+        self._count += len(mouths)
+
+    def windows(self) -> list[NDArray[np.int64]]:
+        return [starts for kind in self._starts.values() for starts in kind]

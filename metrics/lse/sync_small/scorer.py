@@ -1,0 +1,90 @@
+"""The shipped scorer at work: crops and sound in, embeddings out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.types import Sound
+from metrics.lse import core
+from metrics.lse.mfcc import mfcc
+from metrics.lse.sync_small.network import (
+    SyncNetwork,
+    mouth_windows,
+    sound_windows,
+    standardised_cepstra,
+    standardised_windows,
+    with_constant,
+)
+
+BATCH = 64  # windows at once; the embeddings do not depend on it beyond rounding
+
+
+class SmallSync:
+    """Scorer from a safetensors file; deterministic for one machine and number of threads."""
+
+    name = "sync_small"
+    front_ends = frozenset({"tracked"})
+
+    def __init__(self, weights: Path, *, device: str) -> None:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            data = weights.read_bytes()
+            state = {name: value.float() for name, value in load(data).items()}
+        except (OSError, SafetensorError) as error:
+            raise BenchError(
+                f"{weights}: is no safetensors file that can be read ({error}); give the file that"
+                " `bench train configs/train/sync_scorer.yaml` wrote"
+            ) from error
+        self.digest = hashlib.sha256(data).hexdigest()[:8]
+        self.network = SyncNetwork()
+        try:
+            self.network.load_state_dict(state)
+        except RuntimeError as error:
+            raise BenchError(
+                f"{weights}: holds another network than sync_small: {error}"
+            ) from error
+        self.network.to(device).eval()
+
+    def embed(self, crops: core.Crops, sound: Sound) -> tuple[core.Embeddings, core.Embeddings]:
+        """Embeddings of picture and sound, both (N, 257) float32.
+
+        crops: (T, 224, 224, 3) uint8 BGR of the `tracked` front end. sound: (S,) int16 at 16 kHz.
+        Raises Undefined where T and S leave no window.
+        """
+        count = core.windows(len(crops), len(sound))
+        return self.see(crops, count), self.hear(sound, count)
+
+    def see(self, crops: core.Crops, count: int) -> core.Embeddings:
+        """The first `count` picture windows of (T, 224, 224, 3) crops embedded, (count, 257)."""
+        return seen(self.network, mouth_windows(crops), count)
+
+    def hear(self, sound: Sound, count: int) -> core.Embeddings:
+        """The first `count` sound windows of a clip embedded, (count, 257)."""
+        return heard(self.network, sound, count)
+
+
+def seen(network: SyncNetwork, mouths: NDArray[np.uint8], count: int) -> core.Embeddings:
+    """Picture windows of (T, 56, 64, 3) RGB mouths, network in eval mode, (count, 257)."""
+    frames = torch.from_numpy(mouths)
+    device = network.log_scale.device
+    with torch.inference_mode():
+        parts = [
+            network.picture(standardised_windows(frames, starts).to(device)).cpu()
+            for starts in torch.split(torch.arange(count), BATCH)
+        ]
+    return with_constant(torch.cat(parts))
+
+
+def heard(network: SyncNetwork, sound: Sound, count: int) -> core.Embeddings:
+    """Sound windows of a clip embedded by a network in eval mode, (count, 257)."""
+    windows = sound_windows(standardised_cepstra(mfcc(sound)), np.arange(count))
+    with torch.inference_mode():
+        return with_constant(network.sound(windows.to(network.log_scale.device)).cpu())

@@ -1,0 +1,287 @@
+"""Trains the shipped scorer: windows of a clip must find their own sound among the clip's sounds.
+
+Recipe: matching within a clip (cross-entropy over cosines in both directions), a ranking that puts
+spoilt mouths below clean ones, and still mouths that match nothing. Run it with
+`bench train configs/train/sync_scorer.yaml`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydantic
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench import training
+from bench.errors import BenchError
+from bench.paths import cache_dir
+from bench.plugins import TrainJob
+from metrics.lse import core
+from metrics.lse.sync_small.augmentation import straight_view
+from metrics.lse.sync_small.batches import Batch, Batches, Shape, StoredClip
+from metrics.lse.sync_small.crops import Detector, make_ready
+from metrics.lse.sync_small.network import SyncNetwork, standardised_windows
+from metrics.lse.sync_small.scorer import SmallSync, heard, seen
+
+WEIGHTS = "sync_small.safetensors"
+
+
+class Settings(pydantic.BaseModel):
+    """What `settings:` of the config may hold."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = pydantic.Field(default=6000, ge=1)
+    clips: int = pydantic.Field(default=8, ge=1)  # a batch
+    windows: int = pydantic.Field(default=20, ge=2)  # a clip
+    segment: int = pydantic.Field(default=48, ge=7)  # frames in a row that the windows come from
+    damaged: int = pydantic.Field(default=2, ge=1)  # clips of a batch that come spoilt as well
+    still: int = pydantic.Field(default=2, ge=1)  # windows of a frozen face, a clip
+    learning_rate: float = pydantic.Field(default=2e-3, gt=0)
+    weight_decay: float = pydantic.Field(default=0.02, ge=0)
+    balance: float = pydantic.Field(default=0.7, ge=0, le=1)
+    rank_weight: float = pydantic.Field(default=1.0, ge=0)
+    rank_margin: float = pydantic.Field(default=0.15, ge=0)
+    still_weight: float = pydantic.Field(default=2.0, ge=0)
+    average: float = pydantic.Field(default=0.998, ge=0, lt=1)  # of the weights that are kept
+    report_every: int = pydantic.Field(default=20, ge=1)
+    save_every: int = pydantic.Field(default=400, ge=1)
+    threads: int = pydantic.Field(default=1, ge=1)  # beside the process that makes batches
+
+    faces: tuple[Detector, ...] = ("haar",)  # each clip comes once for each
+    start: str | None = None  # a weights file to go on from, with a new schedule
+
+    @property
+    def shape(self) -> Shape:
+        """The make-up of a batch."""
+        return Shape(self.clips, self.windows, self.segment, self.damaged, self.still)
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Settings:
+        if self.damaged > self.clips:
+            raise ValueError(f"damaged ({self.damaged}) is more than clips ({self.clips})")
+        if self.windows > self.segment - 4 or self.still > self.windows:
+            raise ValueError("a segment must hold the windows, and the windows the still ones")
+        if self.save_every % self.report_every:
+            raise ValueError("save_every must be a multiple of report_every")
+        return self
+
+
+class Learner:
+    """The networks under training, their running average, and the optimiser."""
+
+    def __init__(self, settings: Settings, *, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.settings = settings
+        self.network = SyncNetwork()
+        self.average = copy.deepcopy(self.network)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=0.0, weight_decay=settings.weight_decay
+        )
+
+    def advance(self, step: int, batch: Batch) -> dict[str, float]:
+        """One step of training; returns its losses."""
+        settings = self.settings
+        rate = training.one_cycle(step, steps=settings.steps, peak=settings.learning_rate)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        windows = standardised_windows(batch.frames, batch.windows)
+        with torch.autocast("cpu", torch.bfloat16):
+            picture = self.network.picture(windows)  # (C W + D W + C S, 256)
+            sound = self.network.sound(batch.sound)  # (C W, 256)
+        scale = self.network.log_scale.exp().clamp(max=30.0)
+        losses = matching_losses(picture, sound, batch, scale=scale, margin=settings.rank_margin)
+        loss = losses["match"] + settings.rank_weight * losses["rank"]
+        loss = loss + settings.still_weight * losses["still"]
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self._follow(step)
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def start_from(self, weights: Path) -> None:
+        """Takes the weights of an earlier training; raises BenchError if they do not fit."""
+        state = SmallSync(weights, device="cpu").network.state_dict()
+        for network in (self.network, self.average):
+            network.load_state_dict(state)
+
+    def state_dict(self) -> dict[str, object]:
+        """Networks, average and optimiser."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Puts back what `state_dict` gave."""
+        for name in ("network", "average", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
+
+    @torch.no_grad()
+    def _follow(self, step: int) -> None:
+        """Moves the average towards the networks, faster in the beginning."""
+        keep = min(self.settings.average, (1.0 + step) / (10.0 + step))
+        values = self.network.state_dict()
+        for name, mean in self.average.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(values[name], 1.0 - keep)
+
+
+def matching_losses(
+    picture: Tensor, sound: Tensor, batch: Batch, *, scale: Tensor, margin: float
+) -> dict[str, Tensor]:
+    """The three terms.
+
+    match: cross-entropy of each window over the sounds of its clip and back; windows one frame
+    apart are neither right nor wrong. rank: a spoilt mouth must lie below its clean twin by the
+    margin times the severity, both in similarity to its sound and in how far that stands out.
+    still: the mean square of a frozen mouth's similarity to any sound. right: the share of windows
+    whose sound came first.
+    """
+    count, windows = batch.places.shape
+    spoilt = len(batch.severity)
+    sizes = [count * windows, spoilt * windows, len(picture) - (count + spoilt) * windows]
+    seen, damaged, still = torch.split(picture, sizes)
+    sounds = sound.view(count, windows, -1)
+    cosines = seen.view(count, windows, -1) @ sounds.transpose(1, 2)  # (C, W, W)
+    gaps = (batch.places[:, :, None] - batch.places[:, None, :]).abs()  # (C, W, W)
+    logits = (scale * cosines).masked_fill(gaps == 1, -1e4).flatten(0, 1)  # (C W, W)
+    back = (scale * cosines.transpose(1, 2)).masked_fill(gaps == 1, -1e4).flatten(0, 1)
+    target = torch.arange(windows).repeat(count)
+    match = functional.cross_entropy(logits, target) + functional.cross_entropy(back, target)
+
+    clean, clean_lead = _own_and_lead(cosines[:spoilt].detach())
+    dirty, dirty_lead = _own_and_lead(
+        damaged.view(spoilt, windows, -1) @ sounds[:spoilt].transpose(1, 2)
+    )
+    need = margin * batch.severity
+    rank = functional.relu(dirty - clean + need).mean()
+    rank = rank + functional.relu(dirty_lead - clean_lead + need).mean()
+
+    frozen = still.view(count, -1, still.shape[1]) @ sounds.transpose(1, 2)  # (C, S, W)
+    right = (logits.argmax(dim=1) == target).float().mean()
+    return {
+        "match": 0.5 * match,
+        "rank": rank,
+        "still": frozen.square().mean(),
+        "right": right.detach(),
+    }
+
+
+def _own_and_lead(cosines: Tensor) -> tuple[Tensor, Tensor]:
+    """Means over windows, (C,): similarity to the own sound, and its lead over the others'."""
+    own = cosines.diagonal(dim1=1, dim2=2).mean(dim=1)
+    return own, own - cosines.mean(dim=(1, 2))
+
+
+def scores(network: SyncNetwork, clip: StoredClip) -> tuple[core.Embeddings, core.Embeddings]:
+    """Embeddings (N, 257) of a stored clip in its straight view, for validation."""
+    stored, sound = clip.mouths(), clip.sound()
+    count = core.windows(len(stored), len(sound))
+    every = np.arange(len(stored))
+    mouths = straight_view(len(stored)).of(stored, every, np.random.default_rng(0))
+    return seen(network, mouths, count), heard(network, sound, count)
+
+
+def validation(network: SyncNetwork, clips: Sequence[StoredClip]) -> dict[str, float]:
+    """By data set: offset within a frame, LSE-C, LSE-C above that with the next clip's sound."""
+    network.eval()
+    found: dict[str, list[tuple[bool, float, bool]]] = {}
+    embedded = [(clip, *scores(network, clip)) for clip in clips]
+    for place, (clip, picture, sound) in enumerate(embedded):
+        other = embedded[(place + 1) % len(embedded)][2]
+        length = min(len(picture), len(other))
+        truth = core.lse(picture, sound)
+        wrong = core.lse(picture[:length], other[:length])
+        found.setdefault(clip.dataset, []).append(
+            (abs(truth.offset) <= 1, truth.lse_c, truth.lse_c > wrong.lse_c)
+        )
+    figures: dict[str, float] = {}
+    for name, rows in sorted(found.items()):
+        in_step, lead, above = np.array(rows, dtype=np.float64).mean(axis=0)
+        figures |= {f"{name} in_step": in_step, f"{name} lse_c": lead, f"{name} above": above}
+    return figures
+
+
+def train(job: TrainJob) -> Path:
+    """Trains on the job's clips and writes `sync_small.safetensors` in its folder.
+
+    A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError for
+    wrong settings, and where too few clips can be used.
+    """
+    settings = _settings(job)
+    training.hold_memory()
+    torch.set_num_threads(settings.threads)
+    cv2.setNumThreads(1)
+    ready = {}
+    for split, clips in (("train", job.train), ("val", job.val)):
+        ready[split], dropped = make_ready(
+            clips,
+            detectors=settings.faces if split == "train" else settings.faces[:1],
+            cache=cache_dir(),
+            frames=settings.windows + core.WINDOW if split == "train" else core.WINDOW + 1,
+            log=job.log,
+        )
+        job.log.info("%s: %d clips, %d dropped", split, len(ready[split]), len(dropped))
+        if not ready[split]:
+            raise BenchError(f"data: no clip of {split} can be used; the log above says why")
+    batches = Batches(
+        ready["train"],
+        settings.shape,
+        steps=settings.steps,
+        seed=job.seed,
+        balance=settings.balance,
+    )
+    learner = Learner(settings, seed=job.seed)
+    if settings.start is not None and not job.resume:
+        learner.start_from(Path(settings.start))
+    loop = training.Loop(
+        steps=settings.steps,
+        report_every=settings.report_every,
+        save_every=settings.save_every,
+        folder=job.folder,
+        resume=job.resume,
+        log=job.log,
+    )
+    training.run(
+        loop,
+        learner,
+        batches,
+        learner.advance,
+        validate=lambda _: validation(learner.average, ready["val"]),
+    )
+    return save_weights(learner.average, job.folder / WEIGHTS)
+
+
+def save_weights(network: SyncNetwork, path: Path) -> Path:
+    """The network in half precision as safetensors, in one move."""
+    halves = {
+        name: value.half().contiguous()
+        for name, value in network.state_dict().items()
+        if value.is_floating_point()
+    }
+    part = path.with_suffix(".part")
+    save_file(halves, part)
+    part.replace(path)
+    return path
+
+
+def _settings(job: TrainJob) -> Settings:
+    try:
+        return Settings.model_validate(job.settings)
+    except pydantic.ValidationError as error:
+        problems = "\n".join(
+            f"settings.{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise BenchError(problems) from error

@@ -1,0 +1,62 @@
+"""Measures the shipped scorer on test splits and prints the card's table.
+
+GRID_ROOT=... python -m tests.scorer_report [--faces haar] [--weights FILE] [NAME=FOLDER ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.data import synth
+from bench.data.grid import import_grid
+from bench.data.manifest import read_manifest
+from bench.paths import cache_dir
+from bench.types import Clip
+from metrics.lse.sync_small import WEIGHTS
+from metrics.lse.sync_small.evaluation import evaluate
+from metrics.lse.sync_small.scorer import SmallSync
+
+VIDEOS = (".avi", ".mov", ".mp4", ".mpg")
+
+
+def main() -> None:
+    """Evaluates on the embedded corpora, on GRID if it is here, and on named folders of clips."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="*", help="NAME=FOLDER of single clips")
+    parser.add_argument("--faces", default="haar", choices=["given", "haar", "yunet"])
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--split", default="test", choices=["test", "val"])
+    parser.add_argument("--only", default="", help="comma-separated names of corpora")
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    corpora = dict(_corpora(asked.split)) | dict(map(_folder, asked.folders))
+    if asked.only:
+        corpora = {name: corpora[name] for name in asked.only.split(",")}
+    scorer = SmallSync(asked.weights, device="cpu")
+    found = evaluate(corpora, scorer=scorer, detector=asked.faces, cache=cache_dir())
+    sys.stdout.write(f"{scorer.name}@{scorer.digest}, faces: {asked.faces}\n\n{found.table()}\n")
+
+
+def _corpora(split: str) -> Iterator[tuple[str, list[Clip]]]:
+    for name in ("synth-zh", "synth-en"):
+        yield f"{name} {split}", read_manifest(synth.build(name, split))
+    root = os.environ.get("GRID_ROOT")
+    if root:
+        clips = import_grid(Path(root)).clips
+        for part in ("val",) if split == "val" else ("test_seen", "test_unseen"):
+            yield f"GRID {part}", [clip for clip in clips if clip.split == part]
+
+
+def _folder(asked: str) -> tuple[str, list[Clip]]:
+    name, _, folder = asked.partition("=")
+    files = sorted(path for path in Path(folder).iterdir() if path.suffix in VIDEOS)
+    return name, [Clip(id=path.stem, video=path, speaker=path.stem) for path in files]
+
+
+if __name__ == "__main__":
+    main()
