@@ -94,13 +94,12 @@ class SoundNetwork(nn.Module):
 
 
 class SyncNetwork(nn.Module):
-    """Both networks and the scale of the cosines in the matching loss (training only)."""
+    """Both networks."""
 
     def __init__(self) -> None:
         super().__init__()
         self.picture = PictureNetwork()
         self.sound = SoundNetwork()
-        self.log_scale = nn.Parameter(torch.tensor(10.0).log())
 
 
 def standardised_windows(frames: Tensor, starts: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ class SmallSync:
 def seen(network: SyncNetwork, mouths: NDArray[np.uint8], count: int) -> core.Embeddings:
     """Picture windows of (T, 56, 64, 3) RGB mouths, network in eval mode, (count, 257)."""
     frames = torch.from_numpy(mouths)
-    device = network.log_scale.device
+    device = next(network.parameters()).device
     with torch.inference_mode():
         parts = [
             network.picture(standardised_windows(frames, starts).to(device)).cpu()
@@ -86,5 +86,6 @@ def seen(network: SyncNetwork, mouths: NDArray[np.uint8], count: int) -> core.Em
 def heard(network: SyncNetwork, sound: Sound, count: int) -> core.Embeddings:
     """Sound windows of a clip embedded by a network in eval mode, (count, 257)."""
     windows = sound_windows(standardised_cepstra(mfcc(sound)), np.arange(count))
+    device = next(network.parameters()).device
     with torch.inference_mode():
-        return with_constant(network.sound(windows.to(network.log_scale.device)).cpu())
+        return with_constant(network.sound(windows.to(device)).cpu())

@@ -46,10 +46,11 @@ class Settings(pydantic.BaseModel):
     still: int = pydantic.Field(default=2, ge=1)  # windows of a frozen face, a clip
     learning_rate: float = pydantic.Field(default=2e-3, gt=0)
     weight_decay: float = pydantic.Field(default=0.02, ge=0)
-    balance: float = pydantic.Field(default=0.7, ge=0, le=1)
+    balance: float = pydantic.Field(default=0.85, ge=0, le=1)
+    scale: float = pydantic.Field(default=10.0, gt=0)  # of the cosines in the matching loss
     rank_weight: float = pydantic.Field(default=1.0, ge=0)
     rank_margin: float = pydantic.Field(default=0.15, ge=0)
-    still_weight: float = pydantic.Field(default=2.0, ge=0)
+    still_weight: float = pydantic.Field(default=3.0, ge=0)
     average: float = pydantic.Field(default=0.998, ge=0, lt=1)  # of the weights that are kept
     report_every: int = pydantic.Field(default=20, ge=1)
     save_every: int = pydantic.Field(default=400, ge=1)
@@ -97,10 +98,11 @@ class Learner:
         with torch.autocast("cpu", torch.bfloat16):
             picture = self.network.picture(windows)  # (C W + D W + C S, 256)
             sound = self.network.sound(batch.sound)  # (C W, 256)
-        scale = self.network.log_scale.exp().clamp(max=30.0)
-        losses = matching_losses(picture, sound, batch, scale=scale, margin=settings.rank_margin)
+        losses = matching_losses(
+            picture, sound, batch, scale=settings.scale, margin=settings.rank_margin
+        )
         loss = losses["match"] + settings.rank_weight * losses["rank"]
-        loss = loss + settings.still_weight * losses["still"]
+        loss = loss + settings.still_weight * (losses["still"] + losses["level"])
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -138,15 +140,16 @@ class Learner:
 
 
 def matching_losses(
-    picture: Tensor, sound: Tensor, batch: Batch, *, scale: Tensor, margin: float
+    picture: Tensor, sound: Tensor, batch: Batch, *, scale: float, margin: float
 ) -> dict[str, Tensor]:
-    """The three terms.
+    """The four terms, and a figure to look at.
 
     match: cross-entropy of each window over the sounds of its clip and back; windows one frame
     apart are neither right nor wrong. rank: a spoilt mouth must lie below its clean twin by the
     margin times the severity, both in similarity to its sound and in how far that stands out.
-    still: the mean square of a frozen mouth's similarity to any sound. right: the share of windows
-    whose sound came first.
+    still: the mean square of a frozen mouth's similarity to any sound. level: the square of the
+    mean similarity of windows and sounds that do not belong together, so that a clip's distances do
+    not drift beyond those of the zero padding. right: the share of windows whose sound came first.
     """
     count, windows = batch.places.shape
     spoilt = len(batch.severity)
@@ -165,8 +168,10 @@ def matching_losses(
         damaged.view(spoilt, windows, -1) @ sounds[:spoilt].transpose(1, 2)
     )
     need = margin * batch.severity
-    rank = functional.relu(dirty - clean + need).mean()
-    rank = rank + functional.relu(dirty_lead - clean_lead + need).mean()
+    # Nothing has to fall below 0, where unrelated windows lie.
+    rank = functional.relu(dirty - functional.relu(clean - need)).mean()
+    rank = rank + functional.relu(dirty_lead - functional.relu(clean_lead - need)).mean()
+    level = torch.cat([own - lead for own, lead in (_own_and_lead(cosines), (dirty, dirty_lead))])
 
     frozen = still.view(count, -1, still.shape[1]) @ sounds.transpose(1, 2)  # (C, S, W)
     right = (logits.argmax(dim=1) == target).float().mean()
@@ -174,14 +179,17 @@ def matching_losses(
         "match": 0.5 * match,
         "rank": rank,
         "still": frozen.square().mean(),
+        "level": level.square().mean(),
         "right": right.detach(),
     }
 
 
 def _own_and_lead(cosines: Tensor) -> tuple[Tensor, Tensor]:
     """Means over windows, (C,): similarity to the own sound, and its lead over the others'."""
+    windows = cosines.shape[1]
     own = cosines.diagonal(dim1=1, dim2=2).mean(dim=1)
-    return own, own - cosines.mean(dim=(1, 2))
+    others = (cosines.sum(dim=(1, 2)) - windows * own) / (windows * (windows - 1))
+    return own, own - others
 
 
 def scores(network: SyncNetwork, clip: StoredClip) -> tuple[core.Embeddings, core.Embeddings]:
