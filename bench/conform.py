@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import BenchError
+from bench.keys import file_sha256
 from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Clip, Frame, Generation, Job, Sound
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _as_it_is(clip: Clip) -> Conformed | None:
     sound = media.read_sound(clip.video)
     if sound is not None and len(sound) != SAMPLES_PER_FRAME * frames:
         return None
-    return Conformed(clip.video, _sha256(clip.video), frames, (), sound is not None)
+    return Conformed(clip.video, file_sha256(clip.video), frames, (), sound is not None)
 
 
 def _has_form(found: Probe) -> bool:
@@ -201,7 +202,7 @@ def _encoded(clip: Clip, target: Path) -> Conformed:
                 f"-> {SAMPLE_RATE} Hz, 1 channel"
             )
         notes += _length_notes(sound, frames)
-    return Conformed(target, _sha256(target), frames, tuple(notes), sound is not None)
+    return Conformed(target, file_sha256(target), frames, tuple(notes), sound is not None)
 
 
 def _even(pictures: Iterable[Frame], clip: Clip, notes: list[str]) -> Iterator[Frame]:
@@ -319,11 +320,3 @@ def _checked_frames(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
         yield frame
     if count != job.frames:
         raise BenchError(f"the method returned {count} frames; {job.frames} were wanted")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

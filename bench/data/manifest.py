@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.keys import file_sha256
 from bench.paths import cache_dir
 from bench.types import Box, Clip
 
@@ -50,8 +51,8 @@ class Imported:
 def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
     """The clips of a manifest in its order, with absolute paths; only those of `split` if given.
 
-    Files are not opened, and `sha256` is taken as it stands: `bench doctor` verifies it. A file that
-    is not there costs its own clip's cells in a run, not the run.
+    Files are not opened, and `sha256` is taken as it stands: `bench doctor` verifies it. A file
+    that is not there costs its own clip's cells in a run, not the run.
     Raises BenchError with all problems of the file at once, as `file:line: column: problem`.
     """
     rows = _Rows(path)
@@ -143,8 +144,7 @@ def file_digest(path: Path) -> str:
             known = note.read_text(encoding="ascii").strip()
             if _DIGEST.fullmatch(known):
                 return known
-        with path.open("rb") as file:
-            digest = _stream_digest(file)
+        digest = file_sha256(path)
         after = path.stat()
     except OSError as error:
         raise BenchError(f"{path}: cannot be read: {error.strerror or error}.") from error
@@ -370,13 +370,6 @@ def _relative(file: Path, root: Path, *, manifest: Path) -> str:
         f"{manifest}: {file} is not under the root {root}. "
         "Give the folder that holds all files as root."
     )
-
-
-def _stream_digest(file: io.BufferedReader) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _write_whole(path: Path, text: str) -> None:
