@@ -221,7 +221,7 @@ def waveform(title: str, about: str, x_title: str, peaks: Sequence[int], seconds
     """The sound's envelope over time; `peaks` are magnitudes, 0..255, of equal stretches."""
     if not peaks or seconds <= 0:
         return Markup("")
-    left, right, middle, height = 46, WIDTH - 10, 40, 100
+    left, right, middle, height = 46, WIDTH - 10, 40, 114
     across = Scale(0.0, seconds, left, right)
     step = seconds / len(peaks)
     tall = [max(0.5, 34.0 * peak / 255.0) for peak in peaks]
