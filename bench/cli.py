@@ -112,7 +112,11 @@ def run(
                 plan, store, missing, device=_device(device), workers=workers, notify=notify
             )
         index = reports.build([folder], folder / "report", lang=lang)
-    terminal.show_summary(summary, reports.terminal_rows([folder]), index, folder)
+    rows, notes = (
+        reports.terminal_rows([folder], lang=lang),
+        reports.terminal_notes([folder], lang=lang),
+    )
+    terminal.show_summary(summary, rows, notes, index, folder)
     sys.exit(summary.exit_code)
 
 

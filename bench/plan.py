@@ -141,7 +141,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     problems: list[str] = []
     for index, entry in enumerate(config.data):
         try:
-            dataset = open_source(entry, entry.split, folder, progress=progress)
+            dataset = open_source(entry, entry.split, folder, clips=entry.limit, progress=progress)
             clips = [_with_digest(clip) for clip in dataset.clips[: entry.limit]]
             pairs = None
             if entry.pairs is not None:

@@ -96,10 +96,16 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
 
 
 def show_summary(
-    summary: Summary, rows: Sequence[Sequence[str]], index: Path, folder: Path
+    summary: Summary,
+    rows: Sequence[Sequence[str]],
+    notes: Sequence[str],
+    index: Path,
+    folder: Path,
 ) -> None:
-    """The table at the end of a run, and where to look next."""
+    """The table at the end of a run, what to know before reading it, and where to look next."""
     out = console()
+    for note in notes:
+        out.print(f"[yellow]{escape(note)}[/]")
     if rows:
         table = Table(*[escape(cell) for cell in rows[0]], box=None, header_style="bold")
         for row in rows[1:]:
