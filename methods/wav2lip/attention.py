@@ -1,0 +1,62 @@
+"""Channel and spatial attention, in that order.
+
+Source: doi 10.11896/jsjkx.241200067, section 3.1.2, eq. 4-9. Left open there and chosen here, as in
+the literature on both: channels are squeezed 16 times (to two at least, so that small networks keep
+a choice) and the spatial kernel is 7 by 7. Unlike CBAM's, the channel attention pools by the mean
+alone, as eq. 4 says.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from methods.wav2lip.variants import AttentionKind
+
+REDUCTION = 16
+KERNEL = 7
+
+
+class ChannelAttention(nn.Module):
+    """Scales each channel by a weight in (0, 1) that depends on the means of all channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        squeezed = max(2, channels // REDUCTION)
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        mean = x.mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1), eq. 4
+        weight = torch.sigmoid(self.expand(torch.relu(self.squeeze(mean))))  # eq. 5
+        return x * weight
+
+
+class SpatialAttention(nn.Module):
+    """Scales each place by a weight in (0, 1) from the maximum and the mean over its channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weigh = nn.Conv2d(2, 1, KERNEL, padding=KERNEL // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        largest, mean = x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)  # eq. 6, 7
+        weight = torch.sigmoid(self.weigh(torch.cat([largest, mean], dim=1)))  # eq. 8, 9
+        return x * weight
+
+
+class Attention(nn.Module):
+    """Channel attention, spatial attention, one after the other, or nothing at all."""
+
+    def __init__(self, kind: AttentionKind, channels: int) -> None:
+        super().__init__()
+        has_channel, has_spatial = kind in ("channel", "both"), kind in ("spatial", "both")
+        self.channel = ChannelAttention(channels) if has_channel else nn.Identity()
+        self.spatial = SpatialAttention() if has_spatial else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        attended: Tensor = self.spatial(self.channel(x))
+        return attended

@@ -1,0 +1,129 @@
+"""The generator: a face with its lower half hidden, a reference face and speech to the whole face.
+
+Sources: Rudrabha/Wav2Lip, models/wav2lip.py (layers, state-dict names; FIELD.md, 4.7); doi
+10.11896/jsjkx.241200067, section 3.1 (attention on the speech encoder's 256-channel stage and on
+the identity encoder's 32- and 256-channel stages; the audio channel). The paper does not say
+whether the decoder's skip connections see the features before or after attention: after, here,
+for these are the features that the encoder passes on.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods.wav2lip.attention import Attention
+from methods.wav2lip.audio import LIMIT, AudioKind
+from methods.wav2lip.layers import Conv, ConvTranspose, audio_encoder, residuals, scaled
+from methods.wav2lip.variants import AttentionKind
+
+SIZE = 96  # pixels, height and width of a face
+ATTENDED_AUDIO = 10  # the layer that ends the speech encoder's 256-channel stage
+ATTENDED_FACE = ("1", "4")  # the identity encoder's blocks of 32 and of 256 channels
+
+
+class Generator(nn.Module):
+    """Wav2Lip's generator; with all defaults it is the published one, name by name.
+
+    audio: what it hears. attention: at the paper's three places. width: scales all channels but
+    those of input and output. audio_channel: the picture of the audio features, resized to the
+    face's size and divided by 4, is one more input channel of the identity encoder.
+    """
+
+    def __init__(
+        self,
+        *,
+        audio: AudioKind = "mel",
+        attention: AttentionKind = "none",
+        width: float = 1.0,
+        audio_channel: bool = False,
+    ) -> None:
+        super().__init__()
+        c16, c32, c64, c128 = (scaled(c, width) for c in (16, 32, 64, 128))
+        c256, c384, c512 = (scaled(c, width) for c in (256, 384, 512))
+        self.audio_channel = audio_channel
+        self.face_encoder_blocks = nn.ModuleList(
+            [
+                nn.Sequential(Conv(6 + audio_channel, c16, kernel=7, padding=3)),
+                nn.Sequential(Conv(c16, c32, stride=2), *residuals(c32, 2)),  # 48
+                nn.Sequential(Conv(c32, c64, stride=2), *residuals(c64, 3)),  # 24
+                nn.Sequential(Conv(c64, c128, stride=2), *residuals(c128, 2)),  # 12
+                nn.Sequential(Conv(c128, c256, stride=2), *residuals(c256, 2)),  # 6
+                nn.Sequential(Conv(c256, c512, stride=2), *residuals(c512, 1)),  # 3
+                nn.Sequential(Conv(c512, c512, padding=0), Conv(c512, c512, kernel=1, padding=0)),
+            ]
+        )
+        self.audio_encoder = audio_encoder(audio, width, residual_256=1)
+        self.face_decoder_blocks = nn.ModuleList(
+            [
+                nn.Sequential(Conv(c512, c512, kernel=1, padding=0)),
+                nn.Sequential(
+                    ConvTranspose(2 * c512, c512, stride=1, padding=0), *residuals(c512, 1)
+                ),  # 3
+                _doubling(2 * c512, c512),  # 6
+                _doubling(c512 + c256, c384),  # 12
+                _doubling(c384 + c128, c256),  # 24
+                _doubling(c256 + c64, c128),  # 48
+                _doubling(c128 + c32, c64),  # 96
+            ]
+        )
+        self.output_block = nn.Sequential(Conv(c64 + c16, c32), nn.Conv2d(c32, 3, 1), nn.Sigmoid())
+        # Modules without tensors where there is no attention: the published names stay alone.
+        self.audio_attention = Attention(attention, c256)
+        self.face_attention = nn.ModuleDict(
+            {
+                block: Attention(attention, channels)
+                for block, channels in zip(ATTENDED_FACE, (c32, c256), strict=True)
+            }
+        )
+
+    def forward(self, audio: Tensor, faces: Tensor) -> Tensor:
+        """Faces with the mouth that speaks, in [0, 1]: (B, 3, 96, 96), or (B, 3, T, 96, 96).
+
+        audio: (B, 1, D, 16), or (B, T, 1, D, 16). faces: (B, 6, 96, 96), or (B, 6, T, 96, 96), in
+        [0, 1]: the target with its lower half zeroed, then the reference. The official weights want
+        BGR and give BGR. T frames of a clip go through as so many pictures.
+        """
+        if faces.dim() == 4:
+            return self._generate(audio, faces)
+        frames = faces.shape[2]
+        # Time before batch, as in the reference.
+        together = self._generate(
+            audio.transpose(0, 1).flatten(0, 1), faces.permute(2, 0, 1, 3, 4).flatten(0, 1)
+        )  # (T * B, 3, 96, 96)
+        return together.unflatten(0, (frames, -1)).permute(1, 2, 0, 3, 4)
+
+    def _generate(self, audio: Tensor, faces: Tensor) -> Tensor:
+        if self.audio_channel:
+            picture = functional.interpolate(audio / LIMIT, (SIZE, SIZE), mode="bilinear")
+            faces = torch.cat([faces, picture], dim=1)  # (B, 7, 96, 96)
+        seen = self._see(faces)
+        x = self._hear(audio)  # (B, C, 1, 1)
+        for block, skipped in zip(self.face_decoder_blocks, reversed(seen), strict=True):
+            x = torch.cat([block(x), skipped], dim=1)
+        face: Tensor = self.output_block(x)
+        return face
+
+    def _see(self, faces: Tensor) -> list[Tensor]:
+        """What each block of the identity encoder passes on, the largest picture first."""
+        seen: list[Tensor] = []
+        for index, block in enumerate(self.face_encoder_blocks):
+            faces = block(faces)
+            if str(index) in self.face_attention:
+                faces = self.face_attention[str(index)](faces)
+            seen.append(faces)
+        return seen
+
+    def _hear(self, audio: Tensor) -> Tensor:
+        for index, layer in enumerate(self.audio_encoder):
+            audio = layer(audio)
+            if index == ATTENDED_AUDIO:
+                audio = self.audio_attention(audio)
+        return audio
+
+
+def _doubling(inputs: int, outputs: int) -> nn.Sequential:
+    """A block of the decoder that doubles height and width."""
+    up = ConvTranspose(inputs, outputs, stride=2, padding=1)
+    return nn.Sequential(up, *residuals(outputs, 2))

@@ -1,0 +1,86 @@
+"""The layers that generator and sync expert share, under Wav2Lip's published names.
+
+Source: Rudrabha/Wav2Lip, models/conv.py, wav2lip.py, syncnet.py (layer tables: FIELD.md, 4.7).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods.wav2lip.audio import HEIGHTS, AudioKind
+
+Stride: TypeAlias = int | tuple[int, int]  # rows and columns
+
+
+def scaled(channels: int, width: float) -> int:
+    """That many channels at a width: the nearest multiple of 8, at least 8; all at width 1."""
+    return max(8, 8 * int(channels * width / 8 + 0.5))
+
+
+class Conv(nn.Module):
+    """Convolution, batch normalisation, ReLU; `is_residual` adds the input before the ReLU."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        kernel: Stride = 3,
+        stride: Stride = 1,
+        padding: int = 1,
+        is_residual: bool = False,
+    ) -> None:
+        super().__init__()
+        convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding)
+        self.conv_block = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+        self.is_residual = is_residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, h, w)."""
+        y = self.conv_block(x)
+        return functional.relu(y + x if self.is_residual else y)
+
+
+class ConvTranspose(nn.Module):
+    """Transposed convolution, batch normalisation, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int, padding: int) -> None:
+        super().__init__()
+        convolution = nn.ConvTranspose2d(inputs, outputs, 3, stride, padding, padding)
+        self.conv_block = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, h, w)."""
+        return functional.relu(self.conv_block(x))
+
+
+def residuals(channels: int, count: int) -> list[nn.Module]:
+    """`count` residual layers."""
+    return [Conv(channels, channels, is_residual=True) for _ in range(count)]
+
+
+def audio_encoder(audio: AudioKind, width: float, *, residual_256: int) -> nn.Sequential:
+    """The encoder of (B, 1, D, 16) features to (B, C, 1, 1), C being 512 at width 1.
+
+    residual_256: residual layers of the 256-channel stage, 1 in the generator, 2 in the expert.
+    Three strides of 3 leave 3 rows of 80, 2 of 39, 5 of 119. The published layer that closes the
+    encoder has a 3x3 kernel; here it is as high as the rows left, so that every row is heard and
+    no layer comes or goes: the same names for all, the same shapes for the mel spectrogram.
+    """
+    c32, c64, c128, c256, c512 = (scaled(c, width) for c in (32, 64, 128, 256, 512))
+    rows = -(-HEIGHTS[audio] // 27)
+    return nn.Sequential(
+        Conv(1, c32),
+        *residuals(c32, 2),
+        Conv(c32, c64, stride=(3, 1)),
+        *residuals(c64, 2),
+        Conv(c64, c128, stride=3),
+        *residuals(c128, 2),
+        Conv(c128, c256, stride=(3, 2)),
+        *residuals(c256, residual_256),
+        Conv(c256, c512, kernel=(rows, 3), padding=0),
+        Conv(c512, c512, kernel=1, padding=0),
+    )
