@@ -73,7 +73,9 @@ def _utter(
     base = 1.28 if language == "zh" else 1.0
     rate = int(identity.voice.rate * base * rng.uniform(0.92, 1.08))
     lead, tail = float(rng.uniform(0.08, 0.36)), float(rng.uniform(0.10, 0.36))
-    pause = float(rng.uniform(0.16, 0.34))
+    pause = float(rng.uniform(0.12, 0.26))
+    if len(texts) > 1:  # two phrases are said a little faster, with less silence around them
+        rate, lead, tail = int(rate * 1.12), lead * 0.6, tail * 0.6
 
     def say(text: str, speed: int) -> Spoken:
         return trimmed(synthesiser.speak(text, dialect, identity.voice, rate=speed))

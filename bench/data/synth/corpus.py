@@ -33,7 +33,8 @@ SPEAKERS = {
     "en": {"test": (4, 4), "val": (3, 3), "train": (20, 20)},
 }
 CLIPS = {"test": 24, "val": 12, "train": 240}
-_TWO_PHRASES = 0.35  # share of clips that may hold a second phrase
+_TWO_PHRASES = 0.5  # share of clips that get a second phrase if it fits into the time
+_CANDIDATES = 24  # so many sentences are looked at for a short one
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,12 @@ def orders(language: str, split: str, clips: int) -> list[Order]:
         speaker = who[number % len(who)]
         rng = np.random.default_rng([SEED[language], 51, SPLITS.index(split), number])
         first = texts[number % len(texts)]
-        second = texts[int(rng.integers(len(texts)))]
-        joins = rng.random() < _TWO_PHRASES and second != first and second.topic == first.topic
-        both = (first.text, second.text) if joins else (first.text,)
+        # the second phrase is a short one, else it would not fit
+        others = [texts[int(index)] for index in rng.integers(len(texts), size=_CANDIDATES)]
+        fits = [s for s in others if s.topic == first.topic and s != first]
+        joins = rng.random() < _TWO_PHRASES and fits
+        second = (min(fits, key=lambda s: len(s.text)).text,) if joins else ()
+        both = (first.text, *second)
         name = f"{language}-{'f' if speaker.woman else 'm'}{speaker.number:02d}-{number:04d}"
         seed = (SEED[language], SPLITS.index(split), number)
         made.append(Order(name, language, split, speaker, both, seed))

@@ -124,7 +124,7 @@ _SKIN = {
     ),
 }
 _HAIR = {
-    "zh": ((24, 20, 20), (34, 27, 25), (46, 35, 30), (62, 44, 34), (92, 90, 90)),
+    "zh": ((24, 20, 20), (34, 27, 25), (46, 35, 30), (62, 44, 34)),
     "en": (
         (28, 22, 20),
         (62, 42, 30),
@@ -132,9 +132,9 @@ _HAIR = {
         (150, 108, 64),
         (188, 150, 98),
         (122, 60, 34),
-        (140, 138, 136),
     ),
 }
+_GREY = (118.0, 116.0, 114.0)
 _EYE = {
     "zh": ((52, 33, 22), (66, 42, 26), (40, 26, 20)),
     "en": ((66, 44, 28), (92, 66, 40), (84, 104, 124), (98, 116, 84), (70, 96, 128)),
@@ -198,7 +198,11 @@ def _look(language: str, woman: bool, number: int, rng: np.random.Generator) -> 
     zh = language == "zh"
     skins = _SKIN[language]
     skin = one((skins[number % len(skins)],), 3.0)
-    hair = one(_HAIR[language], 3.0)
+    # dark skin goes with dark hair and eyes; some are grey, at whatever age
+    is_dark = np.mean(skin) < 150.0
+    hairs = _HAIR[language][:2] if is_dark else _HAIR[language]
+    hair = one((_GREY,) if rng.random() < 0.1 else hairs, 3.0)
+    eyes = _EYE[language][:1] if is_dark else _EYE[language]
     darkness = 1.0 - np.mean(skin) / 255.0
     lip = one(_LIP_WOMEN if woman else _LIP_MEN)
     # lips follow the skin's darkness, else a dark face gets painted lips
@@ -223,7 +227,7 @@ def _look(language: str, woman: bool, number: int, rng: np.random.Generator) -> 
         brow_height=near(-0.285, 0.06),
         brow_thickness=near(0.042 if woman else 0.062, 0.16),
         brow_arch=float(rng.uniform(0.02, 0.07) + 0.015 * woman),
-        eye=one(_EYE[language], 4.0),
+        eye=one(eyes, 4.0),
         eye_distance=near(0.445, 0.03),
         eye_width=near(0.205 if zh else 0.21, 0.05),
         eye_opening=near((0.082 if zh else 0.093) + 0.010 * woman, 0.09),

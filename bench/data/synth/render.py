@@ -160,7 +160,7 @@ class _Film:
         self.rng = rng
         self.balance: Array = np.array([1.0 + 0.04 * warmth, 1.0, 1.0 - 0.05 * warmth], np.float32)
         self.saturation = saturation
-        self.gain = float(rng.uniform(0.9, 1.08))
+        self.gain = float(rng.uniform(0.86, 1.02))
         grain = rng.standard_normal((4, FRAME + 32, FRAME + 32)).astype(np.float32)
         colour = rng.standard_normal((FRAME + 32, FRAME + 32, 3)).astype(np.float32)
         self.grain = np.stack([cv2.GaussianBlur(one, (0, 0), 0.6) * 1.6 for one in grain]) * noise
