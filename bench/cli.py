@@ -113,7 +113,7 @@ def run(
             )
         index = reports.build([folder], folder / "report", lang=lang)
     rows, notes = (
-        reports.terminal_rows([folder], lang=lang),
+        reports.terminal_tables([folder], lang=lang),
         reports.terminal_notes([folder], lang=lang),
     )
     terminal.show_summary(summary, rows, notes, index, folder)

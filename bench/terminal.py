@@ -97,7 +97,7 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
 
 def show_summary(
     summary: Summary,
-    rows: Sequence[Sequence[str]],
+    tables: Mapping[str, Sequence[Sequence[str]]],
     notes: Sequence[str],
     index: Path,
     folder: Path,
@@ -106,10 +106,10 @@ def show_summary(
     out = console()
     for note in notes:
         out.print(f"[yellow]{escape(note)}[/]")
-    if rows:
-        table = Table(*[escape(cell) for cell in rows[0]], box=None, header_style="bold")
+    for name, rows in tables.items():
+        table = Table(*map(escape, rows[0]), box=None, header_style="bold", title=escape(name))
         for row in rows[1:]:
-            table.add_row(*[escape(cell) for cell in row])
+            table.add_row(*map(escape, row))
         out.print(table)
     counted = [f"{summary.ok} ok", f"{summary.undefined} undefined by definition"]
     counted += [f"[red]{summary.failed} failed[/]"] if summary.failed else ["0 failed"]

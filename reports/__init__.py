@@ -13,11 +13,11 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en") -> Path:
     return report.build(runs, out, lang=lang)
 
 
-def terminal_rows(runs: Sequence[Path], *, lang: str = "en") -> list[tuple[str, ...]]:
-    """The first table of these runs as text, its header first, for the end of `bench run`."""
+def terminal_tables(runs: Sequence[Path], *, lang: str = "en") -> dict[str, list[tuple[str, ...]]]:
+    """The first table of these runs, by data set, header first, for the end of `bench run`."""
     from reports import report
 
-    return report.terminal_rows(runs, lang=lang)
+    return report.terminal_tables(runs, lang=lang)
 
 
 def terminal_notes(runs: Sequence[Path], *, lang: str = "en") -> list[str]:

@@ -66,29 +66,25 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = ST
     return out / "index.html"
 
 
-def terminal_rows(runs: Sequence[Path], *, lang: str = "en") -> list[tuple[str, ...]]:
-    """The first table of these runs as text, its header first, for the end of `bench run`."""
+def terminal_tables(runs: Sequence[Path], *, lang: str = "en") -> dict[str, list[tuple[str, ...]]]:
+    """The first table of these runs as text: by data set its rows, header first."""
     words = read_words(lang)
     results = join(runs)
     table = build_table(results, results.tables[0])
-    header = [words("method")]
+    tables: dict[str, list[tuple[str, ...]]] = {}
     for block in table.blocks:
-        prefix = f"{block.dataset.name} " if len(table.blocks) > 1 else ""
-        shown = [one for one in block.columns if not one.is_evidence]
-        header += [prefix + sheets.heading(one.column) for one in shown]
-        header += [prefix + words("scored"), prefix + words("failed")]
-    rows = [tuple(header)]
-    for row in table.rows:
-        cells = [row.label]
-        for block in table.blocks:
-            entries = [c.standing.entries[row.label] for c in block.columns if not c.is_evidence]
+        columns = [one for one in block.columns if not one.is_evidence]
+        header = [words("method"), *(sheets.heading(one.column) for one in columns)]
+        rows = [(*header, words("scored"), words("failed"))]
+        for row in table.rows:
+            entries = [one.standing.entries[row.label] for one in columns]
             found = [sheets.cell(entry, words) for entry in entries]
-            cells += [f"{one.text}{one.sign}" for one in found]
             failed, planned = block.failures.get(row.label, (0, 0))
             scored = max((entry.n_scored for entry in entries), default=0)
-            cells += [f"{scored}/{planned}", str(failed)]
-        rows.append(tuple(cells))
-    return rows
+            cells = [f"{one.text}{one.sign}" for one in found]
+            rows.append((row.label, *cells, f"{scored}/{planned}", str(failed)))
+        tables[block.dataset.name] = rows
+    return tables
 
 
 def terminal_notes(runs: Sequence[Path], *, lang: str = "en") -> list[str]:

@@ -665,9 +665,9 @@ def test_doctor_marks_and_missing_faces_are_counted(tmp_path: Path) -> None:
     assert "share of frames" in page
 
 
-def test_terminal_rows_are_the_first_table(tmp_path: Path) -> None:
+def test_terminal_tables_are_the_first_table(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(failing=[("wav2lip", "s00_000")]))
-    header, *rows = reports.terminal_rows([run])
+    ((_, (header, *rows)),) = reports.terminal_tables([run]).items()
     assert header == ("Method", "LSE-D ↓", "LSE-C ↑", "SSIM ↑", "PSNR ↑", "scored", "failed")
     by_name = {row[0]: row for row in rows}
     assert by_name["truth"][4] == "N. A."
