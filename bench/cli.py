@@ -95,14 +95,12 @@ def run(
     """
     import reports
     from bench import runner, terminal
-    from bench.plan import find_missing
+    from bench.plan import find_missing, make_plan
     from bench.store import Store
 
     _quiet_libraries()
     loaded, folder = _loaded(config, output)
     with terminal.progress("making the embedded corpus") as corpus:
-        from bench.plan import make_plan
-
         plan = make_plan(loaded, progress=corpus)
     with Store(folder) as store:
         missing = find_missing(plan, store, retry=retry)
@@ -111,12 +109,14 @@ def run(
             summary = runner.run(
                 plan, store, missing, device=_device(device), workers=workers, notify=notify
             )
-        index = reports.build([folder], folder / "report", lang=lang)
-    rows, notes = (
-        reports.terminal_tables([folder], lang=lang),
-        reports.terminal_notes([folder], lang=lang),
+        target = folder / "report"
+        if not reports.is_current(folder, target, lang=lang):
+            reports.build([folder], target, lang=lang)
+    tables = reports.terminal_tables([folder], lang=lang)
+    notes = reports.terminal_notes([folder], lang=lang)
+    terminal.show_summary(
+        summary, tables, notes, target / "index.html", folder, worked=bool(missing.tasks)
     )
-    terminal.show_summary(summary, rows, notes, index, folder)
     sys.exit(summary.exit_code)
 
 

@@ -79,7 +79,8 @@ def run(
             )
         )
 
-    describe({})
+    if missing.tasks:
+        describe({})  # so that the records of a killed run can be read
     for name, record in _cells(plan, store, missing.tasks, device, workers, clock):
         store.append(name, record)
         notify(name, record)

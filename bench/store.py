@@ -51,11 +51,12 @@ def read_records(path: Path) -> Iterator[dict[str, object]]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Writes a JSON file at once or not at all."""
+    """Writes a JSON file at once or not at all, and leaves one alone that holds this already."""
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
     part = path.with_name(path.name + ".part")
-    part.write_text(
-        json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    part.write_text(text, encoding="utf-8")
     part.replace(path)
 
 

@@ -101,6 +101,8 @@ def show_summary(
     notes: Sequence[str],
     index: Path,
     folder: Path,
+    *,
+    worked: bool,
 ) -> None:
     """The table at the end of a run, what to know before reading it, and where to look next."""
     out = console()
@@ -114,8 +116,8 @@ def show_summary(
     counted = [f"{summary.ok} ok", f"{summary.undefined} undefined by definition"]
     counted += [f"[red]{summary.failed} failed[/]"] if summary.failed else ["0 failed"]
     out.print(
-        f"cells: {', '.join(counted)}; {summary.seconds:.1f} s, "
-        f"{100 * summary.overhead:.1f} % of it outside decoding, encoding and computing"
+        f"cells: {', '.join(counted)}; {summary.seconds:.1f} s"
+        + (f", {summary.overhead:.1%} outside decoding, encoding, computing" if worked else "")
     )
     if summary.failed:
         out.print("Reasons stand in the report; --retry tries the failed cells again.")

@@ -13,6 +13,13 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en") -> Path:
     return report.build(runs, out, lang=lang)
 
 
+def is_current(run: Path, out: Path, *, lang: str = "en") -> bool:
+    """Whether the report at `out` is what `build` would write again."""
+    from reports import report
+
+    return report.is_current(run, out, lang=lang)
+
+
 def terminal_tables(runs: Sequence[Path], *, lang: str = "en") -> dict[str, list[tuple[str, ...]]]:
     """The first table of these runs, by data set, header first, for the end of `bench run`."""
     from reports import report

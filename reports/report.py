@@ -66,6 +66,20 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = ST
     return out / "index.html"
 
 
+def is_current(run: Path, out: Path, *, lang: str = "en") -> bool:
+    """Whether the report at `out` is as `build` would write it: same records, code, language."""
+    index = out / "index.html"
+    if not index.is_file():
+        return False
+    with index.open(encoding="utf-8") as page:
+        if f'<html lang="{lang}">' not in page.read(200):
+            return False
+    names = ("manifest.json", "generations.jsonl", "measurements.jsonl")
+    sources = [run / name for name in names] + list(TEMPLATES.parent.rglob("*.*"))
+    written = index.stat().st_mtime_ns
+    return all(path.stat().st_mtime_ns <= written for path in sources if path.is_file())
+
+
 def terminal_tables(runs: Sequence[Path], *, lang: str = "en") -> dict[str, list[tuple[str, ...]]]:
     """The first table of these runs as text: by data set its rows, header first."""
     words = read_words(lang)

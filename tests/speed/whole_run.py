@@ -23,7 +23,7 @@ def measure() -> str:
         folder = Path(name)
         smoke = ["run", "configs/smoke.yaml", "-o", str(folder / "smoke")]
         output, _, _ = _bench(smoke, folder)
-        overhead = re.search(r"([\d.]+) s, ([\d.]+) % of it outside", output)
+        overhead = re.search(r"([\d.]+) s, ([\d.]+)% outside", output)
         assert overhead is not None, output
         lines.append(
             f"smoke run: {overhead[1]} s, {overhead[2]} % outside decoding, encoding and computing "
