@@ -1,8 +1,9 @@
 """Channel and spatial attention, in that order.
 
 Source: doi 10.11896/jsjkx.241200067, section 3.1.2, eq. 4-9. Left open there and chosen here, as in
-the literature on both: channels are squeezed 16 times (to two at least, so that small networks keep
-a choice) and the spatial kernel is 7 by 7. Unlike CBAM's, the channel attention pools by the mean
+the literature on both: channels are squeezed 16 times and the spatial kernel is 7 by 7. Eight
+squeezed channels are the least: of two, as 32 channels would get, both ReLUs are at times dead from
+the start, and then the weights never learn. Unlike CBAM's, the channel attention pools by the mean
 alone, as eq. 4 says.
 """
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from methods.wav2lip.variants import AttentionKind
 
 REDUCTION = 16
+LEAST = 8  # squeezed channels
 KERNEL = 7
 
 
@@ -22,7 +24,7 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        squeezed = max(2, channels // REDUCTION)
+        squeezed = max(LEAST, channels // REDUCTION)
         self.squeeze = nn.Conv2d(channels, squeezed, 1)
         self.expand = nn.Conv2d(squeezed, channels, 1)
 

@@ -84,7 +84,7 @@ def _filters() -> NDArray[np.float64]:
     bins = np.fft.rfftfreq(SPECTRUM, 1.0 / SAMPLE_RATE)  # (401,)
     low, middle, high = (hertz[i : i + MELS, None] for i in range(3))
     triangles = np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle))
-    return np.maximum(triangles, 0.0) * 2.0 / (high - low)
+    return np.asarray(np.maximum(triangles, 0.0) * 2.0 / (high - low))
 
 
 def cepstra(mel: Features) -> Features:

@@ -7,6 +7,7 @@ by `module.` (nn.DataParallel); this project ships safetensors, in half precisio
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,18 @@ from bench.errors import BenchError
 from methods.wav2lip.audio import HEIGHTS
 
 PREFIX = "module."
+# What torch and safetensors raise on a file that is cut off or is something else.
+UNREADABLE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    pickle.UnpicklingError,
+    struct.error,
+)
 # The last layer of the generator's and of the expert's speech encoder: its size tells the width.
 LAST_AUDIO_LAYER = {"generator": 12, "expert": 13}
 
@@ -49,7 +62,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise BenchError(f"{path}: no such file; `bench weights` lists weights and how to get them")
     try:
         found = _unpacked(path)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise BenchError(
             f"{path}: its {path.stat().st_size:,} bytes cannot be read as weights ({reason}). "

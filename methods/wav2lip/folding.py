@@ -27,8 +27,13 @@ def folded(network: Network, *, channels_last: bool = True) -> Network:
         if isinstance(block, nn.Sequential) and isinstance(block[-1], nn.BatchNorm2d):
             convolution, norm = block
             assert isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d)
+            assert isinstance(norm, nn.BatchNorm2d)
             is_transposed = isinstance(convolution, nn.ConvTranspose2d)
             module.conv_block = nn.Sequential(
                 fuse_conv_bn_eval(convolution, norm, transpose=is_transposed)
             )
-    return ready.to(memory_format=torch.channels_last) if channels_last else ready
+    if channels_last:
+        for parameter in ready.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.contiguous(memory_format=torch.channels_last)
+    return ready

@@ -92,7 +92,8 @@ class Generator(nn.Module):
         together = self._generate(
             audio.transpose(0, 1).flatten(0, 1), faces.permute(2, 0, 1, 3, 4).flatten(0, 1)
         )  # (T * B, 3, 96, 96)
-        return together.unflatten(0, (frames, -1)).permute(1, 2, 0, 3, 4)
+        apart = together.reshape(frames, -1, *together.shape[1:])  # (T, B, 3, 96, 96)
+        return apart.permute(1, 2, 0, 3, 4)
 
     def _generate(self, audio: Tensor, faces: Tensor) -> Tensor:
         if self.audio_channel:
