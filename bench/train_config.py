@@ -93,7 +93,7 @@ def train_from(
             "both are needed. Set the variables that the config names, or give other data."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    log = logging.getLogger("bench.train")
+    log = _told(say)
     job = TrainJob(
         tuple(train),
         tuple(val),
@@ -105,3 +105,21 @@ def train_from(
         log,
     )
     return loaded.plugin.train(job)
+
+
+def _told(say: Callable[[str], object]) -> logging.Logger:
+    """The log of a training, which tells its progress to whoever started it."""
+    log = logging.getLogger("bench.train")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [_Teller(say)]
+    return log
+
+
+class _Teller(logging.Handler):
+    def __init__(self, say: Callable[[str], object]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(record.getMessage())

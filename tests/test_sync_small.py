@@ -289,6 +289,7 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
     assert curves[0] == curves[1]
     assert whole.read_bytes() == resumed.read_bytes()
     assert whole.name == WEIGHTS
+    assert whole.stat().st_mode & 0o044 == 0o044  # others may read it
     sync_small.load("cpu", weights=resumed)
 
 

@@ -38,7 +38,7 @@ class Verdict:
     lse_c: float
     mismatched: float
     still: float
-    found_again: float  # share of the moves after which the offset was within one frame
+    found_again: float  # share of the moves of the sound that the offset followed, within a frame
 
     @property
     def figures(self) -> tuple[float, ...]:
@@ -65,7 +65,7 @@ class Evaluation:
     def table(self) -> str:
         """Markdown: one row a corpus, one row a speaker of it."""
         columns = (
-            "clips | n | offset ±1 | found again | above mismatched | above still"
+            "clips | n | offset (median) | within ±1 | found again | above mismatched | above still"
             " | LSE-C truth | mismatched | still | LSE-D"
         )
         lines = [f"| {columns} |", "|---" * len(columns.split(" | ")) + "|"]
@@ -111,7 +111,7 @@ def judge(
         fitted = np.pad(speech[: len(sound)], (0, max(0, len(sound) - len(speech))))
         wrong = core.lse(picture, scorer.hear(fitted, count)).lse_c
     again = [
-        abs(core.lse(picture, scorer.hear(moved(sound, frames), count)).offset + frames) <= 1
+        abs(_offset(picture, scorer.hear(moved(sound, frames), count)) + frames - truth.offset) <= 1
         for frames in MOVES
     ]
     return Verdict(
@@ -148,9 +148,14 @@ def _sound(clip: Clip, cache: Path) -> Sound | None:
     return Video(conform_clip(clip, cache=cache).path).sound()
 
 
+def _offset(picture: core.Embeddings, sound: core.Embeddings) -> int:
+    return core.lse(picture, sound).offset
+
+
 def _row(name: str, verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
-        return f"| {name} | 0 | | | | | | | | |"
+        return f"| {name} | 0 | | | | | | | | | |"
+    median = f"{np.median([v.offset for v in verdicts]):.0f}"
     shares = [f"{v:.1%}" for v in np.nanmean([v.figures[:4] for v in verdicts], axis=0)]
     means = [f"{v:.3f}" for v in np.nanmean([v.figures[4:] for v in verdicts], axis=0)]
-    return f"| {name} | {len(verdicts)} | " + " | ".join([*shares, *means]) + " |"
+    return f"| {name} | {len(verdicts)} | " + " | ".join([median, *shares, *means]) + " |"

@@ -202,12 +202,16 @@ def scores(network: SyncNetwork, clip: StoredClip) -> tuple[core.Embeddings, cor
 
 
 def validation(network: SyncNetwork, clips: Sequence[StoredClip]) -> dict[str, float]:
-    """By data set: offset within a frame, LSE-C, LSE-C above that with the next clip's sound."""
+    """By data set: offset within a frame, LSE-C, LSE-C above that with the next clip's sound.
+
+    A clip that came once for each detector does not count as its own next.
+    """
     network.eval()
     found: dict[str, list[tuple[bool, float, bool]]] = {}
     embedded = [(clip, *scores(network, clip)) for clip in clips]
     for place, (clip, picture, sound) in enumerate(embedded):
-        other = embedded[(place + 1) % len(embedded)][2]
+        following = embedded[place + 1 :] + embedded[:place]
+        other = next((heard for one, _, heard in following if one.id != clip.id), sound)
         length = min(len(picture), len(other))
         truth = core.lse(picture, sound)
         wrong = core.lse(picture[:length], other[:length])
@@ -235,7 +239,7 @@ def train(job: TrainJob) -> Path:
     for split, clips in (("train", job.train), ("val", job.val)):
         ready[split], dropped = make_ready(
             clips,
-            detectors=settings.faces if split == "train" else settings.faces[:1],
+            detectors=settings.faces,
             cache=cache_dir(),
             frames=settings.windows + core.WINDOW if split == "train" else core.WINDOW + 1,
             log=job.log,
@@ -251,7 +255,7 @@ def train(job: TrainJob) -> Path:
         balance=settings.balance,
     )
     learner = Learner(settings, seed=job.seed)
-    if settings.start is not None and not job.resume:
+    if settings.start is not None:  # a checkpoint, where one is resumed, takes its place
         learner.start_from(Path(settings.start))
     loop = training.Loop(
         steps=settings.steps,
@@ -280,6 +284,7 @@ def save_weights(network: SyncNetwork, path: Path) -> Path:
     }
     part = path.with_suffix(".part")
     save_file(halves, part)
+    part.chmod(0o644)  # safetensors makes files that nobody else can read
     part.replace(path)
     return path
 
