@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import pydantic
 
+from bench.errors import BenchError
 from bench.types import CASE_KINDS, CaseKind, Clip, Generation, Job, Output, Sample
 
 Values = Mapping[str, float | Sequence[float]]
@@ -77,6 +78,11 @@ class Plugin(ABC):
 
     def load(self, device: str) -> None:  # noqa: B027 (optional)
         """Reads weights and imports heavy packages; called once before the first use."""
+
+    @classmethod
+    def train_settings(cls) -> type[pydantic.BaseModel]:
+        """What a training config's `settings:` may hold; only for plugins that can be trained."""
+        raise BenchError(f"{cls.name} cannot be trained; `bench list` shows what there is")
 
     @classmethod
     def train(cls, job: TrainJob) -> Path:

@@ -58,6 +58,7 @@ def load_train_config(path: Path) -> LoadedTraining:
     registry = load_registry([path.parent / name for name in config.plugins])
     try:
         plugin = registry.plugin(config.plugin)
+        validated(plugin.train_settings(), dict(config.settings), "settings", problems)
     except BenchError as error:
         problems.append(("plugin", str(error)))
     raise_problems(path, problems, lines)

@@ -139,6 +139,13 @@ class Lse(bench.ClipMetric):
         }
 
     @classmethod
+    def train_settings(cls) -> type[pydantic.BaseModel]:
+        """Settings of the small scorer's training."""
+        from metrics.lse.sync_small.training import Settings
+
+        return Settings
+
+    @classmethod
     def train(cls, job: bench.TrainJob) -> Path:
         """Trains the scorer sync_small and returns its weights file."""
         from metrics.lse.sync_small.training import train
