@@ -303,8 +303,8 @@ class CaseWorker:
             "video_sha256": known.sha256,
             "reference_sha256": known.reference_sha256 if metric.needs_reference else None,
         }
-        seen = sample.reference or sample.video
         measured = self._measured(metric, compute)
+        seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.plugin.reads else None
         return {**record, **measured, "faces_missing": missing}
 

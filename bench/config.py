@@ -263,6 +263,7 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
         f"{entry.key}.{output.name}"
         for entry in config.metrics
         for output in registry.metric(entry.name).plugin.outputs
+        if not output.curve
     }
     data = {entry.name for entry in config.data}
     for index, table in enumerate(config.tables):

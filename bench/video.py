@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.errors import BenchError, NoFace
 from bench.types import Frames, Sound, Track
 
 Tracker = Callable[["Video"], Track]
@@ -28,6 +28,7 @@ class Video:
         self._sound: Sound | None = None
         self._has_read_sound = False
         self._track: Track | None = None
+        self._has_no_face = False
 
     @classmethod
     def of(cls, frames: Frames, sound: Sound | None = None, *, track: Track | None = None) -> Video:
@@ -62,12 +63,18 @@ class Video:
         if self._track is None:
             if self._tracker is None:
                 raise BenchError("this video was opened without a face tracker")
-            self._track = self._tracker(self)
+            try:
+                self._track = self._tracker(self)
+            except NoFace:
+                self._has_no_face = True
+                raise
         return self._track
 
     @property
     def missing_faces(self) -> float | None:
         """The share of frames without a face, in [0, 1]; None as long as nobody asked for faces."""
+        if self._has_no_face:
+            return 1.0
         return None if self._track is None else self._track.missing
 
     def _file(self) -> Path:

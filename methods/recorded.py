@@ -39,6 +39,14 @@ class Recorded(bench.Method):
 
     options: Options
 
+    def identity(self) -> dict[str, object]:
+        """The digests of all files of the folder: a new, changed or removed one changes the key."""
+        from bench.data.manifest import file_digest
+
+        folder = self.options.folder.expanduser()
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {"files": {path.relative_to(folder).as_posix(): file_digest(path) for path in files}}
+
     def generate(self, job: bench.Job) -> bench.Generation:
         """The case's file; raises BenchError if it is missing or would lie outside the folder."""
         path = self.path_of(job.case)

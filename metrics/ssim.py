@@ -69,7 +69,7 @@ class _Workspace:
     """Memory for the maps of a tile, kept from frame to frame: fresh pages are not free."""
 
     def __init__(self) -> None:
-        self._memory = np.empty(0, np.float32)
+        self._memory: NDArray[np.float32] = np.empty(0, np.float32)
 
     def maps(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Six maps of a tile's shape, (6, h, w, 3), with anything in them."""
@@ -166,9 +166,9 @@ def _of_tile(truth: Frame, made: Frame, chosen: _Filter, maps: NDArray[np.float3
     return float(sum(cv2.sumElems(upper[edge:-edge, edge:-edge])))
 
 
-def _rounded(middle: Sequence[float]) -> tuple[float, ...]:
-    """Whole numbers, so that taking them off is exact."""
-    return tuple(float(round(value)) for value in middle)
+def _rounded(middle: Sequence[float]) -> NDArray[np.float64]:
+    """Whole numbers, so that taking them off is exact; (4,), one for each channel and a spare."""
+    return np.rint(np.asarray(middle, dtype=np.float64))
 
 
 class Ssim(bench.ClipMetric):

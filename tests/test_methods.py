@@ -166,3 +166,19 @@ def test_recorded_does_not_leave_its_folder(job: bench.Job, tmp_path: Path) -> N
 def test_recorded_refuses_a_pattern_that_cannot_name_a_case(pattern: str, message: str) -> None:
     with pytest.raises(pydantic.ValidationError, match=message):
         Recorded.Options(folder=Path(), pattern=pattern)
+
+
+def test_recorded_notices_a_changed_a_new_and_a_removed_file(tmp_path: Path) -> None:
+    def key() -> object:
+        return Recorded(Recorded.Options(folder=tmp_path / "videos")).identity()
+
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"one")
+    keys = [key()]
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"other")
+    keys.append(key())
+    (tmp_path / "videos" / "b.mp4").write_bytes(b"new")
+    keys.append(key())
+    (tmp_path / "videos" / "b.mp4").unlink()
+    assert keys[0] != keys[1] != keys[2]
+    assert key() == keys[1]
