@@ -59,7 +59,7 @@ def _gaussian_weights() -> NDArray[np.float32]:
     """The 11 weights, whose sum is exactly 1: else a flat region would seem to vary in float32."""
     place = np.arange(GAUSSIAN_SIDE) - GAUSSIAN_SIDE // 2
     exact = np.exp(-0.5 * (place / SIGMA) ** 2)
-    weights = (exact / exact.sum()).astype(np.float32)
+    weights: NDArray[np.float32] = (exact / exact.sum()).astype(np.float32)
     for end in (0, -1):  # the smallest weights have the finest steps
         weights[end] += np.float32((1.0 - weights.sum(dtype=np.float64)) / (2 if end == 0 else 1))
     return weights
