@@ -235,7 +235,7 @@ def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
     plugin = registered.plugin
     pattern = re.compile(rf"\b{re.escape(plugin.name)}\b")
     weights = [
-        f"{state.weight.name} weights ({state.condition})"
+        f"only for {state.weight.needed_by}: weights {state.weight.name} ({state.condition})"
         for state in listing()
         if pattern.search(state.weight.needed_by)
     ]
