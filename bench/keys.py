@@ -28,6 +28,11 @@ def set_digest(digests: Iterable[str]) -> str:
     return digest(sorted(digests))
 
 
+def place_of(identity: str) -> float:
+    """A number in [0, 1) that depends on the name alone, for rules that share out names."""
+    return int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16) / 16**8
+
+
 def seed_of(seed: int, *names: str) -> int:
     """A 63-bit seed for one named part of a run, independent of all other parts."""
     return int(digest([seed, *names])[:16], 16) >> 1

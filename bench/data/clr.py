@@ -10,7 +10,6 @@ same kind.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import unicodedata
 from collections import Counter
@@ -25,6 +24,7 @@ from bench.data.cmlr import import_cmlr
 from bench.data.folder import import_folder
 from bench.data.manifest import Imported, plain_id, write_manifest
 from bench.errors import BenchError
+from bench.keys import place_of
 from bench.types import FPS, SAMPLE_RATE, Clip
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _sights(root: Path) -> Imported:
 
 
 def _split(identity: str) -> str:
-    place = int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16) / 16**8
+    place = place_of(identity)
     for split, share in SPLIT_SHARES:
         if place < share:
             return split

@@ -13,13 +13,13 @@ Assael et al. 2016); a clip of any other speaker goes by the digest of its id: t
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
 from bench.data.manifest import Imported, plain_id
 from bench.data.splits import outside_splits, read_splits
 from bench.errors import BenchError
+from bench.keys import place_of
 from bench.types import Clip
 
 SPLITS = ("train", "val", "test_seen", "test_unseen")
@@ -109,7 +109,7 @@ def _speaker(relative: Path, root: Path) -> str | None:
 def _rule_split(speaker: str, identity: str) -> str:
     if speaker in UNSEEN_SPEAKERS:
         return "test_unseen"
-    place = int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16) / 16**8
+    place = place_of(identity)
     if place < TEST_SEEN_SHARE:
         return "test_seen"
     return "val" if place < TEST_SEEN_SHARE + VAL_SHARE else "train"
