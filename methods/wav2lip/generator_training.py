@@ -69,6 +69,7 @@ class GeneratorSettings(pydantic.BaseModel):
 
     adversarial: float = pydantic.Field(default=0.07, ge=0, lt=1)
     adversarial_from: float = pydantic.Field(default=1.0, ge=0, le=1)
+    judged: int = pydantic.Field(default=WINDOW, ge=1, le=WINDOW)  # frames of a window it sees
     matching: float = pydantic.Field(default=0.0, ge=0)  # of the discriminator's features
     discriminator_width: float = pydantic.Field(default=1.0, gt=0)
     discriminator_rate: float = pydantic.Field(default=1e-4, gt=0)
@@ -217,7 +218,9 @@ class GeneratorLearner:
             figures |= {"sync": sync, "shape": shape}
             loss = loss + sync_weight * sync + settings.shape * shape
         if is_adversarial:
-            fooled, features = self._fooled(made, targets)
+            rows = self._judged(batch)
+            fake, real = made[rows], targets[rows]
+            fooled, features = self._fooled(fake, real)
             figures |= {"fooled": fooled, "features": features}
             loss = loss + adversarial_weight * fooled + settings.matching * features
         self.optimiser.zero_grad()
@@ -225,7 +228,7 @@ class GeneratorLearner:
         nn.utils.clip_grad_norm_(self.generator.parameters(), settings.clip_norm)
         self.optimiser.step()
         if is_adversarial:
-            figures["judged"] = self._train_discriminator(made.detach(), targets)
+            figures["judged"] = self._train_discriminator(fake.detach(), real)
         self._follow(step)
         return {name: float(value.detach()) for name, value in figures.items()}
 
@@ -316,6 +319,12 @@ class GeneratorLearner:
             owners = torch.arange(count).repeat_interleave(WINDOW)
             lower = augmented(lower, owners.to(self.device), random)
         return lower.reshape(count, -1, *lower.shape[2:])
+
+    def _judged(self, batch: TalkingBatch) -> Tensor:
+        """Which of the frames the discriminator sees: some of each window, every single one."""
+        frame = torch.arange(len(batch.owners))
+        is_single = frame >= WINDOW * len(batch.starts)
+        return frame[(frame % WINDOW < self.settings.judged) | is_single].to(self.device)
 
     def _fooled(self, made: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The adversarial loss, and how far the discriminator's features differ from truth's."""
