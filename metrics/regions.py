@@ -32,17 +32,42 @@ def region_pairs(sample: Sample, region: Region) -> Iterator[tuple[Frame, Frame]
     truth, made = _same_shape(sample)
     if region == "frame":
         return zip(truth, made, strict=True)
-    track = face_track(_reference(sample))
+    track = _truth_track(sample, len(truth))
     boxes = whole_boxes(track.boxes if region == "face" else track.mouths, truth.shape[1:3])
-    if len(boxes) != len(truth):
-        raise BenchError(
-            f"case {sample.case.id}: {len(truth)} frames in the truth, {len(boxes)} in its"
-            " face track; clear the cache of face tracks and run again"
-        )
     return (
         (truth[i, top:bottom, left:right], made[i, top:bottom, left:right])
         for i, (left, top, right, bottom) in enumerate(boxes.tolist())
     )
+
+
+def faces_with_mouths(sample: Sample) -> Iterator[tuple[Frame, Frame, NDArray[np.float64]]]:
+    """Pairs of faces of each frame of truth and video, and where in them the mouth is.
+
+    The faces are (h, w, 3) uint8 views; the mouth is x0 y0 x1 y1 in shares of their width and
+    height, clipped to them. Raises as `region_pairs` does.
+    """
+    truth, made = _same_shape(sample)
+    track = _truth_track(sample, len(truth))
+    boxes = whole_boxes(track.boxes, truth.shape[1:3])
+    for i, (left, top, right, bottom) in enumerate(boxes.tolist()):
+        if left >= right or top >= bottom:
+            raise Undefined("the region lies outside the frame")
+        corner, size = np.array([left, top]), np.array([right - left, bottom - top])
+        corners = ((track.mouths[i].reshape(2, 2) - corner) / size).clip(0.0, 1.0)
+        if (corners[0] >= corners[1]).any():
+            raise Undefined("the mouth lies outside the face's box")
+        faces = truth[i, top:bottom, left:right], made[i, top:bottom, left:right]
+        yield *faces, corners.reshape(4).astype(np.float64)
+
+
+def _truth_track(sample: Sample, frames: int) -> Track:
+    track = face_track(_reference(sample))
+    if len(track.boxes) != frames:
+        raise BenchError(
+            f"case {sample.case.id}: {frames} frames in the truth, {len(track.boxes)} in its"
+            " face track; clear the cache of face tracks and run again"
+        )
+    return track
 
 
 def whole_boxes(boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.int64]:

@@ -1,0 +1,76 @@
+"""How sharp the mouth is beside the truth's: blurred mouths win PSNR, this shows them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bench
+from bench.types import Frame
+from metrics.regions import faces_with_mouths
+
+SIDE = 96  # pixels of the face that Wav2Lip and its successors make
+
+
+def laplacian_variance(face: Frame, mouth: NDArray[np.float64]) -> float:
+    """Variance of the Laplacian of the mouth's grey picture, the face being 96 pixels high.
+
+    face: (h, w, 3) uint8 RGB; mouth: x0 y0 x1 y1 as shares of the face's width and height.
+    """
+    import cv2
+
+    small = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    edges = cv2.Laplacian(grey, cv2.CV_32F, ksize=1)
+    left, top = np.floor(mouth[:2] * SIDE).astype(int)
+    right, bottom = np.ceil(mouth[2:] * SIDE).astype(int)
+    return float(edges[top:bottom, left:right].var())
+
+
+class Sharpness(bench.ClipMetric):
+    """The mouth's mean variance of the Laplacian over frames, divided by the truth's.
+
+    Below 1 the mouth is softer than the recording, above 1 it has edges or noise that the recording
+    has not; 1 is as sharp, not as right. The face (the box of the truth's track) is scaled to 96x96
+    in both, so that a large recording does not count as softness of a small network.
+
+    Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; the truth's face track.
+    Output: sharpness, a ratio, at least 0, 1 for the truth itself; no direction is better.
+    Raises: Undefined where there is no face, the mouth lies outside the frame, or the truth's mouth
+        is one flat colour. BenchError where the shapes differ.
+    Source: Pech-Pacheco et al. 2000, doi 10.1109/ICPR.2000.903548 (variance of the Laplacian);
+        the ratio is defined here.
+    """
+
+    name, version = "sharpness", "1"
+    source = "Pech-Pacheco et al. 2000, doi 10.1109/ICPR.2000.903548; the ratio is defined here"
+    reads = frozenset({"video", "faces", "reference"})
+    outputs = (
+        bench.Output(
+            "sharpness", unit="1", better="none", best=1.0, low=0.0, title="mouth sharpness"
+        ),
+    )
+
+    @property
+    def protocol(self) -> str:
+        """Region, detector and size."""
+        return f"sharpness[mouth:{{faces}}; grey; face {SIDE}]"
+
+    def measure(self, sample: bench.Sample) -> dict[str, float]:
+        """The clip's ratio."""
+        truth, made = np.mean(
+            [
+                [laplacian_variance(one, mouth) for one in pair]
+                for *pair, mouth in faces_with_mouths(sample)
+            ],
+            axis=0,
+        )
+        if truth == 0.0:
+            raise bench.Undefined("the truth's mouth is one flat colour: it has no sharpness")
+        return {"sharpness": float(made / truth)}
+
+
+@bench.hookimpl
+def register_metrics() -> list[type[bench.Metric]]:
+    """Registers sharpness."""
+    return [Sharpness]
