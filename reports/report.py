@@ -131,7 +131,7 @@ def _write_tables(
     paired: list[tuple[Table, Pairing]] = []
     said: list[str] = []
     for number, table in enumerate(tables, start=1):
-        pairings = pair(results, table) if table.part.kind == "comparison" else []
+        pairings = pair(results, table)
         paired += [(table, one) for one in pairings]
         published = None if table.part.published is None else read_published(table.part.published)
         view = view_table(
