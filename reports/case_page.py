@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.run_folder import CasePart, Curve
 from bench.types import FPS
 from reports import plots
 from reports.comparison import EVIDENCE
 from reports.pictures import Evidence
-from reports.records import CasePart, Curve
 from reports.results import Cell, Column, Dataset, Made, Results, Row
 from reports.text import fixed
 from reports.words import Words

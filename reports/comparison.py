@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bench.run_folder import TablePart
 from bench.stats import Interval, compare, holm, mean_interval, ranks, share_interval, shared_cases
 from bench.types import CaseKind
-from reports.records import TablePart
 from reports.results import Column, Dataset, Results, Row, Scores
 
 EVIDENCE = ("offset", "lse_d_at_0", "lse_c_at_0")  # what stands beside a synchronisation error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.records import PublishedPart
+from bench.run_folder import PublishedPart
 
 FOLDER = Path(__file__).resolve().parent / "published"
 

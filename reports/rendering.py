@@ -6,10 +6,10 @@ from pathlib import Path
 
 import jinja2
 
+from bench.run_folder import OutputPart
 from reports import sheets
 from reports.comparison import Block, BlockColumn
 from reports.drawing import colour_class
-from reports.records import OutputPart
 from reports.results import Column, Dataset
 from reports.sections.data import stand_in_text
 from reports.sections.leakfree import is_unshown_gain

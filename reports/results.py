@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
-from bench.keys import set_digest
-from bench.types import CaseKind
-from reports.records import (
+from bench.run_folder import (
     CasePart,
     Curve,
     DatasetPart,
@@ -29,6 +27,7 @@ from reports.records import (
     TablePart,
     read_run,
 )
+from bench.types import CaseKind
 
 State = Literal["ok", "undefined", "failed", "missing"]
 Stage = Literal["method", "metric"]
@@ -261,11 +260,10 @@ class Results:
                 for case in source.cases.values()
                 if case.kind == kind
             ]
-            digests = [record.sha256 for record in made if record and record.status == "ok"]
-            wanted = (metric.key, set_digest(digests))
-            for key, record in source.run.measurements.items():
-                if key[:2] == wanted:
-                    return _measured(record)
+            finished = [record for record in made if record and record.status == "ok"]
+            record = source.run.measured_set(metric, finished)
+            if record is not None:
+                return _measured(record)
         return Cell("missing")
 
 
@@ -297,9 +295,7 @@ def _cell(source: Source, method: str, case: CasePart, metric: MetricPart) -> Ce
         return Cell("missing", stage="method")
     if made.status != "ok":
         return Cell("failed", made.reason, "method", made.traceback)
-    reads_reference = "reference" in metric.reads
-    reference = made.reference_sha256 if reads_reference else None
-    record = source.run.measurements.get((metric.key, made.sha256, reference))
+    record = source.run.measured(metric, made)
     return Cell("missing") if record is None else _measured(record)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.run_folder import Run
 from bench.study.scores import Estimate, Opinion, Panel, Scores, read_scores
-from reports.records import Run
 from reports.results import Row
 from reports.words import Words
 

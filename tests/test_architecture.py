@@ -14,8 +14,7 @@ from tests.conftest import ROOT
 PACKAGES = ("bench", "methods", "metrics", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 REPORTS_MAY = {
-    "bench.keys",
-    "bench.store",
+    "bench.run_folder",
     "bench.stats",
     "bench.types",
     "bench.errors",

@@ -6,7 +6,7 @@ Nothing else is read: no registry, no data set.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ import pydantic
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
+from bench.keys import set_digest
 from bench.store import GENERATIONS, MEASUREMENTS, SCHEMA, read_records
 from bench.types import CaseKind
 
@@ -189,10 +190,22 @@ class Run:
     generations: Mapping[tuple[str, str], GenerationRecord]
     measurements: Mapping[tuple[str, str, str | None], MeasurementRecord]
 
+    def measured(self, metric: MetricPart, video: GenerationRecord) -> MeasurementRecord | None:
+        """What the metric said about a finished video; None where it was not asked yet."""
+        reference = video.reference_sha256 if "reference" in metric.reads else None
+        return self.measurements.get((metric.key, video.sha256, reference))
+
+    def measured_set(
+        self, metric: MetricPart, videos: Iterable[GenerationRecord]
+    ) -> MeasurementRecord | None:
+        """What a set metric said about all these finished videos; None where it was not asked."""
+        together = set_digest(video.sha256 for video in videos)
+        return self.measurements.get((metric.key, together, None))
+
 
 def read_run(folder: Path) -> Run:
     """The run in `folder`; raises BenchError that says which file and key is wrong."""
-    manifest = _read_manifest(folder / "manifest.json")
+    manifest = read_run_manifest(folder)
     generations: dict[tuple[str, str], GenerationRecord] = {}
     path = folder / GENERATIONS
     for line in read_records(path):
@@ -208,13 +221,15 @@ def read_run(folder: Path) -> Run:
     return Run(folder, manifest, generations, measurements)
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_run_manifest(folder: Path) -> Manifest:
+    """What was asked of the run in `folder`; raises BenchError as `read_run` does."""
+    path = folder / "manifest.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BenchError(
-            f"{path}: no such file. A report is built from run folders; name the folder that holds "
-            "manifest.json (runs/NAME), or make it with `bench run CONFIG`."
+            f"{path}: no such file. Name a run folder, the one that holds manifest.json "
+            "(runs/NAME), or make it with `bench run CONFIG`."
         ) from None
     except (OSError, ValueError) as error:
         raise BenchError(
