@@ -27,7 +27,6 @@ import itertools
 import json
 import math
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.keys import file_sha256
+from bench.one_move import in_one_move
 from bench.types import (
     FPS,
     SAMPLE_RATE,
@@ -95,10 +95,8 @@ def conform_clip(clip: Clip, *, cache: Path) -> Conformed:
         "notes": made.notes,
         "has_sound": made.has_sound,
     }
-    record.parent.mkdir(parents=True, exist_ok=True)
-    part = record.with_name(f".{uuid.uuid4().hex}.part")
-    part.write_text(json.dumps(line, sort_keys=True, ensure_ascii=False), encoding="utf-8")
-    part.replace(record)
+    with in_one_move(record) as part:
+        part.write_text(json.dumps(line, sort_keys=True, ensure_ascii=False), encoding="utf-8")
     return made
 
 
@@ -119,7 +117,8 @@ def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str,
         if len(sound) == job.frames * SAMPLES_PER_FRAME and _has_pictures(generation.video, job):
             own = media.read_sound(generation.video)
             if own is not None and np.array_equal(own, sound):
-                _copy(generation.video, target)
+                with in_one_move(target) as part:
+                    shutil.copyfile(generation.video, part)
             else:
                 media.replace_sound(generation.video, target, sound)
             return tuple(notes)
@@ -260,16 +259,6 @@ def _has_pictures(path: Path, job: Job) -> bool:
     resampled = media.Resampled(path)
     frames = sum(1 for _ in resampled)
     return frames == job.frames and not resampled.note and not resampled.damage
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        shutil.copyfile(source, part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _file_frames(path: Path, job: Job, fit: Fit, notes: list[str]) -> Iterator[Frame]:

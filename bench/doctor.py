@@ -10,12 +10,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 
 from bench.data.manifest import clip_digest, content_digest
 from bench.errors import BenchError
+from bench.one_move import in_one_move
 from bench.paths import cache_dir
 from bench.types import FPS, SAMPLE_RATE, Clip, Frame, Sound
 
@@ -178,8 +177,9 @@ def marks_of(clips: Sequence[Clip], *, workers: int = 2) -> dict[str, list[str]]
         with contextlib.suppress(OSError, ValueError):
             return [str(text) for text in json.loads(kept.read_text(encoding="utf-8"))]
         marks = list(examine(dataclasses.replace(clip, box=None)).marks)
-        with contextlib.suppress(OSError):  # without a cache it is slower, nothing else
-            _keep(kept, json.dumps(marks))
+        # Without a cache it is slower, nothing else.
+        with contextlib.suppress(OSError), in_one_move(kept) as part:
+            part.write_text(json.dumps(marks), encoding="utf-8")
         return marks
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -465,10 +465,3 @@ def _reason(error: BenchError, clip: Clip) -> str:
         if file is not None:
             text = text.removeprefix(f"{file}: ").replace(str(file), file.name)
     return text
-
-
-def _keep(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

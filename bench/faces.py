@@ -11,7 +11,6 @@ are turned move the mouth sideways by up to 0.06 of the box, so its middle is ta
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError, NoFace
+from bench.one_move import in_one_move
 from bench.types import Box, Frame, Frames, Track
 from bench.video import Video
 
@@ -260,11 +260,8 @@ def _load(path: Path, name: DetectorName) -> Track | None:
 
 
 def _save(path: Path, track: Track) -> None:
-    """Writes beside the target and renames, so that no reader ever meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+    with in_one_move(path) as part, part.open("wb") as file:  # no reader ever meets half a file
         np.savez(file, boxes=track.boxes, mouths=track.mouths, found=track.found)
-    Path(file.name).replace(path)
 
 
 def _no_face(count: int, name: str) -> NoFace:

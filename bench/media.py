@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,6 +36,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
+from bench.one_move import in_one_move
 from bench.paths import cache_dir
 from bench.types import FPS, SAMPLE_RATE, Frame, Frames, Sound
 
@@ -408,25 +408,22 @@ def write_video(
         raise BenchError(
             f"{path}: sound is {sound.dtype} with shape {sound.shape}; expected int16 (samples,)"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
+    # x264 with its macroblock tree gave other bytes in some runs (small pictures, AVX-512).
+    options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
     try:
-        count = _encode(
-            part,
-            _checked(frames, path),
-            Fraction(fps).limit_denominator(100_000),
-            sound=sound,
-            fit_sound=fit_sound,
-            # x264 with its macroblock tree gave other bytes in some runs (small pictures, AVX-512).
-            options={"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"},
-        )
-        if count == 0:
-            raise BenchError(f"{path}: no frame to write; expected at least one")
-        part.replace(path)
+        with in_one_move(path) as part:
+            count = _encode(
+                part,
+                _checked(frames, path),
+                Fraction(fps).limit_denominator(100_000),
+                sound=sound,
+                fit_sound=fit_sound,
+                options=options,
+            )
+            if count == 0:
+                raise BenchError(f"{path}: no frame to write; expected at least one")
     except av.error.FFmpegError as error:
         raise BenchError(f"{path}: cannot be written as H.264 mp4: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return count
 
 
@@ -436,10 +433,9 @@ def replace_sound(source: Path, target: Path, sound: Sound) -> None:
     sound: (S,) int16 mono at 16 kHz, as long as the pictures. Raises BenchError where `source`
     cannot be read.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with (
+            in_one_move(target) as part,
             _opened(source) as pictures,
             av.open(str(part), "w", format="mp4", options=_MP4) as made,
         ):
@@ -455,11 +451,8 @@ def replace_sound(source: Path, target: Path, sound: Sound) -> None:
                 packet.stream = copied
                 made.mux(packet)
             voice.close()
-        part.replace(target)
     except av.error.FFmpegError as error:
         raise BenchError(f"{source}: its pictures cannot be copied: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def copy_anonymous(source: Path, target: Path) -> None:

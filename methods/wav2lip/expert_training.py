@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from bench import training
 from bench.errors import BenchError
+from bench.one_move import in_one_move
 from bench.processes import ALONE, Processes
 from methods.wav2lip import audio
 from methods.wav2lip.audio import AudioKind
@@ -296,10 +297,8 @@ def trained_expert(
     )
     if processes.is_first:
         made = save_expert(learner, kind, folder / "expert.safetensors")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part")
-        shutil.copyfile(made, part)
-        part.replace(kept)
+        with in_one_move(kept) as part:
+            shutil.copyfile(made, part)
     processes.wait()
     return kept
 
