@@ -325,7 +325,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 
 
 def test_unusable_data_are_an_error_a_user_can_put_right(job: TrainJob) -> None:
-    with pytest.raises(BenchError, match="no clip of train can be used"):
+    with pytest.raises(BenchError, match="0 of 2 clips of train can be used"):
         train(replace(job, settings={**SMALL, "windows": 30, "segment": 48}))
 
 

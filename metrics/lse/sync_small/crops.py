@@ -1,27 +1,19 @@
-"""Makes clips ready for training: the square around the mouth, the sound, its power spectrum.
-
-Kept in the cache under the clip's digest and everything that shaped it, so that a second training
-starts at once and a killed preparation goes on.
-"""
+"""What of a clip the scorer is trained on: the square around the mouth, the sound, its spectrum."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import uuid
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import faces
-from bench.conform import CONFORM_VERSION, conform_clip
-from bench.data.manifest import clip_digest
 from bench.errors import BenchError
+from bench.one_move import in_one_move
+from bench.ready_clips import Detector, Order, all_ready, track_of
 from bench.types import SAMPLES_PER_FRAME, Clip
-from bench.video import Video
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small.augmentation import STORED, log_power
 from metrics.lse.sync_small.batches import StoredClip
@@ -30,36 +22,29 @@ CROPS_VERSION = "1"  # raise it when what is stored changes
 # The stored square in the 224 crop: 128 pixels around the middle of the mouth window.
 TOP, LEFT, SIDE = 60, 48, 128
 
-Detector = Literal["given", "haar", "yunet"]
-
 
 def make_ready(
     clips: Sequence[Clip],
     *,
+    split: str,
     detectors: Sequence[Detector],
     cache: Path,
     frames: int,
     log: logging.Logger,
-) -> tuple[list[StoredClip], list[tuple[str, str]]]:
-    """The clips that can be trained on, once for each detector; (id, reason) of those that cannot.
+) -> list[StoredClip]:
+    """The clips that can be trained on, once for each detector.
 
-    A clip is dropped if it cannot be read, has no sound, is shorter than `frames`, or shows a
-    face in less than 80 % of its frames. "given" is for clips whose manifest has a box.
+    A clip is dropped if it cannot be read, has no sound, is shorter than `frames`, or shows a face
+    in less than 80 % of its frames; the log counts the reasons. Raises BenchError with these counts
+    if fewer than half remain. "given" is for clips whose manifest has a box.
     """
-    ready: list[StoredClip] = []
-    dropped: list[tuple[str, str]] = []
-    for place, clip in enumerate(clips):
-        for detector in detectors:
-            if detector == "given" and clip.box is None:
-                continue
-            try:
-                ready.append(_stored(clip, detector, cache, frames))
-            except BenchError as error:
-                dropped.append((clip.id, f"{detector}: {error}"))
-                log.warning("dropped %s (%s): %s", clip.id, detector, error)
-        if place % 100 == 99:
-            log.info("made ready %d of %d clips", place + 1, len(clips))
-    return ready, dropped
+    orders = [
+        Order(clip, detector, cache)
+        for clip in clips
+        for detector in detectors
+        if detector != "given" or clip.box is not None
+    ]
+    return all_ready(orders, partial(_stored, frames=frames), split=split, log=log)
 
 
 def mouth_square(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -73,38 +58,21 @@ def mouth_square(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return squares
 
 
-def _stored(clip: Clip, detector: Detector, cache: Path, frames: int) -> StoredClip:
-    shaped_by = f"{CONFORM_VERSION}-{faces.FACES_VERSION}-{CROPS_VERSION}-{detector}"
-    box = "" if detector != "given" or clip.box is None else f"-{clip.box}"
-    name = hashlib.sha256(f"{clip_digest(clip)}{box}".encode()).hexdigest()
-    folder = cache / "mouths" / shaped_by / name
+def _stored(order: Order, frames: int) -> StoredClip:
+    folder = order.folder("mouths", version=CROPS_VERSION)
     if not folder.is_dir():
-        _make(clip, detector, cache, folder)
-    dataset, _, speaker = clip.speaker.rpartition("/")
-    stored = StoredClip(clip.id, speaker, dataset or clip.language or "clips", folder)
-    count = min(len(stored.mouths()), len(stored.sound()) // SAMPLES_PER_FRAME)
-    if count < frames:
-        raise BenchError(f"has {count} frames with sound; training takes {frames} in a row")
+        _store(order, folder)
+    stored = StoredClip(order.clip.id, order.speaker, order.dataset, folder)
+    if min(len(stored.mouths()), len(stored.sound()) // SAMPLES_PER_FRAME) < frames:
+        raise BenchError(f"it has fewer than {frames} frames with sound")
     return stored
 
 
-def _make(clip: Clip, detector: Detector, cache: Path, folder: Path) -> None:
-    conformed = conform_clip(clip, cache=cache)
-    tracker = faces.tracker(detector, box=clip.box, cache=cache)
-    video = Video(conformed.path, tracker=tracker, sha256=conformed.sha256)
-    sound = video.sound()
-    if sound is None:
-        raise BenchError("has no sound")
-    track = video.faces()
-    if track.missing > 0.2:
-        raise BenchError(f"shows a face in only {1 - track.missing:.0%} of its frames")
-    part = folder.with_name(f".{uuid.uuid4().hex}.part")
-    part.mkdir(parents=True)
-    np.save(part / "mouths.npy", mouth_square(tracked(video.read(), track)))
-    np.save(part / "sound.npy", sound)
-    np.save(part / "log_power.npy", log_power(sound).astype(np.float16))
-    try:
-        part.rename(folder)  # in one move, so that a killed preparation leaves nothing half made
-    except OSError:
-        if not folder.is_dir():  # else another process was faster
-            raise
+def _store(order: Order, folder: Path) -> None:
+    video, sound = order.opened()
+    mouths = mouth_square(tracked(video.read(), track_of(video)))
+    with in_one_move(folder) as part:  # so that a killed preparation leaves nothing half made
+        part.mkdir()
+        np.save(part / "mouths.npy", mouths)
+        np.save(part / "sound.npy", sound)
+        np.save(part / "log_power.npy", log_power(sound).astype(np.float16))

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import faces
 from bench.conform import conform_clip
 from bench.data.pairs import partner
 from bench.errors import BenchError, Undefined
+from bench.ready_clips import Detector, Order
 from bench.types import SAMPLES_PER_FRAME, Clip, Sound
 from bench.video import Video
 from metrics.lse import core
 from metrics.lse.front_end import tracked
-from metrics.lse.sync_small.crops import Detector
 from metrics.lse.sync_small.scorer import SmallSync
 
 MOVES = (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)  # frames
@@ -135,12 +134,7 @@ def moved(sound: Sound, frames: int) -> Sound:
 
 
 def _crops_and_sound(clip: Clip, detector: Detector, cache: Path) -> tuple[core.Crops, Sound]:
-    conformed = conform_clip(clip, cache=cache)
-    tracker = faces.tracker(detector, box=clip.box, cache=cache)
-    video = Video(conformed.path, tracker=tracker, sha256=conformed.sha256)
-    sound = video.sound()
-    if sound is None:
-        raise BenchError("has no sound")
+    video, sound = Order(clip, detector, cache).opened()
     return tracked(video.read(), video.faces()), sound
 
 

@@ -23,10 +23,11 @@ from bench import training
 from bench.errors import BenchError
 from bench.paths import cache_dir
 from bench.plugins import TrainJob
+from bench.ready_clips import Detector
 from metrics.lse import core
 from metrics.lse.sync_small.augmentation import straight_view
 from metrics.lse.sync_small.batches import Batch, Batches, Shape, StoredClip
-from metrics.lse.sync_small.crops import Detector, make_ready
+from metrics.lse.sync_small.crops import make_ready
 from metrics.lse.sync_small.network import SyncNetwork, standardised_windows
 from metrics.lse.sync_small.scorer import SmallSync, heard, seen
 
@@ -229,7 +230,7 @@ def train(job: TrainJob) -> Path:
     """Trains on the job's clips and writes `sync_small.safetensors` in its folder.
 
     A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError where
-    too few clips can be used.
+    fewer than half of the clips can be used.
     """
     settings = Settings.model_validate(job.settings)  # load_train_config has told of mistakes
     if job.processes.count > 1:
@@ -237,18 +238,20 @@ def train(job: TrainJob) -> Path:
     training.hold_memory()
     torch.set_num_threads(settings.threads)
     cv2.setNumThreads(1)
-    ready = {}
-    for split, clips in (("train", job.train), ("val", job.val)):
-        ready[split], dropped = make_ready(
+    ready = {
+        split: make_ready(
             clips,
+            split=split,
             detectors=settings.faces,
             cache=cache_dir(),
-            frames=settings.windows + core.WINDOW if split == "train" else core.WINDOW + 1,
+            frames=frames,
             log=job.log,
         )
-        job.log.info("%s: %d clips, %d dropped", split, len(ready[split]), len(dropped))
-        if not ready[split]:
-            raise BenchError(f"data: no clip of {split} can be used; the log above says why")
+        for split, clips, frames in (
+            ("train", job.train, settings.windows + core.WINDOW),
+            ("val", job.val, core.WINDOW + 1),
+        )
+    }
     batches = Batches(
         ready["train"],
         settings.shape,
