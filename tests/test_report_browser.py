@@ -197,31 +197,7 @@ def test_text_stands_out_from_its_ground_in_both_schemes(
         {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
     )
     browser.get((report / "index.html").as_uri())
-    ratios = browser.execute_script(
-        """
-        const light = (colour) => {
-          const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((one) => {
-            const part = Number(one) / 255;
-            return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-          });
-          return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
-        };
-        const ground = (element) => {
-          for (let one = element; one; one = one.parentElement) {
-            const colour = getComputedStyle(one).backgroundColor;
-            if (!colour.endsWith(", 0)") && colour !== "transparent") return colour;
-          }
-          return "rgb(255, 255, 255)";
-        };
-        const selector = "p, small, h1, h2, th, td, a, .badge, .mean, li, summary";
-        const shown = [...document.querySelectorAll(selector)].filter((one) => one.innerText);
-        return shown.map((one) => {
-          const pair = [light(getComputedStyle(one).color), light(ground(one))];
-          const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-          return [ratio, one.innerText.slice(0, 30)];
-        });
-        """
-    )
+    ratios = chromium.contrasts(browser, "p, small, h1, h2, th, td, a, .badge, .mean, li, summary")
     assert len(ratios) > 100
     assert [one for one in ratios if one[0] < 4.5] == []
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -25,6 +25,7 @@ pytest.importorskip("uvicorn")
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 ENTER, SPACE = "\ue007", " "
 QUESTIONS = ("sync_accuracy", "visual_quality", "overall_impression")
+TEXTS = "p, h1, h2, a, span, small, legend, dt, dd, li, th, td, code, button, summary, figcaption"
 
 # What the three raters answer, by method and question; the means were worked out by hand.
 RATINGS = {
@@ -344,7 +345,9 @@ def test_pages_fit_and_stand_out_and_every_field_has_a_name(
         ):
             browser.get(link)
             assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-            assert [one for one in contrasts(browser) if one[0] < 4.5] == []
+            ratios = chromium.contrasts(browser, TEXTS)
+            assert len(ratios) > 10
+            assert [one for one in ratios if one[0] < 4.5] == []
             assert nameless(browser) == []
             small = browser.execute_script(
                 "return [...document.querySelectorAll('button, .button, .scale label')]"
@@ -369,39 +372,6 @@ def nameless(browser: Any) -> list[str]:
         return bare.concat(groups.filter((e) => !e.querySelector("legend")).map(String));
         """
     )
-    return found
-
-
-def contrasts(browser: Any) -> list[tuple[float, str]]:
-    """The contrast of every text with its ground (WCAG 2), and the text."""
-    found: list[tuple[float, str]] = browser.execute_script(
-        """
-        const light = (colour) => {
-          const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((one) => {
-            const part = Number(one) / 255;
-            return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-          });
-          return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
-        };
-        const ground = (element) => {
-          for (let one = element; one; one = one.parentElement) {
-            const colour = getComputedStyle(one).backgroundColor;
-            if (!colour.endsWith(", 0)") && colour !== "transparent") return colour;
-          }
-          return "rgb(255, 255, 255)";
-        };
-        for (const one of document.querySelectorAll("*")) one.style.transition = "none";
-        const selector = "p, h1, h2, a, span, small, legend, dt, dd, li, th, td, code, button, "
-          + "summary, figcaption";
-        const all = [...document.querySelectorAll(selector)];
-        return all.filter((one) => one.innerText && one.offsetParent).map((one) => {
-          const pair = [light(getComputedStyle(one).color), light(ground(one))];
-          const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-          return [ratio, one.innerText.slice(0, 30)];
-        });
-        """
-    )
-    assert len(found) > 10
     return found
 
 
