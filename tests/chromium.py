@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,21 @@ def started(profile: Path, *, downloads: Path | None = None) -> Any:
         options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+
+
+def until(holds: Callable[[], object], seconds: float = 60.0) -> bool:
+    """Whether `holds` becomes true in that time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def complaints(browser: Any) -> list[str]:
+    """Everything on the console since the last call."""
+    return [entry["message"] for entry in browser.get_log("browser")]
 
 
 def contrasts(browser: Any, selector: str) -> list[tuple[float, str]]:

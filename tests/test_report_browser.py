@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 import reports
 from tests import chromium
+from tests.chromium import complaints, contrasts, until
 from tests.fixtures_run import FRAMES, FakeRun, build_run
 
 pytestmark = pytest.mark.browser
@@ -39,16 +40,6 @@ def case_page(report: Path) -> str:
     return next((report / "cases").glob("CLR-s00-000-????????.html")).as_uri()
 
 
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Whether `holds` becomes true in that time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def videos(browser: Any) -> list[dict[str, Any]]:
     """What every video of the page is doing, taken at one moment."""
     found: list[dict[str, Any]] = browser.execute_script(
@@ -73,11 +64,6 @@ def click(browser: Any, name: str) -> None:
         "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element
     )
     element.click()
-
-
-def complaints(browser: Any) -> list[str]:
-    """Everything on the console since the last call."""
-    return [entry["message"] for entry in browser.get_log("browser")]
 
 
 def test_play_moves_all_videos_together_and_pause_stops_them_on_one_frame(
@@ -197,7 +183,7 @@ def test_text_stands_out_from_its_ground_in_both_schemes(
         {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
     )
     browser.get((report / "index.html").as_uri())
-    ratios = chromium.contrasts(browser, "p, small, h1, h2, th, td, a, .badge, .mean, li, summary")
+    ratios = contrasts(browser, "p, small, h1, h2, th, td, a, .badge, .mean, li, summary")
     assert len(ratios) > 100
     assert [one for one in ratios if one[0] < 4.5] == []
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bench.study.choosing import Wishes
 from bench.study.making import new_study
 from bench.study.scoring import Order, score
 from tests import chromium
+from tests.chromium import complaints, contrasts, until
 from tests.fixtures_run import FakeRun, build_run
 from tests.study_server import Server
 
@@ -75,16 +76,6 @@ def served(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     assert made.exit_code == 0, made.output
     with Server(folder) as server:
         yield server
-
-
-def until(holds: Callable[[], object], seconds: float = 60.0) -> bool:
-    """Whether `holds` becomes true in that time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def find(browser: Any, selector: str) -> Any:
@@ -164,11 +155,6 @@ def gone(browser: Any, codes: list[str]) -> None:
 def progress(browser: Any) -> str:
     shown: str = find(browser, "#count").text
     return shown
-
-
-def complaints(browser: Any) -> list[str]:
-    """Everything on the console since the last call."""
-    return [entry["message"] for entry in browser.get_log("browser")]
 
 
 # ---- the whole way --------------------------------------------------------------------------
@@ -345,7 +331,7 @@ def test_pages_fit_and_stand_out_and_every_field_has_a_name(
         ):
             browser.get(link)
             assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-            ratios = chromium.contrasts(browser, TEXTS)
+            ratios = contrasts(browser, TEXTS)
             assert len(ratios) > 10
             assert [one for one in ratios if one[0] < 4.5] == []
             assert nameless(browser) == []
