@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydantic
 import pytest
 import torch
 from hypothesis import given
@@ -22,11 +23,11 @@ from bench.errors import BenchError
 from bench.ladders import talking_patterns
 from bench.plugins import TrainJob
 from bench.types import Clip
-from methods.wav2lip import losses
+from methods.wav2lip import initialisation, losses
 from methods.wav2lip.batches import MatchingBatches, TalkingBatches, reference_window
-from methods.wav2lip.checkpoints import load_generator
+from methods.wav2lip.checkpoints import load_generator, save_generator
 from methods.wav2lip.clips import StoredClip, make_ready
-from methods.wav2lip.expert import WINDOW
+from methods.wav2lip.expert import WINDOW, Expert
 from methods.wav2lip.expert_training import (
     ExpertLearner,
     ExpertSettings,
@@ -45,7 +46,12 @@ from methods.wav2lip.generator_training import (
     hidden,
     sync_loss,
 )
-from methods.wav2lip.initialisation import start_as_copy
+from methods.wav2lip.initialisation import (
+    PICTURES,
+    imitate,
+    initial_generator,
+    start_as_copy,
+)
 from methods.wav2lip.training import Settings, train
 from methods.wav2lip.validation import Validation
 from methods.wav2lip.variants import VARIANTS
@@ -63,6 +69,7 @@ GENERATOR = {
     "adversarial_from": 0.5,
     "colour": 0.2,
     "pyramid": 1.0,
+    "moved": 10.0,
     "shape": 0.1,
     "matching": 0.1,
     "sync_augmentation": True,
@@ -116,7 +123,7 @@ def _learner(stored: list[StoredClip], **changes: object) -> GeneratorLearner:
     state = learner.expert.state_dict()
     judge = Judge(learner.expert.eval(), 10.0, stored, WAV2LIP, torch.device("cpu"), state)
     settings = GeneratorSettings.model_validate({**GENERATOR, **changes})
-    return GeneratorLearner(settings, WAV2LIP, judge, seed=1, device="cpu")
+    return GeneratorLearner(settings, WAV2LIP, judge, clips=stored, seed=1, device="cpu")
 
 
 # ---- clips ----------------------------------------------------------------------------------
@@ -188,6 +195,18 @@ def test_pixels_count_as_told_and_one_on_average() -> None:
     assert counted[95, 5] == pytest.approx(3 * counted[0, 0])
 
 
+def test_what_is_unlike_the_reference_counts_more() -> None:
+    reference = torch.zeros(2, 3, 96, 96)
+    target = reference.clone()
+    target[0, :, 60:80, 30:60] = 0.5
+    counted = losses.moved_map(target, reference, 10.0)
+    assert counted.shape == (2, 1, 96, 96)
+    assert counted.mean() == pytest.approx(1.0, rel=1e-5)
+    assert counted[0, 0, 70, 45] == pytest.approx(6.0 * float(counted[1, 0, 0, 0]), rel=1e-5)
+    same = losses.moved_map(reference, reference, 10.0)
+    assert torch.equal(same, torch.ones_like(same))
+
+
 def test_the_pyramid_sees_blur_that_sharpness_measures() -> None:
     face = torch.rand(1, 3, 96, 96)
     blurred = torch.nn.functional.avg_pool2d(face, 3, 1, 1)
@@ -242,6 +261,51 @@ def test_a_copying_start_passes_the_reference_through() -> None:
     like = [np.corrcoef(made[n].detach().flatten(), faces[n].flatten())[0, 1] for n in range(8)]
     unlike = np.corrcoef(made[0].detach().flatten(), faces[1].flatten())[0, 1]
     assert min(like) > 0.9 > 0.5 > unlike
+
+
+def _starter(folder: Path, width: float = 0.05) -> tuple[Generator, Path]:
+    torch.manual_seed(3)
+    generator = Generator(width=width).eval()
+    path = folder / "start.safetensors"
+    described = {"variant": WAV2LIP, "width": width, "lead": 1, "seed": 3, "trained_on": "made"}
+    save_generator(generator, path, **described)
+    return load_generator(path, WAV2LIP).network, path
+
+
+def _begun(path: Path, clips: list[StoredClip], hearing: str, width: float = 0.05) -> Generator:
+    expert = Expert(audio="fused", width=width).state_dict()
+    options = {"width": width, "start": path, "hearing": hearing, "expert": expert}
+    return initial_generator(OURS, **options, clips=clips, seed=1)
+
+
+def test_a_start_from_a_file_takes_its_pictures(stored: list[StoredClip], tmp_path: Path) -> None:
+    starter, path = _starter(tmp_path)
+    begun = _begun(path, stored, "expert").state_dict()
+    taken = {name: x for name, x in starter.state_dict().items() if name.startswith(PICTURES)}
+    assert len(taken) > 100
+    assert all(torch.equal(begun[name], x) for name, x in taken.items())
+
+
+@pytest.mark.slow
+def test_a_speech_encoder_learns_to_say_what_the_starts_says(
+    stored: list[StoredClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(initialisation, "IMITATION_CLIPS", 3)
+    torch.set_num_threads(1)
+    starter, path = _starter(tmp_path)
+    generator = _begun(path, stored, "expert")
+    missed = [imitate(generator, starter, stored, "fused", steps=n, seed=1) for n in (3, 40)]
+    assert missed[1] < 0.7 * missed[0]
+
+
+def test_a_start_of_another_width_or_without_ears_is_refused(
+    stored: list[StoredClip], tmp_path: Path
+) -> None:
+    _, path = _starter(tmp_path, width=0.1)
+    with pytest.raises(BenchError, match=r"start\.safetensors: .* at this width"):
+        _begun(path, stored, "expert")
+    with pytest.raises(pydantic.ValidationError, match="needs a start that hears"):
+        GeneratorSettings.model_validate({"start": "copy", "hearing": "start"})
 
 
 # ---- expert and generator -------------------------------------------------------------------

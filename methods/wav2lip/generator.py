@@ -100,7 +100,7 @@ class Generator(nn.Module):
             picture = functional.interpolate(audio / LIMIT, (SIZE, SIZE), mode="bilinear")
             faces = torch.cat([faces, picture], dim=1)  # (B, 7, 96, 96)
         seen = self._see(faces)
-        x = self._hear(audio)  # (B, C, 1, 1)
+        x = self.hear(audio)
         for block, skipped in zip(self.face_decoder_blocks, reversed(seen), strict=True):
             x = torch.cat([block(x), skipped], dim=1)
         face: Tensor = self.output_block(x)
@@ -116,7 +116,8 @@ class Generator(nn.Module):
             seen.append(faces)
         return seen
 
-    def _hear(self, audio: Tensor) -> Tensor:
+    def hear(self, audio: Tensor) -> Tensor:
+        """What the speech encoder says of windows (B, 1, D, 16): (B, C, 1, 1)."""
         for index, layer in enumerate(self.audio_encoder):
             audio = layer(audio)
             if index == ATTENDED_AUDIO:

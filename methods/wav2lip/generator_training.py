@@ -27,7 +27,7 @@ from methods.wav2lip.expert_training import augmented, sound_embeddings
 from methods.wav2lip.faces import SIZE
 from methods.wav2lip.folding import laid_out
 from methods.wav2lip.generator import Generator
-from methods.wav2lip.initialisation import start_as_copy, start_hearing
+from methods.wav2lip.initialisation import Hearing, Start, initial_generator
 from methods.wav2lip.variants import Variant
 
 WARM = 0.05  # the share of a cycle in which the rate rises
@@ -42,8 +42,8 @@ class GeneratorSettings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     width: float = pydantic.Field(default=1.0, gt=0)
-    start: Literal["random", "copy"] = "random"  # copy: the reference passes through at first
-    hearing: Literal["random", "expert"] = "random"  # how the speech encoder starts
+    start: Start = "random"  # copy: the reference passes through at first; or a trained Wav2Lip
+    hearing: Hearing = "random"  # how the speech encoder starts; see `initialisation`
     steps: int = pydantic.Field(default=300_000, ge=1)
     batch: int = pydantic.Field(default=16, ge=1)  # clips, five frames of each
     singles: int = pydantic.Field(default=0, ge=0)  # and further clips, one frame of each
@@ -59,6 +59,7 @@ class GeneratorSettings(pydantic.BaseModel):
 
     lower: float = pydantic.Field(default=1.0, gt=0)  # what a pixel of the lower half counts
     mouth: float = pydantic.Field(default=1.0, gt=0)  # and of the mouth
+    moved: float = pydantic.Field(default=0.0, ge=0)  # and one unlike the reference's, in addition
     pyramid: float = pydantic.Field(default=0.0, ge=0)  # weight of the Laplacian bands
 
     sync: float = pydantic.Field(default=0.03, ge=0, lt=1)
@@ -86,6 +87,8 @@ class GeneratorSettings(pydantic.BaseModel):
             raise ValueError("save_every must be a multiple of report_every")
         if self.sync + self.adversarial >= 1:
             raise ValueError("sync and adversarial leave nothing to the reconstruction (eq. 15)")
+        if self.hearing == "start" and self.start in ("random", "copy"):
+            raise ValueError(f"hearing: start needs a start that hears, found {self.start!r}")
         return self
 
 
@@ -145,25 +148,24 @@ class GeneratorLearner:
         variant: Variant,
         judge: Judge,
         *,
+        clips: Sequence[StoredClip],
         seed: int,
         device: str,
         processes: Processes = ALONE,
     ) -> None:
-        torch.manual_seed(seed)
         self.settings = settings
         self.seed = seed
         self.judge = judge
         self.device = torch.device(device)
-        self.generator = Generator(
-            audio=variant.audio,
-            attention=variant.attention,
-            audio_channel=variant.audio_channel,
+        self.generator = initial_generator(
+            variant,
             width=settings.width,
+            start=settings.start,
+            hearing=settings.hearing,
+            expert=judge.state,
+            clips=clips,
+            seed=seed,
         )
-        if settings.start == "copy":
-            start_as_copy(self.generator)
-        if settings.hearing == "expert":
-            start_hearing(self.generator, judge.state)
         is_normalised = settings.instance_norm
         self.discriminator = Discriminator(
             instance_norm=variant.instance_norm if is_normalised is None else is_normalised,
@@ -202,7 +204,10 @@ class GeneratorLearner:
         with self._autocast():
             heard = batch.heard.to(self.device)
             made = self.run_generator(heard, hidden(targets, references)).float()
-        reconstruction = losses.reconstruction_loss(made, targets, self.counted)
+        counted = self.counted
+        if settings.moved:
+            counted = counted * losses.moved_map(targets, references, settings.moved)
+        reconstruction = losses.reconstruction_loss(made, targets, counted)
         figures = {"l1": reconstruction}
         pixels = reconstruction
         if settings.pyramid:

@@ -28,8 +28,20 @@ def weights_map(lower: float, mouth: float, device: torch.device) -> Tensor:
     return counted / counted.mean()
 
 
+def moved_map(target: Tensor, reference: Tensor, moved: float) -> Tensor:
+    """How much each pixel counts for being unlike the reference's, (B, 1, 96, 96), 1 on average.
+
+    moved: what a difference of the whole range adds to 1. A mouth that is open where the reference
+    shows it shut counts more, so that copying the reference is a worse answer.
+    """
+    change = (target - reference).abs().mean(dim=1, keepdim=True)
+    near = functional.avg_pool2d(change, 5, stride=1, padding=2, count_include_pad=False)
+    counted = 1.0 + moved * near
+    return counted / counted.mean()
+
+
 def reconstruction_loss(made: Tensor, target: Tensor, counted: Tensor) -> Tensor:
-    """Mean absolute difference (eq. 10), pixels counted as `counted` (96, 96) says."""
+    """Mean absolute difference (eq. 10), pixels counted as `counted` (H, W), (B, 1, H, W) says."""
     return ((made - target).abs() * counted).mean()
 
 

@@ -65,7 +65,13 @@ def train(job: TrainJob, variant: Variant) -> Path:
     judge = Judge(expert, scale, ready["train"], variant, device, read_state(expert_file))
     wanted = settings.generator
     learner = GeneratorLearner(
-        wanted, variant, judge, seed=job.seed, device=job.device, processes=job.processes
+        wanted,
+        variant,
+        judge,
+        clips=ready["train"],
+        seed=job.seed,
+        device=job.device,
+        processes=job.processes,
     )
     held_out = Validation.of(
         ready["val"], variant.audio, lead=settings.lead, count=wanted.val_clips, device=device
