@@ -116,10 +116,10 @@ def test_every_bad_cell_of_a_form_is_told_at_once(tmp_path: Path, study: Study) 
     ]
     lines = told(written(tmp_path / "form.csv", rows), FORM, study)
     expected = [
-        "row 1, column Video ffff [Sync accuracy]: 'ffff' is no code of the study's",
+        "row 1, column Video ffff [Sync accuracy]: 'ffff' is no code and no file of the study's",
         f"row 1, column Video {SECOND} [Beauty]: the question 'Beauty' is none of sync_accuracy",
         "row 1, column Your age: is not in the mapping",
-        "row 2, column Timestamp: '31.1.2026' has no plain date",
+        "row 2, column Timestamp: has no plain date, such as '31.1.2026'",
         f"row 2, column Video {FIRST} [Sync accuracy]: '4.5' is no whole number from 1 to 5.",
         f"row 2, column Video {FIRST} [Visual quality]: 'good' is no whole number from 1 to 5. If",
         f"row 2, column Video {HIDDEN} [Sync accuracy]: is empty",
@@ -449,5 +449,88 @@ def test_the_command_writes_answers_that_can_be_scored(tmp_path: Path) -> None:
 def test_a_table_without_a_mapping_says_how_to_get_one(tmp_path: Path) -> None:
     path = written(tmp_path / "form.csv", [["Timestamp", "Clip 1"], ["2026/1/31 14:05", "4"]])
     (line,) = told(path)
-    assert "row 1, column Clip 1: is not in the mapping" in line
+    assert "its columns are not ours (rater, dataset, case, method" in line
     assert "--mapping-template" in line
+    own = [
+        ["rater", "case", "method", "question", "rating", "age"],
+        ["r", "c", "m", "q", "3", "30"],
+    ]
+    (line,) = told(written(tmp_path / "own.csv", own))
+    assert "row 1, column age: unknown" in line
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_the_template_finds_out_how_a_csv_is_encoded(
+    tmp_path: Path, study: Study, encoding: str
+) -> None:
+    header = ["序号", "来自IP", f"视频 {FIRST}：视觉质量", f"视频 {HIDDEN}：同步准确度"]
+    path = written(tmp_path / "wjx.csv", [header, ["1", "1.2.3.4", "4", "5"]], encoding)
+    mapping = tmp_path / "mapping.yaml"
+    template = ["study", "import", str(path), "--mapping-template", str(mapping)]
+    (tmp_path / "mapping.yaml").write_text(template_for(path, study), encoding="utf-8")
+    found = import_answers([path], mapping=read_mapping(mapping), study=study)
+    assert [(one.rater, one.rating) for one in found.answers] == [("1", 4), ("1", 5)]
+    assert [one.question for one in found.answers] == ["visual_quality", "sync_accuracy"]
+    mapping.unlink()
+    assert CliRunner().invoke(main, template).exit_code == 0
+
+
+def test_the_template_finds_the_sheet_and_the_header(tmp_path: Path, study: Study) -> None:
+    rows = [[], ["Our study"], ["Name", f"{FIRST} Sync accuracy"], ["ann", 4]]
+    path = workbook(tmp_path / "form.xlsx", {"Answers": rows, "Notes": [["x"]]})
+    text = template_for(path, study)
+    assert 'sheet: "Answers"  # of 2 sheets' in text
+    assert "\nheader_row: 2\n" in text  # the first row that is not empty: to be corrected
+    text = text.replace("header_row: 2", "header_row: 3").replace(
+        '# rater: "Your code"', "rater: Name"
+    )
+    text = "\n".join(line for line in text.splitlines() if '"Our study": {' not in line)
+    entry = f'  "{FIRST} Sync accuracy": {{item: {FIRST}, question: sync_accuracy}}'
+    (tmp_path / "mapping.yaml").write_text(f"{text}\n{entry}\n", encoding="utf-8")
+    found = import_answers([path], mapping=read_mapping(tmp_path / "mapping.yaml"), study=study)
+    assert [(one.rater, one.rating) for one in found.answers] == [("ann", 4)]
+
+
+def test_a_column_that_the_template_left_empty_says_what_to_do(tmp_path: Path) -> None:
+    path = written(tmp_path / "form.csv", [["Your age"], ["30"]])
+    (tmp_path / "mapping.yaml").write_text(template_for(path, None), encoding="utf-8")
+    with pytest.raises(BenchError, match="Say what the column rates, or name it under `ignore`"):
+        read_mapping(tmp_path / "mapping.yaml")
+
+
+def test_videos_and_questions_go_by_every_name_the_study_has_for_them(
+    tmp_path: Path, study: Study
+) -> None:
+    texts = {q.name: q.text["en"] for q in study.questionnaire.questions}
+    header = [
+        f"{FIRST} | Sync accuracy",
+        f"x.mp4 | {texts['visual_quality']}",
+        "z | 整体印象",
+        "Video 2 | sync_accuracy",
+    ]
+    path = written(tmp_path / "form.csv", [header, ["1", "2", "3", "4"]])
+    mapping = ColumnMapping(pattern=r"(?P<item>.+) \| (?P<question>.+)", names={"Video 2": SECOND})
+    found = import_answers([path], mapping=mapping, study=study)
+    assert [(one.method, one.question, one.rating) for one in found.answers] == [
+        ("wav2lip", "sync_accuracy", 1),
+        ("wav2lip", "visual_quality", 2),
+        ("truth", "overall_impression", 3),
+        ("copycat", "sync_accuracy", 4),
+    ]
+
+
+def test_a_bad_question_and_a_bad_video_of_a_row_are_told_in_their_columns(
+    tmp_path: Path, study: Study
+) -> None:
+    rows = [
+        ["rater", "case", "method", "question", "rating", "at"],
+        ["ann", "s01", "wav2lop", "Beauty", "3", "1/2/2026"],
+        ["bob", "s01", "wav2lip", "Sync accuracy", "3", "2/2/2026"],
+    ]
+    lines = told(written(tmp_path / "long.csv", rows), ColumnMapping(table="long"), study)
+    assert any("row 2, column question: the question 'Beauty'" in line for line in lines)
+    assert any("row 2, column method: 's01 wav2lop' is no video" in line for line in lines)
+    assert any(
+        "rows 2-3, column at: has no plain date, such as '1/2/2026'" in line for line in lines
+    )
+    assert len(lines) == 3

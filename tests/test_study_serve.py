@@ -296,8 +296,8 @@ def test_unknown_tokens_are_refused_and_soon_slowed_down(folder: Path) -> None:
         stranger = Client(running.links["r01"][:-1] + "!")
         statuses = [stranger.get("")[0] for _ in range(40)]
         assert statuses[:20] == [404] * 20
-        assert statuses[-1] == 429
-        assert stranger.answer("a", {"sync_accuracy": 3}) == 429
+        assert statuses.count(429) >= 10  # one more is let through every two seconds
+        assert 429 in [stranger.answer("a", {"sync_accuracy": 3}) for _ in range(5)]
         assert running.client("r01").get("")[0] == 200  # those who are invited go on
         assert "unknown token" in running.log
         assert "too many unknown tokens" in running.log
@@ -394,6 +394,64 @@ def test_kill_nine_loses_no_acknowledged_answer(folder: Path) -> None:
         kept = given(study_answers(open_study(folder)))
         assert expected(design, acknowledged).items() <= kept.items()
     assert len(acknowledged) == 210
+
+
+def test_a_rating_sooner_than_the_video_lasts_is_marked(folder: Path) -> None:
+    design = read_design(folder)
+    hasty, patient = codes(design, "r01")[0], codes(design, "r02")[0]
+    seconds = design.items[patient].seconds
+
+    def early() -> dict[str, set[bool]]:
+        answers = study_answers(open_study(folder))
+        raters = {answer.rater for answer in answers}
+        return {one: {a.early for a in answers if a.rater == one} for one in raters}
+
+    with Server(folder) as running:
+        first, second = running.client("r01"), running.client("r02")
+        assert hasty.encode() in first.get("rate")[2]
+        assert patient.encode() in second.get("rate")[2]
+        assert first.answer(hasty, dict.fromkeys(QUESTIONS, 3)) == 200
+        time.sleep(seconds)
+        second.get("rate")  # loaded again: the clock does not start anew
+        assert second.answer(patient, dict.fromkeys(QUESTIONS, 3)) == 200
+        assert second.answer(patient, dict.fromkeys(QUESTIONS, 3)) == 200
+        assert first.answer(hasty, dict.fromkeys(QUESTIONS, 4)) == 200  # too late to be patient
+        assert early() == {"r01": {True}, "r02": {False}}
+    with Server(folder) as running:  # started again
+        running.client("r01").get("rate")
+        assert running.client("r03").answer(codes(design, "r03")[0], {"sync_accuracy": 3}) == 200
+    assert early() == {"r01": {True}, "r02": {False}, "r03": {False}}  # r03: no page of ours
+
+
+def test_raters_invited_while_it_runs_are_known_at_once(folder: Path) -> None:
+    with Server(folder) as running:
+        known = running.client("r01")
+        assert known.get("")[0] == 200
+        url = running.links["r01"].split("/r/")[0]
+        added = CliRunner().invoke(main, ["study", "invite", str(folder), "2", "--url", url])
+        running.links |= dict(line.split() for line in added.output.splitlines())
+        assert "r52" in running.links
+        new = running.client("r52")
+        assert new.get("rate")[0] == 200
+        code = codes(read_design(folder), "r52")[0]
+        assert new.answer(code, {"sync_accuracy": 5}) == 200
+        assert new.get(f"video/{read_design(folder).items[code].video}")[0] == 200
+        assert b"r52" in running.client("organiser").get("")[2]
+        (folder / "study.yaml").write_text("title: no questions", encoding="utf-8")
+        CliRunner().invoke(main, ["study", "invite", str(folder), "1"])
+        assert known.get("")[0] == 200  # goes on as it was
+        assert b"r53" not in running.client("organiser").get("")[2]
+        assert "the study stays as it was opened" in running.log
+
+
+def test_a_remark_is_there_again_after_a_reload(folder: Path) -> None:
+    code = codes(read_design(folder), "r01")[0]
+    with Server(folder) as running:
+        client = running.client("r01")
+        assert client.answer(code, {"sync_accuracy": 3}, "blurred & late") == 200
+        text = client.get("rate")[2].decode()
+    assert '<details class="remark" open>' in text
+    assert ">blurred &amp; late</textarea>" in text
 
 
 def test_an_answer_sent_twice_at_the_same_time_is_one(folder: Path) -> None:

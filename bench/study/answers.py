@@ -25,6 +25,7 @@ COLUMNS = (
     "rating",
     "role",
     "simulated",
+    "early",
     "at",
     "comment",
 )
@@ -45,7 +46,8 @@ class Answer:
 
     rating: 1 (worst) to 5 (best). role: `rated` counts towards the scores; `truth` (the hidden real
     video) and `low` (the low anchor) are attention checks with scores of their own; `training` is
-    never scored. at: ISO 8601 or empty. dataset: empty where there is but one, unnamed.
+    never scored. at: ISO 8601 or empty. dataset: empty where there is but one, unnamed. early: it
+    came sooner after its page than the video lasts, by the server's clock.
     """
 
     rater: str
@@ -58,6 +60,7 @@ class Answer:
     simulated: bool = False
     at: str = ""
     comment: str = ""
+    early: bool = False
 
     @property
     def place(self) -> tuple[str, str, str, str, str, str]:
@@ -100,9 +103,9 @@ def read_answers(path: Path) -> tuple[Answer, ...]:
     """The answers of a csv in its order.
 
     Columns are rater, case, method, question, rating, and where wanted dataset, role, simulated,
-    at, comment, in any order. Raises BenchError that names every bad cell by row and column; two
-    answers of one rater to one question about one video are refused, for nobody can tell which one
-    was meant.
+    early, at, comment, in any order. Raises BenchError that names every bad cell by row and column;
+    two answers of one rater to one question about one video are refused, for nobody can tell which
+    one was meant.
     """
     rows = _rows(path, _text(path))
     problems = Problems(path)
@@ -244,9 +247,10 @@ def _answer(problems: Problems, number: int, row: dict[str, str]) -> Answer | No
     role = row.get("role", "").strip() or "rated"
     if role not in ROLES:
         bad("role", f"{role[:40]!r} is none of {', '.join(ROLES)}")
-    simulated = row.get("simulated", "").strip().lower()
-    if simulated not in _YES + _NO:
-        bad("simulated", f"{simulated[:40]!r} is neither yes nor no")
+    flags = {name: row.get(name, "").strip().lower() for name in ("simulated", "early")}
+    for name, flag in flags.items():
+        if flag not in _YES + _NO:
+            bad(name, f"{flag[:40]!r} is neither yes nor no")
     at = row.get("at", "").strip()
     if not _is_time(at):
         bad("at", f"{at[:40]!r} is no time. Write it as 2026-01-31T14:05:00Z, or leave it empty")
@@ -260,7 +264,8 @@ def _answer(problems: Problems, number: int, row: dict[str, str]) -> Answer | No
         question=texts["question"],
         rating=int(float(rating)),
         role=cast("Role", role),
-        simulated=simulated in _YES,
+        simulated=flags["simulated"] in _YES,
+        early=flags["early"] in _YES,
         at=at,
         comment=texts["comment"],
     )

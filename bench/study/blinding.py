@@ -135,7 +135,15 @@ def read_design(folder: Path) -> Design:
 
 
 def unblinded(
-    design: Design, rater: str, code: str, *, question: str, rating: int, at: str, comment: str
+    design: Design,
+    rater: str,
+    code: str,
+    *,
+    question: str,
+    rating: int,
+    at: str,
+    comment: str,
+    early: bool = False,
 ) -> Answer:
     """The answer with data set, case, method and role in place of the code."""
     item = design.item(rater, code)
@@ -149,6 +157,7 @@ def unblinded(
         role=item.role,
         at=at,
         comment=comment,
+        early=early,
     )
 
 

@@ -106,8 +106,11 @@ def _methods(videos: Sequence[Video], wishes: Wishes) -> tuple[str, ...]:
     if len(set(methods)) < len(methods):
         raise BenchError("--methods: names a method twice.")
     if not methods:
+        checks = ("truth", LOW_ANCHORS[0])  # better kept as attention checks
+        controls = ",".join(method for method in known if method not in checks)
         raise BenchError(
-            "the runs have no method besides controls. Name what is to be rated with --methods."
+            "the runs have no method besides controls. Name what is to be rated: for a trial, "
+            f"--methods {controls or 'truth'}."
         )
     return methods
 

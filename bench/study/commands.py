@@ -144,7 +144,7 @@ def new(
 def invite(folder: Path, count: int, url: str) -> None:
     """Print all links of STUDY, after adding COUNT raters to it.
 
-    A server that is running knows new raters after it was started again.
+    A server that is running knows them at once.
     """
     from bench.study.blinding import read_design
     from bench.study.making import invite as add
@@ -173,12 +173,13 @@ def serve(folder: Path, host: str, port: int, url: str | None) -> None:
         ) from error
 
     opened = open_study(folder)
+    only_here = url is None and host in ("127.0.0.1", "localhost", "::1")
     run(
         opened,
         host=host,
         port=port,
         url=url,
-        ready=lambda reached: _show_links(folder, opened.design, reached),
+        ready=lambda reached: _show_served(folder, opened.design, reached, only_here=only_here),
     )
 
 
@@ -218,6 +219,18 @@ for _command in SCORE_COMMANDS:
 
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _show_served(folder: Path, design: Design, url: str, *, only_here: bool) -> None:
+    """Everybody's link, and beside them what the organiser should know."""
+    _show_links(folder, design, url)
+    if only_here:
+        click.echo(
+            "Only this computer can open these links. For others: --host 0.0.0.0 in your network, "
+            "--url behind a reverse proxy.",
+            err=True,
+        )
+    click.echo("Ctrl-C stops it; nothing is lost, the same command goes on.", err=True)
 
 
 def _show_links(folder: Path, design: Design, url: str) -> None:

@@ -16,6 +16,7 @@ from bench.study.pages import ASSETS, Pages
 from bench.study.questionnaire import Language
 
 SCRIPTS = ("study.css", "rate.js", "keep_in_file.js")
+UNSEEN = 0.5  # seconds by which a rating may come before the video's end; the page forgives 0.3
 
 
 def collected_answers(study: Study, ledger: Ledger) -> tuple[Answer, ...]:
@@ -24,6 +25,8 @@ def collected_answers(study: Study, ledger: Ledger) -> tuple[Answer, ...]:
     A remark stands beside the first answer on its video.
     """
     remarks = dict(ledger.comments())
+    seconds = {code: item.seconds for code, item in study.design.items.items()}
+    early = {place for place, wait in ledger.waits().items() if wait < seconds[place[1]] - UNSEEN}
     return tuple(
         unblinded(
             study.design,
@@ -33,6 +36,7 @@ def collected_answers(study: Study, ledger: Ledger) -> tuple[Answer, ...]:
             rating=entry.rating,
             at=entry.at,
             comment=remarks.pop((entry.rater, entry.item), ""),
+            early=(entry.rater, entry.item) in early,
         )
         for entry in ledger.entries()
     )

@@ -24,7 +24,7 @@ from bench.study.answers import (
     rating_problem,
     read_answers,
 )
-from bench.study.blinding import is_returned, read_returned
+from bench.study.blinding import Item, is_returned, read_returned
 from bench.study.folder import Study
 from bench.study.mapping import (
     KNOWN_COLUMNS,
@@ -33,7 +33,7 @@ from bench.study.mapping import (
     ColumnMapping,
     mapping_template,
 )
-from bench.study.tables import Table, read_table
+from bench.study.tables import WORKBOOKS, Table, likely_reading, read_table
 
 _TIME = re.compile(
     r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})[T ](\d{1,2}):(\d{2})(?::(\d{2}))?"
@@ -65,7 +65,7 @@ class _Reading:
     """One table being read: what is wrong so far, what was found, what was left out.
 
     answers: by place, each with its row. doubles: how many answers a row repeats of an earlier one,
-    by (row, earlier row, rater).
+    by (row, earlier row, rater). items, questions: the study's, by every name they go by.
     """
 
     def __init__(self, table: Table, mapping: ColumnMapping, study: Study | None) -> None:
@@ -77,6 +77,9 @@ class _Reading:
         self.doubles: dict[tuple[int, int, str], int] = {}
         self.unanswered = 0
         self.replaced = 0
+        self.bad_time = ""  # the first one, for an example
+        self.items = {} if study is None else _items_by_name(study)
+        self.questions = {} if study is None else _questions_by_name(study)
 
     def add_to_header(self, column: str, problem: str) -> None:
         """Notes a problem of the header."""
@@ -116,18 +119,36 @@ def import_answers(
 
 def template_for(path: Path, study: Study | None) -> str:
     """A mapping.yaml for this table, proposals filled in from the study."""
-    header = read_table(path).header
+    reading = likely_reading(path)
+    header = read_table(
+        path, header_row=reading.header_row, sheet=reading.sheet, encoding=reading.encoding
+    ).header
     if study is None:
-        return mapping_template(header)
-    titles: dict[str, str] = {}
-    for question in study.questionnaire.questions:
-        named = (question.name, *question.title.values(), *question.text.values())
-        titles |= dict.fromkeys(named, question.name)
-    return mapping_template(header, codes=tuple(study.design.items), titles=titles)
+        return mapping_template(header, reading)
+    items = study.design.items
+    codes = (*items, *(item.video for item in items.values()))
+    return mapping_template(header, reading, codes=codes, titles=_questions_by_name(study))
+
+
+def _items_by_name(study: Study) -> dict[str, Item]:
+    """The study's videos by their codes and by the names of their files."""
+    items = study.design.items.values()
+    files = {name: one for one in items for name in (one.video, Path(one.video).stem)}
+    return files | {one.code: one for one in items}
+
+
+def _questions_by_name(study: Study) -> dict[str, str]:
+    """The names of the study's questions by name, title and text; not by what two have alike."""
+    found: dict[str, set[str]] = {}
+    for one in study.questionnaire.questions:
+        for text in (one.name, *one.title.values(), *one.text.values()):
+            found.setdefault(text, set()).add(one.name)
+    names = {one.name: one.name for one in study.questionnaire.questions}
+    return {text: min(ones) for text, ones in found.items() if len(ones) == 1} | names
 
 
 def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None) -> Imported:
-    is_text = path.suffix.lower() not in (".xlsx", ".xlsm")
+    is_text = path.suffix.lower() not in WORKBOOKS
     if is_text and path.is_file() and is_returned(path):
         if study is None:
             raise BenchError(
@@ -136,14 +157,18 @@ def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None)
             )
         found = read_returned(path, study.design, study.questions)
         return Imported(found, (f"{path}: {len(found)} answers sent back by a rater",))
-    options = mapping or ColumnMapping()
-    table = read_table(
-        path, header_row=options.header_row, sheet=options.sheet, encoding=options.encoding
-    )
-    if mapping is None and is_text and set(REQUIRED) <= set(table.header) <= set(COLUMNS):
+    if mapping is None and is_text and set(REQUIRED) <= set(read_table(path).header):
         answers = read_answers(path)
         return Imported(answers, (f"{path}: {len(answers)} answers, in this very form already",))
-    return _import_table(_Reading(table, options, study))
+    if mapping is None:
+        raise BenchError(
+            f"{path}: its columns are not ours ({', '.join(COLUMNS)}). Say with --mapping which is "
+            "what; --mapping-template writes a mapping for this table, to be completed."
+        )
+    table = read_table(
+        path, header_row=mapping.header_row, sheet=mapping.sheet, encoding=mapping.encoding
+    )
+    return _import_table(_Reading(table, mapping, study))
 
 
 def _import_table(reading: _Reading) -> Imported:
@@ -312,7 +337,8 @@ def _long_target(
         {what: known[what] for what in (*video, "question") if what in known}
         | ({"role": role} if role else {})
     )
-    return _target(reading, number, fields["item" if by_item else "method"], column)
+    named = fields["item" if by_item else "method"]
+    return _target(reading, number, named, column, asked=fields["question"])
 
 
 # ---- cells ------------------------------------------------------------------------------------
@@ -326,33 +352,55 @@ def _row(reading: _Reading, number: int, cells: Sequence[str]) -> dict[str, str]
     return dict(zip(header, filled, strict=False))
 
 
-def _target(reading: _Reading, number: int, name: str, column: Column) -> _Target | None:
-    """The video and question behind a column's entry, held against the study where there is one."""
-    names = reading.mapping.names
-    question = names.get(column.question, column.question)
-    study = reading.study
-    if study is not None and question not in study.questions:
-        known = ", ".join(study.questions)
-        reading.problems.add(
-            number, name, f"the question {question[:60]!r} is none of {known}; see `names`"
-        )
+def _target(
+    reading: _Reading, number: int, name: str, column: Column, *, asked: str | None = None
+) -> _Target | None:
+    """The video and question behind a column's entry, held against the study where there is one.
+
+    name, asked: the columns in which the video and the question stand.
+    """
+    question = _question(reading, number, asked or name, column.question)
+    find = _by_item if column.item else _by_place
+    found = find(reading, number, name, column)
+    if question is None or found is None:
         return None
-    if column.item:
-        if study is None:
-            reading.problems.add(
-                number, name, "rates a video by its code. Name the study with --study"
-            )
-            return None
-        item = study.design.items.get(column.item)
-        if item is None:
-            reading.problems.add(number, name, f"{column.item[:40]!r} is no code of the study's")
-            return None
-        return _Target(item.dataset, item.case, item.method, item.role, question)
+    return replace(found, question=question)
+
+
+def _question(reading: _Reading, number: int, column: str, text: str) -> str | None:
+    """The question's name."""
+    question = reading.mapping.names.get(text, text)
+    if reading.study is None:
+        return question
+    if question not in reading.questions:
+        known = ", ".join(reading.study.questions)
+        reading.problems.add(
+            number, column, f"the question {question[:60]!r} is none of {known}; see `names`"
+        )
+    return reading.questions.get(question)
+
+
+def _by_item(reading: _Reading, number: int, name: str, column: Column) -> _Target | None:
+    """The video with this code, or in this file."""
+    if reading.study is None:
+        reading.problems.add(number, name, "rates a video by its code. Name the study with --study")
+        return None
+    item = reading.items.get(reading.mapping.names.get(column.item, column.item))
+    if item is None:
+        what = f"{column.item[:40]!r} is no code and no file of the study's videos; see `names`"
+        reading.problems.add(number, name, what)
+        return None
+    return _Target(item.dataset, item.case, item.method, item.role, "")
+
+
+def _by_place(reading: _Reading, number: int, name: str, column: Column) -> _Target | None:
+    """The video of this method on this case."""
+    names, study = reading.mapping.names, reading.study
     dataset, case, method = (
         names.get(one, one) for one in (column.dataset, column.case, column.method)
     )
     if study is None:
-        return _Target(dataset, case, method, column.role or "rated", question)
+        return _Target(dataset, case, method, column.role or "rated", "")
     items = [
         item
         for item in study.design.items.values()
@@ -370,7 +418,7 @@ def _target(reading: _Reading, number: int, name: str, column: Column) -> _Targe
             else f"{wanted[:80]!r} are {len(items)} videos of the study's. Add dataset or role",
         )
         return None
-    return _Target(items[0].dataset, items[0].case, items[0].method, items[0].role, question)
+    return _Target(items[0].dataset, items[0].case, items[0].method, items[0].role, "")
 
 
 def _take(
@@ -464,10 +512,13 @@ def _at(reading: _Reading, number: int, row: Mapping[str, str], column: str | No
     match = _TIME.fullmatch(text)
     moment = None if match is None else _moment(match)
     if moment is None:
+        reading.bad_time = reading.bad_time or text[:40]
         hint = (
-            "Say in the mapping how times are written, with `at_format`, or put it under `ignore`"
+            "Say in the mapping how times are written (`at_format: '%m/%d/%Y %H:%M:%S'` has the "
+            "month first), or put it under `ignore`"
         )
-        reading.problems.add(number, column or "", f"{text[:40]!r} has no plain date. {hint}")
+        what = f"has no plain date, such as {reading.bad_time!r}. {hint}"
+        reading.problems.add(number, column or "", what)
         return ""
     return moment.isoformat()
 

@@ -2,7 +2,8 @@
 
 An answer is acknowledged after its transaction is on the disk (write-ahead log, synchronous=FULL),
 so that a killed server or a lost power line loses none that was. A changed rating is a further
-row, the last one counts; the same rating sent twice is one row.
+row, the last one counts; the same rating sent twice is one row. Beside them stands when a rater was
+first given each video: an answer sooner than the video lasts cannot be of someone who saw its end.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ CREATE TABLE IF NOT EXISTS comments (
     at TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS comments_by_place ON comments (rater, item, number);
+CREATE TABLE IF NOT EXISTS handed_out (
+    rater TEXT NOT NULL,
+    item TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (rater, item)
+) WITHOUT ROWID;
 """
 _LAST_RATINGS = """
 SELECT rater, item, question, rating, at FROM ratings WHERE number IN
@@ -44,6 +51,11 @@ SELECT rater, item, question, rating, at FROM ratings WHERE number IN
 _LAST_COMMENTS = """
 SELECT rater, item, comment FROM comments WHERE number IN
     (SELECT max(number) FROM comments GROUP BY rater, item)
+"""
+
+_WAITS = """
+SELECT rater, item, handed_out.at, min(ratings.at) FROM ratings JOIN handed_out USING (rater, item)
+    GROUP BY rater, item
 """
 
 
@@ -99,7 +111,7 @@ class Ledger:
 
         What is there already in the same words is not written again.
         """
-        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        at = _now()
         with self._lock:
             known = self._of_item(rater, item)
             changed = [(q, value) for q, value in ratings.items() if known.get(q) != value]
@@ -121,6 +133,29 @@ class Ledger:
                 self._file.execute("ROLLBACK")
                 raise
 
+    def hand_out(self, rater: str, items: Sequence[str]) -> None:
+        """Notes that a rater is given these items now; the first time counts, whatever follows."""
+        at = _now()
+        with self._lock:
+            self._file.executemany(
+                "INSERT OR IGNORE INTO handed_out (rater, item, at) VALUES (?, ?, ?)",
+                [(rater, item, at) for item in items],
+            )
+
+    def waits(self) -> Mapping[tuple[str, str], float]:
+        """Seconds from giving a rater an item to the first rating of it, by rater and item.
+
+        What was answered without a page of ours (an older ledger) is not there.
+        """
+        with self._lock:
+            rows = self._file.execute(_WAITS).fetchall()
+        return {
+            (rater, item): (
+                datetime.fromisoformat(rated) - datetime.fromisoformat(given)
+            ).total_seconds()
+            for rater, item, given, rated in rows
+        }
+
     def entries(self) -> Sequence[Entry]:
         """The ratings that count, in the order in which they came."""
         with self._lock:
@@ -138,6 +173,14 @@ class Ledger:
         for item, question, rating in rows:
             found.setdefault(item, {})[question] = rating
         return found
+
+    def remarks_of(self, rater: str) -> Mapping[str, str]:
+        """The last comment of a rater on each item."""
+        with self._lock:
+            rows = self._file.execute(
+                "SELECT item, comment FROM comments WHERE rater = ? ORDER BY number", (rater,)
+            ).fetchall()
+        return dict(rows)
 
     def comments(self) -> Mapping[tuple[str, str], str]:
         """The last comment of each rater on each item."""
@@ -158,3 +201,7 @@ class Ledger:
             (rater, item),
         ).fetchone()
         return "" if row is None else str(row[0])
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -13,6 +13,7 @@ import pydantic
 from bench.config import raise_problems, read_yaml, validated
 from bench.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, Role
+from bench.study.tables import Reading
 
 # Columns that survey sites add, by what they are. Nobody needs to name them in a mapping.
 KNOWN_COLUMNS: Mapping[str, Literal["rater", "at", "personal", "not needed"]] = {
@@ -41,17 +42,24 @@ class _Section(pydantic.BaseModel):
 
 
 class Column(_Section):
-    """What a column of ratings is about: a video (its code, or case and method) and a question."""
+    """What a column of ratings is about: a video (its code, or case and method) and a question.
+
+    item: the video's code in the study, the name of its file, or what `names` says for it.
+    """
 
     item: str = ""
     dataset: str = ""
     case: str = ""
     method: str = ""
     role: Role | None = None
-    question: Annotated[str, pydantic.Field(min_length=1)]
+    question: str
 
     @pydantic.model_validator(mode="after")
     def _one_video(self) -> Column:
+        if not (self.item or self.case or self.method or self.question):
+            raise ValueError("is empty. Say what the column rates, or name it under `ignore`")
+        if not self.question:
+            raise ValueError("name the question that it answers")
         if bool(self.item) == bool(self.case or self.method):
             raise ValueError("name the video by `item` alone, or by `case` and `method`")
         if not self.item and not (self.case and self.method):
@@ -128,15 +136,20 @@ def read_mapping(path: Path) -> ColumnMapping:
 
 
 def mapping_template(
-    header: Sequence[str], *, codes: Sequence[str] = (), titles: Mapping[str, str] | None = None
+    header: Sequence[str],
+    reading: Reading,
+    *,
+    codes: Sequence[str] = (),
+    titles: Mapping[str, str] | None = None,
 ) -> str:
     """A mapping.yaml for a table with this header, to be completed and checked.
 
-    codes, titles: a study's item codes and its questions by every name they go by; what stands in
-    the name of a column, once and alone, is filled in as a proposal.
+    reading: how the table was read. codes, titles: a study's videos by every name they go by, and
+    so its questions; what stands in the name of a column, once and alone, is filled in as a
+    proposal.
     """
     known = {name: kind for name, kind in KNOWN_COLUMNS.items() if name in header}
-    lines = [_HEAD]
+    lines = [_HEAD.format(reading=_reading_lines(reading))]
     for name, kind in known.items():
         lines.append(f"#   {name}: {_KIND_TEXT[kind]}")
     lines.append(_WIDE)
@@ -147,6 +160,22 @@ def mapping_template(
             key = json.dumps(name, ensure_ascii=False)
             lines.append(f'  {key}: {{item: "{item}", question: {told}}}')
     return "\n".join(lines) + "\n"
+
+
+def _reading_lines(reading: Reading) -> str:
+    """Sheet, encoding and header row: as they were read, or as an example that is no key."""
+    usual = Reading()
+    lines: list[str] = []
+    if reading.sheet is None:
+        lines.append('# sheet: "Form responses 1"')
+    else:
+        quoted = json.dumps(reading.sheet, ensure_ascii=False)
+        lines.append(f"sheet: {quoted}  # of {len(reading.sheets)} sheets")
+    named = reading.encoding if reading.encoding != usual.encoding else ""
+    lines.append(f"encoding: {named}" if named else "# encoding: gb18030")
+    is_further = reading.header_row != usual.header_row
+    lines.append(f"{'' if is_further else '# '}header_row: {reading.header_row}")
+    return "\n".join(lines)
 
 
 def _only(text: str, wanted: Sequence[str]) -> str:
@@ -182,7 +211,7 @@ table: wide
 # comment: "Anything else?"
 
 # What stands in the cells for the ratings 1 to 5, where it is not the number itself.
-# ratings: {"5 (Excellent)": 5, "4 (Good)": 4, "非常同步": 5}
+# ratings: {{"5 (Excellent)": 5, "4 (Good)": 4, "非常同步": 5}}
 
 # Empty cells: refuse, or unanswered where raters did not see or might skip the video.
 blank: refuse
@@ -192,12 +221,11 @@ twice: refuse
 # Columns to leave out.
 ignore: []
 # For xlsx with several sheets, csv that is not utf-8, headers further down:
-# sheet: "Form responses 1"
-# encoding: gb18030
-# header_row: 1
+{reading}
 
-# Names in this table, and what the study calls them.
-# names: {"Sync accuracy": sync_accuracy, "Method A": wav2lip}
+# Names in this table, and what the study calls them: videos, questions, methods, cases, data sets.
+# A question needs none where it is called by its name, title or text in study.yaml.
+# names: {{"Video 1": 0a1b2c3d4e5f, "In sync?": sync_accuracy, "Method A": wav2lip}}
 
 # These columns are known and need no entry:"""
 
@@ -209,6 +237,7 @@ _WIDE = """
 # Long tables, instead of `columns`:
 # fields: {rater: Name, case: Clip, method: System, question: Question, rating: Score}
 
-# Else, column by column: the video by its code in the study (item), or by case and method (and
-# dataset, and role: truth for the hidden truth, low for the low anchor), and the question.
+# Else, column by column: the video (item) by its code in the study's design.json or the name of its
+# file, or by case and method (and dataset, and role: truth for the hidden truth, low for the low
+# anchor), and the question.
 columns:"""

@@ -23,6 +23,7 @@ ASSETS = HERE / "assets"
 NAMES: Mapping[Language, str] = {"en": "English", "zh": "中文"}
 
 Ratings = Mapping[str, Mapping[str, int]]  # by item, by question
+Remarks = Mapping[str, str]  # by item
 
 
 @functools.cache
@@ -40,6 +41,7 @@ class Card:
     name: str
     source: str
     ratings: Mapping[str, int]
+    remark: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ class Pages:
         known = self.study.questionnaire.languages
         return next((language for language in known if language == wanted), known[0])
 
-    def page(self, rater: str, number: int, ratings: Ratings, language: Language) -> Page:
+    def page(
+        self, rater: str, number: int, ratings: Ratings, language: Language, *, remarks: Remarks
+    ) -> Page:
         """Page `number` (from 0) of a rater. It is the last if all others are answered."""
         sessions, items = self.study.design.sessions[rater], self.study.design.items
         codes = sessions[number]
@@ -88,6 +92,7 @@ class Pages:
                 else words["video"],
                 f"{self._videos}{items[code].video}",
                 ratings.get(code, {}),
+                remarks.get(code, ""),
             )
             for place, code in enumerate(codes)
         ]
@@ -133,13 +138,15 @@ class Pages:
             **self._asked(language),
         )
 
-    def rate(self, rater: str, ratings: Ratings, language: Language, *, number: int) -> str:
+    def rate(
+        self, rater: str, ratings: Ratings, language: Language, *, number: int, remarks: Remarks
+    ) -> str:
         """The page on which the videos of page `number` are rated."""
         done, everything = self.progress(rater, ratings)
         return self._filled(
             "rate.html",
             language,
-            page=self.page(rater, number, ratings, language),
+            page=self.page(rater, number, ratings, language, remarks=remarks),
             done=done,
             all=everything,
             **self._asked(language),
@@ -162,7 +169,7 @@ class Pages:
             switches=[(code, NAMES[code], name) for code, name in names.items()],
             study=self.study.design.study,
             rater=rater,
-            pages=[self.page(rater, number, {}, language) for number in numbers],
+            pages=[self.page(rater, number, {}, language, remarks={}) for number in numbers],
             lines=(self._long("start_file", rater, words),),
             done=0,
             all=len(numbers),

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import pydantic
@@ -27,9 +30,11 @@ from starlette.responses import (
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bench.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, TEXT_CHARACTERS, answers_csv
+from bench.study.blinding import NAME as DESIGN
 from bench.study.export import collected_answers
-from bench.study.folder import VIDEOS, Study
+from bench.study.folder import VIDEOS, Study, open_study
 from bench.study.invitations import ORGANISER, Tokens, holder, rater_link
 from bench.study.ledger import Ledger
 from bench.study.limits import RateLimit
@@ -72,31 +77,53 @@ class Submitted(pydantic.BaseModel):
         return comment
 
 
+@dataclass(frozen=True)
+class _Invited:
+    """A study as it is served: its pages, and by rater the link and the videos.
+
+    tokens: raters by the digest of their token.
+    """
+
+    study: Study
+    pages: Pages
+    tokens: Mapping[bytes, str]
+    links: Mapping[str, str]
+    videos: Mapping[str, Mapping[str, Path]]
+
+
+def _invited(study: Study, tokens: Tokens, url: str) -> _Invited:
+    design, folder = study.design, study.folder / VIDEOS
+    examples = [example.video for example in design.examples]
+    videos = {
+        rater: [design.items[code].video for code in design.assigned(rater)] + examples
+        for rater in design.sessions
+    }
+    return _Invited(
+        study,
+        Pages(study, assets="../../assets/", videos="video/"),
+        tokens.by_digest(design.sessions),
+        {rater: rater_link(url, tokens.of(rater)) for rater in design.sessions},
+        {rater: {name: folder / name for name in names} for rater, names in videos.items()},
+    )
+
+
 class Application:
     """The pages and the one way to answer, for one study and its ledger.
 
-    url: where the study is reached from outside, for the links on the organiser's page.
+    Raters who are invited while it runs are known at once. url: where the study is reached from
+    outside, for the links on the organiser's page.
     """
 
     def __init__(self, study: Study, ledger: Ledger, tokens: Tokens, *, url: str) -> None:
-        self._study = study
         self._ledger = ledger
-        self._raters = tokens.by_digest(study.design.sessions)
+        self._tokens = tokens
+        self._url = url
+        self._now = _invited(study, tokens, url)
+        self._design_read = 0  # when the design was written that `_now` holds; 0: look
         self._organiser = tokens.by_digest([ORGANISER])
-        self._links = {name: rater_link(url, tokens.of(name)) for name in study.design.sessions}
-        self._pages = Pages(study, assets="../../assets/", videos="video/")
         self._by_rater = RateLimit(burst=400, per_second=20)
         self._by_client = RateLimit(burst=1000, per_second=100)  # a whole class behind one address
         self._strangers = RateLimit(burst=20, per_second=0.5)
-        videos = study.folder / VIDEOS
-        self._videos = {
-            rater: {
-                study.design.items[code].video: videos / study.design.items[code].video
-                for code in study.design.assigned(rater)
-            }
-            | {example.video: videos / example.video for example in study.design.examples}
-            for rater in study.design.sessions
-        }
 
     def application(self) -> Starlette:
         """The ASGI application."""
@@ -138,25 +165,29 @@ class Application:
     async def start(self, request: Request) -> Response:
         """The rater's first page."""
         rater = self._rater(request)
-        language = self._pages.language(request.query_params.get("lang"))
+        pages = self._now.pages
+        language = pages.language(request.query_params.get("lang"))
         ratings = await run_in_threadpool(self._ledger.of_rater, rater)
         link = f"rate?lang={language}"
-        return HTMLResponse(self._pages.start(rater, ratings, language, rate_link=link))
+        return HTMLResponse(pages.start(rater, ratings, language, rate_link=link))
 
     async def rate(self, request: Request) -> Response:
         """The first page that lacks an answer, or thanks."""
-        rater = self._rater(request)
-        language = self._pages.language(request.query_params.get("lang"))
+        rater, pages = self._rater(request), self._now.pages
+        language = pages.language(request.query_params.get("lang"))
         ratings = await run_in_threadpool(self._ledger.of_rater, rater)
-        number = self._pages.first_open(rater, ratings)
+        number = pages.first_open(rater, ratings)
         if number is None:
             return self._message(request, "done", "done_text", status=200)
-        return HTMLResponse(self._pages.rate(rater, ratings, language, number=number))
+        codes = self._now.study.design.sessions[rater][number]
+        await run_in_threadpool(self._ledger.hand_out, rater, codes)
+        remarks = await run_in_threadpool(self._ledger.remarks_of, rater)
+        return HTMLResponse(pages.rate(rater, ratings, language, number=number, remarks=remarks))
 
     async def video(self, request: Request) -> Response:
         """A video of this rater's, whole or in the ranges that players ask for."""
         rater = self._rater(request)
-        path = self._videos[rater].get(request.path_params["name"])
+        path = self._now.videos[rater].get(request.path_params["name"])
         if path is None:
             raise HTTPException(404, f"no such video for {rater}")
         return FileResponse(
@@ -172,13 +203,14 @@ class Application:
         if kind != "application/json":
             raise HTTPException(415, f"content type {kind[:40]!r} of {rater}; expected JSON")
         given = _submitted(await _body(request), rater)
-        if given.item not in self._study.design.assigned(rater):
+        study = self._now.study
+        if given.item not in study.design.assigned(rater):
             raise HTTPException(403, f"item {given.item!r} is none of {rater}'s")
-        unknown = set(given.ratings) - set(self._study.questions)
+        unknown = set(given.ratings) - set(study.questions)
         if unknown or not (given.ratings or given.comment is not None):
             named = f"unknown question {sorted(unknown)[0][:40]!r}" if unknown else "no answer"
             raise HTTPException(422, f"{named} from {rater}")
-        if given.comment and not self._study.questionnaire.comments:
+        if given.comment and not study.questionnaire.comments:
             raise HTTPException(422, f"a remark from {rater}; this study takes none")
         await run_in_threadpool(
             self._ledger.record, rater, given.item, given.ratings, given.comment
@@ -190,22 +222,21 @@ class Application:
     async def organiser(self, request: Request) -> Response:
         """Progress and means so far."""
         self._is_organiser(request)
-        language = self._pages.language(request.query_params.get("lang"))
+        language = request.query_params.get("lang")
         return HTMLResponse(await run_in_threadpool(self._organiser_page, language))
 
-    def _organiser_page(self, language: str) -> str:
-        done = {
-            rater: self._pages.progress(rater, self._ledger.of_rater(rater))[0]
-            for rater in self._links
-        }
-        answers = collected_answers(self._study, self._ledger)
-        return self._pages.organiser(answers, done, self._links, self._pages.language(language))
+    def _organiser_page(self, language: str | None) -> str:
+        pages, links = self._now.pages, self._now.links
+        done = {rater: pages.progress(rater, self._ledger.of_rater(rater))[0] for rater in links}
+        answers = collected_answers(self._now.study, self._ledger)
+        return pages.organiser(answers, done, links, pages.language(language))
 
     async def answers(self, request: Request) -> Response:
         """The tidy csv."""
         self._is_organiser(request)
-        answers = await run_in_threadpool(collected_answers, self._study, self._ledger)
-        name = f"answers_{self._study.design.study}.csv"
+        study = self._now.study
+        answers = await run_in_threadpool(collected_answers, study, self._ledger)
+        name = f"answers_{study.design.study}.csv"
         return PlainTextResponse(
             answers_csv(answers),
             media_type="text/csv",
@@ -236,12 +267,16 @@ class Application:
         return PlainTextResponse("internal error", 500, headers=HEADERS)
 
     def _message(self, request: Request, heading: str, text: str, *, status: int) -> Response:
-        language = self._pages.language(request.query_params.get("lang"))
-        html = self._pages.message(heading, text, language)
+        pages = self._now.pages
+        html = pages.message(heading, text, pages.language(request.query_params.get("lang")))
         return HTMLResponse(html, status)
 
     def _rater(self, request: Request) -> str:
-        rater = holder(request.path_params["token"], self._raters)
+        token = request.path_params["token"]
+        rater = holder(token, self._now.tokens)
+        if rater is None:
+            self._look_for_new_raters()
+            rater = holder(token, self._now.tokens)
         if rater is None:
             raise self._stranger(request)
         if not self._by_rater.allows(rater):
@@ -251,6 +286,20 @@ class Application:
     def _is_organiser(self, request: Request) -> None:
         if holder(request.path_params["token"], self._organiser) is None:
             raise self._stranger(request)
+        self._look_for_new_raters()
+
+    def _look_for_new_raters(self) -> None:
+        """Opens the study again where `bench study invite` has written its design anew."""
+        folder = self._now.study.folder
+        try:
+            written = (folder / DESIGN).stat().st_mtime_ns
+            if written == self._design_read:
+                return
+            self._now = _invited(open_study(folder), self._tokens, self._url)
+        except (OSError, BenchError) as error:
+            LOG.warning("the study stays as it was opened: %s", ascii(str(error)[:500]))
+            return
+        self._design_read = written
 
     def _stranger(self, request: Request) -> HTTPException:
         if not self._strangers.allows(_client(request)):

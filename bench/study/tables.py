@@ -8,8 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    import openpyxl
+
+WORKBOOKS = (".xlsx", ".xlsm")
+_ENCODINGS = ("utf-8-sig", "gb18030")  # what a mapping's template tries, in this order
+_MARKS_16 = (b"\xff\xfe", b"\xfe\xff")  # how utf-16 begins
 
 
 @dataclass(frozen=True)
@@ -26,12 +34,53 @@ class Table:
     rows: tuple[tuple[int, tuple[str, ...]], ...]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a table can be read, as a mapping says it. sheets: all of a workbook, in order."""
+
+    header_row: int = 1
+    sheet: str | None = None
+    encoding: str = "utf-8"
+    sheets: tuple[str, ...] = ()
+
+
+def likely_reading(path: Path) -> Reading:
+    """How this table is probably to be read: a proposal for a mapping, for a person to check.
+
+    The first encoding that fits, the first sheet, the first row that is not empty. Raises
+    BenchError where the file cannot be read at all.
+    """
+    sheets: tuple[str, ...] = ()
+    sheet, encoding = None, "utf-8"
+    if _is_workbook(path):
+        sheets = _sheets(path)
+        sheet = sheets[0] if len(sheets) > 1 else None
+        found = _workbook(path, sheet)
+    else:
+        encoding = _likely_encoding(path)
+        found = _text_rows(path, encoding)
+    first = next((number for number, row in found if any(cell.strip() for cell in row)), 1)
+    return Reading(first, sheet, encoding, sheets)
+
+
+def _likely_encoding(path: Path) -> str:
+    data = _bytes(path)
+    if data.startswith(_MARKS_16):
+        return "utf-16"
+    for encoding in _ENCODINGS:
+        try:
+            data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding.removesuffix("-sig")
+    return "utf-8"  # whose error then says what to do
+
+
 def read_table(
     path: Path, *, header_row: int = 1, sheet: str | None = None, encoding: str = "utf-8"
 ) -> Table:
     """The table in a csv, tsv or xlsx file; raises BenchError where it cannot be read."""
-    workbook = path.suffix.lower() in (".xlsx", ".xlsm")
-    found = _workbook(path, sheet) if workbook else _text_rows(path, encoding)
+    found = _workbook(path, sheet) if _is_workbook(path) else _text_rows(path, encoding)
     rows = [(number, tuple(cell.strip() for cell in row)) for number, row in found]
     filled = [(number, row) for number, row in rows if any(row) and number >= header_row]
     if not filled or filled[0][0] != header_row:
@@ -45,12 +94,21 @@ def read_table(
     return Table(path, header_row, header, tuple(filled[1:]))
 
 
-def _text_rows(path: Path, encoding: str) -> Iterable[tuple[int, list[str]]]:
+def _is_workbook(path: Path) -> bool:
+    return path.suffix.lower() in WORKBOOKS
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        text = path.read_bytes().decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        return path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
         raise BenchError(f"{path}: cannot be read: {reason}.") from error
+
+
+def _text_rows(path: Path, encoding: str) -> Iterable[tuple[int, list[str]]]:
+    try:
+        text = _bytes(path).decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except LookupError as error:
         raise BenchError(
             f"mapping: encoding: {encoding!r} is unknown. Usual ones are utf-8, gb18030, utf-16."
@@ -58,7 +116,7 @@ def _text_rows(path: Path, encoding: str) -> Iterable[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         raise BenchError(
             f"{path}: is not {encoding}. Save it as utf-8, or name its encoding in the mapping "
-            "(`encoding: gb18030` for most csv files made in China)."
+            "(`encoding: gb18030` for most csv files made in China, utf-16 for some of Excel's)."
         ) from error
     tabs = path.suffix.lower() in (".tsv", ".tab")
     try:
@@ -69,19 +127,7 @@ def _text_rows(path: Path, encoding: str) -> Iterable[tuple[int, list[str]]]:
 
 
 def _workbook(path: Path, sheet: str | None) -> Iterable[tuple[int, list[str]]]:
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise BenchError(
-            f"{path}: xlsx needs the package openpyxl: pip install 'talking-face-bench[study]', or "
-            "save the sheet as csv."
-        ) from error
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except OSError as error:
-        raise BenchError(f"{path}: cannot be read: {error}.") from error
-    except Exception as error:  # openpyxl raises whatever its zip and xml readers raise
-        raise BenchError(f"{path}: is no xlsx file: {error}. Save it again, or as csv.") from error
+    book = _opened(path)
     try:
         names = book.sheetnames
         if sheet is None and len(names) > 1:
@@ -99,6 +145,30 @@ def _workbook(path: Path, sheet: str | None) -> Iterable[tuple[int, list[str]]]:
     finally:
         book.close()
     return enumerate(rows, start=1)
+
+
+def _sheets(path: Path) -> tuple[str, ...]:
+    book = _opened(path)
+    try:
+        return tuple(book.sheetnames)
+    finally:
+        book.close()
+
+
+def _opened(path: Path) -> openpyxl.Workbook:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise BenchError(
+            f"{path}: xlsx needs the package openpyxl: pip install 'talking-face-bench[study]', or "
+            "save the sheet as csv."
+        ) from error
+    try:
+        return openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read: {error}.") from error
+    except Exception as error:  # openpyxl raises whatever its zip and xml readers raise
+        raise BenchError(f"{path}: is no xlsx file: {error}. Save it again, or as csv.") from error
 
 
 def _text(value: object) -> str:

@@ -4,10 +4,12 @@
   const start = document.getElementById("start");
   const done = document.getElementById("done");
   const bar = document.getElementById("bar");
+  const words = document.getElementById("words").dataset;
   const pages = [...document.querySelectorAll("section.page")];
   const { study, rater } = start.dataset;
   const place = `study-${study}-${rater}`;
-  const answers = read(); // by item: {ratings: {question: {rating, at}}, comment}
+  // by item: {ratings: {question: {rating, at}}, comment}
+  const answers = Object.assign(read(), carried());
 
   function read() {
     try {
@@ -17,13 +19,30 @@
     }
   }
 
+  // What the page in the other language had: to some browsers each file is a site of its own.
+  function carried() {
+    let given = {};
+    try {
+      given = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+      history.replaceState(null, "", "#");
+    } catch (error) {
+      return {}; // no answers behind the #
+    }
+    const known = Object.entries(given).filter(([item, one]) => {
+      return one && one.ratings && document.querySelector(`.card[data-item="${CSS.escape(item)}"]`);
+    });
+    return Object.fromEntries(known);
+  }
+
   function keep() {
     try {
       localStorage.setItem(place, JSON.stringify(answers));
     } catch (error) {
       // Kept while the page is open; saving to a file works all the same.
     }
-    document.querySelector("#start [data-download]").hidden = !Object.keys(answers).length;
+    const some = Object.keys(answers).length > 0;
+    document.querySelector("#start [data-download]").hidden = !some;
+    if (some) document.getElementById("begin").textContent = words.goOn;
   }
 
   function restore(section) {
@@ -34,6 +53,11 @@
       for (const [question, { rating }] of Object.entries(known.ratings)) {
         const fieldset = card.querySelector(`fieldset[data-question="${question}"]`);
         if (fieldset) fieldset.querySelector(`input[value="${rating}"]`).checked = true;
+      }
+      const remark = card.querySelector("textarea");
+      if (remark && known.comment) {
+        remark.value = known.comment;
+        card.querySelector(".remark").open = true;
       }
     }
   }
@@ -69,8 +93,7 @@
   function count() {
     const finished = pages.filter((section) => !isOpen(section)).length;
     document.getElementById("progress").value = finished;
-    const text = document.getElementById("words").dataset.of;
-    document.getElementById("count").textContent = text
+    document.getElementById("count").textContent = words.of
       .replace("{done}", finished)
       .replace("{all}", pages.length);
   }
@@ -106,6 +129,11 @@
   pages.forEach(restore);
   keep();
   count();
+  for (const link of document.querySelectorAll("header nav a")) {
+    link.addEventListener("click", () => {
+      link.hash = encodeURIComponent(JSON.stringify(answers));
+    });
+  }
   for (const button of document.querySelectorAll("[data-download]")) {
     button.addEventListener("click", download);
   }

@@ -20,7 +20,8 @@
   }
 
   function refresh() {
-    next.disabled = leaving || open().length > 0;
+    const refused = page.querySelector('textarea[aria-invalid="true"]');
+    next.disabled = leaving || open().length > 0 || Boolean(refused);
   }
 
   // ---- watching ----
@@ -80,7 +81,7 @@
 
   // ---- answering ----
 
-  async function save(answer) {
+  async function save(answer, remark) {
     tell("saving");
     const sent = keeper.save(answer, tell);
     saves.add(sent);
@@ -88,10 +89,15 @@
     try {
       await sent;
       saves.delete(sent);
+      if (remark) remark.removeAttribute("aria-invalid");
       if (!saves.size) tell(open().length ? "left" : "saved");
     } catch (error) {
-      tell("refused"); // it stays among `saves`: the page must be loaded again
+      tell(remark ? "remark" : "refused");
+      if (!remark) return; // a rating stays among `saves`: the page must be loaded again
+      saves.delete(sent); // a remark can be written anew
+      remark.setAttribute("aria-invalid", "true");
     }
+    refresh();
   }
 
   function listen(card) {
@@ -104,7 +110,9 @@
     }
     const remark = card.querySelector("textarea");
     if (remark) {
-      remark.addEventListener("change", () => save({ item, ratings: {}, comment: remark.value }));
+      remark.addEventListener("change", () => {
+        save({ item, ratings: {}, comment: remark.value }, remark);
+      });
     }
   }
 
@@ -126,6 +134,8 @@
     try {
       await Promise.all(saves);
     } catch (error) {
+      leaving = false;
+      refresh();
       return;
     }
     const section = keeper.next();
