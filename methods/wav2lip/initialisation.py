@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from bench.errors import BenchError
 from methods.wav2lip import audio
+from methods.wav2lip.attention import ChannelAttention, SpatialAttention
 from methods.wav2lip.audio import AudioKind
 from methods.wav2lip.checkpoints import load_generator
 from methods.wav2lip.clips import StoredClip
@@ -35,6 +36,7 @@ INPUTS = 6  # colours of the target, then of the reference
 COLOURS = 3
 LIFT = 2.5  # deviations above the mean: normalised pixels seldom fall below the ReLU's zero
 SMALL = 0.1  # what stays of the random kernels beside the copy
+OPEN = 2.0  # of a gate's sigmoid: 0.88 passes
 
 
 def initial_generator(
@@ -69,6 +71,7 @@ def initial_generator(
         path = start if isinstance(start, Path) else SHIPPED
         starter = load_generator(path, STARTER).network
         _take_pictures(generator, starter, path)
+        _open_gates(generator)
         if hearing == "start":
             imitate(generator, starter, clips, variant.audio, steps=IMITATION_STEPS, seed=seed)
     return generator
@@ -85,6 +88,16 @@ def _take_pictures(generator: Generator, starter: Generator, path: Path) -> None
             "set the width to the file's"
         )
     generator.load_state_dict({**own, **taken})
+
+
+@torch.no_grad()
+def _open_gates(generator: Generator) -> None:
+    """Attention passes nearly everything at first, so that what was taken over still works."""
+    for module in generator.modules():
+        if isinstance(module, ChannelAttention):
+            _biases(module.expand)[:] = OPEN
+        elif isinstance(module, SpatialAttention):
+            _biases(module.weigh)[:] = OPEN
 
 
 def imitate(
