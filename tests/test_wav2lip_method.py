@@ -170,7 +170,7 @@ def test_the_audio_rule_comes_from_the_file(tmp_path: Path) -> None:
         assert method._talker.lead == lead
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.safetensors")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*_*.safetensors")), ids=lambda path: path.stem)
 def test_shipped_weights_are_small_and_load_by_their_name(path: Path) -> None:
     assert path.stat().st_size <= 2_500_000
     wanted, _, name = path.stem.partition("_")
@@ -349,12 +349,22 @@ def test_options_of_the_box_and_the_seam_reach_the_picture(tmp_path: Path) -> No
     job = job_of(tmp_path)
     white = Echo()
     white.faces = lambda targets, _r, _h: np.full_like(targets, 255)  # type: ignore[method-assign]
-    usual = asked(job, white)
-    assert (usual[0, 10:SIDE, 20:100] == 255).all()  # ten pixels below the box
-    bare = asked(job, white, pads=[0, 0, 5, 0], paste="lower")
+    official = asked(job, white, weights="wav2lip")
+    assert (official[0, 10:SIDE, 20:100] == 255).all()  # ten pixels below the box
+    bare = asked(job, white, pads=[0, 0, 5, 0], paste="lower", feather=0)
     assert (bare[0, 60:110, 15:100] == 255).all()
     assert (bare[0, :60] == 20).all()
     assert (bare[0, 110:] == 20).all()
+
+
+def test_shipped_weights_leave_the_upper_half_alone_and_fade_in(tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    white = Echo()
+    white.faces = lambda targets, _r, _h: np.full_like(targets, 255)  # type: ignore[method-assign]
+    usual = asked(job, white)
+    assert (usual[0, :65] == 20).all()  # half of the box, which ends ten pixels below the face
+    assert (np.diff(usual[0, 64:74, 60, 0].astype(int)) > 0)[:9].all()
+    assert (usual[0, 74:110, 30:90] == 255).all()
 
 
 # ---- bad input ----------------------------------------------------------------------------------

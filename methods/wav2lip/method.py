@@ -39,7 +39,7 @@ class Talking(bench.Method):
     title: ClassVar[str]
 
     class Options(bench.Options):
-        """How to generate; the defaults are the official program's, but for the weights.
+        """How to generate. With official weights, or a file's, the defaults are the official ones.
 
         weights: "synth" (small, trained on the embedded corpora) or "grid" (small, trained on
             GRID), which are shipped; "wav2lip" or "wav2lip_gan", the official ones, for wav2lip
@@ -50,8 +50,10 @@ class Talking(bench.Method):
             all. "other": the frame half the recording away, around its end.
         pads: pixels added to the face's box above, below, left and right. smooth: each box is the
             mean of five.
-        paste: the whole box goes back into the frame, or only its "lower" half, which is all that
-            is new. feather: pixels over which it fades in; 0 is a hard seam.
+        paste: the whole "face" in its box goes back into the frame, or only the "lower" half, which
+            is all that is new. feather: pixels over which it fades in; 0 is a hard seam. Where
+            nothing is said, shipped weights give the lower half with 8 pixels (small networks
+            soften the upper half for nothing), others the face with a hard seam.
         batch: frames at once (speed and memory only). precision: "bfloat16" is faster and slightly
             off.
         """
@@ -60,8 +62,8 @@ class Talking(bench.Method):
         reference: Reference = "same"
         pads: tuple[int, int, int, int] = PADS
         smooth: bool = True
-        paste: Paste = "face"
-        feather: int = pydantic.Field(default=0, ge=0)
+        paste: Paste | None = None
+        feather: int | None = pydantic.Field(default=None, ge=0)
         batch: int = pydantic.Field(default=8, ge=1)
         precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -190,10 +192,11 @@ class Talking(bench.Method):
         self, frames: bench.Frames, boxes: Boxes, shown: NDArray[np.int64], faces: bench.Frames
     ) -> Iterator[bench.Frame]:
         options = self.options
+        usual: tuple[Paste, int] = ("lower", 8) if options.weights in SETS else ("face", 0)
+        paste = usual[0] if options.paste is None else options.paste
+        feather = usual[1] if options.feather is None else options.feather
         for source, face in zip(shown, faces, strict=True):
-            yield pasted(
-                frames[source], face, boxes[source], paste=options.paste, feather=options.feather
-            )
+            yield pasted(frames[source], face, boxes[source], paste=paste, feather=feather)
 
 
 @dataclass(frozen=True)
