@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
@@ -14,6 +15,8 @@ from reports.results import Column, Dataset, Row
 from reports.text import arrow, fixed, latex, markdown, span
 from reports.validity import Validity
 from reports.words import Words
+
+_NUMBERED = re.compile(r"(?:Table \d+\.|表 \d+) ")  # at the start of a caption: LaTeX counts itself
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ def _markdown_cell(one: SheetCell) -> str:
 
 
 def to_latex(sheet: Sheet) -> str:
-    """The sheet as a LaTeX table; needs booktabs."""
+    """The sheet as a LaTeX table, no wider than the text; intervals stand below their means."""
     spans: list[str] = []
     rules: list[str] = []
     at = 2
@@ -189,10 +192,11 @@ def to_latex(sheet: Sheet) -> str:
         rules.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}")
         at += width
     lines = [
-        "% needs \\usepackage{booktabs}",
+        "% needs \\usepackage{booktabs,graphicx}; Chinese besides: \\usepackage{ctex} and XeLaTeX",
         r"\begin{table}",
-        rf"\caption{{{latex(sheet.caption)}}}",
+        rf"\caption{{{latex(_NUMBERED.sub('', sheet.caption))}}}",
         r"\centering\small",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * len(sheet.headings)}}}",
         r"\toprule",
         "& " + " & ".join(spans) + r" \\",
@@ -201,9 +205,13 @@ def to_latex(sheet: Sheet) -> str:
         r"\midrule",
     ]
     for label, cells in sheet.rows:
-        lines.append(f"{latex(label)} & " + " & ".join(map(_latex_cell, cells)) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\footnotesize {latex(note)}" for note in sheet.notes]
+        own = "{}" * label.startswith(("[", "*"))  # else the \\ before would take it for its own
+        lines.append(f"{own}{latex(label)} & " + " & ".join(map(_latex_cell, cells)) + r" \\")
+        if any(one.span for one in cells):
+            lines.append("& " + " & ".join(map(_latex_span, cells)) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}}"]
+    lines += [r"\par\smallskip\raggedright\footnotesize"] * bool(sheet.notes)
+    lines += [rf"{latex(note)}\par" for note in sheet.notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
@@ -212,8 +220,11 @@ def _latex_cell(one: SheetCell) -> str:
     text = {"bold": rf"\textbf{{{text}}}", "underlined": rf"\underline{{{text}}}"}.get(
         one.style, text
     )
-    small = rf" {{\scriptsize [{latex(one.span)}]}}" if one.span else ""
-    return text + latex(one.sign).replace("‡", r"$\ddagger$") + small
+    return text + latex(one.sign)
+
+
+def _latex_span(one: SheetCell) -> str:
+    return rf"{{\scriptsize {latex(one.span)}}}" if one.span else ""
 
 
 def summary_rows(

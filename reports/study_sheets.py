@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.study.scores import Opinion, Scores
 from reports.results import Results
-from reports.sections.study import study_caption, study_notes, study_title
+from reports.sections.study import study_caption, study_name, study_notes, study_title
 from reports.sheets import Sheet, SheetCell, SummaryRow, row_label
 from reports.studies import opinions, question_texts
 from reports.text import estimate_span, fixed
@@ -17,7 +17,7 @@ def sheet(scores: Scores, name: str, number: int, results: Results, words: Words
     """Methods by questions, as the paper prints it: mean, interval, ratings and raters."""
     rows = opinions(scores, results.rows)
     texts = question_texts(scores, words)
-    group = scores.title or scores.name
+    group = study_name(scores, words)
     if scores.simulated:
         group = f"{group} {words('simulated_mark')}"
     headings: list[str] = []
@@ -30,12 +30,13 @@ def sheet(scores: Scores, name: str, number: int, results: Results, words: Words
             cells += _cells(opinion, mark, words)
         role = f" ({words(f'role_{row.role}')})" if row.role != "rated" else ""
         body.append((row_label(row.row) + role, tuple(cells)))
-    parts = [f"{study_title(scores, number, words)}.", study_caption(scores, words)]
+    title = study_title(scores, number, words)
+    parts = [f"{title}{words('full_stop')}", study_caption(scores, words)]
     if scores.simulated:
         parts.insert(1, words("simulated_banner"))
     return Sheet(
         name,
-        " ".join(parts),
+        words("sentence_space").join(parts),
         ((group, len(headings)),),
         tuple(headings),
         tuple(body),

@@ -13,7 +13,9 @@ import reports
 from bench.errors import BenchError
 from bench.study.scores import Comparison, Estimate, Scores, write_scores
 from reports.results import join
+from reports.sections.study import study_name
 from reports.studies import opinions, read_studies
+from reports.words import read_words
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeRun, add_study, build_run
 
 FAKE = FakeRun(methods=CONTROLS + COMPETITORS, speakers=3, clips_each=2)
@@ -52,7 +54,7 @@ def test_the_table_has_the_papers_layout_and_the_scores_numbers(
     report: Path, scores: Scores
 ) -> None:
     text = section(report)
-    heads = re.findall(r'<th scope="col"[^>]*>([A-Z][^<]+) ↑', text)
+    heads = re.findall(r'<th scope="col"[^>]*>([A-Z][^<&]+)&nbsp;↑', text)
     assert heads[:3] == ["Sync accuracy", "Visual quality", "Overall impression"]
     for method in ("wav2lip", "copycat", "M-CSAWav2Lip"):
         (row,) = re.findall(
@@ -64,6 +66,22 @@ def test_the_table_has_the_papers_layout_and_the_scores_numbers(
             assert f"{opinion.mean.low:.2f} – {opinion.mean.high:.2f}" in row
             assert f"{opinion.n_ratings} by {opinion.n_raters}" in row
     assert text.index("hidden real video") < text.index("low anchor") < text.index("wav2lip")
+
+
+def test_the_study_is_called_as_raters_of_that_language_saw_it(
+    tmp_path: Path, scores: Scores
+) -> None:
+    assert study_name(scores, read_words("zh")) == "Pilot"
+    both = dataclasses.replace(scores, title_zh="预研究", exclusions=())
+    assert study_name(both, read_words("en")) == "Pilot"
+    run = build_run(tmp_path / "run", FAKE)
+    write_scores(run / "studies/pilot.json", both)
+    out = reports.build([run], tmp_path / "out", lang="zh").parent
+    assert "预研究：8 名评分者" in section(out) or "预研究：7 名评分者" in section(out)
+    assert "Pilot" not in section(out)
+    table = (out / "tables/user_study_pilot.tex").read_text(encoding="utf-8")
+    assert "Pilot" not in table
+    assert r"\caption{用户研究 （模拟评分）。模拟评分：" in table
 
 
 def test_the_published_table_stands_beside_it(report: Path) -> None:

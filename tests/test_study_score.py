@@ -30,7 +30,7 @@ from bench.study.questionnaire import questionnaire_text
 from bench.study.ratings import arrange
 from bench.study.scores import read_scores, write_scores
 from bench.study.scoring import Order, score
-from bench.study.screening import Far, Rules, far_ratings, screen
+from bench.study.screening import Far, Rules, cautions, far_ratings, screen
 from bench.study.significance import sign_flip
 from bench.study.simulation import Crowd, Showing, even_means, simulate
 from tests.fixtures_run import FakeRun, build_run
@@ -305,10 +305,35 @@ def test_failed_checks_leave_a_rater_out_and_say_how_many() -> None:
             answers.append(answer(rater, f"l{place}", "mismatched", low, role="low"))
     found = {one.rater: one for one in screen(answers, Rules(truth_above_low=False))}
     assert set(found) == {"r1"}
-    assert "4 of 4 attention checks failed" in found["r1"].reason
+    assert found["r1"].reason == (
+        "4 of 4 attention checks failed, more than 25%: of the hidden truth 2 of 2 ratings are "
+        "below 3, of the low anchor 2 of 2 are above 3"
+    )
     both = {one.rater: one.reason for one in screen(answers, Rules())}
     assert set(both) == {"r1", "r2"}
     assert both["r2"] == "the hidden truth not rated above the low anchor (means 3.00 and 3.00)"
+
+
+def test_ratings_that_came_too_early_are_told_and_exclude_nobody() -> None:
+    answers = [replace(one, at="2026-01-01T00:00:00Z") for one in table([[4, 3, 5], [2, 1, 4]])]
+    assert not [note for note in cautions(answers, Rules()) if "can have ended" in note]
+    hasty = [replace(one, early=one.rater == "r1" and one.case != "c2") for one in answers]
+    hasty += [replace(one, question="visual_quality", early=False) for one in hasty]
+    practice = answer("r0", "p", "wav2lip", 3, role="training")
+    hasty.append(replace(practice, early=True))
+    (note,) = [one for one in cautions(hasty, Rules()) if "can have ended" in one]
+    assert note.endswith(": r1 (2/3).")  # videos, not ratings; practice is never counted
+    assert screen(hasty, Rules()) == screen(answers, Rules()) == ()
+
+
+def test_an_early_rating_stays_marked_in_the_csv(tmp_path: Path) -> None:
+    early = replace(table([[4]])[0], early=True)
+    write_answers(tmp_path / "a.csv", [early])
+    assert read_answers(tmp_path / "a.csv") == (early,)
+    text = (tmp_path / "a.csv").read_text(encoding="utf-8").replace(",yes,", ",perhaps,")
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(BenchError, match="column early: 'perhaps' is neither yes nor no"):
+        read_answers(tmp_path / "a.csv")
 
 
 def test_the_low_anchor_is_checked_where_it_is_bad() -> None:
@@ -804,6 +829,7 @@ def test_what_a_server_collected_is_scored_to_the_means_by_hand(study_folder: Pa
     assert opinion.n_ratings == 6
     assert scores.kept.opinion("truth", "sync_accuracy", "truth") is not None
     assert [one.zh for one in scores.questions] == ["同步准确度"]
+    assert (scores.title, scores.title_zh) == ("Talking faces", "说话人脸视频评价")
     assert scores.methods == ("copycat", "wav2lip", "truth")
     assert scores.name == "mine"
     assert "the run is not there any more" in done.output

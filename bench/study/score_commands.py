@@ -129,6 +129,7 @@ def score_command(
         find_runs,
         find_source,
         known_questions,
+        known_titles,
         placed,
         run_names,
         write_all,
@@ -149,10 +150,12 @@ def score_command(
         checks=checks,
     )
     study = found.study
+    title, title_zh = known_titles(study)
     scores = score(
         placed(found.answers, folders),
         name=found.name,
-        title="" if study is None else next(iter(study.questionnaire.title.values())),
+        title=title,
+        title_zh=title_zh,
         simulated=simulated,
         questions=known_questions(study),
         methods=() if study is None else sorted(study.design.plan.methods),

@@ -109,6 +109,15 @@ def placed(answers: Sequence[Answer], runs: Sequence[Path]) -> tuple[Answer, ...
     return tuple(answers)
 
 
+def known_titles(study: Study | None) -> tuple[str, str]:
+    """The study's title in English and in Chinese; a language that it lacks falls back."""
+    if study is None:
+        return "", ""
+    title = study.questionnaire.title
+    fallback = next(iter(title.values()))
+    return title.get("en", fallback), title.get("zh", fallback)
+
+
 def known_questions(study: Study | None) -> tuple[Question, ...]:
     """The study's questions with their titles; a language that a study lacks falls back."""
     if study is None:

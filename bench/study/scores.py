@@ -179,7 +179,8 @@ class Scores:
     """The result of one study.
 
     kept: without the excluded raters, the result to report; everyone: with them. Where nobody was
-    excluded the two hold the same. methods: in the study's order, competitors first. runs: names of
+    excluded the two hold the same. title, title_zh: what raters saw above the study; empty where
+    there is none. methods: in the study's order, competitors first. runs: names of
     the runs that the study's videos come from. notes: what a reader must know (design incomplete,
     too few raters to screen). settings: seed, resamples, thresholds. answers_sha256: of the answers
     as csv.
@@ -197,6 +198,7 @@ class Scores:
     notes: tuple[str, ...]
     settings: dict[str, int | float | str]
     answers_sha256: str
+    title_zh: str = ""
     schema: int = SCHEMA
 
 

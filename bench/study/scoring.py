@@ -48,6 +48,7 @@ def score(
     *,
     name: str,
     title: str = "",
+    title_zh: str = "",
     simulated: bool = False,
     questions: Sequence[Question] = (),
     methods: Sequence[str] = (),
@@ -85,6 +86,7 @@ def score(
         notes=(*cautions(answers, order.rules), *_notes(kept)),
         settings=_settings(order),
         answers_sha256=hashlib.sha256(answers_csv(answers).encode()).hexdigest(),
+        title_zh=title_zh,
     )
 
 

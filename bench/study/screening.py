@@ -120,7 +120,25 @@ def cautions(answers: Sequence[Answer], rules: Rules) -> tuple[str, ...]:
         )
     if rules.checks and not any(answer.role in ("truth", "low") for answer in scored):
         notes.append("No attention checks: the study has neither a hidden truth nor a low anchor.")
+    if hasty := _hasty(scored):
+        notes.append(
+            f"Videos rated before they can have ended, which the pages do not allow: {hasty}."
+        )
     return tuple(notes)
+
+
+def _hasty(answers: Sequence[Answer]) -> str:
+    """Raters with ratings that came too early: of how many of their videos; `r03 (4/46)`."""
+    videos: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    early: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for answer in answers:
+        video = answer.place[1:-1]
+        videos[answer.rater].add(video)
+        if answer.early:
+            early[answer.rater].add(video)
+    return ", ".join(
+        f"{rater} ({len(early[rater])}/{len(videos[rater])})" for rater in sorted(early)
+    )
 
 
 def far_ratings(answers: Sequence[Answer]) -> dict[str, Far]:
@@ -211,8 +229,8 @@ def _failures(truths: Sequence[int], lows: Sequence[int], rules: Rules) -> str:
         return ""
     return (
         f"{truth + low} of {count} attention checks failed, more than {rules.failures_most:.0%}: "
-        f"the hidden truth rated below {rules.truth_least} {truth} times, the low anchor rated "
-        f"above {rules.low_most} {low} times"
+        f"of the hidden truth {truth} of {len(truths)} ratings are below {rules.truth_least}, "
+        f"of the low anchor {low} of {len(lows)} are above {rules.low_most}"
     )
 
 

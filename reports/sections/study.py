@@ -88,7 +88,7 @@ def view_study(
     return StudyView(
         anchor=f"table-{number}",
         number=number,
-        name=scores.title or scores.name,
+        name=study_name(scores, words),
         title=study_title(scores, number, words),
         caption=study_caption(scores, words),
         simulated=scores.simulated,
@@ -112,6 +112,12 @@ def view_study(
     )
 
 
+def study_name(scores: Scores, words: Words) -> str:
+    """What the study is called in this language."""
+    in_chinese = scores.title_zh if words.language == "zh" else ""
+    return in_chinese or scores.title or scores.name
+
+
 def study_title(scores: Scores, number: int, words: Words) -> str:
     """`Table 3. User study`; simulated answers are named in the title itself."""
     title = words("table_title", number=number, name=words("table_study"))
@@ -123,7 +129,7 @@ def study_caption(scores: Scores, words: Words) -> str:
     cases = max((one.n_cases for one in scores.kept.opinions), default=0)
     return words(
         "study_caption",
-        title=scores.title or scores.name,
+        title=study_name(scores, words),
         raters=words("study_raters", n=len(scores.kept.raters)),
         ratings=words("study_ratings", n=scores.kept.n_ratings),
         cases=words("study_cases", n=cases),
@@ -170,7 +176,7 @@ def _agreements(scores: Scores, words: Words) -> Iterator[AgreementLine]:
         zip([q.name for q in scores.questions], question_texts(scores, words), strict=True)
     )
     for one in scores.kept.agreements:
-        reading = " ".join(
+        reading = words("sentence_space").join(
             words(f"{name}_{_band(estimate.value, bands)}")
             if estimate.value is not None
             else words.said(estimate.reason)

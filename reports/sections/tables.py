@@ -111,9 +111,10 @@ def table_caption(table: Table, words: Words) -> str:
 def table_headline(table: Table, number: int, words: Words) -> str:
     """Title, caption and on how many cases the means stand: what a copied table must say."""
     counts = [(block.dataset.name, compared_text(block, words)) for block in table.blocks]
-    said = [f"{name}{words('colon')}{text}." for name, text in counts if text]
-    parts = [f"{table_title(table, number, words)}.", table_caption(table, words), *said]
-    return " ".join(parts)
+    stop = words("full_stop")
+    said = [f"{name}{words('colon')}{text}{stop}" for name, text in counts if text]
+    parts = [f"{table_title(table, number, words)}{stop}", table_caption(table, words), *said]
+    return words("sentence_space").join(parts)
 
 
 def table_notes(table: Table, words: Words) -> list[str]:
