@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -516,6 +517,28 @@ def test_videos_and_questions_go_by_every_name_the_study_has_for_them(
         ("wav2lip", "visual_quality", 2),
         ("truth", "overall_impression", 3),
         ("copycat", "sync_accuracy", 4),
+    ]
+
+
+def test_a_video_that_was_practice_too_is_the_rated_one_unless_its_role_is_named(
+    tmp_path: Path, study: Study
+) -> None:
+    practice = Item("e5d7", "CLR", "s01", "copycat", "training", "q.mp4", 2.0)
+    items = {**study.design.items, practice.code: practice}
+    both = replace(study, design=replace(study.design, items=items))
+    header = ["rater", "case", "method", "question", "rating", "role"]
+    rows = [
+        header,
+        ["ann", "s01", "copycat", "sync_accuracy", "3", ""],
+        ["ann", "s01", "copycat", "sync_accuracy", "4", "training"],
+        ["ann", "s03", "copycat", "sync_accuracy", "5", ""],
+    ]
+    path = written(tmp_path / "long.csv", rows)
+    found = import_answers([path], mapping=ColumnMapping(table="long"), study=both)
+    assert [(one.role, one.rating) for one in found.answers] == [
+        ("rated", 3),
+        ("training", 4),
+        ("training", 5),
     ]
 
 

@@ -1,7 +1,7 @@
 """How far raters agree: Krippendorff's alpha for ordinal ratings, and the intraclass correlation.
 
 Alpha follows Krippendorff (2011), "Computing Krippendorff's alpha-reliability". It is computed here
-because the package of that name is GPL; the tests hold both to the same numbers.
+because the package of that name is GPL; the tests hold it to his example and to the definition.
 
 ICC(2,1) and ICC(2,k) are those of Shrout and Fleiss (1979): absolute agreement, raters and videos
 at random, of one rating and of the mean over k. Where not every rater rated every video, the

@@ -408,6 +408,8 @@ def _by_place(reading: _Reading, number: int, name: str, column: Column) -> _Tar
         and dataset in ("", item.dataset)
         and column.role in (None, item.role)
     ]
+    if column.role is None:  # a practice video is often one of the rated ones, and never scored
+        items = [item for item in items if item.role != "training"] or items
     if len(items) != 1:
         wanted = " ".join(filter(None, (dataset, case, method)))
         reading.problems.add(

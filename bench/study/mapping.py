@@ -225,7 +225,7 @@ ignore: []
 
 # Names in this table, and what the study calls them: videos, questions, methods, cases, data sets.
 # A question needs none where it is called by its name, title or text in study.yaml.
-# names: {{"Video 1": 0a1b2c3d4e5f, "In sync?": sync_accuracy, "Method A": wav2lip}}
+# names: {{"Video 1": "0a1b2c3d4e5f", "In sync?": sync_accuracy, "Method A": wav2lip}}
 
 # These columns are known and need no entry:"""
 
