@@ -54,8 +54,14 @@ class Echo:
         self.heard: list[audio.Features] = []
 
     def faces(
-        self, targets: bench.Frames, references: bench.Frames, heard: audio.Features
+        self,
+        targets: bench.Frames,
+        references: bench.Frames,
+        heard: audio.Features,
+        *,
+        is_lower: bool,
     ) -> bench.Frames:
+        self.is_lower = is_lower
         self.targets.append(targets)
         self.references.append(references)
         self.heard.append(heard)
@@ -170,7 +176,9 @@ def test_the_audio_rule_comes_from_the_file(tmp_path: Path) -> None:
         assert method._talker.lead == lead
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*_*.safetensors")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(SHIPPED.glob("*_*.safetensors")), ids=lambda path: path.stem
+)
 def test_shipped_weights_are_small_and_load_by_their_name(path: Path) -> None:
     assert path.stat().st_size <= 2_500_000
     wanted, _, name = path.stem.partition("_")
@@ -291,6 +299,21 @@ def test_the_lower_half_of_the_target_is_not_looked_at(
     )
 
 
+@pytest.mark.parametrize("colour", ["rgb", "bgr"])
+def test_lower_halves_made_alone_are_those_of_whole_faces(
+    colour: str, material: tuple[bench.Frames, bench.Frames, audio.Features]
+) -> None:
+    loaded = LoadedGenerator(small_generator(VARIANTS[-1]), 0, colour)
+    targets, references, _ = material
+    heard = np.random.default_rng(1).normal(size=(len(targets), 1, 119, 16)).astype(np.float32)
+    talker = Talker(loaded, device="cpu")
+    whole = talker.faces(targets, references, heard)
+    lower = talker.faces(targets, references, heard, is_lower=True)
+    assert np.array_equal(lower[:, :48], targets[:, :48])
+    assert np.abs(lower[:, 48:].astype(int) - whole[:, 48:]).max() <= 1
+    assert whole[:, 48:].std() > 2
+
+
 def test_bfloat16_is_close(material: tuple[bench.Frames, bench.Frames, audio.Features]) -> None:
     loaded = LoadedGenerator(small_generator(VARIANTS[0]), 0, "rgb")
     exact = Talker(loaded, device="cpu").faces(*material)
@@ -348,7 +371,7 @@ def test_a_feathered_seam_rises_from_the_edges(picture: bench.Frame, paste: str)
 def test_options_of_the_box_and_the_seam_reach_the_picture(tmp_path: Path) -> None:
     job = job_of(tmp_path)
     white = Echo()
-    white.faces = lambda targets, _r, _h: np.full_like(targets, 255)  # type: ignore[method-assign]
+    white.faces = lambda targets, _r, _h, **_: np.full_like(targets, 255)  # type: ignore[method-assign]
     official = asked(job, white, weights="wav2lip")
     assert (official[0, 10:SIDE, 20:100] == 255).all()  # ten pixels below the box
     bare = asked(job, white, pads=[0, 0, 5, 0], paste="lower", feather=0)
@@ -360,7 +383,7 @@ def test_options_of_the_box_and_the_seam_reach_the_picture(tmp_path: Path) -> No
 def test_shipped_weights_leave_the_upper_half_alone_and_fade_in(tmp_path: Path) -> None:
     job = job_of(tmp_path)
     white = Echo()
-    white.faces = lambda targets, _r, _h: np.full_like(targets, 255)  # type: ignore[method-assign]
+    white.faces = lambda targets, _r, _h, **_: np.full_like(targets, 255)  # type: ignore[method-assign]
     usual = asked(job, white)
     assert (usual[0, :65] == 20).all()  # half of the box, which ends ten pixels below the face
     assert (np.diff(usual[0, 64:74, 60, 0].astype(int)) > 0)[:9].all()

@@ -21,6 +21,7 @@ from methods.wav2lip.variants import AttentionKind
 
 ATTENDED_AUDIO = 10  # the layer that ends the speech encoder's 256-channel stage
 ATTENDED_FACE = ("1", "4")  # the identity encoder's blocks of 32 and of 256 channels
+REACH = 8  # rows: more than the last decoder block's five layers of 3x3 reach
 
 
 class Generator(nn.Module):
@@ -95,14 +96,27 @@ class Generator(nn.Module):
         apart = together.reshape(frames, -1, *together.shape[1:])  # (T, B, 3, 96, 96)
         return apart.permute(1, 2, 0, 3, 4)
 
-    def _generate(self, audio: Tensor, faces: Tensor) -> Tensor:
+    def lower_half(self, audio: Tensor, faces: Tensor) -> Tensor:
+        """The lower half of what `forward` gives, (B, 3, 48, 96), without the upper one's work.
+
+        In evaluation only: rows are left out of the last decoder block, whose layers reach up to
+        five rows, and batch normalisation in training would miss them.
+        """
+        if self.training:
+            raise RuntimeError("lower_half is for evaluation: call eval() first")
+        return self._generate(audio, faces, above=SIZE // 2 - REACH)[:, :, REACH:]
+
+    def _generate(self, audio: Tensor, faces: Tensor, *, above: int = 0) -> Tensor:
+        """The face from row `above` (even) on, its first rows wrong by what lies above them."""
         if self.audio_channel:
             picture = functional.interpolate(audio / LIMIT, (SIZE, SIZE), mode="bilinear")
             faces = torch.cat([faces, picture], dim=1)  # (B, 7, 96, 96)
-        seen = self._see(faces)
+        *seen, last = reversed(self._see(faces))
         x = self.hear(audio)
-        for block, skipped in zip(self.face_decoder_blocks, reversed(seen), strict=True):
+        *blocks, enlarge = self.face_decoder_blocks
+        for block, skipped in zip(blocks, seen, strict=True):
             x = torch.cat([block(x), skipped], dim=1)
+        x = torch.cat([enlarge(x[:, :, above // 2 :]), last[:, :, above:]], dim=1)
         face: Tensor = self.output_block(x)
         return face
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,11 +35,14 @@ class Talker:
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self.network = _ready(loaded.network, self.dtype).to(device)
 
-    def faces(self, targets: Frames, references: Frames, heard: Features) -> Frames:
+    def faces(
+        self, targets: Frames, references: Frames, heard: Features, *, is_lower: bool = False
+    ) -> Frames:
         """The faces that speak, (B, 96, 96, 3) uint8 RGB.
 
         targets, references: (B, 96, 96, 3) uint8 RGB; of the targets only the upper half is looked
-        at. heard: (B, 1, D, 16) float32, `audio.windows` at this generator's `lead`.
+        at. heard: (B, 1, D, 16) float32, `audio.windows` at this generator's `lead`. is_lower: only
+        the lower halves are made, in three quarters of the time; the upper ones are the targets'.
         """
         with torch.inference_mode():
             pictures = torch.stack([torch.from_numpy(each) for each in (targets, references)])
@@ -48,14 +52,15 @@ class Talker:
             stacked = torch.cat(list(pictures), dim=3).to(self.dtype) / 255  # (B, 96, 96, 6)
             stacked[:, SIZE // 2 :, :, :3] = 0
             # A permuted view of (B, H, W, C) is channels last as it stands.
-            faces = self.network(
+            speak = self.network.lower_half if is_lower else self.network
+            faces = speak(
                 torch.from_numpy(heard).to(self.device, self.dtype), stacked.permute(0, 3, 1, 2)
             )
             levels = (faces.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
             if self.is_bgr:
                 levels = levels.flip(-1)
             made: Frames = levels.contiguous().cpu().numpy()
-            return made
+        return np.concatenate([targets[:, : SIZE // 2], made], axis=1) if is_lower else made
 
 
 def _ready(network: Generator, dtype: torch.dtype) -> Generator:

@@ -46,7 +46,7 @@ class Conv(nn.Module):
         y = self.conv_block(x)
         if self.is_residual:
             y += x  # in place, as in the reference
-        return functional.relu(y)
+        return functional.relu_(y)
 
 
 class ConvTranspose(nn.Module):
@@ -59,7 +59,7 @@ class ConvTranspose(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, h, w)."""
-        return functional.relu(self.conv_block(x))
+        return functional.relu_(self.conv_block(x))
 
 
 def residuals(channels: int, count: int) -> list[nn.Module]:

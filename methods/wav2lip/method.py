@@ -128,6 +128,7 @@ class Talking(bench.Method):
             shown,
             reference_frames(shown, len(frames), options.reference),
             batch=options.batch,
+            is_lower=self._paste[0] == "lower",
         )
         return bench.Generation(video=self._pasted(frames, boxes, shown, faces))
 
@@ -148,6 +149,16 @@ class Talking(bench.Method):
     @property
     def _is_official(self) -> bool:
         return self.options.weights in OFFICIAL
+
+    @property
+    def _paste(self) -> tuple[Paste, int]:
+        """What is pasted, and over how many pixels it fades in."""
+        options = self.options
+        usual: tuple[Paste, int] = ("lower", 8) if options.weights in SETS else ("face", 0)
+        return (
+            usual[0] if options.paste is None else options.paste,
+            usual[1] if options.feather is None else options.feather,
+        )
 
     def _weights_file(self) -> Path:
         wanted = self.options.weights
@@ -191,10 +202,7 @@ class Talking(bench.Method):
     def _pasted(
         self, frames: bench.Frames, boxes: Boxes, shown: NDArray[np.int64], faces: bench.Frames
     ) -> Iterator[bench.Frame]:
-        options = self.options
-        usual: tuple[Paste, int] = ("lower", 8) if options.weights in SETS else ("face", 0)
-        paste = usual[0] if options.paste is None else options.paste
-        feather = usual[1] if options.feather is None else options.feather
+        paste, feather = self._paste
         for source, face in zip(shown, faces, strict=True):
             yield pasted(frames[source], face, boxes[source], paste=paste, feather=feather)
 
@@ -219,6 +227,7 @@ def _generated(
     references: NDArray[np.int64],
     *,
     batch: int,
+    is_lower: bool,
 ) -> bench.Frames:
     """All faces, (T, 96, 96, 3) uint8 RGB; a batch at a time, so that only these are held."""
     made = [
@@ -226,6 +235,7 @@ def _generated(
             recording.faces(shown[start : start + batch]),
             recording.faces(references[start : start + batch]),
             heard[start : start + batch],
+            is_lower=is_lower,
         )
         for start in range(0, len(shown), batch)
     ]
