@@ -228,6 +228,7 @@ def rate_with_a_reload(browser: Any, served: Server, design: Design) -> None:
             assert progress(browser) == "3 of 7"
             first = find(browser, f'input[name="{code}-{QUESTIONS[0]}"][value="{ratings[0]}"]')
         assert first.is_selected()
+        assert find(browser, ".play").text == "Watch again"
         for question, rating in zip(QUESTIONS[1:], ratings[1:], strict=True):
             choose(browser, code, question, rating)
         leave(browser)

@@ -76,7 +76,10 @@
       button.textContent = card.dataset.watched === "yes" ? words.again : words.play;
     });
     video.addEventListener("error", () => broken(card));
-    if (card.dataset.watched === "yes") unlock(card);
+    if (card.dataset.watched === "yes") {
+      unlock(card);
+      button.textContent = words.again;
+    }
   }
 
   // ---- answering ----
