@@ -168,12 +168,12 @@ def test_state_dict_has_the_published_names_and_shapes(shared: Path) -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("integers", [True, False])
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("batch", [1, 4, 7, 55])
 def test_syncnet_equals_golden_at_every_batch_size(
-    shared: Path, golden: dict[str, np.ndarray], batch: int, integers: bool
+    shared: Path, golden: dict[str, np.ndarray], batch: int, fast: bool
 ) -> None:
-    scorer = SyncNetScorer(filled(shared), batch=batch, integers=integers)
+    scorer = SyncNetScorer(filled(shared), batch=batch, integers=fast, winograd=fast)
     lip, sound = scorer.embed(golden["frames_bgr"], golden["audio_int16"])
     assert off(lip[golden["rows"]], golden["lip"]) < TOLERANCE
     assert off(sound[golden["rows"]], golden["aud"]) < TOLERANCE
@@ -184,6 +184,27 @@ def test_syncnet_equals_golden_at_every_batch_size(
     assert found.offset == expected["offset_frames"]
     assert found.lse_d == pytest.approx(expected["lse_d"], rel=TOLERANCE)
     assert found.lse_c == pytest.approx(expected["lse_c"], rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("windows_seen", [1, 2, 9])
+def test_threads_change_neither_values_nor_torchs_setting(windows_seen: int) -> None:
+    torch.manual_seed(0)
+    scorer = SyncNetScorer(SyncNet().eval())
+    draw = np.random.default_rng(0)
+    frames = draw.integers(0, 256, (windows_seen + 5, 224, 224, 3), dtype=np.uint8)
+    sound = draw.integers(-8000, 8000, len(frames) * 640).astype(np.int16)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        expected = scorer.embed(frames, sound)
+        torch.set_num_threads(3)
+        found = scorer.embed(frames, sound)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert found[0].shape == (windows_seen, 1024)
+    assert off(found[0], expected[0]) < 1e-5
+    assert off(found[1], expected[1]) < 1e-5
 
 
 @pytest.mark.shared

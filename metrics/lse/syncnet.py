@@ -4,17 +4,21 @@ Source: joonson/syncnet_python @ 6efbb1c, SyncNetModel.py (FIELD.md, section 4.2
 has the published names, so `syncnet_v2.model` loads. What differs is how the same values come
 about: BatchNorm is folded into the weights; five frames are fifteen channels of a two-dimensional
 convolution, cut from the clip a few windows at a time; arrays are channels-last; pooling comes
-before ReLU, which is the same and has a quarter of the work.
+before ReLU, which is the same and has a quarter of the work; the first layer multiplies 8-bit
+integers and the others take fewer multiplications, where the processor gains by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,13 +27,16 @@ from bench.types import Sound
 from metrics.lse import SYNCNET_DIGEST
 from metrics.lse.core import WINDOW, Crops, Embeddings, windows
 from metrics.lse.mfcc import mfcc
+from metrics.lse.winograd import RowWinograd
 
 Precision: TypeAlias = Literal["fp32", "bf16"]
 Convolution: TypeAlias = Callable[[Tensor], Tensor]
+Part = TypeVar("Part")
+Made = TypeVar("Made")
 
 DIGEST = SYNCNET_DIGEST
 COLUMNS, COLUMNS_PER_FRAME = 20, 4  # cepstral columns of one window, and between two windows
-GROUP = 32  # windows that go through the small layers together
+GROUP = 32  # windows, at most, that go through the small layers together, one group a thread
 DIGITS = 127  # the largest value of a signed 8-bit digit
 
 
@@ -106,6 +113,8 @@ class SyncNetScorer:
     processor has instructions for it and slightly off (docs/metrics.md states by how much).
     batch: windows that go through the two large layers together; changes speed, not values.
     integers: whether the first layer may use 8-bit integer instructions, see `_first_layer`.
+    winograd: whether float32 layers take fewer multiplications, see metrics.lse.winograd. None:
+    unless the processor has matrix instructions (AMX), where it was not measured.
     """
 
     name = "syncnet_v2"
@@ -120,16 +129,24 @@ class SyncNetScorer:
         precision: Precision = "fp32",
         batch: int = 4,
         integers: bool = True,
+        winograd: bool | None = None,
     ) -> None:
         self.digest = digest
         self._device = torch.device(device)
         self._type = torch.bfloat16 if precision == "bf16" else torch.float32
         self._batch = batch
-        lip = [self._ready(*_folded(net.netcnnlip, i)) for i in (0, 4, 8, 11, 14)]
-        self._sound = [self._ready(*_folded(net.netcnnaud, i)) for i in (0, 4, 8, 11, 14)]
-        exact = self._type == torch.float32 and integers and self._device.type == "cpu"
-        self._first = _first_layer(lip[0]) if exact else self._as_it_is(lip[0])
-        self._lip = lip[1:]
+        exact = self._type == torch.float32 and self._device.type == "cpu"
+        self._winograd = exact and (not _has("amx_tile") if winograd is None else winograd)
+        first = self._ready(*_folded(net.netcnnlip, 0))
+        self._first = _first_layer(first) if exact and integers else self._as_it_is(first)
+        self._lip = [
+            self._convolution(net.netcnnlip, place, height=height, stride=stride)
+            for place, height, stride in ((4, 54, 2), (8, 13, 1), (11, 13, 1), (14, 13, 1))
+        ]
+        self._sound = [
+            self._convolution(net.netcnnaud, place, height=height)
+            for place, height in ((0, 13), (4, 13), (8, 11), (11, 11), (14, 11))
+        ]
         self._lip_head = self._head(net.netcnnlip, net.netfclip)
         self._sound_head = self._head(net.netcnnaud, net.netfcaud)
 
@@ -142,40 +159,44 @@ class SyncNetScorer:
         frames = torch.from_numpy(np.require(crops, requirements=["C", "W"]))
         cepstra = torch.from_numpy(mfcc(sound)).unfold(1, COLUMNS, COLUMNS_PER_FRAME)  # (13, M, 20)
         cepstra = cepstra[:, :count].transpose(0, 1)[:, None]  # (N, 1, 13, 20)
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
-            picture = [
-                self._embed_lip(frames[start : min(start + GROUP, count) + WINDOW - 1])
-                for start in range(0, count, GROUP)
-            ]
-            heard = [self._embed_sound(group) for group in torch.split(cepstra, GROUP)]
-        return torch.cat(picture).cpu().numpy(), torch.cat(heard).cpu().numpy()
+
+        def embedded(part: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+            first, last = int(part[0]), int(part[-1])
+            with torch.inference_mode():
+                picture = self._embed_lip(frames[first : last + WINDOW])
+                return picture, self._embed_sound(cepstra[first : last + 1])
+
+        threads = torch.get_num_threads() if self._device.type == "cpu" else 1
+        rounds = -(-count // (threads * GROUP))
+        parts = np.array_split(np.arange(count), min(count, threads * rounds))
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            found = _in_threads(embedded, parts, threads)
+        picture, heard = (torch.cat(tensors).cpu().numpy() for tensors in zip(*found, strict=True))
+        return picture, heard
 
     def _embed_lip(self, frames: Tensor) -> Tensor:
         """(N + 4, 224, 224, 3) uint8 to (N, 1024)."""
-        count = len(frames) - WINDOW + 1
-        starts = range(0, count, self._batch)
-        large = [self._large(frames, start, min(start + self._batch, count)) for start in starts]
-        x = torch.cat(large)  # (N, 256, 13, 13)
-        x = self._lip[1](x, 1, 1).relu_()
-        x = self._lip[2](x, 1, 1).relu_()
-        x = functional.max_pool2d(self._lip[3](x, 1, 1), 3, 2).relu_()  # (N, 256, 6, 6)
+        planes = frames.to(self._device).permute(0, 3, 1, 2).flatten(0, 1)  # ((N + 4) * 3, h, w)
+        seen = planes.unfold(0, 3 * WINDOW, 3)  # (N, 224, 224, 15), a view
+        x = torch.cat([self._large(part) for part in torch.split(seen, self._batch)])
+        x = self._lip[1](x).relu_()  # (N, 256, 13, 13)
+        x = self._lip[2](x).relu_()
+        x = _pooled(self._lip[3](x), 2)  # (N, 256, 6, 6)
         return _through(self._lip_head, x)
 
-    def _large(self, frames: Tensor, start: int, end: int) -> Tensor:
-        """The two large layers on windows [start, end): (B, 256, 13, 13)."""
-        taps = [frames[start + tap : end + tap] for tap in range(WINDOW)]
-        x = torch.cat(taps, dim=3).to(self._device).permute(0, 3, 1, 2)  # (B, 15, 224, 224) uint8
-        x = functional.max_pool2d(self._first(x), 3, 2).relu_()  # (B, 96, 54, 54)
-        return functional.max_pool2d(self._lip[0](x, 2, 1), 3, 2, 1).relu_()
+    def _large(self, seen: Tensor) -> Tensor:
+        """The two large layers: (B, 224, 224, 15) uint8 to (B, 256, 13, 13)."""
+        x = _pooled(self._first(seen.contiguous().permute(0, 3, 1, 2)), 2)  # (B, 96, 54, 54)
+        return _pooled(self._lip[0](x), 2, padding=1)
 
     def _embed_sound(self, cepstra: Tensor) -> Tensor:
         """(B, 1, 13, 20) to (B, 1024)."""
         x = cepstra.to(self._device, self._type).contiguous(memory_format=torch.channels_last)
-        x = self._sound[0](x, 1, 1).relu_()
-        x = functional.max_pool2d(self._sound[1](x, 1, 1), 3, (1, 2)).relu_()  # (B, 192, 11, 9)
-        x = self._sound[2](x, 1, 1).relu_()
-        x = self._sound[3](x, 1, 1).relu_()
-        x = functional.max_pool2d(self._sound[4](x, 1, 1), 3, 2).relu_()  # (B, 256, 5, 4)
+        x = self._sound[0](x).relu_()
+        x = _pooled(self._sound[1](x), (1, 2))  # (B, 192, 11, 9)
+        x = self._sound[2](x).relu_()
+        x = self._sound[3](x).relu_()
+        x = _pooled(self._sound[4](x), 2)  # (B, 256, 5, 4)
         return _through(self._sound_head, x)
 
     def _ready(self, weight: Tensor, bias: Tensor) -> _Layer:
@@ -183,6 +204,15 @@ class SyncNetScorer:
             weight = weight.transpose(1, 2).flatten(1, 2)
         weight = weight.to(self._device, self._type, memory_format=torch.channels_last)
         return _Layer(weight, bias.to(self._device, self._type))
+
+    def _convolution(
+        self, body: nn.Sequential, place: int, *, height: int, stride: int = 1
+    ) -> Convolution:
+        """The layer at `place`, padded by 1, for pictures of `height` rows."""
+        layer = self._ready(*_folded(body, place))
+        if not self._winograd:
+            return partial(layer, stride=stride, padding=1)
+        return RowWinograd(layer.weight, layer.bias, height=height, stride=stride, padding=1)
 
     def _as_it_is(self, layer: _Layer) -> Convolution:
         return lambda pixels: layer(pixels.to(self._type), 2)
@@ -222,6 +252,33 @@ def _folded(layers: nn.Sequential, index: int) -> tuple[Tensor, Tensor]:
     return weight.detach(), ((layer.bias - norm.running_mean) * scale + norm.bias).detach()
 
 
+def _pooled(x: Tensor, stride: int | tuple[int, int], padding: int = 0) -> Tensor:
+    """The largest of each 3x3, and of 0; pooling is fast on channels-last arrays alone."""
+    x = x.contiguous(memory_format=torch.channels_last)
+    return functional.max_pool2d(x, 3, stride, padding).relu_()
+
+
+def _in_threads(work: Callable[[Part], Made], parts: list[Part], threads: int) -> list[Made]:
+    """What `work` makes of each part, each on one thread from beginning to end.
+
+    Torch would split every operation and wait for the slowest thread each time: with many small
+    ones, and wherever another program wants the processor, that costs more than it saves.
+    """
+    if threads == 1:
+        return [work(part) for part in parts]
+    try:
+        with ThreadPoolExecutor(threads, "lse", torch.set_num_threads, (1,)) as pool:
+            return list(pool.map(work, parts))
+    finally:
+        torch.set_num_threads(threads)  # what a thread sets holds for all
+
+
+def _has(instructions: str) -> bool:
+    """Whether the processor has them and this torch can tell."""
+    asked = getattr(torch.cpu, f"_is_{instructions}_supported", None)
+    return bool(asked and asked())
+
+
 def _through(head: list[_Layer], x: Tensor) -> Tensor:
     """(B, C, h, w) to (B, 1024) float32."""
     flat = x.permute(0, 2, 3, 1).flatten(1).float()
@@ -234,13 +291,16 @@ def _first_layer(layer: _Layer) -> Convolution:
 
     Pixels are whole numbers already. Each weight is written with two signed 8-bit digits (15 bits);
     products and sums of whole numbers are exact, so the only error is the weights', at most 1.6e-5
-    of a filter's largest. Processors with matrix instructions do this at twice float32's speed.
-    Whether this one does, and does it right, is tried on a picture; otherwise float32 stays.
+    of a filter's largest. Instructions for 8-bit integers (VNNI, AMX) do this in two thirds of
+    float32's time or less. Whether it comes out right here is tried on a picture; without them, or
+    if it does not, float32 stays.
     """
 
     def plain(pixels: Tensor) -> Tensor:
         return layer(pixels.float(), 2)
 
+    if not _has("vnni"):
+        return plain
     with torch.inference_mode():
         try:
             fast = _in_digits(layer)
@@ -249,7 +309,7 @@ def _first_layer(layer: _Layer) -> Convolution:
             off = (fast(trial) - expected).abs().max() / expected.abs().max()
         except (AttributeError, RuntimeError):  # a torch without these kernels
             return plain
-    return fast if torch.cpu._is_amx_tile_supported() and float(off) < 1e-4 else plain
+    return fast if float(off) < 1e-4 else plain
 
 
 def _trial_pixels() -> Tensor:

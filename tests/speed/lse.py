@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,19 +27,19 @@ def measure() -> str:
     draw = np.random.default_rng(0)
     frames = draw.integers(0, 256, (FRAMES, 224, 224, 3), dtype=np.uint8)
     sound = draw.integers(-8000, 8000, FRAMES * 640).astype(np.int16)
-    ours, rough = SyncNetScorer(net), SyncNetScorer(net, precision="bf16")
-    plain = SyncNetScorer(net, integers=False)
+    scorers = {
+        "fp32": SyncNetScorer(net),
+        "fp32 without integers": SyncNetScorer(net, integers=False),
+        "fp32 with winograd": SyncNetScorer(net, winograd=True),
+        "fp32 without winograd": SyncNetScorer(net, winograd=False),
+        "bf16": SyncNetScorer(net, precision="bf16"),
+    }
+    jobs = {name: partial(score, frames, sound, scorer) for name, scorer in scorers.items()}
     seconds, found = timed(
-        {
-            "reference": lambda: _as_the_reference(net, frames, sound),
-            "fp32": lambda: score(frames, sound, ours),
-            "fp32 without integers": lambda: score(frames, sound, plain),
-            "bf16": lambda: score(frames, sound, rough),
-        },
-        REPEATS,
+        {"reference": partial(_as_the_reference, net, frames, sound), **jobs}, REPEATS
     )
     lines = [f"LSE core, {FRAMES - 5} windows, {THREADS} threads (asked of fp32: at least 2.2)"]
-    for name in ("fp32", "fp32 without integers", "bf16"):
+    for name in scorers:
         ratio = float(np.median(seconds["reference"] / seconds[name]))
         best = seconds["reference"].min() / seconds[name].min()
         off = found[name].mean_distance / found["reference"].mean_distance - 1
