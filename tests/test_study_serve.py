@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -396,31 +397,62 @@ def test_kill_nine_loses_no_acknowledged_answer(folder: Path) -> None:
     assert len(acknowledged) == 210
 
 
-def test_a_rating_sooner_than_the_video_lasts_is_marked(folder: Path) -> None:
+def test_a_rating_sooner_than_the_video_lasts_is_marked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     design = read_design(folder)
-    hasty, patient = codes(design, "r01")[0], codes(design, "r02")[0]
-    seconds = design.items[patient].seconds
+    raters = ("r01", "r02", "r03")
+    shown = {rater: codes(design, rater)[0] for rater in raters}
+    seconds = design.items[shown["r02"]].seconds
+    now = [datetime(2026, 1, 1, tzinfo=timezone.utc)]
 
-    def early() -> dict[str, set[bool]]:
-        answers = study_answers(open_study(folder))
-        raters = {answer.rater for answer in answers}
-        return {one: {a.early for a in answers if a.rater == one} for one in raters}
+    def pass_by(wait: float) -> None:
+        now[0] += timedelta(seconds=wait)
 
+    monkeypatch.setattr(
+        "bench.study.ledger._now", lambda: now[0].isoformat(timespec="milliseconds")
+    )
+    everything = dict.fromkeys(QUESTIONS, 3)
+    with Ledger(folder / "answers.sqlite") as ledger:
+        ledger.hand_out("r01", [shown["r01"]])
+        ledger.hand_out("r02", [shown["r02"]])
+        pass_by(0.2)
+        ledger.record("r01", shown["r01"], everything)
+        pass_by(seconds - 0.4)
+        ledger.hand_out("r02", [shown["r02"]])  # loaded again: the clock does not start anew
+        ledger.record("r02", shown["r02"], everything)
+    with Ledger(folder / "answers.sqlite") as ledger:  # the server was started again
+        pass_by(60.0)
+        ledger.hand_out("r01", [shown["r01"]])
+        ledger.record("r01", shown["r01"], dict.fromkeys(QUESTIONS, 4))  # too late to be patient
+        ledger.record("r03", shown["r03"], everything)  # without a page of ours
+    answers = study_answers(open_study(folder))
+    early = {rater: {a.early for a in answers if a.rater == rater} for rater in raters}
+    assert early == {"r01": {True}, "r02": {False}, "r03": {False}}
+
+
+def test_the_server_notes_when_it_first_gave_out_a_page(folder: Path) -> None:
+    def noted() -> list[tuple[str, str, str]]:
+        with Ledger(folder / "answers.sqlite") as ledger:
+            rows = ledger._file.execute("SELECT rater, item, at FROM handed_out ORDER BY at")
+            return rows.fetchall()
+
+    first, second = codes(read_design(folder), "r01")[:2]
     with Server(folder) as running:
-        first, second = running.client("r01"), running.client("r02")
-        assert hasty.encode() in first.get("rate")[2]
-        assert patient.encode() in second.get("rate")[2]
-        assert first.answer(hasty, dict.fromkeys(QUESTIONS, 3)) == 200
-        time.sleep(seconds)
-        second.get("rate")  # loaded again: the clock does not start anew
-        assert second.answer(patient, dict.fromkeys(QUESTIONS, 3)) == 200
-        assert second.answer(patient, dict.fromkeys(QUESTIONS, 3)) == 200
-        assert first.answer(hasty, dict.fromkeys(QUESTIONS, 4)) == 200  # too late to be patient
-        assert early() == {"r01": {True}, "r02": {False}}
-    with Server(folder) as running:  # started again
-        running.client("r01").get("rate")
-        assert running.client("r03").answer(codes(design, "r03")[0], {"sync_accuracy": 3}) == 200
-    assert early() == {"r01": {True}, "r02": {False}, "r03": {False}}  # r03: no page of ours
+        client = running.client("r01")
+        client.get("")
+        assert noted() == []  # the first page has no video to rate
+        client.get("rate")
+        (given,) = noted()
+        assert given[:2] == ("r01", first)
+        client.get("rate")
+    with Server(folder) as running:
+        client = running.client("r01")
+        client.get("rate")
+        assert noted() == [given]
+        assert client.answer(first, dict.fromkeys(QUESTIONS, 3)) == 200
+        client.get("rate")
+        assert [one[1] for one in noted()] == [first, second]
 
 
 def test_raters_invited_while_it_runs_are_known_at_once(folder: Path) -> None:
