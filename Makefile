@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: run test check bench clean
 
 run: $(VENV)/installed
-	$(BIN)/bench run configs/clr.yaml
+	$(BIN)/bench run configs/clr.yaml --workers 2
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
