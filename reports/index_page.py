@@ -103,7 +103,7 @@ def _contents(
         name = words("section_table", number=view.number)
         found.append((view.anchor, f"{name} {words.said(words(f'table_{view.part_kind}'))}"))
         if view.leakfree is not None:
-            found.append((view.leakfree.anchor, words("section_leakfree")))
+            found.append((view.leakfree.anchor, f"{name} {words('section_leakfree')}"))
     for study in studies:
         name = words("section_table", number=study.number)
         found.append((study.anchor, f"{name} {words('table_study')}"))

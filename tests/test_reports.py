@@ -526,7 +526,7 @@ def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -
         "3 methods: wav2lip, copycat, M-CSAWav2Lip",
         "copycat leads in LSE-D†, LSE-C†, SSIM, PSNR",
         "copycat scores above the real video in LSE-D, LSE-C (†)",
-        "12 ranks change where the answer is not in the input.",
+        "Table 1: 12 ranks change where the answer is not in the input.",
         "CLR has 4 speakers: its intervals are rough.",
         "1 cell failed",
     ):

@@ -160,7 +160,7 @@ def _sure(
     yield from _flattered(tables, words)
     for view in tables:
         if view.leakfree is not None and view.leakfree.n_moves:
-            text = words("glance_ranks", n=view.leakfree.n_moves)
+            text = words("glance_ranks", n=view.leakfree.n_moves, number=view.number)
             yield Line(text, f"#{view.leakfree.anchor}", "warning")
     for dataset in results.datasets:
         if speaker_count(dataset) < FEW_SPEAKERS:
@@ -198,7 +198,7 @@ def _next(
 ) -> Iterable[Line]:
     for view in tables:
         if view.leakfree is not None:
-            yield Line(words("glance_leakfree"), f"#{view.leakfree.anchor}")
+            yield Line(words("glance_leakfree", number=view.number), f"#{view.leakfree.anchor}")
     for study in studies:
         yield Line(words("glance_study"), f"#{study.anchor}")
     yield Line(words("glance_plots"), "#plots")
