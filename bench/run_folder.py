@@ -206,11 +206,7 @@ class Run:
 def read_run(folder: Path) -> Run:
     """The run in `folder`; raises BenchError that says which file and key is wrong."""
     manifest = read_run_manifest(folder)
-    generations: dict[tuple[str, str], GenerationRecord] = {}
-    path = folder / GENERATIONS
-    for line in read_records(path):
-        key = (_text(line, "method_key", path), _text(line, "case_key", path))
-        generations[key] = _generation(line)
+    generations = read_generations(folder)
     measurements: dict[tuple[str, str, str | None], MeasurementRecord] = {}
     path = folder / MEASUREMENTS
     for line in read_records(path):
@@ -219,6 +215,18 @@ def read_run(folder: Path) -> Run:
         joint = (metric, video, None if reference is None else str(reference))
         measurements[joint] = _measurement(line)
     return Run(folder, manifest, generations, measurements)
+
+
+def read_generations(folder: Path) -> dict[tuple[str, str], GenerationRecord]:
+    """What became of the videos of the run in `folder`, by method key and case key.
+
+    Raises BenchError as `read_run` does.
+    """
+    path = folder / GENERATIONS
+    return {
+        (_text(line, "method_key", path), _text(line, "case_key", path)): _generation(line)
+        for line in read_records(path)
+    }
 
 
 def read_run_manifest(folder: Path) -> Manifest:

@@ -14,23 +14,23 @@ from bench.stats import mean_interval, share_interval
 from reports.leakfree import speech_gain
 from reports.results import Column, Dataset, Results, join
 
-USUAL = (  # heading, metric's label, output, decimals
-    ("LSE-D ↓", "lse", "lse_d", 3),
-    ("LSE-C ↑", "lse", "lse_c", 3),
-    ("in step", "lse", "offset", 0),
-    ("SSIM ↑", "ssim", "ssim", 3),
-    ("PSNR ↑", "psnr", "psnr", 2),
+USUAL = (  # heading, metric's label, output, format
+    ("LSE-D ↓", "lse", "lse_d", ".3f"),
+    ("LSE-C ↑", "lse", "lse_c", ".3f"),
+    ("in step", "lse", "offset", ".0%"),
+    ("SSIM ↑", "ssim", "ssim", ".3f"),
+    ("PSNR ↑", "psnr", "psnr", ".2f"),
 )
 MOUTH = (
-    ("mouth SSIM ↑", "ssim_mouth", "ssim", 3),
-    ("mouth PSNR ↑", "psnr_mouth", "psnr", 2),
-    ("sharpness", "sharpness", "sharpness", 2),
+    ("mouth SSIM ↑", "ssim_mouth", "ssim", ".3f"),
+    ("mouth PSNR ↑", "psnr_mouth", "psnr", ".2f"),
+    ("sharpness", "sharpness", "sharpness", ".2f"),
 )
 GAINS = (
-    ("gain, SSIM ↑", "ssim_mouth", "ssim", 4),
-    ("gain, PSNR ↑", "psnr_mouth", "psnr", 2),
+    ("gain, SSIM ↑", "ssim_mouth", "ssim", ".4f"),
+    ("gain, PSNR ↑", "psnr_mouth", "psnr", ".2f"),
 )
-CROSS = (("other speech: LSE-D ↓", "lse", "lse_d", 3), ("LSE-C ↑", "lse", "lse_c", 3))
+CROSS = (("other speech: LSE-D ↓", "lse", "lse_d", ".3f"), ("LSE-C ↑", "lse", "lse_c", ".3f"))
 HEADINGS = [heading for heading, *_ in (*USUAL, *MOUTH, *CROSS, *GAINS)]
 
 
@@ -48,15 +48,13 @@ def main() -> None:
 
 def _numbers(results: Results, dataset: Dataset, method: str) -> Iterator[str]:
     for kind, group in (("reconstruct", USUAL), ("reconstruct", MOUTH), ("cross", CROSS)):
-        for _, metric, output, decimals in group:
+        for _, metric, output, form in group:
             column = _column(results, dataset, metric, output)
             values = results.scores(dataset, method, column, kind=kind).values
-            is_offset = output == "offset"
-            yield (_share if is_offset else _mean)(results, dataset, values, decimals)
-    for _, metric, output, decimals in GAINS:
+            yield _cell(results, dataset, values, form, is_offset=output == "offset")
+    for _, metric, output, form in GAINS:
         column = _column(results, dataset, metric, output)
-        values = speech_gain(results, dataset, method, column).values
-        yield _mean(results, dataset, values, decimals)
+        yield _cell(results, dataset, speech_gain(results, dataset, method, column).values, form)
 
 
 def _column(results: Results, dataset: Dataset, metric: str, output: str) -> Column:
@@ -66,22 +64,24 @@ def _column(results: Results, dataset: Dataset, metric: str, output: str) -> Col
     raise SystemExit(f"{dataset.name}: the run has no {metric}.{output}; run the shipped config")
 
 
-def _mean(results: Results, dataset: Dataset, values: Mapping[str, float], decimals: int) -> str:
+def _cell(
+    results: Results,
+    dataset: Dataset,
+    values: Mapping[str, float],
+    form: str,
+    *,
+    is_offset: bool = False,
+) -> str:
+    """The mean with its interval; of offsets, the share of cases that are off by at most one."""
     if not values:
         return "–"
     speakers = [dataset.speakers[case] for case in values]
-    found = mean_interval(list(values.values()), speakers, seed=results.seed)
-    return f"{found.mean:.{decimals}f} [{found.low:.{decimals}f}, {found.high:.{decimals}f}]"
-
-
-def _share(results: Results, dataset: Dataset, values: Mapping[str, float], _decimals: int) -> str:
-    """The share of cases whose offset is at most one frame."""
-    if not values:
-        return "–"
-    speakers = [dataset.speakers[case] for case in values]
-    hits = [abs(offset) <= 1 for offset in values.values()]
-    found = share_interval(hits, speakers, seed=results.seed)
-    return f"{found.mean:.0%} [{found.low:.0%}, {found.high:.0%}]"
+    if is_offset:
+        hits = [abs(offset) <= 1 for offset in values.values()]
+        found = share_interval(hits, speakers, seed=results.seed)
+    else:
+        found = mean_interval(list(values.values()), speakers, seed=results.seed)
+    return f"{found.mean:{form}} [{found.low:{form}}, {found.high:{form}}]"
 
 
 def _row(cells: list[str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.store import GENERATIONS, SCHEMA, read_records
+from bench.run_folder import read_generations, read_run_manifest
 
 
 @dataclass(frozen=True)
@@ -51,48 +50,23 @@ def finished_videos(runs: Sequence[Path]) -> tuple[Video, ...]:
 
 
 def _videos(run: Path) -> list[Video]:
-    manifest = _manifest(run / "manifest.json")
-    records = {
-        (str(record["method_key"]), str(record["case_key"])): record
-        for record in read_records(run / GENERATIONS)
-    }
+    manifest, generations = read_run_manifest(run), read_generations(run)
     videos: list[Video] = []
-    for case in manifest["cases"]:
-        for method in manifest["methods"]:
-            record = records.get((method["key"], case["key"]))
-            if record is None or record["status"] != "ok":
-                continue
-            path = run / str(record["video"])
-            if not path.is_file():
+    for case in manifest.cases:
+        for method in manifest.methods:
+            made = generations.get((method.key, case.key))
+            if made is None or made.status != "ok" or not (run / made.video).is_file():
                 continue
             video = Video(
-                dataset=case["dataset"],
-                case=case["id"],
-                kind=case["kind"],
-                speaker=case.get("speaker", ""),
-                method=method["label"],
-                plugin=method["name"],
-                is_control=bool(method["control"]),
-                path=path,
-                sha256=str(record["sha256"]),
+                dataset=case.dataset,
+                case=case.id,
+                kind=case.kind,
+                speaker=case.speaker,
+                method=method.label,
+                plugin=method.name,
+                is_control=method.control,
+                path=run / made.video,
+                sha256=made.sha256,
             )
             videos.append(video)
     return videos
-
-
-def _manifest(path: Path) -> dict[str, list[dict[str, str]]]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BenchError(
-            f"{path}: no such file. A study is made from run folders: name the folder that holds "
-            "manifest.json (runs/NAME), or make it with `bench run CONFIG`."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise BenchError(f"{path}: cannot be read as JSON: {error}.") from error
-    found = data.get("schema") if isinstance(data, dict) else None
-    if found != SCHEMA:
-        raise BenchError(
-            f"{path}: schema: {found!r}; this version reads schema {SCHEMA}. Run the config again."
-        )
-    return {part: data[part] for part in ("methods", "cases")}

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.one_move import in_one_move
-from bench.ready_clips import Detector as Detector  # training takes it from here
-from bench.ready_clips import Order, all_ready, track_of
+from bench.ready_clips import Detector, Order, all_ready, track_of
 from bench.types import SAMPLES_PER_FRAME, Clip
 from methods.wav2lip.audio import MELS, AudioKind, Features, features
 from methods.wav2lip.faces import crops, face_boxes

@@ -11,9 +11,10 @@ import torch
 from bench import training
 from bench.paths import cache_dir
 from bench.plugins import TrainJob
+from bench.ready_clips import Detector
 from methods.wav2lip.batches import TalkingBatches
 from methods.wav2lip.checkpoints import read_state, save_generator
-from methods.wav2lip.clips import Detector, StoredClip, make_ready
+from methods.wav2lip.clips import StoredClip, make_ready
 from methods.wav2lip.expert_training import ExpertSettings, load_expert, trained_expert
 from methods.wav2lip.generator_training import GeneratorLearner, GeneratorSettings, Judge
 from methods.wav2lip.validation import Validation
