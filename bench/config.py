@@ -240,18 +240,20 @@ def _options(
             known[name].plugin.Options, entry.get("options") or {}, f"{where}.options", problems
         )
         if options is not None:
-            found.append(_anchored(options, folder))
+            found.append(anchored(options, folder))
     return found
 
 
-def _anchored(options: Options, folder: Path) -> Options:
-    """The same options with relative paths taken from the config's folder."""
-    paths = {
-        name: folder / value.expanduser()
-        for name in type(options).model_fields
-        if isinstance(value := getattr(options, name), Path)
-    }
-    return options.model_copy(update=paths) if paths else options
+def anchored(model: _M, folder: Path) -> _M:
+    """The same values with relative paths, those of models within too, taken from `folder`."""
+    changed: dict[str, object] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, Path):
+            changed[name] = folder / value.expanduser()
+        elif isinstance(value, pydantic.BaseModel):
+            changed[name] = anchored(value, folder)
+    return model.model_copy(update=changed) if changed else model
 
 
 def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:

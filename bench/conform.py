@@ -17,7 +17,9 @@ to 25 fps by timestamps, to the face's size (area means or bicubic), and up to 5
 cut, or too few filled with the last one; more is an error. Pictures of another shape (width by
 height off by more than 2 %) are an error, unless the method says how to fit them (`Generation`).
 Its sound is always replaced by the job's speech, or by the sound that the method names. Of a file
-of this form the pictures are copied as they are, to the last bit; all else is encoded at crf 12.
+of this form the pictures are copied as they are, to the last bit; all else is encoded at crf 10 by
+x264's `ultrafast`: on videos of the embedded corpora as true as crf 12 by `veryfast` (RGB PSNR 46.3
+against 46.5 dB), in 0.3 of the time, with files 1.6 times as large.
 """
 
 from __future__ import annotations
@@ -52,9 +54,10 @@ from bench.types import (
 if TYPE_CHECKING:
     from bench.media import Probe
 
-CONFORM_VERSION = "1"  # raise it when a rule or an encoder setting changes
+CONFORM_VERSION = "1"  # raise it when a rule or an encoder setting of clips changes
+OUTPUT_VERSION = "2"  # and this one when one of outputs does
 CLIP_CRF = 8
-OUTPUT_CRF = 12
+OUTPUT_CRF, OUTPUT_PRESET = 10, "ultrafast"
 SMALLEST = 16  # pixels, either side
 FRAMES_FORGIVEN = 5  # how far a method's file may miss the count
 SHAPE_FORGIVEN = 0.02  # how far width by height may be off: programs round sizes
@@ -125,7 +128,9 @@ def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str,
         frames = _file_frames(generation.video, job, generation.fit, notes)
     else:
         frames = _checked_frames(generation.video, job)
-    written = media.write_video(target, frames, sound=sound, fit_sound=True, crf=OUTPUT_CRF)
+    written = media.write_video(
+        target, frames, sound=sound, fit_sound=True, crf=OUTPUT_CRF, preset=OUTPUT_PRESET
+    )
     return (*notes, *_length_notes(sound, written))
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -180,6 +180,18 @@ def iter_frames(path: Path) -> Iterator[Frame]:
         yield np.ascontiguousarray(picture)
 
 
+def pick_frames(path: Path, chosen: Collection[int]) -> Frames:
+    """Some of the pictures as stored, (K, H, W, 3) uint8 RGB, in order of showing.
+
+    chosen: their numbers from 0. The others are decoded, too, yet nothing is made of them. Raises
+    BenchError where one of the chosen does not decode.
+    """
+    frames = [picture for _, picture in Pictures(path, chosen=frozenset(chosen))]
+    if len(frames) < len(set(chosen)):
+        raise BenchError(f"{path}: of frames {sorted(chosen)} only {len(frames)} decode")
+    return np.stack(frames)
+
+
 def read_frames_at(
     path: Path, fps: float = FPS, *, max_bytes: int = MAX_BYTES
 ) -> tuple[Frames, str]:
@@ -202,10 +214,12 @@ class Pictures:
     when the last one stops being shown. By the header: `promised` is the count of pictures, 0 where
     it has none, `start` the time of the first one, `rate` the mean rate.
     Undecodable stretches are left out, as ffmpeg does. Raises BenchError if the size changes.
+    chosen: the numbers of the pictures to give; None gives all.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, chosen: Collection[int] | None = None) -> None:
         self.path = path
+        self.chosen = chosen
         self.promised = 0
         self.start: float | None = None
         self.note = ""
@@ -239,16 +253,18 @@ class Pictures:
                     assert isinstance(raw, av.VideoFrame)
                     damaged += raw.is_corrupt
                     time = last + step if raw.time is None else float(raw.time)
+                    last = max(time, last)
+                    self.count += 1
+                    if self.chosen is not None and self.count - 1 not in self.chosen:
+                        continue
                     picture = _upright(_rgb(convert, raw), _display_matrix(raw))
                     if shape is not None and picture.shape != shape:
                         raise BenchError(
                             f"{self.path}: the picture size changes from {shape[1]}x{shape[0]} to "
-                            f"{picture.shape[1]}x{picture.shape[0]} at frame {self.count}; "
+                            f"{picture.shape[1]}x{picture.shape[0]} at frame {self.count - 1}; "
                             "expected one size, cut the file there"
                         )
                     shape = picture.shape
-                    last = max(time, last)
-                    self.count += 1
                     yield time, picture
         self.end = last + step
         # A picture that AVI leaves out is a longer showing of the one before, and no damage.

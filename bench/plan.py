@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.cases import make_cases
 from bench.config import Loaded, PluginEntry, expand
-from bench.conform import CONFORM_VERSION
+from bench.conform import CONFORM_VERSION, OUTPUT_VERSION
 from bench.data.manifest import file_digest
 from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
@@ -263,7 +263,7 @@ def _case_key(case: Case, loaded: Loaded) -> str:
             "other": case.other.sha256 if case.other else None,
             "seed": loaded.config.seed,
             "faces": [loaded.config.faces, FACES_VERSION],
-            "conform": CONFORM_VERSION,
+            "conform": [CONFORM_VERSION, OUTPUT_VERSION],
         }
     )
 

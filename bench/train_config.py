@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import pydantic
 
-from bench.config import Label, Source, expand, raise_problems, read_yaml, validated
+from bench.config import Label, Source, anchored, expand, raise_problems, read_yaml, validated
 from bench.data.sources import open_source
 from bench.errors import BenchError
 from bench.plugins import Plugin, TrainJob
@@ -133,10 +133,11 @@ def train_from(
             own.mkdir(parents=True, exist_ok=True)
             if not is_single:
                 say(f"{plugin.name}, seed {seed}: {own}")
+            settings = plugin.train_settings().model_validate(config.settings)
             job = TrainJob(
                 tuple(train),
                 tuple(val),
-                config.settings,
+                anchored(settings, loaded.path.parent).model_dump(),
                 own,
                 seed,
                 resume,

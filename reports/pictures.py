@@ -79,18 +79,20 @@ def _make(video: Path, mouth: Region | None, strip: Path, note: Path) -> Evidenc
 
     from bench import media
 
-    frames = media.read_frames(video)  # (T, H, W, 3)
-    if not len(frames):
+    count = media.probe(video).frames
+    if not count:
         raise BenchError(f"{video}: holds no frame")
-    at = tuple(round(index * (len(frames) - 1) / (MOMENTS - 1)) for index in range(MOMENTS))
-    picture = _strip(frames[list(at)], mouth)
+    at = tuple(round(index * (count - 1) / (MOMENTS - 1)) for index in range(MOMENTS))
+    distinct = sorted(set(at))
+    frames = media.pick_frames(video, distinct)  # (K, H, W, 3)
+    picture = _strip(frames[[distinct.index(one) for one in at]], mouth)
     options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     done, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], options)
     if not done:
         raise BenchError(f"{video}: its frames cannot be encoded as JPEG")
     strip.write_bytes(encoded.tobytes())
     peaks = _peaks(media.read_sound(video))
-    evidence = Evidence(strip.name, at, len(frames), peaks, mouth is not None)
+    evidence = Evidence(strip.name, at, count, peaks, mouth is not None)
     note.write_text(json.dumps(evidence.__dict__, sort_keys=True) + "\n", encoding="utf-8")
     return evidence
 

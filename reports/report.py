@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jinja2
@@ -16,7 +17,7 @@ from reports.case_page import CaseLink, case_columns, case_links, view_case
 from reports.comparison import Table, build_table
 from reports.index_page import view_index
 from reports.leakfree import Pairing, pair
-from reports.pictures import Evidence, take_evidence
+from reports.pictures import Evidence, Region, take_evidence
 from reports.published_numbers import read_published, read_published_study
 from reports.rendering import TEMPLATES, environment
 from reports.results import Results, join
@@ -238,24 +239,32 @@ def _evidence(
     results: Results, links: Sequence[CaseLink], folder: Path, before: Path
 ) -> dict[tuple[str, str], Evidence]:
     """Strips and envelopes by case key and method; a video that cannot be read has none."""
-    found: dict[tuple[str, str], Evidence] = {}
+    asked: dict[tuple[str, str], tuple[Path, str, Region | None]] = {}
     for link in links:
         for row in results.rows:
             made = results.generation(link.dataset, row.label, link.case)
             if made is None or made.record.status != "ok" or not made.record.video:
                 continue
             video = made.run.folder / made.record.video
-            if not video.is_file():
-                continue
-            mouth = made.record.mouth or link.case.mouth
-            try:
-                taken = take_evidence(
-                    video, made.record.sha256, mouth=mouth, folder=folder, before=before
-                )
-            except BenchError:
-                continue  # the page then says that no frames are shown; the numbers stand
-            found[link.case.key, row.label] = taken
-    return found
+            if video.is_file():
+                mouth = made.record.mouth or link.case.mouth
+                asked[link.case.key, row.label] = (video, made.record.sha256, mouth)
+
+    def take(video: Path, sha256: str, mouth: Region | None) -> Evidence | None:
+        try:
+            return take_evidence(video, sha256, mouth=mouth, folder=folder, before=before)
+        except BenchError:
+            return None  # the page then says that no frames are shown; the numbers stand
+
+    # Equal videos share a file: each is taken by one thread only.
+    distinct = {(sha256, mouth): video for video, sha256, mouth in asked.values()}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        taken = {
+            (sha256, mouth): pool.submit(take, video, sha256, mouth)
+            for (sha256, mouth), video in distinct.items()
+        }
+    found = {where: taken[sha256, mouth].result() for where, (_, sha256, mouth) in asked.items()}
+    return {where: evidence for where, evidence in found.items() if evidence is not None}
 
 
 def _write_cases(

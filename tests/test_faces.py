@@ -281,6 +281,25 @@ def test_haar_finds_nothing_in_grey_noise_and_tiny_frames() -> None:
         assert haar.detect(frame) == []
 
 
+@pytest.mark.parametrize("share", [0.9, 0.35, 0.22])
+def test_haar_finds_faces_large_and_small(share: float) -> None:
+    import cv2
+
+    from bench.data.synth.clip import shoot
+    from bench.data.synth.corpus import _renderer, orders
+
+    (order,) = orders("zh", "test", 1)
+    take = shoot(_renderer("zh", order.speaker), order.texts[:1], order.seed)
+    person = next(iter(take.frames))  # (256, 256, 3)
+    side = round(256 * share)
+    frame = np.full((256, 256, 3), 90, np.uint8)
+    frame[20 : 20 + side, 10 : 10 + side] = cv2.resize(person, (side, side))
+    (found,) = faces.detector("haar").detect(frame)
+    (whole,) = faces.detector("haar").detect(person)
+    expected = np.array(whole.box) * share + (10, 20, 10, 20)
+    assert np.allclose(found.box, expected, atol=0.1 * side)
+
+
 def frames_of(path: Path) -> Frames:
     from bench import media
 

@@ -169,6 +169,15 @@ def test_frames_come_one_by_one_as_all_at_once(tmp_path: Path) -> None:
     assert np.array_equal(np.stack(list(media.iter_frames(path))), media.read_frames(path))
 
 
+def test_chosen_frames_come_as_they_are_among_all(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, moving_picture(31))
+    whole = media.read_frames(path)
+    assert np.array_equal(media.pick_frames(path, [30, 0, 12, 0]), whole[[0, 12, 30]])
+    with pytest.raises(BenchError, match=r"of frames \[3, 31\] only 1 decode"):
+        media.pick_frames(path, [3, 31])
+
+
 def test_constant_25_fps_is_not_resampled(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     media.write_video(path, counting_picture(30))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.config import anchored
 from bench.errors import BenchError
 from bench.train_config import load_train_config
+from methods.wav2lip.training import Settings
 from tests.conftest import ROOT
 
 CONFIGS = sorted((ROOT / "configs" / "train").glob("*.yaml"))
@@ -24,6 +26,17 @@ settings:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_shipped_training_configs_are_valid(path: Path) -> None:
     assert load_train_config(path).config.name == path.stem
+
+
+def test_relative_paths_of_settings_are_taken_from_the_configs_folder(tmp_path: Path) -> None:
+    config = ROOT / "configs" / "train" / "synth_start_sharp.yaml"
+    settings = Settings.model_validate(load_train_config(config).config.settings)
+    expected = ROOT / "runs" / "synth_start" / "wav2lip.safetensors"
+    start = anchored(settings, config.parent).generator.start
+    assert isinstance(start, Path)
+    assert start.resolve() == expected.resolve()
+    whole = Settings.model_validate({"generator": {"start": expected}})
+    assert anchored(whole, tmp_path) == whole
 
 
 @pytest.mark.parametrize(
