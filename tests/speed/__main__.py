@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bench.provenance import machine
-from tests.speed import corpus, generation, lse, planning, psnr_ssim, whole_run
+from tests.speed import corpus, generation, lse, planning, psnr_ssim, training, whole_run
 
 
 def main() -> None:
     """Prints the machine, then one line for each figure as it is known."""
     print(f"machine: {machine()}", flush=True)
-    for part in (psnr_ssim, lse, generation, planning, whole_run, corpus):
+    for part in (psnr_ssim, lse, generation, training, planning, whole_run, corpus):
         print(part.measure(), flush=True)
 
 
