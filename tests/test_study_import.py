@@ -361,6 +361,46 @@ def test_the_same_answers_in_two_files_are_refused(tmp_path: Path) -> None:
         import_answers([tmp_path / "a.csv", tmp_path / "b.csv"])
 
 
+@pytest.mark.parametrize(
+    ("name", "separator", "encoding"),
+    [("a.csv", ";", "utf-8"), ("a.txt", "\t", "utf-16"), ("a.csv", "\t", "gb18030")],
+)
+def test_cells_parted_otherwise_are_read_as_the_mapping_says(
+    tmp_path: Path, name: str, separator: str, encoding: str
+) -> None:
+    """Excel parts by semicolons in half of Europe, and its Unicode text by tabs."""
+    text = separator.join(map(str, STAR_HEADER)) + "\n" + separator.join(map(str, STAR_ROW))
+    path = tmp_path / name
+    path.write_bytes(text.encode(encoding))
+    mapping = STAR.model_copy(update={"encoding": encoding})
+    said = "tab" if separator == "\t" else f'"{separator}"'
+    assert f"`separator: {said}`" in told(path, mapping)[0]
+    template = template_for(path, None)
+    assert f"\nseparator: {said}\n" in template
+    mapping = mapping.model_copy(update={"separator": said.strip('"')})
+    assert [one.rating for one in import_answers([path], mapping=mapping).answers] == [5]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1" + b"\x00" * 200_000, "old kind (.xls)"),
+        ("a.xls", b"\r\n<html><table><tr><td>1</td></tr></table>", "a web page"),
+        ("a.ods", b"PK\x03\x04" + b"\x14\x00" * 20, "a packed file"),
+        ("a.sav", b"$FL2@(#) SPSS", "an SPSS file"),
+    ],
+)
+def test_files_that_are_no_text_say_what_to_save_them_as(
+    tmp_path: Path, name: str, data: bytes, what: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    (line,) = told(tmp_path / name, STAR)
+    assert what in line
+    assert "save it as .xlsx or csv" in line
+    with pytest.raises(BenchError, match="save it as"):
+        template_for(tmp_path / name, None)
+
+
 # ---- the mapping ------------------------------------------------------------------------------
 
 

@@ -239,6 +239,8 @@ def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
         (Wishes(methods=("copycat", "copycat")), "--methods: names a method twice"),
         (Wishes(cases=("nobody",)), "--cases: no case 'nobody'"),
         (Wishes(cases=6), "--cases: 6, but there are 5"),
+        (Wishes(cases=0), "--cases: 0; expected 1 to 5"),
+        (Wishes(cases=("s00_000", "s00_000")), "--cases: names a case twice"),
         (Wishes(cases=2, per_rater=7), "--per-rater: 7; expected at most 6"),
         (
             Wishes(cases=2, layout="side_by_side", per_page=2, per_rater=3),
@@ -384,6 +386,8 @@ def test_bad_cells_of_a_returned_file_are_named_by_row_and_column(
         (*good[:3], "beauty", *good[4:]),
         (*good[:4], "6", *good[5:]),
         good,
+        (*good[:5], "soon", ""),
+        (*good[:6], "a" * 2001),
     ]
     with pytest.raises(BenchError) as caught:
         read_returned(returned(tmp_path / "a.csv", *rows), design, ["sync_accuracy"])
@@ -395,11 +399,26 @@ def test_bad_cells_of_a_returned_file_are_named_by_row_and_column(
         ("row 6, column question", "'beauty' is none of sync_accuracy"),
         ("row 7, column rating", "'6'"),
         ("row 8, column item", "answer to this question already"),
+        ("row 9, column at", "'soon' is no time"),
+        ("row 10, column comment", "more than 2000 characters"),
     ]
     assert len(lines) == len(wanted)
     for line, (where, what) in zip(lines, wanted, strict=True):
         assert where in line
         assert what in line
+
+
+def test_a_returned_file_that_a_spreadsheet_spoilt_is_refused_by_name(
+    design: Design, tmp_path: Path
+) -> None:
+    row = (design.study, "r01", design.sessions["r01"][2][0], "sync_accuracy", "4", "", "很好")
+    path = returned(tmp_path / "a.csv", row)
+    path.write_bytes(path.read_text(encoding="utf-8").encode("gb18030"))
+    with pytest.raises(BenchError, match=r"a\.csv: line 2 is not utf-8"):
+        read_returned(path, design, ["sync_accuracy"])
+    path = returned(tmp_path / "b.csv", (*row[:6], '"open'))
+    with pytest.raises(BenchError, match=r"b\.csv: is no csv"):
+        read_returned(path, design, ["sync_accuracy"])
 
 
 # ---- the command ----------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def read_answers(path: Path) -> tuple[Answer, ...]:
     two answers of one rater to one question about one video are refused, for nobody can tell which
     one was meant.
     """
-    rows = _rows(path, _text(path))
+    rows = csv_rows(path)
     problems = Problems(path)
     number, header = rows[0]
     _check_header(problems, number, header)
@@ -186,6 +186,21 @@ def rating_problem(text: str) -> str:
     return ""
 
 
+def time_problem(text: str) -> str:
+    """What is wrong with a time's text, and what would be right; empty for a good or empty one."""
+    if _is_time(text):
+        return ""
+    return f"{text[:40]!r} is no time. Write it as 2026-01-31T14:05:00Z, or leave it empty"
+
+
+def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The rows of a csv that are not wholly empty, each with its number as a spreadsheet counts.
+
+    Raises BenchError where the file cannot be read, is not utf-8, is no csv or is empty.
+    """
+    return _rows(path, _text(path))
+
+
 def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
@@ -200,7 +215,6 @@ def _text(path: Path) -> str:
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    """The rows that are not wholly empty, each with its number as a spreadsheet counts them."""
     try:
         cells = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
@@ -252,8 +266,8 @@ def _answer(problems: Problems, number: int, row: dict[str, str]) -> Answer | No
         if flag not in _YES + _NO:
             bad(name, f"{flag[:40]!r} is neither yes nor no")
     at = row.get("at", "").strip()
-    if not _is_time(at):
-        bad("at", f"{at[:40]!r} is no time. Write it as 2026-01-31T14:05:00Z, or leave it empty")
+    if problem := time_problem(at):
+        bad("at", problem)
     if not good:
         return None
     return Answer(

@@ -7,7 +7,6 @@ a case or an order. The design is kept as drawn: a later version may draw others
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +14,15 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.store import write_json
-from bench.study.answers import Answer, Problems, Role, rating_problem
+from bench.study.answers import (
+    TEXT_CHARACTERS,
+    Answer,
+    Problems,
+    Role,
+    csv_rows,
+    rating_problem,
+    time_problem,
+)
 from bench.study.balance import Balance
 from bench.study.questionnaire import Layout
 
@@ -164,7 +171,10 @@ def unblinded(
 def is_returned(path: Path) -> bool:
     """Whether a csv is what the static pages give a rater to send back."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return tuple(next(csv.reader(file), ())) == RETURNED
+        try:
+            return tuple(next(csv.reader(file), ())) == RETURNED
+        except csv.Error:
+            return False
 
 
 def read_returned(path: Path, design: Design, questions: Iterable[str]) -> tuple[Answer, ...]:
@@ -176,10 +186,10 @@ def read_returned(path: Path, design: Design, questions: Iterable[str]) -> tuple
     known = set(questions)
     problems = Problems(path)
     answers: dict[tuple[str, ...], Answer] = {}
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
-    if not rows or tuple(rows[0]) != RETURNED:
-        raise BenchError(f"{path}: row 1: expected the columns {', '.join(RETURNED)}.")
-    for number, cells in enumerate(rows[1:], start=2):
+    (first, header), *rows = csv_rows(path)
+    if tuple(header) != RETURNED:
+        raise BenchError(f"{path}: row {first}: expected the columns {', '.join(RETURNED)}.")
+    for number, cells in rows:
         if len(cells) != len(RETURNED):
             problems.add(number, "", f"has {len(cells)} cells, the header has {len(RETURNED)}")
             continue
@@ -204,9 +214,14 @@ def _returned(
         known = ", ".join(sorted(questions))
         problems.add(number, "question", f"{row['question'][:40]!r} is none of {known}")
         return None
-    if problem := rating_problem(row["rating"]):
-        problems.add(number, "rating", problem)
-        return None
+    for column, problem in (
+        ("rating", rating_problem(row["rating"])),
+        ("at", time_problem(row["at"])),
+        ("comment", _length_problem(row["comment"])),
+    ):
+        if problem:
+            problems.add(number, column, problem)
+            return None
     try:
         return unblinded(
             design,
@@ -220,3 +235,7 @@ def _returned(
     except BenchError as error:
         problems.add(number, "item", str(error))
         return None
+
+
+def _length_problem(text: str) -> str:
+    return f"has more than {TEXT_CHARACTERS} characters" if len(text) > TEXT_CHARACTERS else ""

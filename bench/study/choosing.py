@@ -70,7 +70,8 @@ def choose(videos: Sequence[Video], wishes: Wishes) -> Chosen:
     methods = tuple(methods[index] for index in generator.permutation(len(methods)))
     taken = {(video.dataset, video.case) for video in cases}
     rated = [by_place[(*place, method)] for place in sorted(taken) for method in methods]
-    spare = [v for v in complete if (v.dataset, v.case) not in taken]
+    kinds = {video.kind for video in cases}
+    spare = [v for v in complete if (v.dataset, v.case) not in taken and v.kind in kinds]
     practised = [*spare, *cases][:PRACTICE]
     practice = [
         by_place[(video.dataset, video.case, methods[number % len(methods)])]
@@ -146,6 +147,8 @@ def _cases(
 ) -> tuple[Video, ...]:
     """The named cases, or as many as wished, spread over data sets and speakers, in drawn order."""
     if isinstance(wishes.cases, tuple):
+        if len(set(wishes.cases)) < len(wishes.cases):
+            raise BenchError("--cases: names a case twice.")
         named = []
         known = dict.fromkeys(video.case for video in complete)
         for case in wishes.cases:
@@ -165,6 +168,8 @@ def _cases(
     count = CASES if wishes.cases is None else wishes.cases
     if wishes.cases is not None and count > len(ranked):
         raise BenchError(f"--cases: {count}, but there are {len(ranked)} with all methods' videos.")
+    if count < 1:
+        raise BenchError(f"--cases: {count}; expected 1 to {len(ranked)}, or ids with commas.")
     return tuple(video for _, video in ranked[:count])
 
 

@@ -121,7 +121,11 @@ def template_for(path: Path, study: Study | None) -> str:
     """A mapping.yaml for this table, proposals filled in from the study."""
     reading = likely_reading(path)
     header = read_table(
-        path, header_row=reading.header_row, sheet=reading.sheet, encoding=reading.encoding
+        path,
+        header_row=reading.header_row,
+        sheet=reading.sheet,
+        encoding=reading.encoding,
+        separator=reading.separator,
     ).header
     if study is None:
         return mapping_template(header, reading)
@@ -166,7 +170,11 @@ def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None)
             "what; --mapping-template writes a mapping for this table, to be completed."
         )
     table = read_table(
-        path, header_row=mapping.header_row, sheet=mapping.sheet, encoding=mapping.encoding
+        path,
+        header_row=mapping.header_row,
+        sheet=mapping.sheet,
+        encoding=mapping.encoding,
+        separator=mapping.separator,
     )
     return _import_table(_Reading(table, mapping, study))
 

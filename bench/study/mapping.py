@@ -13,7 +13,7 @@ import pydantic
 from bench.config import raise_problems, read_yaml, validated
 from bench.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, Role
-from bench.study.tables import Reading
+from bench.study.tables import Reading, Separator, quoted
 
 # Columns that survey sites add, by what they are. Nobody needs to name them in a mapping.
 KNOWN_COLUMNS: Mapping[str, Literal["rater", "at", "personal", "not needed"]] = {
@@ -74,6 +74,7 @@ class ColumnMapping(_Section):
     sheet: str | None = None
     header_row: Annotated[int, pydantic.Field(ge=1)] = 1
     encoding: str = "utf-8"
+    separator: Separator | None = None
     rater: str | None = None
     anonymous: bool = False
     at: str | None = None
@@ -163,16 +164,18 @@ def mapping_template(
 
 
 def _reading_lines(reading: Reading) -> str:
-    """Sheet, encoding and header row: as they were read, or as an example that is no key."""
+    """Sheet, encoding, separator, header row: as they were read, or an example that is no key."""
     usual = Reading()
     lines: list[str] = []
     if reading.sheet is None:
         lines.append('# sheet: "Form responses 1"')
     else:
-        quoted = json.dumps(reading.sheet, ensure_ascii=False)
-        lines.append(f"sheet: {quoted}  # of {len(reading.sheets)} sheets")
+        named = json.dumps(reading.sheet, ensure_ascii=False)
+        lines.append(f"sheet: {named}  # of {len(reading.sheets)} sheets")
     named = reading.encoding if reading.encoding != usual.encoding else ""
     lines.append(f"encoding: {named}" if named else "# encoding: gb18030")
+    parted = reading.separator
+    lines.append(f"separator: {quoted(parted)}" if parted else '# separator: ";"')
     is_further = reading.header_row != usual.header_row
     lines.append(f"{'' if is_further else '# '}header_row: {reading.header_row}")
     return "\n".join(lines)
@@ -220,7 +223,7 @@ twice: refuse
 
 # Columns to leave out.
 ignore: []
-# For xlsx with several sheets, csv that is not utf-8, headers further down:
+# For xlsx with several sheets, csv that is not utf-8 or without commas, headers further down:
 {reading}
 
 # Names in this table, and what the study calls them: videos, questions, methods, cases, data sets.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bench.errors import BenchError
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 WORKBOOKS = (".xlsx", ".xlsm")
 _ENCODINGS = ("utf-8-sig", "gb18030")  # what a mapping's template tries, in this order
 _MARKS_16 = (b"\xff\xfe", b"\xfe\xff")  # how utf-16 begins
+_NO_TEXT = {  # how files begin that survey sites and spreadsheets also make, and what they are
+    b"\xd0\xcf\x11\xe0": "an Excel workbook of the old kind (.xls)",
+    b"PK\x03\x04": "a packed file, such as a workbook (.xlsx, .ods) or a zip",
+    b"$FL": "an SPSS file",
+    b"<": "a web page or XML, whatever its name ends in",
+}
+Separator: TypeAlias = Literal[",", ";", "tab"]
+_SEPARATORS: dict[Separator, str] = {",": ",", ";": ";", "tab": "\t"}
 
 
 @dataclass(frozen=True)
@@ -41,30 +49,43 @@ class Reading:
     header_row: int = 1
     sheet: str | None = None
     encoding: str = "utf-8"
+    separator: Separator | None = None
     sheets: tuple[str, ...] = ()
 
 
 def likely_reading(path: Path) -> Reading:
     """How this table is probably to be read: a proposal for a mapping, for a person to check.
 
-    The first encoding that fits, the first sheet, the first row that is not empty. Raises
-    BenchError where the file cannot be read at all.
+    The first encoding that fits, the first sheet, the first row that is not empty, another
+    separator where that row has no comma. Raises BenchError where the file cannot be read at all.
     """
     sheets: tuple[str, ...] = ()
-    sheet, encoding = None, "utf-8"
+    sheet, encoding, separator = None, "utf-8", None
     if _is_workbook(path):
         sheets = _sheets(path)
         sheet = sheets[0] if len(sheets) > 1 else None
         found = _workbook(path, sheet)
     else:
         encoding = _likely_encoding(path)
-        found = _text_rows(path, encoding)
-    first = next((number for number, row in found if any(cell.strip() for cell in row)), 1)
-    return Reading(first, sheet, encoding, sheets)
+        found = _text_rows(path, encoding, None)
+    filled = [(number, row) for number, row in found if any(cell.strip() for cell in row)]
+    first, header = filled[0] if filled else (1, [])
+    if not sheets:
+        separator = _other_separator(header)
+    return Reading(first, sheet, encoding, separator, sheets)
+
+
+def _other_separator(header: Sequence[str]) -> Separator | None:
+    """What seems to part the cells of a header that was read as one cell."""
+    cells = [cell for cell in header if cell.strip()]
+    others: tuple[Separator, ...] = ("tab", ";")
+    if len(cells) != 1:
+        return None
+    return next((name for name in others if _SEPARATORS[name] in cells[0].strip()), None)
 
 
 def _likely_encoding(path: Path) -> str:
-    data = _bytes(path)
+    data = _text_bytes(path)
     if data.startswith(_MARKS_16):
         return "utf-16"
     for encoding in _ENCODINGS:
@@ -77,10 +98,19 @@ def _likely_encoding(path: Path) -> str:
 
 
 def read_table(
-    path: Path, *, header_row: int = 1, sheet: str | None = None, encoding: str = "utf-8"
+    path: Path,
+    *,
+    header_row: int = 1,
+    sheet: str | None = None,
+    encoding: str = "utf-8",
+    separator: Separator | None = None,
 ) -> Table:
-    """The table in a csv, tsv or xlsx file; raises BenchError where it cannot be read."""
-    found = _workbook(path, sheet) if _is_workbook(path) else _text_rows(path, encoding)
+    """The table in a csv, tsv or xlsx file; raises BenchError where it cannot be read.
+
+    separator: of the cells in a text file; None: tabs in a tsv, else commas.
+    """
+    is_text = not _is_workbook(path)
+    found = _text_rows(path, encoding, separator) if is_text else _workbook(path, sheet)
     rows = [(number, tuple(cell.strip() for cell in row)) for number, row in found]
     filled = [(number, row) for number, row in rows if any(row) and number >= header_row]
     if not filled or filled[0][0] != header_row:
@@ -89,6 +119,12 @@ def read_table(
             "which row does, with `header_row`."
         )
     header = filled[0][1]
+    other = _other_separator(header) if is_text and separator is None else None
+    if other is not None:
+        raise BenchError(
+            f"{path}: row {header_row} is one cell, {header[0][:40]!r}. Say in the mapping what "
+            f"parts the cells: `separator: {quoted(other)}`."
+        )
     while header and not header[-1]:
         header = header[:-1]
     return Table(path, header_row, header, tuple(filled[1:]))
@@ -106,9 +142,27 @@ def _bytes(path: Path) -> bytes:
         raise BenchError(f"{path}: cannot be read: {reason}.") from error
 
 
-def _text_rows(path: Path, encoding: str) -> Iterable[tuple[int, list[str]]]:
+def quoted(separator: Separator) -> str:
+    """A separator as a mapping's yaml has it."""
+    return separator if separator == "tab" else f'"{separator}"'
+
+
+def _text_bytes(path: Path) -> bytes:
+    """The bytes of a file that should be text; raises BenchError for what plainly is none."""
+    data = _bytes(path)
+    for beginning, what in _NO_TEXT.items():
+        if data.lstrip().startswith(beginning):
+            raise BenchError(
+                f"{path}: is {what}, no csv. Open it in a spreadsheet and save it as .xlsx or csv."
+            )
+    return data
+
+
+def _text_rows(
+    path: Path, encoding: str, separator: Separator | None
+) -> Iterable[tuple[int, list[str]]]:
     try:
-        text = _bytes(path).decode("utf-8-sig" if encoding == "utf-8" else encoding)
+        text = _text_bytes(path).decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except LookupError as error:
         raise BenchError(
             f"mapping: encoding: {encoding!r} is unknown. Usual ones are utf-8, gb18030, utf-16."
@@ -118,9 +172,10 @@ def _text_rows(path: Path, encoding: str) -> Iterable[tuple[int, list[str]]]:
             f"{path}: is not {encoding}. Save it as utf-8, or name its encoding in the mapping "
             "(`encoding: gb18030` for most csv files made in China, utf-16 for some of Excel's)."
         ) from error
-    tabs = path.suffix.lower() in (".tsv", ".tab")
+    usual: Separator = "tab" if path.suffix.lower() in (".tsv", ".tab") else ","
+    between = _SEPARATORS[separator or usual]
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), "excel-tab" if tabs else "excel"))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=between))
     except csv.Error as error:
         raise BenchError(f"{path}: is no csv: {error}.") from error
     return enumerate(rows, start=1)
