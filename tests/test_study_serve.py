@@ -218,7 +218,8 @@ def test_hostile_answers_are_refused_and_logged(server: Server, name: str) -> No
     assert client.send("POST", f"{client.base}/answers", sent, JSON)[0] == status
     new = server.log[len(before) :]
     assert len(new.splitlines()) == 1
-    assert f"refused {status} POST '/r/TOKEN/answers' from 127.0.0.1" in new
+    assert f"refused {status} POST '/r/TOKEN/answers' from r06: " in new
+    assert "127.0.0.1" not in new  # raters are promised that nothing tells who they are
     assert client.base[3:] not in new
     with Ledger(server.folder / "answers.sqlite") as ledger:
         assert ledger.of_rater("r06") == {}
@@ -300,7 +301,7 @@ def test_unknown_tokens_are_refused_and_soon_slowed_down(folder: Path) -> None:
         assert statuses.count(429) >= 10  # one more is let through every two seconds
         assert 429 in [stranger.answer("a", {"sync_accuracy": 3}) for _ in range(5)]
         assert running.client("r01").get("")[0] == 200  # those who are invited go on
-        assert "unknown token" in running.log
+        assert "from 127.0.0.1: 'unknown token'" in running.log
         assert "too many unknown tokens" in running.log
 
 

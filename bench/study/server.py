@@ -253,7 +253,7 @@ class Application:
             error.status_code,
             request.method,
             ascii(_TOKEN.sub("TOKEN", request.url.path)[:120]),
-            _client(request),
+            self._whence(request),
             ascii(error.detail[:200]),
         )
         if request.method == "POST":
@@ -305,6 +305,10 @@ class Application:
         if not self._strangers.allows(_client(request)):
             return HTTPException(429, "too many unknown tokens")
         return HTTPException(404, "unknown token")
+
+    def _whence(self, request: Request) -> str:
+        """Whom a refusal concerns: raters by name, of whom no address is kept; else an address."""
+        return holder(request.path_params.get("token", ""), self._now.tokens) or _client(request)
 
     def _count_client(self, request: Request) -> None:
         if not self._by_client.allows(_client(request)):
