@@ -199,6 +199,18 @@ def test_a_saying_fills_its_places_and_translates_what_stands_in_them() -> None:
     assert words.said("b; unknown") == "b; unknown"
 
 
+def test_two_reasons_for_one_exclusion_are_both_said() -> None:
+    checks = (
+        "4 of 8 attention checks failed, more than 25%: of the hidden truth 3 of 6 ratings are "
+        "below 3, of the low anchor 1 of 2 are above 3"
+    )
+    upside_down = "the hidden truth not rated above the low anchor (means 2.00 and 4.00)"
+    words = read_words("zh")
+    both = words.said(f"{checks}; {upside_down}")
+    assert both == f"{words.said(checks)}；{words.said(upside_down)}"
+    assert not SENTENCE.search(both)
+
+
 def test_one_thing_is_said_in_the_singular() -> None:
     words = read_words("en")
     assert words("size_clips", n=1) == "1 clip"

@@ -177,15 +177,24 @@ def _agreements(scores: Scores, words: Words) -> Iterator[AgreementLine]:
     )
     for one in scores.kept.agreements:
         reading = words("sentence_space").join(
-            words(f"{name}_{_band(estimate.value, bands)}")
-            if estimate.value is not None
-            else words.said(estimate.reason)
+            _reading(name, estimate, bands, words)
             for name, estimate, bands in (
                 ("alpha", one.alpha, ALPHA_BANDS),
                 ("icc", one.icc_average, ICC_BANDS),
             )
         )
         yield AgreementLine(names.get(one.question, one.question), one, reading)
+
+
+def _reading(
+    name: str, estimate: Estimate, bands: Sequence[tuple[float, str]], words: Words
+) -> str:
+    """What a coefficient says, and why it or its interval is missing."""
+    reason = words.said(estimate.reason)
+    if estimate.value is None:
+        return reason
+    text = words(f"{name}_{_band(estimate.value, bands)}")
+    return words("reading_reason", reading=text, reason=reason) if reason else text
 
 
 def _band(value: float, bands: Sequence[tuple[float, str]]) -> str:

@@ -53,7 +53,7 @@ def correlation_lines(scores: Scores, words: Words) -> Iterator[CorrelationLine]
         grouped.setdefault(key, {})[one.level] = one
     for (question, _, metric, _, protocol), levels in grouped.items():
         some = next(iter(levels.values()))
-        heading = some.title or some.output
+        heading = words.said(some.title or some.output)
         column = heading if metric in (some.output, "lse") else f"{heading} ({metric})"
         yield CorrelationLine(
             names.get(question, question),

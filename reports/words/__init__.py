@@ -57,13 +57,13 @@ class Words:
 
     def said(self, text: str) -> str:
         """What a record says, in this language; as it stands where nobody has written how."""
+        parts = text.split("; ")  # first: the last place of a saying would swallow the next one
+        if len(parts) > 1 and all(self._is_known(part) for part in parts):
+            return self("sentence_separator").join(self.said(part) for part in parts)
         for pattern, reading in self._sayings:
             found = pattern.fullmatch(text)
             if found is not None:
                 return reading.format(**{k: self.said(v) for k, v in found.groupdict().items()})
-        parts = text.split("; ")
-        if len(parts) > 1 and all(self._is_known(part) for part in parts):
-            return self("sentence_separator").join(self.said(part) for part in parts)
         return text
 
     def _is_known(self, text: str) -> bool:
