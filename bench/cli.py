@@ -146,7 +146,12 @@ def plan(config: Path, output: Path | None) -> None:
 
 @main.command()
 @click.argument("runs", type=_FOLDER, nargs=-1, required=True)
-@click.option("-o", "--output", type=_PATH, help="The report's folder. Default: RUN/report.")
+@click.option(
+    "-o",
+    "--output",
+    type=_PATH,
+    help="The report's folder. Default: RUN/report; of several runs, RUN+RUN beside the first.",
+)
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", help="The report's language."
 )
@@ -158,9 +163,9 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
     """
     import reports
 
-    if output is None and len(runs) > 1:
-        raise BenchError("several runs make one joint report: say where to with --output FOLDER.")
-    index = reports.build(list(runs), output or runs[0] / "report", lang=lang)
+    joint = runs[0].absolute().parent / "+".join(run.absolute().name for run in runs)
+    usual = joint if len(runs) > 1 else runs[0] / "report"
+    index = reports.build(list(runs), output or usual, lang=lang)
     click.echo(index)
 
 
@@ -291,15 +296,28 @@ def data_build() -> None:
 @data_build.command("clr")
 @click.option("--cmlr", type=_FOLDER, required=True, help="CMLR as its authors give it out.")
 @click.option("--extra", type=_FOLDER, help="Further clips (sights of Guilin in the paper).")
+@click.option(
+    "--faces",
+    type=click.Choice(["haar", "yunet"]),
+    help="Also drop clips whose face is not centred, by this detector. Decodes every clip.",
+)
 @click.option("-o", "--output", type=_PATH, default=Path("clr.csv"), show_default=True)
 @click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
-def data_build_clr(cmlr: Path, extra: Path | None, output: Path, force: bool) -> None:
+def data_build_clr(
+    cmlr: Path,
+    extra: Path | None,
+    faces: Literal["haar", "yunet"] | None,
+    output: Path,
+    force: bool,
+) -> None:
     """Apply the paper's rules for CLR and say what was kept and dropped, and why."""
     from bench import terminal
     from bench.data.clr import build_clr
+    from bench.faces import detector
 
     _keep_what_is_there(output, force)
-    terminal.show_account(build_clr(cmlr, extra, output), output)
+    look = None if faces is None else detector(faces)
+    terminal.show_account(build_clr(cmlr, extra, output, detector=look), output)
 
 
 @data_build.command("synth")

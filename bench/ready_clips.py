@@ -23,6 +23,7 @@ from bench import faces
 from bench.conform import CONFORM_VERSION, conform_clip
 from bench.data.manifest import clip_digest
 from bench.errors import BenchError
+from bench.parent_process import end_with_parent
 from bench.types import Clip, Sound, Track
 from bench.video import Video
 
@@ -128,7 +129,7 @@ def _attempts(
         yield from map(attempt, orders)
         return
     context = multiprocessing.get_context("spawn")  # threads and torch do not survive a fork
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=end_with_parent) as pool:
         yield from pool.map(attempt, orders, chunksize=CHUNK)
 
 

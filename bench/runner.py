@@ -19,6 +19,7 @@ from bench.config import load_config
 from bench.doctor import marks_of
 from bench.errors import BenchError
 from bench.keys import set_digest
+from bench.parent_process import end_with_parent
 from bench.plan import (
     Missing,
     Plan,
@@ -49,7 +50,8 @@ class Faceless:
 class Summary:
     """What a run folder holds of its plan, in cells, and how long this call took.
 
-    overhead: the share of this call's wall time in which nothing decoded, encoded or computed.
+    overhead: the share of this call's wall time in which nothing decoded, encoded or computed; None
+    where several processes shared the work, whose clocks nobody adds up.
     undefined: all cells without a value by definition; those that `faceless` counts are among them.
     """
 
@@ -58,7 +60,7 @@ class Summary:
     failed: int
     missing: int
     seconds: float
-    overhead: float
+    overhead: float | None
     faceless: tuple[Faceless, ...] = ()
 
     @property
@@ -105,14 +107,20 @@ def run(
     describe(marks)
     shutil.rmtree(store.folder / "work", ignore_errors=True)
     seconds = time.perf_counter() - start
-    return _summary(plan, store, seconds, max(0.0, 1 - clock.busy_seconds / seconds))
+    overhead = max(0.0, 1 - clock.busy_seconds / seconds)
+    return _summary(plan, store, seconds, None if _is_shared(workers, missing.tasks) else overhead)
+
+
+def _is_shared(workers: int, tasks: Sequence[Task]) -> bool:
+    """Whether several processes do the work."""
+    return workers > 1 and len(tasks) > 1
 
 
 def _cells(
     plan: Plan, store: Store, tasks: Sequence[Task], device: str, workers: int, clock: Clock
 ) -> Iterator[Written]:
     """All records of the clip cells, from this process or from several."""
-    if workers <= 1 or len(tasks) < 2:
+    if not _is_shared(workers, tasks):
         yield from CaseWorker(plan, store.folder, device, clock).work(tasks)
         return
     context = multiprocessing.get_context("spawn")  # threads and torch do not survive a fork
@@ -138,6 +146,7 @@ _worker: CaseWorker | None = None  # a worker process's own; never set in the dr
 
 
 def _start(config: Path, folder: Path, device: str, workers: int) -> None:
+    end_with_parent()
     import torch
 
     global _worker
@@ -179,7 +188,7 @@ def _groups(
     yield from groups.values()
 
 
-def _summary(plan: Plan, store: Store, seconds: float, overhead: float) -> Summary:
+def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -> Summary:
     count: Counter[str] = Counter()
     asked: Counter[tuple[str, str]] = Counter()
     faceless: Counter[tuple[str, str]] = Counter()

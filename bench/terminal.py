@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bench.data.manifest import Imported
     from bench.doctor import Findings
     from bench.plan import Missing, Plan
-    from bench.plugins import Method, Metric
+    from bench.plugins import Method, Metric, Plugin
     from bench.registry import Registered, Registry
     from bench.runner import Faceless, Notify, Summary
     from bench.stats import Interval
@@ -142,10 +142,10 @@ def show_summary(
     counted = [f"{summary.ok} ok", f"{summary.undefined - faceless} undefined by definition"]
     counted += [f"[yellow]{faceless} without a face[/]"] if faceless else []
     counted += [f"[red]{summary.failed} failed[/]"] if summary.failed else ["0 failed"]
-    out.print(
-        f"cells: {', '.join(counted)}; {summary.seconds:.1f} s"
-        + (f", {summary.overhead:.1%} outside decoding, encoding, computing" if worked else "")
-    )
+    spent = f"{summary.seconds:.1f} s"
+    if worked and summary.overhead is not None:
+        spent += f", {summary.overhead:.1%} outside decoding, encoding, computing"
+    out.print(f"cells: {', '.join(counted)}; {spent}")
     if summary.failed:
         out.print("Reasons stand in the report; --retry tries the failed cells again.")
     out.print(f"report: [bold]{escape(str(index))}[/]   records: {escape(str(folder))}")
@@ -289,12 +289,25 @@ def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
 
     plugin = registered.plugin
     pattern = re.compile(rf"\b{re.escape(plugin.name)}\b")
-    weights = [
-        f"only for {state.weight.needed_by}: weights {state.weight.name} ({state.condition})"
-        for state in listing()
-        if pattern.search(state.weight.needed_by)
-    ]
+    always = _usual_weights(plugin)
+    weights: list[str] = []
+    for state in listing():
+        named = f"weights {state.weight.name} ({state.condition})"
+        if state.weight.name in always:
+            weights.append(named)
+        elif pattern.search(state.weight.needed_by):
+            weights.append(f"only for {state.weight.needed_by}: {named}")
     return escape("; ".join([*plugin.needs, *weights]) or "nothing")
+
+
+def _usual_weights(plugin: type[Plugin]) -> tuple[str, ...]:
+    """The weights that a plugin asks for with its default options; none where it has no such."""
+    from pydantic import ValidationError
+
+    try:
+        return plugin().weights
+    except ValidationError:
+        return ()
 
 
 def _list(out: Console, lines: Sequence[str]) -> None:

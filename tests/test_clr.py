@@ -13,6 +13,7 @@ from bench.data.manifest import read_manifest
 from bench.errors import BenchError
 from bench.faces import Detection
 from bench.types import Frame
+from tests.test_run import bench
 
 
 def video(path: Path, *, frames: int = 5, fps: float = 25, sound: bool = False) -> None:
@@ -121,3 +122,13 @@ def test_a_detector_checks_that_the_face_is_centred(corpus: Path, tmp_path: Path
 def test_characters_leave_out_blanks_and_punctuation() -> None:
     assert clr.characters("桂林，山水 甲天下。") == 7
     assert clr.characters("") == 0
+
+
+def test_the_command_can_check_that_the_face_is_centred(corpus: Path, tmp_path: Path) -> None:
+    asked = ("data", "build", "clr", "--cmlr", corpus)
+    code, output = bench(*asked, "-o", tmp_path / "clr.csv")
+    assert code == 0
+    assert "not checked: the face is centred" in " ".join(output.split())
+    code, output = bench(*asked, "-o", tmp_path / "none.csv", "--faces", "haar")
+    assert code == 2
+    assert "3 no face in the middle" in " ".join(output.split())  # the clips are grey

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 from bench import media, terminal, weights
 from bench.runner import Faceless, Summary
-from tests.small_data import make_config, make_manifest
+from tests.fixtures_run import FakeRun, build_run
+from tests.small_data import PLUGIN, make_config, make_manifest
 from tests.test_run import bench
 
 
@@ -146,3 +148,35 @@ def test_the_scorer_check_says_which_clips_got_no_value(tmp_path: Path) -> None:
     assert re.search(r"truthwithoutavalue:1\(two\):.*two\.mp4", unwrapped), text
     assert "truth without a value: 3 (one, three, four): no face found in any of the" in text
     assert "could not be judged" in text
+
+
+def test_overhead_is_told_only_where_it_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    show(summary())
+    assert "1.0 s, 0.0% outside decoding" in shown(capsys)
+    show(replace(summary(), overhead=None))
+    assert "outside" not in shown(capsys)
+
+
+def test_weights_that_a_plugin_asks_for_are_listed_with_whether_they_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BENCH_WEIGHTS", raising=False)
+    monkeypatch.setenv("COLUMNS", "300")
+    plugin = tmp_path / "brightness.py"
+    text = PLUGIN.read_text(encoding="utf-8").replace(
+        "    def measure(", '    weights = ("yunet",)\n\n    def measure(', 1
+    )
+    plugin.write_text(text, encoding="utf-8")
+    _, output = bench("list", "--plugin", plugin)
+    (line,) = [line for line in output.splitlines() if line.strip().startswith("brightness")]
+    assert "weights yunet (missing)" in line
+
+
+def test_several_runs_make_one_report_beside_the_first(tmp_path: Path) -> None:
+    first = build_run(tmp_path / "runs" / "clr", FakeRun())
+    second = build_run(tmp_path / "runs" / "lrs2", FakeRun(name="lrs2", dataset="LRS2", seed=3))
+    code, output = bench("report", first, second)
+    assert code == 0, output
+    made = tmp_path / "runs" / "clr+lrs2" / "index.html"
+    assert "".join(output.split()) == str(made)
+    assert "LRS2" in made.read_text(encoding="utf-8")

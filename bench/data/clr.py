@@ -212,5 +212,5 @@ def _is_centred(video: Path, detector: Detector) -> bool:
 def _unchecked(detector: Detector | None) -> tuple[str, ...]:
     rules = ["six men and five women (CMLR does not say who is who)"]
     if detector is None:
-        rules.append("the face is centred (needs a face detector)")
+        rules.append("the face is centred (--faces haar or yunet checks it)")
     return (*rules, "which 29,198 of CMLR's sentences the authors chose (not published)")

@@ -24,6 +24,7 @@ from bench.data.synth.render import Renderer
 from bench.data.synth.sentences import SPLITS, sentences_of
 from bench.errors import BenchError
 from bench.media import write_video
+from bench.parent_process import end_with_parent
 from bench.types import Clip
 
 SEED = {"zh": 2018, "en": 2031}
@@ -203,7 +204,7 @@ def _make_all(
     # spawn: a fork would inherit another process's espeak and threads
     context = multiprocessing.get_context("spawn")
     chunk = max(1, min(6, len(tasks) // (2 * count)))
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
+    with ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool:
         for done, _ in enumerate(pool.map(_make, tasks, chunksize=chunk), start=1):
             if progress is not None:
                 progress(done, len(tasks))
