@@ -142,11 +142,10 @@ def load_config(path: Path) -> Loaded:
     """The config of a file. Raises BenchError that lists every problem found."""
     raw, lines, problems = read_yaml(path)
     config = validated(Config, raw, "", problems)
-    files = [path.parent / name for name in _strings(raw, "plugins")]
-    registry = load_registry(files)
+    registry = _registry(raw, path.parent, problems)
     methods = _options(raw, "methods", registry.methods, path.parent, problems)
     metrics = _options(raw, "metrics", registry.metrics, path.parent, problems)
-    if config is not None and not problems:
+    if config is not None:
         _check_meaning(config, registry, problems)
     raise_problems(path, problems, lines)
     assert config is not None
@@ -211,6 +210,22 @@ def validated(
     return None
 
 
+def _registry(raw: Mapping[str, object], folder: Path, problems: list[tuple[str, str]]) -> Registry:
+    """The plugins that are installed and those of the files that can be used."""
+    files = [folder / name for name in _strings(raw, "plugins")]
+    for index, file in enumerate(files):
+        if not file.is_file():
+            what = f"there is no file {file}. Paths are taken from the config's folder."
+            problems.append((f"plugins[{index}]", what))
+    try:
+        return load_registry([file for file in files if file.is_file()])
+    except BenchError as error:
+        if not files:
+            raise
+        problems.append(("plugins", str(error)))
+        return load_registry()  # an installed plugin that is broken is an error of its own
+
+
 def _options(
     raw: Mapping[str, object],
     section: str,
@@ -257,13 +272,19 @@ def anchored(model: _M, folder: Path) -> _M:
 
 
 def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
-    """Checks what only shows when parts are held together: tables against methods and metrics."""
+    """Checks what only shows when parts are held together: tables against methods and metrics.
+
+    Of a metric that is not known, which is a problem already, columns may have any name.
+    """
+    _check_sources(config, problems)
     _unique([entry.name for entry in config.data], "data", problems)
     _unique([table.name for table in config.tables], "tables", problems)
     methods = {entry.key for entry in config.methods}
+    known = [entry for entry in config.metrics if entry.name in registry.metrics]
+    strange = {entry.key for entry in config.metrics} - {entry.key for entry in known}
     columns = {
         f"{entry.key}.{output.name}"
-        for entry in config.metrics
+        for entry in known
         for output in registry.metric(entry.name).plugin.outputs
         if not output.curve
     }
@@ -275,7 +296,7 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
                 what = f"no method has the label '{label}'. {closest(label, methods)}"
                 problems.append((f"{where}.rows[{row}]", what))
         for place, column in enumerate(table.columns):
-            if column not in columns:
+            if column not in columns and column.rpartition(".")[0] not in strange:
                 what = f"no metric gives '{column}'. {closest(column, columns)}"
                 problems.append((f"{where}.columns[{place}]", what))
         if table.reference is not None and table.reference not in methods:
@@ -285,6 +306,24 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
             if name not in data:
                 what = f"no data set has the name '{name}'. {closest(name, data)}"
                 problems.append((f"{where}.published.data", what))
+
+
+def _check_sources(config: Config, problems: list[tuple[str, str]]) -> None:
+    from bench.data.importers import IMPORTERS
+    from bench.data.synth import CORPORA
+
+    kinds: dict[str, Iterable[str]] = {
+        "importer": IMPORTERS,
+        "corpus": CORPORA,
+        "stand_in": CORPORA,
+    }
+    for index, entry in enumerate(config.data):
+        for key, known in kinds.items():
+            name = getattr(entry, key)
+            if name is not None and name not in known:
+                kind = "importer" if key == "importer" else "embedded corpus"
+                what = f"there is no {kind} '{name}'. {closest(name, known)}"
+                problems.append((f"data[{index}].{key}", what))
 
 
 def _unique(names: list[str], section: str, problems: list[tuple[str, str]]) -> None:

@@ -88,3 +88,49 @@ def test_variables_stand_only_at_the_front_of_paths(
     assert expand("${SOMEWHERE}", tmp_path) == Path("/data")
     assert expand("$NOWHERE/a.csv", tmp_path) is None
     assert expand("a/$SOMEWHERE.csv", tmp_path) == tmp_path / "a" / "$SOMEWHERE.csv"
+
+
+def test_plugin_files_and_tables_are_told_with_all_other_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_module_anywhere\n")
+    path = make_config(
+        tmp_path,
+        plugins=["gone.py", "broken.py"],
+        methods=[{"name": "truth"}, {"name": "stil"}],
+        metrics=[{"name": "psnr"}, {"name": "psrn", "label": "other"}],
+        tables=[{"name": "t", "rows": ["still"], "columns": ["psnr.pnsr", "other.psnr"]}],
+    )
+    with pytest.raises(BenchError) as caught:
+        load_config(path)
+    text = str(caught.value)
+    assert f"plugins[0]: there is no file {tmp_path / 'gone.py'}" in text
+    assert "plugins: plugin file" in text
+    assert "broken.py cannot be imported: ModuleNotFoundError" in text
+    assert "methods[1].name: there is no method 'stil'" in text
+    assert "metrics[1].name: there is no metric 'psrn'" in text
+    assert "tables[0].rows[0]: no method has the label 'still'" in text
+    assert "tables[0].columns[0]: no metric gives 'psnr.pnsr'" in text
+    assert "other.psnr" not in text
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (
+            {"importer": "gird", "root": "here"},
+            "importer: there is no importer 'gird'. Did you mean 'grid'?",
+        ),
+        (
+            {"corpus": "synth_zh"},
+            "corpus: there is no embedded corpus 'synth_zh'. Did you mean 'synth-zh'?",
+        ),
+        (
+            {"manifest": "$X", "stand_in": "synth"},
+            "stand_in: there is no embedded corpus 'synth'.",
+        ),
+    ],
+)
+def test_data_must_come_from_what_exists(tmp_path: Path, entry: dict[str, str], said: str) -> None:
+    path = make_config(tmp_path, data=[{"name": "tiny", **entry}])
+    with pytest.raises(BenchError) as caught:
+        load_config(path)
+    assert f"data[0].{said}" in str(caught.value)
