@@ -65,6 +65,7 @@ def test_the_table_has_the_papers_layout_and_the_scores_numbers(
             assert f">{opinion.mean.value:.3f}<" in row
             assert f"{opinion.mean.low:.2f} – {opinion.mean.high:.2f}" in row
             assert f"{opinion.n_ratings} by {opinion.n_raters}" in row
+            assert f"median {opinion.median:g}<" in row
     assert text.index("hidden real video") < text.index("low anchor") < text.index("wav2lip")
 
 
@@ -114,6 +115,10 @@ def test_answers_of_people_bear_no_such_mark(tmp_path: Path) -> None:
     text = "".join(p.read_text("utf-8") for p in out.rglob("*.*") if p.suffix != ".js")
     assert "<h2>Table 3. User study</h2>" in text
     assert "simulated" not in text.lower()
+    page = (out / "index.html").read_text(encoding="utf-8")
+    first = re.findall(r"Table 3, User study: [^<]+", page[: page.index("<main")])
+    assert len(first) == 2  # who leads, and how sure
+    assert re.search(r": \d+ of 9 differences hold \(sign-flip", first[1])
 
 
 def test_excluded_raters_are_listed_with_their_reason_and_both_results(

@@ -172,6 +172,10 @@ def _sure(
     for study in studies:
         if study.simulated:
             yield Line(words("glance_simulated", title=study.name), f"#{study.anchor}", "warning")
+        elif study.pairs:
+            named = {"number": study.number, "data": words("table_study")}
+            text = words("glance_table", text=study.pairs_verdict, **named)
+            yield Line(text, f"#{study.anchor}")
     if gaps.failures:
         yield Line(words("glance_failed", n=len(gaps.failures)), "#failures", "danger")
     else:
