@@ -12,7 +12,7 @@ import pytest
 import reports
 from tests import chromium
 from tests.chromium import complaints, contrasts, until
-from tests.fixtures_run import FRAMES, FakeRun, build_run
+from tests.fixtures_run import FRAMES, FakeRun, add_study, build_run
 
 pytestmark = pytest.mark.browser
 SECONDS = FRAMES / 25
@@ -28,9 +28,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report inside of its run folder, with real videos, a failure and a scorer that works."""
+    """A report inside of its run folder: real videos, a failure, a working scorer, a user study."""
     fake = FakeRun(speakers=2, clips_each=1, videos=True, failing=[("wav2lip", "s00_000")])
     run = build_run(tmp_path_factory.mktemp("runs") / "clr", fake)
+    add_study(run, fake)
     reports.build([run], run / "report")
     return run / "report"
 
