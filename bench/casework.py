@@ -7,6 +7,7 @@ method computes, finished videos are encoded and the next case's recording is de
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import math
 import shutil
@@ -352,7 +353,9 @@ class CaseWorker:
         workdir = self._folder / "work" / "prepared" / label
         workdir.mkdir(parents=True, exist_ok=True)
         clips = {item.case.face.id: item.case.face for item in self._plan.cases}
-        method.prepare(list(clips.values()), workdir, self._device)
+        with workdir.with_name(f"{label}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one process of the run after another
+            method.prepare(list(clips.values()), workdir, self._device)
 
 
 def checked(metric: type[Metric], values: Values) -> dict[str, object]:

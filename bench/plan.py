@@ -21,7 +21,7 @@ from bench.plugins import Method, Metric, Options, Plugin, SetMetric
 from bench.registry import Registered
 from bench.store import Made, Store
 from bench.types import Case, Clip
-from bench.weights import weight
+from bench.weights import find, weight
 
 
 @dataclass(frozen=True)
@@ -230,6 +230,21 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
         if generate or measure:
             tasks.append(Task(index, tuple(generate), measure, made))
     return Missing(tuple(tasks), videos, videos_planned, values, values_planned, retry)
+
+
+def lacking_weights(plan: Plan) -> tuple[str, ...]:
+    """How to get each weights file that the plan needs and that is not here intact."""
+    needed = {name for method in plan.methods for name in method.make().weights}
+    needed |= {name for metric in plan.metrics for name in metric.make().weights}
+    if plan.loaded.config.faces == "yunet":
+        needed.add("yunet")
+    ways: list[str] = []
+    for name in sorted(needed):
+        try:
+            find(name)
+        except BenchError as error:  # noqa: PERF203 (missing or damaged: the message says what to do)
+            ways.append(str(error))
+    return tuple(ways)
 
 
 def _is_open(metric: PlannedMetric, known: Made, store: Store, retry: bool) -> bool:

@@ -118,7 +118,11 @@ class Method(Plugin):
         """One video for one job; raises on failure. Timing, conforming, recording: the runner's."""
 
     def prepare(self, clips: Sequence[Clip], workdir: Path, device: str) -> None:
-        """Person-specific preparation, once per run before the first job; most have none."""
+        """Person-specific preparation before the first job; most have none.
+
+        Called once in each process that shares a run, one after another and with the same workdir,
+        so that the later ones can take over what the first one left there.
+        """
 
 
 class Metric(Plugin):

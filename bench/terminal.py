@@ -96,8 +96,8 @@ def _changes(record: Record) -> list[str]:
     return [str(note) for note in every if not str(note).startswith("source: ")]
 
 
-def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
-    """What a plan asks for and how much of it is there."""
+def show_plan(plan: Plan, missing: Missing, folder: Path, *, lacking: Sequence[str] = ()) -> None:
+    """What a plan asks for and how much of it is there. lacking: weights that are not here."""
     out = console()
     config = plan.loaded.config
     out.print(f"[bold]{escape(config.title or config.name)}[/]  →  {escape(str(folder))}")
@@ -114,6 +114,8 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         f"  videos: {missing.videos} of {missing.videos_planned} missing; "
         f"values: {missing.values} of {missing.values_planned} missing"
     )
+    for way in lacking:
+        out.print(f"  [yellow]{escape(f'cells will fail: {way}')}[/]")
 
 
 def show_summary(
