@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,6 +138,12 @@ def _cells(
         try:
             for future in as_completed(futures):
                 yield from future.result()
+        except BrokenProcessPool as error:
+            raise BenchError(
+                f"{store.folder}: a worker process died; most often memory is short, or a plugin "
+                "crashed. What was recorded is kept: run the same command again, with --workers 1 "
+                "if it happens again."
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -151,6 +151,43 @@ def test_several_processes_give_the_same_records(config: Path, tmp_path: Path) -
         assert records(tmp_path / "one", name) == records(tmp_path / "two", name)
 
 
+FATAL = """
+import os, signal
+import bench
+
+class Fatal(bench.Method):
+    \"\"\"Takes its process down on one clip, as a crash in native code does.\"\"\"
+
+    name, version, source = "fatal", "1", "defined here"
+
+    def generate(self, job):
+        if job.case.face.id == "two":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return bench.Generation(job.face.path)
+
+@bench.hookimpl
+def register_methods():
+    return [Fatal]
+"""
+
+
+def test_a_worker_that_dies_ends_the_run_with_a_clear_word_and_all_records(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data")
+    (tmp_path / "fatal.py").write_text(FATAL, encoding="utf-8")
+    config = make_config(
+        tmp_path,
+        plugins=["fatal.py"],
+        methods=[{"name": "fatal"}],
+        metrics=[{"name": "psnr"}],
+        tables=[],
+    )
+    code, output = bench("run", config, "-o", tmp_path / "run", "--workers", 2)
+    assert code == 2
+    assert "a worker process died" in output
+    assert "Traceback" not in output
+    assert (tmp_path / "run" / "manifest.json").is_file()
+
+
 def test_nothing_is_run_with_a_wrong_config(tmp_path: Path) -> None:
     make_manifest(tmp_path / "data")
     config = make_config(tmp_path, methods=[{"name": "truht"}])
