@@ -41,9 +41,10 @@ class Talking(bench.Method):
     class Options(bench.Options):
         """How to generate. With official weights, or a file's, the defaults are the official ones.
 
-        weights: "synth" (small, trained on the embedded corpora), which are shipped; "grid" (small,
-            for GRID; not shipped yet); "wav2lip" or "wav2lip_gan", the official ones, for wav2lip
-            only; or the path of a file that `bench train` wrote or of an official checkpoint.
+        weights: "synth" (small, trained on the embedded corpora) or, for wav2lip and m_csawav2lip,
+            "grid" (small, trained on GRID), which are shipped; "wav2lip" or "wav2lip_gan", the
+            official ones, for wav2lip only; or the path of a file that `bench train` wrote or of an
+            official checkpoint.
         reference: the frame that shows the generator what the person looks like. "same": the very
             frame to be made, as in the official program; its lower half, mouth and all, is in the
             input, so that in `reconstruct` copying the answer wins. "first": the first frame for
@@ -277,8 +278,8 @@ DOCSTRING = """{title}: Wav2Lip's generator that hears {hears}, with {attends}.
 
 Needs: a recording or an image with a face, speech of at least 0.2 s that is not silent.
 Source: {source}.
-Weights: shipped, small, with `weights: synth` (`weights: grid` is still to come); or a path. For
-    wav2lip also the official ones, see `bench weights list`.
+Weights: shipped, small, with `weights: synth`; or a path. For wav2lip and m_csawav2lip also shipped,
+    small, with `weights: grid`; for wav2lip also the official ones, see `bench weights list`.
 Deviations: faces come from the harness's tracker; a recording that is too short goes forth and back
     rather than from the start again; every frame of the speech gets a picture; levels are rounded,
     not cut. The card, methods/wav2lip/cards/{name}.md, gives reasons, recipe and results.

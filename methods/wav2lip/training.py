@@ -65,6 +65,8 @@ def train(job: TrainJob, variant: Variant) -> Path:
     device = torch.device(job.device)
     judge = Judge(expert, scale, ready["train"], variant, device, read_state(expert_file))
     wanted = settings.generator
+    if job.resume and (job.folder / training.CHECKPOINT).exists():  # it brings its own weights
+        wanted = wanted.model_copy(update={"start": "random", "hearing": "random"})
     learner = GeneratorLearner(
         wanted,
         variant,
