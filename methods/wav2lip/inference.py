@@ -2,7 +2,7 @@
 
 Source: Rudrabha/Wav2Lip, inference.py. Faster than that at equal pixels: batch normalisation is
 folded, tensors lie channels last, and batches are so small that their activations stay in memory
-that is used again (`BATCH`).
+that is used again (the option `batch`).
 """
 
 from __future__ import annotations

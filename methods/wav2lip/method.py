@@ -65,7 +65,7 @@ class Talking(bench.Method):
         smooth: bool = True
         paste: Paste | None = None
         feather: int | None = pydantic.Field(default=None, ge=0)
-        batch: int = pydantic.Field(default=8, ge=1)
+        batch: int = pydantic.Field(default=16, ge=1)
         precision: Literal["float32", "bfloat16"] = "float32"
 
         @pydantic.field_validator("weights")

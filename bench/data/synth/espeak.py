@@ -55,10 +55,19 @@ class _Speaker:
         rate = self.library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, data.encode(), flags)
         if rate != ESPEAK_RATE:
             raise OSError(f"{data}: espeak-ng answers {rate}; expected {ESPEAK_RATE} Hz")
+        self._make_breath_repeatable()
         self.samples: list[bytes] = []
         self.phonemes: list[tuple[int, str]] = []
         self.callback = _CALLBACK(self.receive)  # kept, else it is collected
         self.library.espeak_SetSynthCallback(self.callback)
+
+    def _make_breath_repeatable(self) -> None:
+        """Seeds the random numbers of which voices with breath make their noise.
+
+        espeak-ng has seeded them with the time by now: without this the same line gives other
+        samples in another second.
+        """
+        self.library.espeak_ng_SetRandSeed(ctypes.c_long(1))
 
     def receive(
         self, wave: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]
