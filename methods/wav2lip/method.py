@@ -278,8 +278,8 @@ DOCSTRING = """{title}: Wav2Lip's generator that hears {hears}, with {attends}.
 
 Needs: a recording or an image with a face, speech of at least 0.2 s that is not silent.
 Source: {source}.
-Weights: shipped, small, with `weights: synth`; or a path. For wav2lip and m_csawav2lip also shipped,
-    small, with `weights: grid`; for wav2lip also the official ones, see `bench weights list`.
+Weights: shipped, small, with `weights: synth`, and for wav2lip and m_csawav2lip also with
+    `weights: grid`; or a path. For wav2lip also the official ones, see `bench weights list`.
 Deviations: faces come from the harness's tracker; a recording that is too short goes forth and back
     rather than from the start again; every frame of the speech gets a picture; levels are rounded,
     not cut. The card, methods/wav2lip/cards/{name}.md, gives reasons, recipe and results.
