@@ -7,7 +7,6 @@ method computes, finished videos are encoded and the next case's recording is de
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import math
 import shutil
@@ -23,6 +22,7 @@ from bench.conform import Conformed, conform_clip, conform_output
 from bench.errors import BenchError, Undefined
 from bench.faces import tracker
 from bench.keys import file_sha256, seed_of
+from bench.lock import locked
 from bench.paths import cache_dir
 from bench.plan import (
     Plan,
@@ -353,8 +353,7 @@ class CaseWorker:
         workdir = self._folder / "work" / "prepared" / label
         workdir.mkdir(parents=True, exist_ok=True)
         clips = {item.case.face.id: item.case.face for item in self._plan.cases}
-        with workdir.with_name(f"{label}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one process of the run after another
+        with locked(workdir.with_name(f"{label}.lock")):  # one process of the run after another
             method.prepare(list(clips.values()), workdir, self._device)
 
 

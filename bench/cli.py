@@ -95,7 +95,7 @@ def run(
     """
     import reports
     from bench import runner, terminal
-    from bench.plan import find_missing, lacking_weights, make_plan
+    from bench.plan import find_missing, make_plan
     from bench.store import Store
 
     _quiet_libraries()
@@ -104,8 +104,7 @@ def run(
         plan = make_plan(loaded, progress=corpus)
     with Store(folder) as store:
         missing = find_missing(plan, store, retry=retry)
-        lacking = lacking_weights(plan) if missing.tasks else ()
-        terminal.show_plan(plan, missing, folder, lacking=lacking)
+        terminal.show_plan(plan, missing, folder)
         with terminal.cells(missing) as notify:
             summary = runner.run(
                 plan, store, missing, device=_device(device), workers=workers, notify=notify
@@ -134,7 +133,7 @@ def run(
 def plan(config: Path, output: Path | None) -> None:
     """Say what CONFIG would run, what is there already, and how much is missing."""
     from bench import terminal
-    from bench.plan import find_missing, lacking_weights, make_plan
+    from bench.plan import find_missing, make_plan
     from bench.store import Store
 
     loaded, folder = _loaded(config, output)
@@ -142,9 +141,7 @@ def plan(config: Path, output: Path | None) -> None:
         made = make_plan(loaded, progress=corpus)
     store = Store(folder)
     store.read()
-    missing = find_missing(made, store)
-    lacking = lacking_weights(made) if missing.tasks else ()
-    terminal.show_plan(made, missing, folder, lacking=lacking)
+    terminal.show_plan(made, find_missing(made, store), folder)
 
 
 @main.command()

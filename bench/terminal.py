@@ -96,8 +96,10 @@ def _changes(record: Record) -> list[str]:
     return [str(note) for note in every if not str(note).startswith("source: ")]
 
 
-def show_plan(plan: Plan, missing: Missing, folder: Path, *, lacking: Sequence[str] = ()) -> None:
-    """What a plan asks for and how much of it is there. lacking: weights that are not here."""
+def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
+    """What a plan asks for, how much of it is there, and which weights the rest lacks."""
+    from bench.plan import lacking_weights
+
     out = console()
     config = plan.loaded.config
     out.print(f"[bold]{escape(config.title or config.name)}[/]  →  {escape(str(folder))}")
@@ -114,7 +116,7 @@ def show_plan(plan: Plan, missing: Missing, folder: Path, *, lacking: Sequence[s
         f"  videos: {missing.videos} of {missing.videos_planned} missing; "
         f"values: {missing.values} of {missing.values_planned} missing"
     )
-    for way in lacking:
+    for way in lacking_weights(plan) if missing.tasks else ():
         out.print(f"  [yellow]{escape(f'cells will fail: {way}')}[/]")
 
 

@@ -7,11 +7,12 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from bench.data import synth
 from bench.data.manifest import read_manifest
 from bench.plugins import TrainJob
-from methods.wav2lip.training import Settings, train
+from methods.wav2lip.training import train
 from methods.wav2lip.variants import VARIANTS
 
 OURS = VARIANTS[-1]
@@ -19,7 +20,23 @@ CLIPS = 18
 STEPS = 8
 WIDTH = 1 / 6
 _WAITED = re.compile(r"([\d.]+) s a step, (\d+)% of it waiting")
-_LOSSES = {"sync_from": 0, "shape": 0.3, "adversarial_from": 0, "matching": 0.4, "pyramid": 1}
+SETTINGS = {
+    "expert": {"width": WIDTH, "loss": "matching", "steps": 2, "clips": 4, "save_every": 2},
+    "generator": {
+        "width": WIDTH,
+        "discriminator_width": WIDTH,
+        "steps": STEPS,
+        "batch": 16,
+        "report_every": STEPS,
+        "save_every": STEPS,
+        "val_clips": 2,
+        "sync_from": 0,
+        "shape": 0.3,
+        "adversarial_from": 0,
+        "matching": 0.4,
+        "pyramid": 1,
+    },
+}
 
 
 def measure() -> str:
@@ -34,17 +51,10 @@ def measure() -> str:
     log.handlers = [_Hearer(said)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        before = os.environ.get("BENCH_CACHE")
-        os.environ["BENCH_CACHE"] = str(folder / "cache")
-        try:
-            manifest = synth.build("synth-zh", folder=folder / "synth", clips=CLIPS)
-            clips = tuple(read_manifest(manifest))
-            train(TrainJob(clips, clips[:6], _settings(), folder, 1, False, "cpu", log), OURS)
-        finally:
-            if before is None:
-                del os.environ["BENCH_CACHE"]
-            else:
-                os.environ["BENCH_CACHE"] = before
+        manifest = synth.build("synth-zh", folder=folder / "synth", clips=CLIPS)
+        clips = tuple(read_manifest(manifest))
+        with mock.patch.dict(os.environ, BENCH_CACHE=str(folder / "cache")):
+            train(TrainJob(clips, clips[:6], SETTINGS, folder, 1, False, "cpu", log), OURS)
     found = [match for line in said if (match := _WAITED.search(line))]
     seconds, share = found[-1].groups()
     return (
@@ -60,27 +70,6 @@ class _Hearer(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.said.append(record.getMessage())
-
-
-def _settings() -> dict[str, object]:
-    expert = {
-        "width": WIDTH,
-        "loss": "matching",
-        "steps": 2,
-        "clips": 4,
-        "save_every": 2,
-    }
-    generator = {
-        "width": WIDTH,
-        "discriminator_width": WIDTH,
-        "steps": STEPS,
-        "batch": 16,
-        "report_every": STEPS,
-        "save_every": STEPS,
-        "val_clips": 2,
-        **_LOSSES,
-    }
-    return Settings.model_validate({"expert": expert, "generator": generator}).model_dump()
 
 
 if __name__ == "__main__":

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from bench.data.synth.identity import identity
 from bench.data.synth.render import Renderer
 from bench.data.synth.sentences import SPLITS, sentences_of
 from bench.errors import BenchError
+from bench.lock import locked
 from bench.media import write_video
 from bench.parent_process import end_with_parent
 from bench.types import Clip
@@ -126,15 +125,6 @@ def _make(task: tuple[Order, Path]) -> str:
     return order.id
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Only one process at a time; the system frees the lock of a process that died."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def build_split(
     language: str,
     split: str,
@@ -155,7 +145,7 @@ def build_split(
     manifest = target / "manifest.csv"
     if manifest.exists():
         return manifest
-    with _locked(folder / f".{name}.lock"):
+    with locked(folder / f".{name}.lock"):
         if manifest.exists():  # another process has made it while this one waited
             return manifest
         part = folder / f".{name}.part"
