@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.clock import Clock
-from bench.conform import Conformed, conform_clip, conform_output
+from bench.conform import Conformed, conform_clip, conform_output, fitted_sound
 from bench.errors import BenchError, Undefined
 from bench.faces import tracker
 from bench.keys import file_sha256, seed_of
@@ -156,7 +156,7 @@ class CaseWorker:
                 frames, speech = (face.frames if case.kind == "probe" else whole), heard
             # Read only by the controls that want it: damage in it costs nobody else's cell.
             other = None if case.other is None else Video(case.other.audio or case.other.video)
-        return _Opened(video, _exactly(speech, frames), other, frames, face.notes)
+        return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
 
     def _conformed(self, clip: Clip) -> Conformed:
         return conform_clip(clip, cache=cache_dir())
@@ -374,16 +374,6 @@ def checked(metric: type[Metric], values: Values) -> dict[str, object]:
             )
         kept[name] = numbers if declared[name].curve else numbers[0]
     return kept
-
-
-def _exactly(sound: Sound, frames: int) -> Sound:
-    """The sound cut, or filled up with silence, to that many frames."""
-    import numpy as np
-
-    wanted = frames * SAMPLES_PER_FRAME
-    if len(sound) >= wanted:
-        return sound[:wanted]
-    return np.concatenate([sound, np.zeros(wanted - len(sound), dtype=np.int16)])
 
 
 def _mouth(face: Video) -> list[float] | None:

@@ -128,10 +128,15 @@ def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str,
         frames = _file_frames(generation.video, job, generation.fit, notes)
     else:
         frames = _checked_frames(generation.video, job)
-    written = media.write_video(
-        target, frames, sound=sound, fit_sound=True, crf=OUTPUT_CRF, preset=OUTPUT_PRESET
-    )
-    return (*notes, *_length_notes(sound, written))
+    exact = fitted_sound(sound, job.frames)
+    media.write_video(target, frames, sound=exact, crf=OUTPUT_CRF, preset=OUTPUT_PRESET)
+    return (*notes, *_length_notes(sound, job.frames))
+
+
+def fitted_sound(sound: Sound, frames: int) -> Sound:
+    """The sound cut, or filled up with silence, to that many frames."""
+    wanted = frames * SAMPLES_PER_FRAME
+    return np.pad(sound[:wanted], (0, max(wanted - len(sound), 0)))
 
 
 def _clip_digest(clip: Clip) -> str:
@@ -206,9 +211,10 @@ def _encoded(clip: Clip, target: Path) -> Conformed:
     else:
         pictures = resampled = media.Resampled(clip.video)
         notes.append(f"pictures encoded anew ({found.video_codec} -> H.264, crf {CLIP_CRF})")
-    frames = media.write_video(
-        target, _even(pictures, clip, notes), sound=sound, fit_sound=True, crf=CLIP_CRF
-    )
+    with in_one_move(target) as part:
+        frames = media.write_video(part, _even(pictures, clip, notes), crf=CLIP_CRF)
+        if sound is not None:  # only now its length is known
+            media.replace_sound(part, part, fitted_sound(sound, frames))
     if resampled is not None:
         notes += [note for note in (resampled.note, resampled.damage) if note]
     if sound is not None:

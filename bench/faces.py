@@ -11,12 +11,14 @@ are turned move the mouth sideways by up to 0.06 of the box, so its middle is ta
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ from bench.errors import BenchError, NoFace
 from bench.one_move import in_one_move
 from bench.types import Box, Frame, Frames, Track
 from bench.video import Video
+
+if TYPE_CHECKING:
+    import cv2
 
 FACES_VERSION = "3"  # raise it whenever a track may change; it enters every key that rests on one
 
@@ -125,12 +130,7 @@ class Haar:
     least_score = 1.0  # sum of the last stage; faces of the development data have 1.7 to 13
 
     def __init__(self) -> None:
-        import cv2
-
-        path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
-        self._cascade = cv2.CascadeClassifier(str(path))
-        if self._cascade.empty():
-            raise BenchError(f"{path}: OpenCV's face cascade is not there; reinstall OpenCV 4")
+        self._cascade = _CASCADES.frontal
 
     def detect(self, frame: Frame) -> list[Detection]:
         """All faces that at least three neighbouring windows agree on."""
@@ -167,6 +167,23 @@ class Haar:
             for (x, y, side, _), score in zip(squares, np.ravel(scores), strict=True)
             if score >= self.least_score
         ]
+
+
+class _Cascades(threading.local):
+    """A thread's own cascade, for none may be shared; reading it takes as long as six frames."""
+
+    @cached_property
+    def frontal(self) -> cv2.CascadeClassifier:
+        import cv2
+
+        path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
+        cascade = cv2.CascadeClassifier(str(path))
+        if cascade.empty():
+            raise BenchError(f"{path}: OpenCV's face cascade is not there; reinstall OpenCV 4")
+        return cascade
+
+
+_CASCADES = _Cascades()
 
 
 def detector(name: DetectorName) -> Detector:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from numpy.typing import NDArray
 
 import bench
 from bench.types import Frame
+from bench.video import Video
 from metrics.regions import faces_with_mouths
 
 SIDE = 96  # pixels of the face that Wav2Lip and its successors make
@@ -56,18 +60,24 @@ class Sharpness(bench.ClipMetric):
         """Region, detector and size."""
         return f"sharpness[mouth:{{faces}}; grey; face {SIDE}]"
 
+    def __init__(self) -> None:
+        self._truths: WeakKeyDictionary[Video, float] = WeakKeyDictionary()
+
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's ratio."""
-        truth, made = np.mean(
-            [
-                [laplacian_variance(one, mouth) for one in pair]
-                for *pair, mouth in faces_with_mouths(sample)
-            ],
-            axis=0,
-        )
+        pairs = list(faces_with_mouths(sample))
+        assert sample.reference is not None
+        truth = self._truths.get(sample.reference)
+        if truth is None:  # once for all methods
+            truth = _mean_variance((truth, mouth) for truth, _, mouth in pairs)
+            self._truths[sample.reference] = truth
         if truth == 0.0:
             raise bench.Undefined("the truth's mouth is one flat colour: it has no sharpness")
-        return {"sharpness": float(made / truth)}
+        return {"sharpness": _mean_variance((made, mouth) for _, made, mouth in pairs) / truth}
+
+
+def _mean_variance(faces: Iterable[tuple[Frame, NDArray[np.float64]]]) -> float:
+    return float(np.mean([laplacian_variance(face, mouth) for face, mouth in faces]))
 
 
 @bench.hookimpl

@@ -20,7 +20,7 @@ def video(path: Path, *, frames: int = 5, fps: float = 25, sound: bool = False) 
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures = (np.full((32, 32, 3), number % 256, np.uint8) for number in range(frames))
     samples = np.ones(round(frames / fps * 16_000), np.int16) if sound else None
-    media.write_video(path, pictures, fps=fps, sound=samples, fit_sound=False)
+    media.write_video(path, pictures, fps=fps, sound=samples)
 
 
 def put(root: Path, name: str, text: str | None, *, frames: int = 5, fps: float = 25) -> None:

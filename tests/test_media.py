@@ -108,13 +108,6 @@ def test_sound_may_be_shorter_or_longer_than_the_pictures(tmp_path: Path) -> Non
         assert len(media.read_frames(path)) == 5
 
 
-@pytest.mark.parametrize("samples", [0, 100, 3199, 3200, 3201, 9000])
-def test_fitted_sound_is_as_long_as_the_pictures(tmp_path: Path, samples: int) -> None:
-    path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(5), sound=tone(1)[:samples], fit_sound=True)
-    assert len(media.read_sound(path)) == 3200
-
-
 def test_a_video_without_sound_has_none(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     media.write_video(path, moving_picture(2))
@@ -333,7 +326,7 @@ def test_frames_of_a_large_video_stand_on_a_file_that_goes_with_them(
     path = tmp_path / "a.mp4"
     media.write_video(path, moving_picture(12))
     in_memory = media.read_frames(path)
-    monkeypatch.setattr(media, "MOST_IN_MEMORY", in_memory.nbytes - 1)
+    monkeypatch.setattr(media.pictures, "MOST_IN_MEMORY", in_memory.nbytes - 1)
     if not is_writable:
         own_cache.write_text("a file where the cache folder should be")
     frames = media.read_frames(path)

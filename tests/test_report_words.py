@@ -24,7 +24,7 @@ COMPOSED = (  # beginnings that code and templates complete: `f"caption_{kind}"`
     *("section_", "size_", "table_", "undefined_", "unit_", "gain_"),
 )
 VOID = ("br", "img", "input", "link", "meta")  # tags that never close
-SPEAKING = ("metrics", "bench/conform.py", "bench/media.py", "bench/doctor.py", "bench/faces.py")
+SPEAKING = ("metrics", "bench/conform.py", "bench/media", "bench/doctor.py", "bench/faces.py")
 
 
 class Visible(HTMLParser):

@@ -1,0 +1,103 @@
+"""Reads sound, in step with the pictures beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import av.audio.stream
+import av.container
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.media.containers import Packets, opened, video_stream
+from bench.types import SAMPLE_RATE, Sound
+
+MAX_START_SECONDS = 60.0  # sound further than this from the pictures means broken timestamps
+SOUND_BLOCK = 1024  # samples of one AAC block
+
+
+def read_sound(path: Path, rate: int = SAMPLE_RATE) -> Sound | None:
+    """The first sound track, (S,) int16 mono at `rate`; None where the file has no sound track.
+
+    Equals `ffmpeg -i FILE -ac 1 -ar 16000 -acodec pcm_s16le` but for two declared things: the sound
+    is put in step with the pictures (silence in front where it starts later than they do, cut where
+    it starts earlier), and an mp4's sound ends where its header says, without the padding of AAC.
+    int16 mono at `rate` passes bit by bit. Undecodable blocks are left out, as ffmpeg does.
+    SNR against ffmpeg 5.1's output, by file: MP2 44.1 kHz stereo (20 GRID mpg) 75.4 to 79.7 dB, wav
+    48 kHz stereo 72.9, AAC 44.1 kHz stereo at least 94.6, AAC 16 kHz mono at least 100.5, MP3 and
+    wav 16 kHz mono equal in every bit; two versions of one resampler differ in the last bits.
+    Raises BenchError where the track holds no sample, or starts over a minute from the pictures.
+    """
+    with opened(path) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        video = video_stream(container)
+        shown: list[float] = []  # seconds; the header's start is wrong where sound comes much later
+        blocks: list[NDArray[np.int16]] = []
+        resampler: av.AudioResampler | None = None
+        setting: tuple[object, ...] = ()
+        start: float | None = None
+        tracks = [stream] if video is None else [stream, video]
+        for packet in Packets(container, *tracks):
+            if packet.stream.type == "video":
+                if packet.pts is not None and not packet.is_discard:
+                    shown.append(float(packet.pts * packet.time_base))
+                continue
+            try:
+                decoded = packet.decode()
+            except av.error.FFmpegError:
+                continue
+            for raw in decoded:
+                assert isinstance(raw, av.AudioFrame)
+                if start is None and raw.samples and raw.time is not None:
+                    start = float(raw.time)
+                # Some files change rate or channels on the way: each stretch is converted alone.
+                if resampler is None or setting != _sound_setting(raw):
+                    blocks += _flushed(resampler)
+                    setting = _sound_setting(raw)
+                    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+                raw.pts = None
+                blocks += [piece.to_ndarray()[0] for piece in resampler.resample(raw)]
+        blocks += _flushed(resampler)
+        declared = _declared_samples(container, stream, rate)
+        coded_rate = stream.codec_context.sample_rate or rate
+    if not blocks:
+        raise BenchError(f"{path}: the sound track holds no sample that decodes")
+    sound = np.concatenate(blocks)  # (S,)
+    if declared is not None and len(sound) - declared <= 2 * rate * SOUND_BLOCK // coded_rate:
+        sound = sound[:declared]  # less than two blocks: the encoder's padding
+    if not shown or start is None:
+        return sound
+    late = start - min(shown)
+    if abs(late) > MAX_START_SECONDS:
+        raise BenchError(
+            f"{path}: the sound starts {late:.1f} s after the pictures; expected at most "
+            f"{MAX_START_SECONDS:.0f} s, the timestamps are broken, rewrite the file"
+        )
+    shift = round(late * rate)
+    return np.concatenate([np.zeros(shift, np.int16), sound]) if shift > 0 else sound[-shift:]
+
+
+def _sound_setting(raw: av.AudioFrame) -> tuple[object, ...]:
+    return (raw.format.name, raw.layout.name, raw.layout.nb_channels, raw.sample_rate)
+
+
+def _flushed(resampler: av.AudioResampler | None) -> list[NDArray[np.int16]]:
+    if resampler is None:
+        return []
+    return [
+        piece.to_ndarray()[0].astype(np.int16, copy=False) for piece in resampler.resample(None)
+    ]
+
+
+def _declared_samples(
+    container: av.container.InputContainer, stream: av.audio.stream.AudioStream, rate: int
+) -> int | None:
+    """Where an mp4 says that its sound ends, in samples at `rate`; None for other files."""
+    if "mp4" not in container.format.name or stream.time_base is None or not stream.duration:
+        return None
+    return round(stream.duration * stream.time_base * rate)

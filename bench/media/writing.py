@@ -1,0 +1,269 @@
+"""Writes mp4 files: H.264 and AAC, the same bytes for the same input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import av.stream
+import av.video.stream
+import numpy as np
+from av.video.reformatter import ColorRange, VideoReformatter
+
+from bench.errors import BenchError
+from bench.media.containers import opened, video_stream
+from bench.media.pixels import yuv420p
+from bench.media.sound import SOUND_BLOCK
+from bench.one_move import in_one_move
+from bench.types import FPS, SAMPLE_RATE, Frame, Sound
+
+MANY_PIXELS = 640 * 480  # from here on one encoder thread is too slow
+SOUND_BITS = 96_000  # per second, the most AAC takes at 16 kHz mono; speech keeps an SNR of 30 dB
+
+# Numbers of ITU-T H.273 for what write_video tags.
+_BT709 = 1  # primaries and transfer of sRGB pictures, as near as the tables come
+_BT601 = 6  # matrix
+
+# The movie's time scale is that in which the end of the sound is written.
+_MP4 = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(SAMPLE_RATE)}
+
+_AAC = {"flags": "+bitexact+global_header"}  # mp4 keeps the decoder's settings in its header
+
+_NO_SEI = "filter_units=remove_types=6"  # type 6 of H.264's table 7-1: what encoders note
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[Frame],
+    *,
+    fps: float = FPS,
+    sound: Sound | None = None,
+    crf: int = 12,
+    preset: str = "veryfast",
+) -> int:
+    """The number of frames written to an mp4 (H.264 yuv420p, AAC mono 16 kHz, header in front).
+
+    frames: (H, W, 3) uint8 RGB of one even size. sound: (S,) int16 mono at 16 kHz; sample 0 is the
+    start of frame 0, and reading gives S samples back.
+    The file appears under its name only when it is whole; the same input gives the same bytes (a
+    count of encoder threads that depends on the size only, no dates). A key frame every second
+    lets browsers step through it.
+    Raises BenchError where there is no frame, or a frame has another type, shape or an odd size.
+    """
+    if sound is not None and (sound.dtype != np.int16 or sound.ndim != 1):
+        raise BenchError(
+            f"{path}: sound is {sound.dtype} with shape {sound.shape}; expected int16 (samples,)"
+        )
+    # x264 with its macroblock tree gave other bytes in some runs (small pictures, AVX-512).
+    options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+    try:
+        with in_one_move(path) as part:
+            count = _encode(
+                part,
+                _checked(frames, path),
+                Fraction(fps).limit_denominator(100_000),
+                sound=sound,
+                options=options,
+            )
+            if count == 0:
+                raise BenchError(f"{path}: no frame to write; expected at least one")
+    except av.error.FFmpegError as error:
+        raise BenchError(f"{path}: cannot be written as H.264 mp4: {error}") from error
+    return count
+
+
+def replace_sound(source: Path, target: Path, sound: Sound) -> None:
+    """Writes the pictures of an mp4 as they are, to the last bit, with another sound beside them.
+
+    sound: (S,) int16 mono at 16 kHz, as long as the pictures. Raises BenchError where `source`
+    cannot be read.
+    """
+    try:
+        with (
+            in_one_move(target) as part,
+            opened(source) as pictures,
+            av.open(str(part), "w", format="mp4", options=_MP4) as made,
+        ):
+            stream = video_stream(pictures)
+            if stream is None:
+                raise BenchError(f"{source}: has no pictures to copy; expected a video")
+            copied = made.add_stream_from_template(stream)
+            voice = _SoundWriter(made, sound)
+            for packet in pictures.demux(stream):
+                if packet.dts is None or packet.time_base is None:
+                    continue  # the mark of the end
+                voice.write_until(max(0, int(packet.dts * packet.time_base * SAMPLE_RATE)))
+                packet.stream = copied
+                made.mux(packet)
+            voice.close()
+    except av.error.FFmpegError as error:
+        raise BenchError(f"{source}: its pictures cannot be copied: {error}") from error
+
+
+def copy_anonymous(source: Path, target: Path) -> None:
+    """Copies pictures and sound as they are, to the last bit, and nothing that tells their origin.
+
+    Titles, dates and encoder names of the container stay behind, and so do the notes that H.264
+    encoders leave in the pictures (SEI, where x264 writes its settings). Raises BenchError where
+    `source` cannot be read or cannot stand in an mp4.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            opened(source) as given,
+            av.open(str(target), "w", format="mp4", options=_MP4) as made,
+        ):
+            copies: dict[int, av.stream.Stream] = {}
+            filters: dict[int, av.BitStreamFilterContext] = {}
+            for stream in (*given.streams.video[:1], *given.streams.audio[:1]):
+                copies[stream.index] = copied = made.add_stream_from_template(stream)
+                if stream.codec_context.name == "h264":
+                    filters[stream.index] = av.BitStreamFilterContext(_NO_SEI, stream, copied)
+            for packet in given.demux(*(given.streams[index] for index in copies)):
+                if packet.dts is None:
+                    continue  # the mark of the end
+                index = packet.stream.index
+                for piece in filters[index].filter(packet) if index in filters else (packet,):
+                    piece.stream = copies[index]
+                    made.mux(piece)
+    except av.error.FFmpegError as error:
+        raise BenchError(f"{source}: cannot be copied into an mp4: {error}") from error
+
+
+def _encode(
+    part: Path,
+    frames: Iterable[Frame],
+    rate: Fraction,
+    *,
+    sound: Sound | None,
+    options: dict[str, str],
+) -> int:
+    count = 0
+    convert = VideoReformatter()
+    with av.open(str(part), "w", format="mp4", options=_MP4) as container:
+        video: av.video.stream.VideoStream | None = None
+        voice: _SoundWriter | None = None
+        for frame in frames:
+            if video is None:
+                video = _video_track(container, rate, frame, options)
+                voice = None if sound is None else _SoundWriter(container, sound)
+            picture = yuv420p(convert, frame)
+            picture.pts = count
+            picture.time_base = 1 / rate
+            container.mux(video.encode(picture))
+            count += 1
+            if voice is not None:
+                voice.write_until(int(count * SAMPLE_RATE / rate))
+        if video is not None:
+            container.mux(video.encode(None))
+        if voice is not None:
+            voice.close()
+    return count
+
+
+def _video_track(
+    container: av.container.OutputContainer, rate: Fraction, frame: Frame, options: dict[str, str]
+) -> av.video.stream.VideoStream:
+    stream = container.add_stream("libx264", rate=rate, options={**options, "flags": "+bitexact"})
+    assert isinstance(stream, av.video.stream.VideoStream)
+    context = stream.codec_context
+    context.height, context.width = frame.shape[:2]
+    context.pix_fmt = "yuv420p"
+    context.time_base = 1 / rate
+    # x264's bytes depend on the count of threads, so that it may depend on the size only.
+    context.thread_count = 1 if context.width * context.height <= MANY_PIXELS else 4
+    context.gop_size = round(rate)
+    context.color_range = ColorRange.MPEG
+    context.colorspace = _BT601
+    context.color_primaries = _BT709
+    context.color_trc = _BT709
+    return stream
+
+
+class _SoundWriter:
+    """Puts one sound beside the pictures, so that both lie interleaved in the file."""
+
+    def __init__(self, container: av.container.OutputContainer, sound: Sound) -> None:
+        self._container = container
+        self._stream = container.add_stream("aac", rate=SAMPLE_RATE, options=_AAC)
+        self._stream.codec_context.layout = "mono"
+        self._stream.codec_context.bit_rate = SOUND_BITS
+        self._blocks = _coded_sound(sound.tobytes())
+        self._written = 0
+
+    def write_until(self, samples: int) -> None:
+        """Writes the whole blocks before `samples`."""
+        self._write(min(samples // SOUND_BLOCK, len(self._blocks)))
+
+    def close(self) -> None:
+        """Writes the rest."""
+        self._write(len(self._blocks))
+
+    def _write(self, end: int) -> None:
+        for number in range(self._written, end):
+            coded, samples = self._blocks[number]
+            packet = av.Packet(coded)
+            # The encoder's first block holds what it needs to start with, and no sound.
+            packet.pts = packet.dts = (number - 1) * SOUND_BLOCK
+            packet.duration = samples
+            packet.time_base = Fraction(1, SAMPLE_RATE)
+            packet.is_keyframe = True
+            packet.stream = self._stream
+            self._container.mux(packet)
+        self._written = max(self._written, end)
+
+
+@lru_cache(maxsize=4)
+def _coded_sound(sound: bytes) -> tuple[tuple[bytes, int], ...]:
+    """The AAC blocks of int16 samples, and for how many samples each counts.
+
+    Kept for a while: all methods say a case's one speech.
+    """
+    encoder = av.CodecContext.create("aac", "w")
+    assert isinstance(encoder, av.AudioCodecContext)
+    encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE, "mono", "fltp"
+    encoder.bit_rate = SOUND_BITS
+    encoder.options = _AAC
+    samples = np.frombuffer(sound, np.int16).astype(np.float32) / 32768.0  # (S,)
+    packets: list[av.Packet[av.stream.Stream]] = []
+    for start in range(0, len(samples), SOUND_BLOCK):
+        block = samples[None, start : start + SOUND_BLOCK]  # (1, 1024), the last one shorter
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        frame.pts = start
+        frame.time_base = Fraction(1, SAMPLE_RATE)
+        packets += encoder.encode(frame)
+    packets += encoder.encode(None)
+    return tuple((bytes(packet), packet.duration or SOUND_BLOCK) for packet in packets)
+
+
+def _checked(frames: Iterable[Frame], path: Path) -> Iterator[Frame]:
+    shape: tuple[int, ...] | None = None
+    for index, frame in enumerate(frames):
+        if not isinstance(frame, np.ndarray):
+            raise BenchError(
+                f"{path}: frame {index} is a {type(frame).__name__}; "
+                "expected an array (H, W, 3) uint8 RGB"
+            )
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise BenchError(
+                f"{path}: frame {index} is {frame.dtype} with shape {frame.shape}; "
+                "expected uint8 (H, W, 3) RGB"
+            )
+        if shape is None and (frame.shape[0] % 2 or frame.shape[1] % 2 or not frame.size):
+            raise BenchError(
+                f"{path}: frames are {frame.shape[1]}x{frame.shape[0]}; expected even width and "
+                "height above zero (H.264 yuv420p)"
+            )
+        if shape is not None and frame.shape != shape:
+            raise BenchError(
+                f"{path}: frame {index} is {frame.shape[1]}x{frame.shape[0]}, the ones before are "
+                f"{shape[1]}x{shape[0]}; expected one size"
+            )
+        shape = frame.shape
+        yield np.ascontiguousarray(frame)
