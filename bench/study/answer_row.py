@@ -1,0 +1,119 @@
+"""Reads the cells of one row of a table: rating, rater, time, remark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bench.study.answers import TEXT_CHARACTERS, Answer, rating_problem
+from bench.study.rating_target import Target
+from bench.study.survey_time import survey_time
+from bench.study.table_answers import TableAnswers
+
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """One row of a table. number: as a spreadsheet counts; cells: by column.
+
+    What is wrong with a cell goes to the problems of `taken`.
+    """
+
+    taken: TableAnswers
+    number: int
+    cells: Mapping[str, str]
+
+    def bad(self, column: str, problem: str) -> None:
+        """Notes what is wrong with a cell; of the whole row where the column is empty."""
+        self.taken.problems.add(self.number, column, problem)
+
+    def rater(self, column: str | None) -> str:
+        """Who answered; the row's number where no column says it, empty where the cell is."""
+        if column is None:
+            return f"row{self.number:03d}"
+        rater = self.cells[column]
+        if not rater:
+            self.bad(column, "is empty. It names the rater")
+        elif "@" in rater and not self.taken.mapping.anonymous:
+            self.bad(
+                column,
+                "looks like an e-mail address; answers hold no personal data. Say `anonymous: "
+                "true` in the mapping to number the raters",
+            )
+        elif len(rater) > TEXT_CHARACTERS:
+            self.bad(column, f"has more than {TEXT_CHARACTERS} characters")
+        return rater
+
+    def at(self, column: str | None) -> str:
+        """The time in ISO 8601; empty where none is given."""
+        text = self.cells.get(column or "", "")
+        if not text:
+            return ""
+        if self.taken.mapping.at_format is not None:
+            try:
+                return datetime.strptime(text, self.taken.mapping.at_format).isoformat()
+            except ValueError:
+                self.bad(column or "", f"{text[:40]!r} is not written as at_format says")
+                return ""
+        moment = survey_time(text)
+        if moment is None:
+            self.taken.bad_time = self.taken.bad_time or text[:40]
+            hint = (
+                "Say in the mapping how times are written (`at_format: '%m/%d/%Y %H:%M:%S'` has "
+                "the month first), or put it under `ignore`"
+            )
+            self.bad(column or "", f"has no plain date, such as {self.taken.bad_time!r}. {hint}")
+            return ""
+        return moment.isoformat()
+
+    def comment(self, column: str | None) -> str:
+        """The rater's remark, cut to the length that an answer may have."""
+        return self.cells.get(column or "", "")[:TEXT_CHARACTERS]
+
+    def take(self, column: str, target: Target, *, rater: str, at: str, comment: str) -> None:
+        """Keeps the rating in this column as an answer, or notes what is wrong with it."""
+        rating = self._rating(column)
+        if rating is None or not rater:
+            return
+        answer = Answer(
+            rater=rater,
+            dataset=target.dataset,
+            case=target.case,
+            method=target.method,
+            question=target.question,
+            rating=rating,
+            role=target.role,
+            at=at,
+            comment=comment,
+        )
+        self.taken.keep(answer, self.number)
+
+    def _rating(self, column: str) -> int | None:
+        mapping, text = self.taken.mapping, self.cells[column]
+        if text in mapping.ratings:
+            return mapping.ratings[text]
+        if not text:
+            if mapping.blank == "unanswered":
+                self.taken.unanswered += 1
+            else:
+                hint = "Where raters could leave it out, say `blank: unanswered` in the mapping"
+                self.bad(column, f"is empty. {hint}")
+            return None
+        if problem := rating_problem(text):
+            if not _NUMBER.fullmatch(text):
+                problem += ". If it stands for one, say so under `ratings` in the mapping"
+            self.bad(column, problem)
+            return None
+        return int(float(text))
+
+
+def answer_row(taken: TableAnswers, number: int, cells: Sequence[str]) -> AnswerRow:
+    """The row with this number; cells that it lacks at its end are empty."""
+    header = taken.table.header
+    if any(cells[len(header) :]):
+        taken.problems.add(number, "", f"has more cells than the header's {len(header)}")
+    filled = [*cells, *[""] * (len(header) - len(cells))]
+    return AnswerRow(taken, number, dict(zip(header, filled, strict=False)))

@@ -1,0 +1,80 @@
+"""Long tables: a row is one rating."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.study.answer_row import AnswerRow, answer_row
+from bench.study.answers import ROLES
+from bench.study.mapping import KNOWN_COLUMNS, LONG_FIELDS, Column
+from bench.study.rating_target import Target, Targets
+from bench.study.table_answers import TableAnswers
+
+
+def take_long(taken: TableAnswers, targets: Targets) -> None:
+    """Takes the answers of a long table, and notes the columns that are left out."""
+    fields = _fields(taken)
+    _check_fields(taken, fields)
+    if taken.problems:
+        return  # rows under a wrong header would only repeat its problems
+    for number, cells in taken.table.rows:
+        row = answer_row(taken, number, cells)
+        target = _target(row, fields, targets)
+        rater, at = row.rater(fields["rater"]), row.at(fields.get("at"))
+        if target is not None:
+            comment = row.comment(fields.get("comment"))
+            row.take(fields["rating"], target, rater=rater, at=at, comment=comment)
+
+
+def _fields(taken: TableAnswers) -> dict[str, str]:
+    """Which column has what: as the mapping says, else the column of that name."""
+    mapping = taken.mapping
+    fields: dict[str, str] = {name: name for name in LONG_FIELDS if name in taken.table.header}
+    fields.update({str(what): name for what, name in mapping.fields.items()})
+    special = {"rater": mapping.rater, "at": mapping.at, "comment": mapping.comment}
+    return fields | {what: name for what, name in special.items() if name is not None}
+
+
+def _check_fields(taken: TableAnswers, fields: Mapping[str, str]) -> None:
+    """Notes what the header lacks, and the columns that are no field."""
+    header = taken.table.header
+    needed = ["rater", "question", "rating"]
+    needed += [] if "item" in fields else ["case", "method"]
+    for what in needed:
+        if what not in fields:
+            taken.add_to_header(what, "is missing. Say under `fields` which column has it")
+    for what, name in fields.items():
+        if name not in header:
+            taken.add_to_header(name, f"is named as `{what}`, but is not in the table")
+    used = set(fields.values())
+    taken.left_out += [name for name in header if name and name not in used]
+    for name in taken.left_out:
+        if name not in taken.mapping.ignore and name not in KNOWN_COLUMNS:
+            taken.add_to_header(
+                name,
+                "is not in the mapping. Say under `fields` what it is, or put it under `ignore`",
+            )
+
+
+def _target(row: AnswerRow, fields: Mapping[str, str], targets: Targets) -> Target | None:
+    """What the row rates; None, with the problem noted, where it does not say it well."""
+    known = {what: row.cells[name] for what, name in fields.items()}
+    by_item = "item" in fields
+    good = True
+    for what in ("item", "question") if by_item else ("case", "method", "question"):
+        if not known[what]:
+            row.bad(fields[what], f"is empty. It names the {what}")
+            good = False
+    role = known.get("role", "")
+    if role and role not in ROLES:
+        row.bad(fields["role"], f"{role[:40]!r} is none of {', '.join(ROLES)}")
+        good = False
+    if not good:
+        return None
+    video = ("item",) if by_item else ("dataset", "case", "method")
+    column = Column.model_validate(
+        {what: known[what] for what in (*video, "question") if what in known}
+        | ({"role": role} if role else {})
+    )
+    named = fields["item" if by_item else "method"]
+    return targets.find(row.number, named, column, asked=fields["question"])

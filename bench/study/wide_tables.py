@@ -1,0 +1,92 @@
+"""Wide tables: a row is a rater, a column is one question about one video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from bench.study.answer_row import answer_row
+from bench.study.answers import ROLES
+from bench.study.mapping import KNOWN_COLUMNS, Column
+from bench.study.rating_target import Target, Targets
+from bench.study.table_answers import TableAnswers
+
+
+def take_wide(taken: TableAnswers, targets: Targets) -> None:
+    """Takes the answers of a wide table, and notes the columns that are left out."""
+    special = _special_columns(taken)
+    rated = _rated_columns(taken, targets, special)
+    for name in (*taken.mapping.columns, *taken.mapping.ignore):
+        if name not in taken.table.header:
+            taken.add_to_header(name, "is in the mapping, not in the table")
+    _check_different(taken, rated)
+    for number, cells in taken.table.rows:
+        row = answer_row(taken, number, cells)
+        rater, at = row.rater(special.get("rater")), row.at(special.get("at"))
+        comment = row.comment(special.get("comment"))
+        for name, target in rated.items():
+            row.take(name, target, rater=rater, at=at, comment=comment)
+
+
+def _special_columns(taken: TableAnswers) -> dict[str, str]:
+    """The columns of rater, time and comment: named by the mapping, else known ones."""
+    header, mapping = taken.table.header, taken.mapping
+    found: dict[str, str] = {}
+    for what, named in (("rater", mapping.rater), ("at", mapping.at), ("comment", mapping.comment)):
+        if named is not None and named not in header:
+            taken.add_to_header(named, f"is named as `{what}`, but is not in the table")
+        known = [
+            one for one in header if KNOWN_COLUMNS.get(one) == what and one not in mapping.ignore
+        ]
+        column = named or (known[0] if known else None)
+        if column in header:
+            found[what] = str(column)
+    return found
+
+
+def _rated_columns(
+    taken: TableAnswers, targets: Targets, special: Mapping[str, str]
+) -> dict[str, Target]:
+    """What the columns of ratings rate."""
+    rated: dict[str, Target] = {}
+    for name in filter(None, taken.table.header):
+        if name in special.values():
+            continue
+        column = _column(taken, name)
+        if column is not None:
+            target = targets.find(taken.table.header_row, name, column)
+            if target is not None:
+                rated[name] = target
+        elif name in taken.mapping.ignore or KNOWN_COLUMNS.get(name) is not None:
+            taken.left_out.append(name)
+        else:
+            taken.add_to_header(
+                name,
+                "is not in the mapping. Say under `columns` what it rates, or put it under "
+                "`ignore`; --mapping-template writes a mapping for this table",
+            )
+    return rated
+
+
+def _column(taken: TableAnswers, name: str) -> Column | None:
+    """What the mapping says of a column of ratings."""
+    mapping = taken.mapping
+    if name in mapping.columns:
+        return mapping.columns[name]
+    match = re.fullmatch(mapping.pattern, name) if mapping.pattern else None
+    if match is None:
+        return None
+    parts = {key: value for key, value in match.groupdict().items() if value}
+    role = parts.get("role", "rated")
+    if role not in ROLES:
+        taken.add_to_header(name, f"{role[:40]!r} is none of {', '.join(ROLES)}")
+        return None
+    return Column.model_validate(parts)
+
+
+def _check_different(taken: TableAnswers, rated: Mapping[str, Target]) -> None:
+    seen: dict[Target, str] = {}
+    for name, target in rated.items():
+        first = seen.setdefault(target, name)
+        if first != name:
+            taken.add_to_header(name, f"rates the same as the column {first!r}")
