@@ -60,7 +60,7 @@ def view_index(
     """The whole page. n_shown: how many of the cases show their frames."""
     gaps = gather_gaps(results, links)
     by_case = {(link.dataset.name, link.case.id): link for link in links}
-    worst = find_worst(results, tables, by_case, evidence)
+    worst = find_worst(results, tables, by_case, evidence, words)
     questions = ask(results, tables, words)
     return IndexView(
         title=title_of(results, words),

@@ -28,6 +28,7 @@ from bench.run_folder import (
     read_run,
 )
 from bench.types import CaseKind
+from reports.words import Words
 
 State = Literal["ok", "undefined", "failed", "missing"]
 Stage = Literal["method", "metric"]
@@ -64,6 +65,10 @@ class Column:
     def name(self) -> str:
         """`metric label.output`, as configs write it."""
         return f"{self.metric}.{self.output.name}"
+
+    def title(self, words: Words) -> str:
+        """What the metric calls this number, in the report's language."""
+        return words.said(self.output.heading)
 
 
 @dataclass(frozen=True)

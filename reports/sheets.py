@@ -108,7 +108,7 @@ def leakfree_sheet(
 
 def heading(column: Column, words: Words) -> str:
     """A column's name with the direction that is better."""
-    return f"{words.said(column.output.heading)} {arrow(column.output.better)}".strip()
+    return f"{column.title(words)} {arrow(column.output.better)}".strip()
 
 
 def dataset_title(dataset: Dataset, words: Words) -> str:

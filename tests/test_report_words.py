@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -101,6 +102,32 @@ def test_the_chinese_report_has_no_english_sentence(tmp_path: Path) -> None:
     assert '<html lang="zh-CN">' in (tmp_path / "zh/index.html").read_text(encoding="utf-8")
     assert reports.is_current(run, tmp_path / "zh", lang="zh")
     assert not reports.is_current(run, tmp_path / "zh", lang="en")
+
+
+def test_titles_of_ranked_outputs_are_read_in_chinese_everywhere(tmp_path: Path) -> None:
+    """Two ranked columns get titles with a known reading: no page, drawing or file keeps them."""
+    fake = FakeRun(speakers=2, clips_each=2, undefined=[("copycat", "s01_000")])
+    run = build_run(tmp_path / "run", fake)
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    titles = {"psnr": "mouth sharpness", "lse_c": "AV offset"}
+    for metric in manifest["metrics"]:
+        for output in metric["outputs"]:
+            output["title"] = titles.get(output["name"], output["name"])
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    reports.build([run], tmp_path / "zh", lang="zh")
+    texts: dict[str, list[str]] = {}
+    for page in sorted((tmp_path / "zh").rglob("*.html")):
+        visible = Visible()
+        visible.feed(page.read_text(encoding="utf-8"))
+        texts[page.name] = visible.texts
+    for path in sorted((tmp_path / "zh/tables").iterdir()):
+        texts[path.name] = path.read_text(encoding="utf-8").splitlines()
+    closing = reports.closing([run], lang="zh")
+    texts["terminal"] = [str(closing.notes), str(closing.tables), str(closing.footnotes)]
+    said = [(name, text) for name, each in texts.items() for text in each]
+    kept = [(name, text) for name, text in said if any(one in text for one in titles.values())]
+    assert kept == []
+    assert sum("嘴部清晰度" in text for _, text in said) > 20
 
 
 def spoken() -> list[str]:

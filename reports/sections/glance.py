@@ -113,7 +113,7 @@ def _leaders(view: TableView, words: Words) -> Iterable[Line]:
             for label, entry in one.standing.entries.items():
                 if entry.mark == "best":
                     sign = "\N{DAGGER}" if entry.is_above_truth else ""
-                    won.setdefault(label, []).append(one.column.output.heading + sign)
+                    won.setdefault(label, []).append(one.column.title(words) + sign)
         text = words("sentence_separator").join(
             words("glance_best", method=label, columns=words.listed(columns))
             for label, columns in won.items()
@@ -135,7 +135,7 @@ def _data(results: Results, tables: Sequence[TableView], words: Words) -> Iterab
         yield Line(words("glance_cases_of", cases=case_counts(dataset, words)))
     for view in tables[:1]:
         names = dict.fromkeys(
-            one.column.output.heading
+            one.column.title(words)
             for block in view.table.blocks
             for one in block.columns
             if not one.is_evidence
@@ -191,7 +191,7 @@ def _flattered(tables: Sequence[TableView], words: Words) -> Iterable[Line]:
             for one in block.columns:
                 for label, entry in one.standing.entries.items():
                     if entry.is_above_truth and not one.is_evidence:
-                        above.setdefault(label, {})[one.column.output.heading] = None
+                        above.setdefault(label, {})[one.column.title(words)] = None
         for label, columns in above.items():
             text = words("glance_above", method=label, columns=words.listed(columns))
             yield Line(text, f"#{view.anchor}", "warning")

@@ -108,7 +108,7 @@ def _examples(pairings: Sequence[Pairing], table: Table, words: Words) -> tuple[
         words(
             "gain_none" if is_unshown_gain(one.standing.entries[label]) else "gain_some",
             method=label,
-            column=one.column.output.heading,
+            column=one.column.title(words),
             data=one.dataset.name,
             gain=f"{fixed(abs(gain), digits=2)} {unit}".strip(),
         )
@@ -123,7 +123,7 @@ def _moves(table: Table, pairings: Sequence[Pairing], words: Words) -> list[str]
         moves = [
             words(
                 "rank_move",
-                column=one.column.output.heading + (f" ({one.dataset.name})" if several else ""),
+                column=one.column.title(words) + (f" ({one.dataset.name})" if several else ""),
                 before=one.official.entries[label].rank,
                 after=one.standing.entries[label].rank,
             )

@@ -37,7 +37,7 @@ def ask(results: Results, tables: Sequence[Table], words: Words) -> tuple[Questi
         for one in block.columns:
             if one.is_evidence or one.column.is_set:
                 continue
-            caption = f"{one.column.output.heading} · {block.dataset.name}"
+            caption = f"{one.column.title(words)} · {block.dataset.name}"
             _add(spread, caption, _spread(results, table, block, one, colours, words))
             _add(differences, caption, _differences(one, caption, colours, words))
     shift: list[plots.Drawing] = []
@@ -63,7 +63,7 @@ def ask(results: Results, tables: Sequence[Table], words: Words) -> tuple[Questi
 
 def axis(column: Column, words: Words) -> str:
     """A column's axis title with its unit, and which way is better."""
-    return with_direction(column.output.heading, column.output.unit, column.output.better, words)
+    return with_direction(column.title(words), column.output.unit, column.output.better, words)
 
 
 def with_direction(heading: str, unit: str, better: str, words: Words) -> str:
@@ -92,7 +92,7 @@ def _spread(
         )
         groups.append(plots.Group(row.label, colours[row.label], tuple(values.values()), interval))
     return plots.distribution(
-        f"{words('plot_spread')} {one.column.output.heading}, {dataset.name}",
+        f"{words('plot_spread')} {one.column.title(words)}, {dataset.name}",
         words("plot_spread_about"),
         axis(one.column, words),
         groups,
@@ -160,13 +160,13 @@ def _trade(block: Block, colours: Mapping[str, int], words: Words) -> tuple[Mark
         words("plot_trade"),
         words("plot_trade_about"),
         axis(picture.column, words),
-        words("axis_up", axis=sync.column.output.heading),
+        words("axis_up", axis=sync.column.title(words)),
         points,
     )
     if not lacking:
         return drawn, ""
-    heading = picture.column.output.heading
-    return drawn, words("plot_lacking", methods=words.listed(lacking), column=heading)
+    title = picture.column.title(words)
+    return drawn, words("plot_lacking", methods=words.listed(lacking), column=title)
 
 
 def _add(drawings: list[plots.Drawing], caption: str, drawing: Markup, note: str = "") -> None:

@@ -199,7 +199,7 @@ def left_out_notes(block: Block, words: Words) -> list[str]:
             if entry.state == "value" and not entry.is_apart and entry.n_scored < entry.n_planned
         )
         key = (standing.compared, standing.left_out, lacking)
-        gathered.setdefault(key, []).append(one.column.output.heading)
+        gathered.setdefault(key, []).append(one.column.title(words))
     return [
         words(
             "note_left_out",

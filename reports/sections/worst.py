@@ -10,6 +10,7 @@ from reports.comparison import Table
 from reports.pictures import Evidence
 from reports.results import Column, Dataset, Results
 from reports.text import fixed
+from reports.words import Words
 
 WORST = 3  # cases shown at most for each method and column
 CARDS = 24  # cases shown in all, about
@@ -33,6 +34,7 @@ def find_worst(
     tables: Sequence[Table],
     links: Mapping[tuple[str, str], CaseLink],
     evidence: Mapping[tuple[str, str], Evidence],
+    words: Words,
 ) -> tuple[Card, ...]:
     """The worst cases of each competitor and ranked column; of the truth where none competes."""
     cards: dict[tuple[str, str, str], Card] = {}
@@ -43,7 +45,7 @@ def find_worst(
             file=link.file,
             strip=taken.strip if taken else "",
             method=label,
-            heading=column.output.heading,
+            heading=column.title(words),
             value=fixed(value),
             dataset=dataset.name,
             case=case,
