@@ -129,6 +129,7 @@ class Loaded:
     """A validated config with the plugins it names: everything a plan is made of.
 
     method_options and metric_options stand in the order of config.methods and config.metrics.
+    lines: the line of every yaml path, for what turns out to be wrong when the data are opened.
     """
 
     path: Path
@@ -136,6 +137,7 @@ class Loaded:
     registry: Registry
     method_options: tuple[Options, ...]
     metric_options: tuple[Options, ...]
+    lines: Mapping[str, int]
 
 
 def load_config(path: Path) -> Loaded:
@@ -149,7 +151,7 @@ def load_config(path: Path) -> Loaded:
         _check_meaning(config, registry, problems)
     raise_problems(path, problems, lines)
     assert config is not None
-    return Loaded(path, config, registry, tuple(methods), tuple(metrics))
+    return Loaded(path, config, registry, tuple(methods), tuple(metrics), lines)
 
 
 def read_yaml(path: Path) -> tuple[dict[str, object], dict[str, int], list[tuple[str, str]]]:

@@ -1,4 +1,4 @@
-"""The two exceptions of the harness."""
+"""The exceptions of the harness: what a user can mend, and a value that does not exist."""
 
 
 class BenchError(Exception):
@@ -10,6 +10,10 @@ class BenchError(Exception):
 
 class NoFace(BenchError):
     """No frame of a video shows a face; metrics that need one turn it into Undefined."""
+
+
+class NoSuchSplit(BenchError):
+    """A data set has no clip in the split that is asked for."""
 
 
 class Undefined(Exception):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cases import make_cases
-from bench.config import Loaded, PluginEntry, expand
+from bench.config import DataEntry, Loaded, PluginEntry, expand, raise_problems
 from bench.conform import CONFORM_VERSION, OUTPUT_VERSION
 from bench.data.manifest import file_digest
 from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
-from bench.errors import BenchError
+from bench.errors import BenchError, NoSuchSplit
 from bench.faces import FACES_VERSION
 from bench.keys import digest, file_sha256
 from bench.plugins import Method, Metric, Options, Plugin, SetMetric
@@ -142,34 +142,41 @@ class Missing:
 
 
 def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
-    """The plan of a config: opens its data (building embedded corpora) and keys every part."""
+    """The plan of a config: opens its data (building embedded corpora) and keys every part.
+
+    Raises BenchError with what is wrong in all of the data, each with file, line and yaml path.
+    """
     config, folder = loaded.config, loaded.path.parent
     datasets: list[Dataset] = []
     cases: list[PlannedCase] = []
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     for index, entry in enumerate(config.data):
+        key = f"data[{index}].{_source_key(entry, folder)}"
         try:
             dataset = open_source(entry, entry.split, folder, clips=entry.limit, progress=progress)
             clips = [_with_digest(clip) for clip in dataset.clips[: entry.limit]]
-            pairs = None
+            key, pairs = f"data[{index}].pairs", None
             if entry.pairs is not None:
                 order, path = entry.pairs_order, expand(entry.pairs, folder)
                 pairs = read_pairs(path or Path(entry.pairs), clips, order=order)
+            key = "cases.cross"
+            made = make_cases(
+                entry.name,
+                clips,
+                kinds=config.cases.kinds,
+                seed=config.seed,
+                pairs=pairs,
+                cross=config.cases.cross,
+            )
+        except NoSuchSplit as error:
+            problems.append((f"data[{index}].split", str(error)))
+            continue
         except BenchError as error:
-            problems.append(f"{loaded.path}: data[{index}]: {error}")
+            problems.append((key, str(error)))
             continue
         datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
-        made = make_cases(
-            entry.name,
-            clips,
-            kinds=config.cases.kinds,
-            seed=config.seed,
-            pairs=pairs,
-            cross=config.cases.cross,
-        )
         cases += [PlannedCase(case, _case_key(case, loaded)) for case in made]
-    if problems:
-        raise BenchError("\n".join(problems))
+    raise_problems(loaded.path, problems, loaded.lines)
     return Plan(
         loaded,
         tuple(datasets),
@@ -255,6 +262,16 @@ def _is_open(metric: PlannedMetric, known: Made, store: Store, retry: bool) -> b
 def _existing_videos(folder: Path) -> set[str]:
     """The run folder's video files, as records name them."""
     return {path.relative_to(folder).as_posix() for path in (folder / "videos").rglob("*.mp4")}
+
+
+def _source_key(entry: DataEntry, folder: Path) -> str:
+    """Which key of the entry says where its clips come from."""
+    named = entry.manifest or entry.root
+    if named is None:
+        return "corpus"
+    if entry.stand_in is not None and expand(named, folder) is None:
+        return "stand_in"
+    return "manifest" if entry.manifest else "root"
 
 
 def _with_digest(clip: Clip) -> Clip:

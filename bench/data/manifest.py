@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.errors import BenchError, NoSuchSplit
 from bench.keys import file_sha256
 from bench.paths import cache_dir
 from bench.types import Box, Clip
@@ -53,7 +53,8 @@ def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
 
     Files are not opened, and `sha256` is taken as it stands: `bench doctor` verifies it. A file
     that is not there costs its own clip's cells in a run, not the run.
-    Raises BenchError with all problems of the file at once, as `file:line: column: problem`.
+    Raises BenchError with all problems of the file at once, as `file:line: column: problem`, and
+    NoSuchSplit.
     """
     rows = _Rows(path)
     clips = [clip for line, row in rows if (clip := rows.clip(line, row)) is not None]
@@ -67,7 +68,7 @@ def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
     chosen = [clip for clip in clips if clip.split == split]
     if not chosen:
         known = ", ".join(sorted({clip.split for clip in clips if clip.split})) or "none at all"
-        raise BenchError(f"{path}: split: no clip has the split {split!r}. Here are: {known}.")
+        raise NoSuchSplit(f"{path}: split: no clip has the split {split!r}. Here are: {known}.")
     return chosen
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.config import Source, expand
 from bench.data.importers import IMPORTERS
 from bench.data.manifest import read_manifest
-from bench.errors import BenchError
+from bench.errors import BenchError, NoSuchSplit
 from bench.paths import cache_dir
 from bench.registry import closest
 from bench.types import Clip
@@ -44,8 +44,8 @@ def open_source(
     """The clips of one split of a source; paths are taken from `folder`, the config's own.
 
     clips: how many an embedded corpus should make of the split, where not its usual number.
-    Raises BenchError where a variable is not set and there is no stand-in, where the split is
-    empty, or with everything that the manifest or importer finds wrong.
+    Raises BenchError where a variable is not set and there is no stand-in, or with everything that
+    the manifest or importer finds wrong; NoSuchSplit where the split is empty.
     """
     named = source.manifest or source.root
     place = expand(named, folder) if named else None
@@ -72,7 +72,7 @@ def open_source(
         assert place is not None
         found, origin = read_manifest(place, split=split), str(place)
     if not found:
-        raise BenchError(f"data '{source.name}': {origin} has no clip in the split '{split}'.")
+        raise NoSuchSplit(f"data '{source.name}': {origin} has no clip in the split '{split}'.")
     title = source.title or source.name
     return Dataset(source.name, title, origin, stand_in, split, tuple(found))
 

@@ -20,7 +20,7 @@ from bench.data.synth.clip import shoot
 from bench.data.synth.identity import identity
 from bench.data.synth.render import Renderer
 from bench.data.synth.sentences import SPLITS, sentences_of
-from bench.errors import BenchError
+from bench.errors import BenchError, NoSuchSplit
 from bench.lock import locked
 from bench.media import write_video
 from bench.parent_process import end_with_parent
@@ -69,7 +69,7 @@ def speakers(language: str, split: str) -> list[Speaker]:
             return [one for two in zip(both, also, strict=False) for one in two] + rest
         first["men"] += men
         first["women"] += women
-    raise BenchError(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
+    raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
 
 
 def orders(language: str, split: str, clips: int) -> list[Order]:
@@ -136,7 +136,7 @@ def build_split(
 ) -> Path:
     """The manifest of one split, made in `folder` where it is not there yet."""
     if split not in SPLITS:
-        raise BenchError(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
+        raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
     count = CLIPS[split] if clips is None else clips
     if count < 1:
         raise BenchError(f"clips: {count}; expected at least 1.")
