@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.data.manifest import clip_digest
 from bench.errors import BenchError
 from bench.keys import file_sha256
 from bench.one_move import in_one_move
@@ -83,7 +84,8 @@ def conform_clip(clip: Clip, *, cache: Path) -> Conformed:
     CONFORM_VERSION; a cached answer has the notes of the first. Raises BenchError where a file
     cannot be read, or is too small.
     """
-    digest = hashlib.sha256(f"{CONFORM_VERSION}:{_clip_digest(clip)}".encode()).hexdigest()
+    _check_files(clip)
+    digest = hashlib.sha256(f"{CONFORM_VERSION}:{clip_digest(clip)}".encode()).hexdigest()
     target = cache / "clips" / f"{digest}.mp4"
     record = target.with_suffix(".json")
     known = _recalled(record, clip, target)
@@ -139,16 +141,13 @@ def fitted_sound(sound: Sound, frames: int) -> Sound:
     return np.pad(sound[:wanted], (0, max(wanted - len(sound), 0)))
 
 
-def _clip_digest(clip: Clip) -> str:
+def _check_files(clip: Clip) -> None:
+    """Raises BenchError, naming the clip, where a file to take its digest of is missing."""
     if clip.sha256:
-        return clip.sha256
-    from bench.data.manifest import file_digest
-
+        return
     for path in (clip.video, clip.audio):
         if path is not None and not path.is_file():
             raise BenchError(f"clip {clip.id!r}: {path}: does not exist; expected a file")
-    own = file_digest(clip.video)
-    return own if clip.audio is None else f"{own}+{file_digest(clip.audio)}"
 
 
 def _recalled(record: Path, clip: Clip, target: Path) -> Conformed | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.conform import FRAMES_FORGIVEN, Conformed, conform_clip, conform_output
+from bench.conform import CONFORM_VERSION, FRAMES_FORGIVEN, Conformed, conform_clip, conform_output
+from bench.data.manifest import content_digest
 from bench.errors import BenchError
 from bench.types import Case, Clip, Generation, Job
 from bench.video import Video
@@ -387,3 +389,26 @@ def test_a_copy_of_the_truth_elsewhere_is_taken_unchanged(tmp_path: Path) -> Non
     other = dataclasses.replace(job, speech=np.zeros(6400, np.int16))
     conform_output(Generation(path), other, target)
     assert np.abs(media.read_sound(target)).max() == 0
+
+
+def test_a_clip_is_cached_by_its_content_whether_the_manifest_says_it_or_not(
+    tmp_path: Path,
+) -> None:
+    path, voice = tmp_path / "clip.mp4", tmp_path / "voice.wav"
+    media.write_video(path, counting_picture(6), fps=30)
+    write_wav(voice, tone(0.2), 16_000)
+    for clip in (Clip("clip", path), Clip("clip", path, voice)):
+        own = conform_clip(clip, cache=tmp_path / "cache").path
+        named = dataclasses.replace(clip, sha256=content_digest(clip))
+        assert conform_clip(named, cache=tmp_path / "cache").path == own
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    name = hashlib.sha256(f"{CONFORM_VERSION}:{digest}".encode()).hexdigest()
+    assert (tmp_path / "cache" / "clips" / f"{name}.mp4").is_file()  # as it always was
+
+
+def test_a_missing_file_of_a_clip_is_named_with_the_clip(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, counting_picture(6))
+    clip = Clip("spoken", path, tmp_path / "gone.wav")
+    with pytest.raises(BenchError, match=r"clip 'spoken': .*gone\.wav: does not exist; expected a"):
+        conform_clip(clip, cache=tmp_path / "cache")
