@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -23,9 +24,9 @@ from bench.study.blinding import RETURNED, Design, read_design, read_returned
 from bench.study.choosing import Wishes
 from bench.study.folder import open_study
 from bench.study.footage import finished_videos
-from bench.study.making import invite, new_study
+from bench.study.making import Made, invite, new_study
 from bench.study.pages import read_words
-from tests.fixtures_run import FakeRun, build_run
+from tests.fixtures_run import COMPETITORS, CONTROLS, FakeRun, build_run
 from tests.small_media import moving_picture, tone
 
 
@@ -227,6 +228,78 @@ def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
     new_study([run], tmp_path / "study", Wishes(cases=1, raters=1))
     assert (tmp_path / "study").stat().st_mode & 0o077 == 0
     assert (tmp_path / "study" / "secret").stat().st_mode & 0o077 == 0
+
+
+# ---- attention checks -----------------------------------------------------------------------
+
+
+def checks_note(made: Made) -> str:
+    """What the study says of too few checks, in its one line; empty where there are enough."""
+    notes = [note for note in made.notes if "--checks" in note]
+    assert len(notes) <= 1
+    assert not any("\n" in note for note in notes)
+    return notes[0] if notes else ""
+
+
+def checks_seen(design: Design) -> set[tuple[int, int]]:
+    """How many hidden truths and low anchors raters get, each pair of numbers once."""
+    sessions = [
+        [design.items[code] for page in s for code in page] for s in design.sessions.values()
+    ]
+    roles = [Counter(item.role for item in session) for session in sessions]
+    return {(one["truth"], one["low"]) for one in roles}
+
+
+def test_fewer_cases_than_checks_are_told_and_the_advice_helps(run: Path, tmp_path: Path) -> None:
+    made = new_study([run], tmp_path / "few", Wishes(cases=2, raters=3, checks=4))
+    assert checks_note(made) == (
+        "--checks 4: 4 hidden truths and as many low anchors were asked for each rater, but of "
+        "hidden truths there are 2, of low anchors 2. For more hidden truths and low anchors: rate "
+        "more cases (each gives one). Or ask for fewer: --checks 2."
+    )
+    assert checks_seen(made.design) == {(2, 2)}
+    more = new_study([run], tmp_path / "more", Wishes(cases=4, raters=3, checks=4))
+    assert (checks_note(more), checks_seen(more.design)) == ("", {(4, 4)})
+    fewer = new_study([run], tmp_path / "fewer", Wishes(cases=2, raters=3, checks=2))
+    assert (checks_note(fewer), checks_seen(fewer.design)) == ("", {(2, 2)})
+
+
+def test_a_lacking_control_is_told_and_another_run_with_it_helps(tmp_path: Path) -> None:
+    truth, still, mismatched = (CONTROLS[place] for place in (0, 1, 3))
+    small = FakeRun(speakers=3, clips_each=1, videos=True)
+    lame = replace(small, methods=(still, *COMPETITORS), failing=[("still", "s01_000")])
+    first = build_run(tmp_path / "first", lame)
+    made = new_study([first], tmp_path / "study", Wishes(raters=2, checks=3))
+    assert (
+        "of hidden truths there are 0, of low anchors 2. For more hidden truths: add a run with "
+        "the control truth on the rated cases. For more low anchors: add a run with the control "
+        "still on the rated cases."
+    ) in checks_note(made)
+    assert checks_seen(made.design) == {(0, 2)}
+    second = build_run(tmp_path / "second", replace(small, methods=(truth, mismatched)))
+    helped = new_study([first, second], tmp_path / "again", Wishes(raters=2, checks=3))
+    assert (checks_note(helped), checks_seen(helped.design)) == ("", {(3, 3)})
+
+
+def test_a_control_that_is_itself_rated_is_no_check_and_it_is_told(
+    run: Path, tmp_path: Path
+) -> None:
+    wishes = Wishes(cases=3, raters=2, methods=("truth", "wav2lip"))
+    made = new_study([run], tmp_path / "study", wishes)
+    assert "For more hidden truths: leave the control truth out of --methods." in checks_note(made)
+    assert checks_seen(made.design) == {(0, 2)}
+
+
+def test_checks_of_cross_cases_come_from_the_reconstruct_ones(tmp_path: Path) -> None:
+    failing = [("truth", "s00_000"), ("truth", "s01_000")]
+    fake = FakeRun(speakers=3, clips_each=1, videos=True, failing=failing)
+    cross = build_run(tmp_path / "run", fake)
+    made = new_study([cross], tmp_path / "study", Wishes(kind="cross", raters=2))
+    assert (
+        "of hidden truths there are 1, of low anchors 3. For more hidden truths: add a run with "
+        "the control truth on more reconstruct cases. Or ask for fewer: --checks 1."
+    ) in checks_note(made)
+    assert checks_seen(made.design) == {(1, 2)}
 
 
 # ---- what is refused ------------------------------------------------------------------------
@@ -434,6 +507,9 @@ def test_new_then_invite_print_what_an_organiser_needs(run: Path, tmp_path: Path
     )
     assert made.exit_code == 0, made.output
     assert "2 methods, 2 cases, 2 raters: a rater sees 6 videos (4 count" in made.output
+    assert "--checks" not in made.output
+    greedy = f"study new {run} -o {tmp_path / 'greedy'} --cases 1 --raters 1 --checks 5"
+    assert "--checks 5: 5 hidden truths" in runner.invoke(main, greedy).output
     first = runner.invoke(main, ["study", "invite", str(folder)])
     again = runner.invoke(
         main, ["study", "invite", str(folder), "1", "--url", "https://x.example/"]

@@ -1,4 +1,4 @@
-"""Chooses what a study shows: methods, cases, practice, hidden truths and low anchors."""
+"""Chooses what a study shows: methods, cases, practice, and with them the attention checks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.registry import closest
+from bench.study.attention_checks import LOW_ANCHORS, AttentionChecks, attention_checks
 from bench.study.balance import Balance
 from bench.study.footage import Video
 from bench.study.questionnaire import Language, Layout
@@ -18,7 +19,6 @@ from bench.study.questionnaire import Language, Layout
 CASES = 20  # by default, or all if there are fewer
 PER_RATER = 40  # videos by default: with the paper's three questions about a quarter of an hour
 COMPARED = 4  # videos on a page by default, where videos are compared
-LOW_ANCHORS = ("mismatched", "still")  # controls that make a low anchor, the better one first
 PRACTICE = 2  # videos rated before the first one that counts
 
 
@@ -41,19 +41,14 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The videos of a study by what they are for; methods and cases stand in the drawn order.
-
-    truths and lows are of the rated cases where these have any.
-    """
+    """The videos of a study by what they are for; methods and cases stand in the drawn order."""
 
     balance: Balance
     methods: tuple[str, ...]
     cases: tuple[tuple[str, str], ...]
     rated: tuple[Video, ...]
-    truths: tuple[Video, ...]
-    lows: tuple[Video, ...]
+    checks: AttentionChecks
     practice: tuple[Video, ...]
-    examples: tuple[Video, ...]
     notes: tuple[str, ...]
 
 
@@ -77,22 +72,17 @@ def choose(videos: Sequence[Video], wishes: Wishes) -> Chosen:
         by_place[(video.dataset, video.case, methods[number % len(methods)])]
         for number, video in enumerate(practised)
     ]
-    truths = _anchors(videos, ("truth",), methods)
-    lows = _anchors(videos, LOW_ANCHORS, methods)
-    for role, found in (("hidden truth", truths), ("low anchor", lows)):
-        if not found and wishes.checks:
-            notes.append(f"no {role} among the runs' videos: raters are checked without it")
-    examples = [*_apart(truths, taken)[:1], *_apart(lows, taken)[:1]]
+    checks = attention_checks(
+        videos, cases, methods=methods, asked=wishes.checks, generator=generator
+    )
     return Chosen(
         balance=_balance(len(methods), len(cases), wishes),
         methods=methods,
         cases=tuple((video.dataset, video.case) for video in cases),
         rated=tuple(rated),
-        truths=_within(truths, taken, generator),
-        lows=_within(lows, taken, generator),
+        checks=checks,
         practice=tuple(practice),
-        examples=tuple(examples),
-        notes=tuple(notes),
+        notes=(*notes, *checks.notes),
     )
 
 
@@ -171,32 +161,6 @@ def _cases(
     if count < 1:
         raise BenchError(f"--cases: {count}; expected 1 to {len(ranked)}, or ids with commas.")
     return tuple(video for _, video in ranked[:count])
-
-
-def _anchors(
-    videos: Sequence[Video], plugins: Sequence[str], methods: Sequence[str]
-) -> list[Video]:
-    """The videos of the first of these controls that made any and is not itself rated."""
-    for plugin in plugins:
-        found = [v for v in videos if v.plugin == plugin and v.method not in methods]
-        found = [video for video in found if video.kind == "reconstruct"]
-        if found:
-            return found
-    return []
-
-
-def _apart(videos: Sequence[Video], taken: set[tuple[str, str]]) -> list[Video]:
-    """Those of other cases than the rated ones, if there are any."""
-    return [v for v in videos if (v.dataset, v.case) not in taken] or list(videos)
-
-
-def _within(
-    videos: Sequence[Video], taken: set[tuple[str, str]], generator: np.random.Generator
-) -> tuple[Video, ...]:
-    """Those of the rated cases, else as many others, in drawn order."""
-    found = [v for v in videos if (v.dataset, v.case) in taken] or list(videos)
-    drawn = [found[index] for index in generator.permutation(len(found))]
-    return tuple(drawn[: len(taken)])
 
 
 def _balance(methods: int, cases: int, wishes: Wishes) -> Balance:

@@ -77,7 +77,7 @@ def study() -> None:
     type=click.IntRange(0, 20),
     default=2,
     show_default=True,
-    help="Hidden truths, and as many low anchors, for each rater.",
+    help="Hidden truths, and as many low anchors, for each rater; at most one a rated case.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(

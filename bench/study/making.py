@@ -74,8 +74,8 @@ def _design(runs: Sequence[Path], chosen: Chosen, wishes: Wishes, videos: Path) 
     plan = Plan(chosen.methods, chosen.cases, wishes.checks, chosen.balance)
     groups: tuple[tuple[Role, Sequence[Video]], ...] = (
         ("rated", chosen.rated),
-        ("truth", chosen.truths if wishes.checks else ()),
-        ("low", chosen.lows if wishes.checks else ()),
+        ("truth", chosen.checks.truths if wishes.checks else ()),
+        ("low", chosen.checks.lows if wishes.checks else ()),
         ("training", chosen.practice),
     )
     items = [_item(video, role, videos) for role, group in groups for video in group]
@@ -88,7 +88,7 @@ def _design(runs: Sequence[Path], chosen: Chosen, wishes: Wishes, videos: Path) 
         layout=wishes.layout,
         plan=plan,
         items={item.code: item for item in items},
-        examples=tuple(Example(_copied(v, videos), v.plugin) for v in chosen.examples),
+        examples=tuple(Example(_copied(v, videos), v.plugin) for v in chosen.checks.examples),
         sessions=draw_sessions(plan, items, range(wishes.raters)),
     )
 

@@ -31,7 +31,7 @@ def _session(plan: Plan, by_role: dict[Role, list[Item]], rater: int) -> Pages:
     for place, role, turn in _checks(plan, len(pages), rater, generator):
         used = {item.code for page in pages for item in page}
         left = [item for item in by_role[role] if item.code not in used]
-        if not left:
+        if not left:  # fewer than asked for: `bench study new` told it
             continue
         if plan.balance.per_page == 1:
             pages.insert(place, [left[turn % len(left)]])
