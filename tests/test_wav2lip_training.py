@@ -215,6 +215,22 @@ def test_the_pyramid_sees_blur_that_sharpness_measures() -> None:
     assert losses.sharpness(blurred) < 0.2 * losses.sharpness(face)
 
 
+def test_peaks_are_what_lies_beyond_the_limit_and_are_taken_once() -> None:
+    block = torch.nn.Identity()
+    peaks = losses.Peaks([block])
+    values = torch.full((1, 1, 2, 2), losses.Peaks.limit)
+    values[0, 0, 0, 0], values[0, 0, 1, 1] = -losses.Peaks.limit - 8.0, 3.0
+    values.requires_grad_()
+    block(values)
+    taken = peaks.taken()
+    assert taken.item() == pytest.approx(8.0 / 4)
+    taken.backward()
+    assert values.grad is not None
+    assert values.grad[0, 0].tolist() == [[-0.25, 0.0], [0.0, 0.0]]
+    block(torch.zeros(1, 1, 2, 2))
+    assert peaks.taken().item() == 0.0
+
+
 def test_sync_loss_is_least_for_the_right_sound_and_leaves_neighbours_aside() -> None:
     sounds = torch.nn.functional.normalize(torch.rand(12, 8), dim=1)
     right = sync_loss(sounds[4:5], [sounds], [4], 20.0)

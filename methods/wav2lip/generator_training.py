@@ -61,6 +61,7 @@ class GeneratorSettings(pydantic.BaseModel):
     mouth: float = pydantic.Field(default=1.0, gt=0)  # and of the mouth
     moved: float = pydantic.Field(default=0.0, ge=0)  # and one unlike the reference's, in addition
     pyramid: float = pydantic.Field(default=0.0, ge=0)  # weight of the Laplacian bands
+    peaks: float = pydantic.Field(default=0.0, ge=0)  # weight of outsize values in the decoder
 
     sync: float = pydantic.Field(default=0.03, ge=0, lt=1)
     sync_below: float = 0.75  # the validation loss at which the sync loss comes in
@@ -190,6 +191,7 @@ class GeneratorLearner:
             betas=(0.5, 0.999),
             weight_decay=settings.weight_decay,
         )
+        self.peaks = losses.Peaks(self.generator.face_decoder_blocks) if settings.peaks else None
         self.counted = losses.weights_map(settings.lower, settings.mouth, self.device)
         run = torch.compile(self.generator) if settings.compile else self.generator
         self.run_generator = processes.prepare(run)
@@ -213,6 +215,9 @@ class GeneratorLearner:
         if settings.pyramid:
             figures["bands"] = losses.pyramid_loss(made, targets)
             pixels = pixels + settings.pyramid * figures["bands"]
+        if self.peaks is not None:
+            figures["peaks"] = self.peaks.taken()
+            pixels = pixels + settings.peaks * figures["peaks"]
         is_synced = self.has_sync or step >= settings.sync_from * settings.steps
         is_adversarial = step >= settings.adversarial_from * settings.steps
         sync_weight = settings.sync if is_synced else 0.0

@@ -1,13 +1,16 @@
 """The generator's losses on pictures. All take faces (B, 3, 96, 96) float in [0, 1].
 
 Sources: doi 10.11896/jsjkx.241200067, eq. 10-15 (L1, adversarial); Denton et al. 2015, "Deep
-generative image models using a Laplacian pyramid" (the bands of `pyramid_loss`).
+generative image models using a Laplacian pyramid" (the bands of `pyramid_loss`); Karras et al.
+2020, doi 10.1109/CVPR42600.2020.00813, section 2 (why normalised decoders grow `Peaks`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.wav2lip.faces import SIZE
@@ -56,6 +59,31 @@ def pyramid_loss(made: Tensor, target: Tensor, *, levels: int = 3) -> Tensor:
         total = total + (band_a - band_b).abs().mean()
         a, b = small_a, small_b
     return total
+
+
+class Peaks:
+    """Sums up how far the outputs of some blocks lie beyond what faces need.
+
+    Where layers are normalised by their own statistics, a decoder may learn one place of outsize
+    values, by which it sets the scale of all others. In faces unlike those it learned from, that
+    place is a coloured patch.
+    """
+
+    limit = 10.0  # the largest values of the encoder, which has no such place, are 9
+
+    def __init__(self, blocks: Iterable[nn.Module]) -> None:
+        self._beyond: list[Tensor] = []
+        for block in blocks:
+            block.register_forward_hook(self._note)
+
+    def taken(self) -> Tensor:
+        """The mean excess of each block since the last call, summed."""
+        total = torch.stack(self._beyond).sum()
+        self._beyond.clear()
+        return total
+
+    def _note(self, _block: nn.Module, _inputs: object, output: Tensor) -> None:
+        self._beyond.append(functional.relu(output.float().abs() - self.limit).mean())
 
 
 def generator_loss(logits_of_made: Tensor) -> Tensor:
