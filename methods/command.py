@@ -6,6 +6,7 @@ it prints is kept. Official command lines as configs: docs/plugins.md.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
+from typing import IO
 
 import pydantic
 
@@ -27,6 +29,8 @@ LEFT_OUT = frozenset({".git", "__pycache__"})  # neither copied nor part of the 
 HIDDEN = ("PYTHONPATH", "PYTHONHOME")  # ours; they would break the program's own interpreter
 TAIL_LINES = 15  # of the log, in the message of a failure
 GRACE = 3.0  # seconds between asking a program to end and ending it
+# A shell's: waits for a group's number, then for the end of the pipe, where nothing more ever comes
+WATCH = 'read -r group && ! read -r rest && kill -s KILL -- "-$group"'
 
 
 class Command(bench.Method):
@@ -223,10 +227,11 @@ def run_group(
 ) -> str | None:
     """Runs a program with all that it starts in a group of its own; a sentence if that failed.
 
-    Standard output and errors go to `log`. The whole group is ended when the time is up, and what
-    is left of it when the program itself ends or we are interrupted.
+    Standard output and errors go to `log`. The whole group is ended when the time is up or when we
+    are gone, even by `kill -9`; what is left of it, when the program itself ends or we are
+    interrupted.
     """
-    with log.open("wb") as file:
+    with log.open("wb") as file, _watch() as watch:
         try:
             process = subprocess.Popen(
                 arguments,
@@ -240,6 +245,8 @@ def run_group(
         except OSError as error:
             return f"options.argv begins with {arguments[0]!r}, which cannot be run: {error}"
         try:
+            with contextlib.suppress(BrokenPipeError):  # someone ended the watch: we go on without
+                watch.write(b"%d\n" % process.pid)
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
             _signal_group(process.pid, signal.SIGTERM)
@@ -372,6 +379,30 @@ def _check_video(path: Path, text: str) -> None:
 def _tail(text: str) -> str:
     lines = text.strip().splitlines()[-TAIL_LINES:]
     return "; it printed nothing" if not lines else "; its last lines:\n" + "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _watch() -> Iterator[IO[bytes]]:
+    """A process that ends the group whose number it is sent, should we be gone before the block is.
+
+    Its pipe closes with us, however we end. It has a session of its own, so that what is sent to
+    our group (Ctrl-C, a closed terminal) does not end it before us.
+    """
+    with subprocess.Popen(
+        ["/bin/sh", "-c", WATCH],
+        cwd="/",
+        env={},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        bufsize=0,
+    ) as watch:
+        assert watch.stdin is not None
+        try:
+            yield watch.stdin
+        finally:
+            watch.kill()  # before its pipe closes
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

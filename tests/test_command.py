@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from bench import media
 from bench.ladders import Specimen, talking_patterns
 from bench.types import Case, Clip
 from methods.command import LINKED_BYTES, Command, tree_digest
+from tests.conftest import ROOT
 
 PROGRAM = Path(__file__).parent / "programs" / "fake_wav2lip.py"
 OFFICIAL = (
@@ -174,9 +176,55 @@ def test_a_hanging_program_is_ended_with_all_that_it_started(
     assert is_gone(int(child.read_text()))
 
 
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended, within two seconds; one that nobody has fetched yet counts."""
-    for _ in range(20):
+PARENT = """
+import os, sys
+from pathlib import Path
+from methods.command import run_group
+
+folder = Path(sys.argv[1])
+log = folder / "program.log"
+run_group(sys.argv[2:], cwd=folder, env=os.environ, log=log, timeout=600)
+"""
+WITH_CHILD = """
+import os, signal, subprocess, sys, time
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+print(os.getpid(), child.pid, flush=True)
+time.sleep(120)
+"""
+
+
+def test_a_program_ends_with_all_that_it_started_when_we_are_killed(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", WITH_CHILD]
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), *program], cwd=ROOT)
+    log = tmp_path / "program.log"
+    while parent.poll() is None and not (log.exists() and log.read_text().endswith("\n")):
+        time.sleep(0.02)
+    pids = [int(word) for word in log.read_text().split()]
+    assert len(pids) == 2
+    assert not any(is_gone(pid, within=0.2) for pid in pids)
+    parent.kill()
+    parent.wait()
+    assert all(is_gone(pid, within=10.0) for pid in pids)
+
+
+def test_a_program_that_has_ended_leaves_nothing_beside_us(tmp_path: Path) -> None:
+    parent = f"{PARENT}os.waitpid(-1, os.WNOHANG)"  # an error where we have no process of our own
+    program = [sys.executable, "-c", "import os; print(os.getppid())"]
+    done = subprocess.run(
+        [sys.executable, "-c", parent, str(tmp_path), *program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "ChildProcessError" in done.stderr
+    assert (tmp_path / "program.log").read_text().strip().isdigit()
+
+
+def is_gone(pid: int, *, within: float = 2.0) -> bool:
+    """Whether a process has ended, in so many seconds; one that nobody has fetched yet counts."""
+    for _ in range(round(within * 10)):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
