@@ -59,6 +59,15 @@ class Source(_Section):
             raise ValueError("`importer` and `root` belong together; one of them is missing")
         return self
 
+    def place(self, folder: Path) -> str:
+        """Which key says where the clips come from. folder: the config's."""
+        named = self.manifest or self.root
+        if named is None:
+            return "corpus"
+        if self.stand_in is not None and expand(named, folder) is None:
+            return "stand_in"
+        return "manifest" if self.manifest else "root"
+
 
 class DataEntry(Source):
     """One data set of a benchmark. `pairs` is a frozen list of cross cases (Wav2Lip's format)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cases import make_cases
-from bench.config import DataEntry, Loaded, PluginEntry, expand, raise_problems
+from bench.config import Loaded, PluginEntry, expand, raise_problems
 from bench.conform import CONFORM_VERSION, OUTPUT_VERSION
 from bench.data.manifest import file_digest
 from bench.data.pairs import read_pairs
@@ -151,7 +151,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     cases: list[PlannedCase] = []
     problems: list[tuple[str, str]] = []
     for index, entry in enumerate(config.data):
-        key = f"data[{index}].{_source_key(entry, folder)}"
+        key = f"data[{index}].{entry.place(folder)}"
         try:
             dataset = open_source(entry, entry.split, folder, clips=entry.limit, progress=progress)
             clips = [_with_digest(clip) for clip in dataset.clips[: entry.limit]]
@@ -262,16 +262,6 @@ def _is_open(metric: PlannedMetric, known: Made, store: Store, retry: bool) -> b
 def _existing_videos(folder: Path) -> set[str]:
     """The run folder's video files, as records name them."""
     return {path.relative_to(folder).as_posix() for path in (folder / "videos").rglob("*.mp4")}
-
-
-def _source_key(entry: DataEntry, folder: Path) -> str:
-    """Which key of the entry says where its clips come from."""
-    named = entry.manifest or entry.root
-    if named is None:
-        return "corpus"
-    if entry.stand_in is not None and expand(named, folder) is None:
-        return "stand_in"
-    return "manifest" if entry.manifest else "root"
 
 
 def _with_digest(clip: Clip) -> Clip:

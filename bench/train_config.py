@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
 
 import pydantic
 
-from bench.config import Label, Source, anchored, expand, raise_problems, read_yaml, validated
+from bench.config import (
+    Label,
+    Source,
+    anchored,
+    expand,
+    raise_problems,
+    read_yaml,
+    validated,
+)
 from bench.data.sources import open_source
-from bench.errors import BenchError
+from bench.errors import BenchError, NoSuchSplit
 from bench.plugins import Plugin, TrainJob
 from bench.processes import launched
 from bench.registry import load_registry
@@ -53,11 +61,12 @@ class TrainConfig(pydantic.BaseModel):
 
 @dataclass(frozen=True)
 class LoadedTraining:
-    """A validated training config and the plugin classes it names."""
+    """A validated training config and the plugin classes it names; `lines` of every yaml path."""
 
     path: Path
     config: TrainConfig
     plugins: tuple[type[Plugin], ...]
+    lines: Mapping[str, int]
 
 
 def load_train_config(path: Path) -> LoadedTraining:
@@ -74,7 +83,7 @@ def load_train_config(path: Path) -> LoadedTraining:
     except BenchError as error:
         problems.append(("plugin", str(error)))
     raise_problems(path, problems, lines)
-    return LoadedTraining(path, config, plugins)
+    return LoadedTraining(path, config, plugins, lines)
 
 
 def train_from(
@@ -103,25 +112,7 @@ def train_from(
         raise BenchError(
             f"{loaded.path}: plugin: {', '.join(strange)} is not among {', '.join(config.plugin)}"
         )
-    train: list[Clip] = []
-    val: list[Clip] = []
-    for source in loaded.config.data:
-        named = source.manifest or source.root
-        if source.optional and named and expand(named, loaded.path.parent) is None:
-            say(f"{source.name}: left out, {named.split('/')[0]} is not set")
-            continue
-        for split, clips in ((source.train, train), (source.val, val)):
-            if split is not None:
-                wanted = source.clips if clips is train else None
-                found = open_source(source, split, loaded.path.parent, clips=wanted)
-                say(f"{source.name}: {len(found.clips)} clips of {split}")
-                # Speakers of two data sets may share a name; a trainer tells them apart by this.
-                clips += [replace(c, speaker=f"{source.name}/{c.speaker}") for c in found.clips]
-    if not train or not val:
-        raise BenchError(
-            f"{loaded.path}: data: {len(train)} clips to train on and {len(val)} to choose by; "
-            "both are needed. Set the variables that the config names, or give other data."
-        )
+    train, val = _clips(loaded, say)
     log = _told(say)
     made: list[Path] = []
     is_single = len(config.plugin) * len(config.seed) == 1 and not seeds
@@ -147,6 +138,43 @@ def train_from(
             )
             made.append(plugin.train(job))
     return made
+
+
+def _clips(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[Clip], list[Clip]]:
+    """The clips to train on and those to choose by. Raises BenchError that lists what is wrong."""
+    folder = loaded.path.parent
+    train: list[Clip] = []
+    val: list[Clip] = []
+    problems: list[tuple[str, str]] = []
+    for index, source in enumerate(loaded.config.data):
+        named = source.manifest or source.root
+        if source.optional and named and expand(named, folder) is None:
+            say(f"{source.name}: left out, {named.split('/')[0]} is not set")
+            continue
+        for key, clips in (("train", train), ("val", val)):
+            split = source.train if key == "train" else source.val
+            if split is None:
+                continue
+            try:
+                wanted = source.clips if key == "train" else None
+                found = open_source(source, split, folder, clips=wanted)
+            except NoSuchSplit as error:
+                problems.append((f"data[{index}].{key}", str(error)))
+                continue
+            except BenchError as error:
+                problems.append((f"data[{index}].{source.place(folder)}", str(error)))
+                break
+            say(f"{source.name}: {len(found.clips)} clips of {split}")
+            # Speakers of two data sets may share a name; a trainer tells them apart by this.
+            clips += [replace(c, speaker=f"{source.name}/{c.speaker}") for c in found.clips]
+    if not problems and not (train and val):
+        told = (
+            f"{len(train)} clips to train on and {len(val)} to choose by; both are needed. "
+            "Set the variables that the config names, or give other data."
+        )
+        problems.append(("data", told))
+    raise_problems(loaded.path, problems, loaded.lines)
+    return train, val
 
 
 def _nobody(_line: str) -> None:

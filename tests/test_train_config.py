@@ -8,7 +8,7 @@ import pytest
 
 from bench.config import anchored
 from bench.errors import BenchError
-from bench.train_config import load_train_config
+from bench.train_config import load_train_config, train_from
 from methods.wav2lip.training import Settings
 from tests.conftest import ROOT
 
@@ -55,3 +55,45 @@ def test_mistakes_are_named_with_line_and_path(
     path.write_text(TEXT.format(plugin=plugin, settings=settings), encoding="utf-8")
     with pytest.raises(BenchError, match=said):
         load_train_config(path)
+
+
+def test_data_that_cannot_be_opened_are_named_with_line_and_path(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text(
+        """\
+name: mine
+plugin: wav2lip
+data:
+  - {name: a, manifest: nowhere.csv}
+  - name: b
+    corpus: synth-en
+    train: tain
+    val: null
+""",
+        encoding="utf-8",
+    )
+    with pytest.raises(BenchError) as caught:
+        train_from(load_train_config(config), tmp_path, device="cpu", resume=False, say=print)
+    head, *lines = str(caught.value).splitlines()
+    assert head == f"2 problems in {config}"
+    assert lines[0].startswith(f"{config}:4: data[0].manifest: ")
+    assert lines[1].startswith(f"{config}:7: data[1].train: ")
+
+
+def test_training_without_clips_to_choose_by_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text(
+        """\
+name: mine
+plugin: wav2lip
+data:
+  - {name: a, importer: grid, root: $NOWHERE_AT_ALL, optional: true}
+""",
+        encoding="utf-8",
+    )
+    said: list[str] = []
+    with pytest.raises(
+        BenchError, match=r"mine\.yaml:3: data: 0 clips to train on and 0 to choose"
+    ):
+        train_from(load_train_config(config), tmp_path, device="cpu", resume=False, say=said.append)
+    assert said == ["a: left out, $NOWHERE_AT_ALL is not set"]
