@@ -60,7 +60,8 @@ class Sharpness(bench.ClipMetric):
         """Region, detector and size."""
         return f"sharpness[mouth:{{faces}}; grey; face {SIDE}]"
 
-    def __init__(self) -> None:
+    def __init__(self, options: bench.Options | None = None) -> None:
+        super().__init__(options)
         self._truths: WeakKeyDictionary[Video, float] = WeakKeyDictionary()
 
     def measure(self, sample: bench.Sample) -> dict[str, float]:
