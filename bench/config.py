@@ -22,6 +22,15 @@ from bench.registry import Registered, Registry, closest, load_registry
 from bench.types import CASE_KINDS, CaseKind
 
 _LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
+_LABEL_WORDS = (
+    "letters, digits, blanks and `_ . + -`, a letter or digit first, at most 64 characters"
+)
+_YAML_WORDS = {  # by pydantic's kind of error
+    "tuple_type": "a list (`[one, two]`)",
+    "model_type": "keys with values (`name: ...`)",
+    "dict_type": "keys with values (`key: ...`)",
+    "string_type": "text (a number in quotes)",
+}
 Label = Annotated[str, pydantic.Field(pattern=_LABEL)]
 _M = TypeVar("_M", bound=pydantic.BaseModel)
 _P = TypeVar("_P", bound=Plugin)
@@ -103,7 +112,7 @@ class Published(_Section):
     """Which published table stands beside a measured one, and which of its data sets is which."""
 
     table: Literal["comparison", "ablation"]
-    data: dict[str, str]
+    data: dict[str, Literal["clr", "lrs2"]]  # the names in the paper
 
 
 class Table(_Section):
@@ -187,8 +196,8 @@ def read_yaml(path: Path) -> tuple[dict[str, object], dict[str, int], list[tuple
 def raise_problems(
     path: Path, problems: Iterable[tuple[str, str]], lines: Mapping[str, int]
 ) -> None:
-    """Raises one BenchError with all problems, each with file, line and yaml path."""
-    listed = list(dict.fromkeys(problems))
+    """Raises one BenchError with all problems, each with file, line and yaml path, by line."""
+    listed = sorted(dict.fromkeys(problems), key=lambda problem: _line(problem[0], lines))
     if not listed:
         return
     texts = [f"{path}:{_line(where, lines)}: {where}: {what}" for where, what in listed]
@@ -354,8 +363,24 @@ def _explain(model: type[pydantic.BaseModel], detail: Mapping[str, object]) -> s
         return f"unknown key. {closest(str(location[-1]), known)}"
     if kind == "missing":
         return "this key is missing."
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return message + "." if kind == "value_error" else f"{message}, found {value!r}."
+    if kind == "value_error":
+        return str(detail["msg"]).removeprefix("Value error, ") + "."
+    return f"{_expected(detail)}, found {value!r}."
+
+
+def _expected(detail: Mapping[str, object]) -> str:
+    """What would be right, in yaml's words where pydantic's are Python's."""
+    kind, context = str(detail["type"]), detail.get("ctx")
+    if kind == "string_pattern_mismatch" and context == {"pattern": _LABEL}:
+        return f"expected {_LABEL_WORDS}"
+    if kind in _YAML_WORDS:
+        return f"expected {_YAML_WORDS[kind]}"
+    message = str(detail["msg"])
+    wanted = message.removeprefix("Input should be ")
+    if wanted == message:
+        return message
+    is_bound = wanted.startswith(("greater", "less"))
+    return f"expected {'a number ' if is_bound else ''}{wanted}"
 
 
 def _keys_at(model: type[pydantic.BaseModel], location: tuple[object, ...]) -> list[str]:

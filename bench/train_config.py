@@ -35,7 +35,10 @@ Several: TypeAlias = Annotated[
 
 
 class TrainSource(Source):
-    """Clips to train on and to choose by; `optional` data are left out where they are not here."""
+    """Clips to train on and to choose by; `optional` data are left out where they are not here.
+
+    clips: at most so many to train on.
+    """
 
     train: str | None = "train"
     val: str | None = "val"
@@ -164,9 +167,10 @@ def _clips(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[C
             except BenchError as error:
                 problems.append((f"data[{index}].{source.place(folder)}", str(error)))
                 break
-            say(f"{source.name}: {len(found.clips)} clips of {split}")
+            taken = found.clips[:wanted]
+            say(f"{source.name}: {len(taken)} clips of {split}")
             # Speakers of two data sets may share a name; a trainer tells them apart by this.
-            clips += [replace(c, speaker=f"{source.name}/{c.speaker}") for c in found.clips]
+            clips += [replace(c, speaker=f"{source.name}/{c.speaker}") for c in taken]
     if not problems and not (train and val):
         told = (
             f"{len(train)} clips to train on and {len(val)} to choose by; both are needed. "

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 from tests.small_data import make_config
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+PUBLISHED = {"table": "comparison", "data": {"tiny": "cl"}}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -134,3 +135,42 @@ def test_data_must_come_from_what_exists(tmp_path: Path, entry: dict[str, str], 
     with pytest.raises(BenchError) as caught:
         load_config(path)
     assert f"data[0].{said}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"plugins": "mine.py"}, "plugins: expected a list (`[one, two]`), found 'mine.py'."),
+        (
+            {"methods": ["truth"]},
+            "methods[0]: expected keys with values (`name: ...`), found 'truth'.",
+        ),
+        (
+            {"methods": [{"name": "truth", "label": "a/b"}]},
+            "methods[0].label: expected letters, digits, blanks and `_ . + -`, a letter or digit",
+        ),
+        ({"title": 2026}, "title: expected text (a number in quotes), found 2026."),
+        ({"seed": -1}, "seed: expected a number greater than or equal to 0, found -1."),
+        (
+            {"tables": [{"name": "t", "columns": ["psnr.psnr"], "published": PUBLISHED}]},
+            "tables[0].published.data.tiny: expected 'clr' or 'lrs2', found 'cl'.",
+        ),
+        ({"faces": "harr"}, "faces: expected 'given', 'haar' or 'yunet', found 'harr'."),
+    ],
+)
+def test_what_is_expected_is_said_in_the_words_of_yaml(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(BenchError) as caught:
+        load_config(make_config(tmp_path, **changes))
+    assert said in str(caught.value)
+
+
+def test_mistakes_are_told_from_the_first_line_to_the_last(tmp_path: Path) -> None:
+    path = make_config(tmp_path, seed=-1, faces="harr", methods=[{"name": "stil"}], sead=4)
+    with pytest.raises(BenchError) as caught:
+        load_config(path)
+    told = str(caught.value).splitlines()[1:]
+    numbers = [int(line.removeprefix(f"{path}:").partition(":")[0]) for line in told]
+    assert len(numbers) == 4
+    assert numbers == sorted(numbers)

@@ -10,7 +10,9 @@ from bench.config import anchored
 from bench.errors import BenchError
 from bench.train_config import load_train_config, train_from
 from methods.wav2lip.training import Settings
+from metrics.lse import Lse
 from tests.conftest import ROOT
+from tests.small_data import make_manifest
 
 CONFIGS = sorted((ROOT / "configs" / "train").glob("*.yaml"))
 TEXT = """\
@@ -37,6 +39,8 @@ def test_relative_paths_of_settings_are_taken_from_the_configs_folder(tmp_path: 
     assert start.resolve() == expected.resolve()
     whole = Settings.model_validate({"generator": {"start": expected}})
     assert anchored(whole, tmp_path) == whole
+    scorer = Lse.train_settings().model_validate({"start": "old.safetensors"})
+    assert anchored(scorer, tmp_path).model_dump()["start"] == tmp_path / "old.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -97,3 +101,12 @@ data:
     ):
         train_from(load_train_config(config), tmp_path, device="cpu", resume=False, say=said.append)
     assert said == ["a: left out, $NOWHERE_AT_ALL is not set"]
+
+
+def test_of_any_data_at_most_so_many_clips_are_trained_on(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data")
+    config = tmp_path / "mine.yaml"
+    entry = "{name: a, manifest: data/manifest.csv, train: test, val: null, clips: 2}"
+    config.write_text(f"name: mine\nplugin: lse\ndata:\n  - {entry}\n", encoding="utf-8")
+    with pytest.raises(BenchError, match="data: 2 clips to train on and 0 to choose by"):
+        train_from(load_train_config(config), tmp_path, device="cpu", resume=False, say=print)

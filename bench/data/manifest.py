@@ -67,8 +67,9 @@ def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
         return clips
     chosen = [clip for clip in clips if clip.split == split]
     if not chosen:
-        known = ", ".join(sorted({clip.split for clip in clips if clip.split})) or "none at all"
-        raise NoSuchSplit(f"{path}: split: no clip has the split {split!r}. Here are: {known}.")
+        known = ", ".join(sorted({clip.split for clip in clips if clip.split}))
+        there = f"Here are: {known}." if known else "Its column `split` is empty: fill it."
+        raise NoSuchSplit(f"{path}: split: no clip has the split {split!r}. {there}")
     return chosen
 
 

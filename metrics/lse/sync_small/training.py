@@ -58,7 +58,7 @@ class Settings(pydantic.BaseModel):
     threads: int = pydantic.Field(default=1, ge=1)  # beside the process that makes batches
 
     faces: tuple[Detector, ...] = ("haar",)  # each clip comes once for each
-    start: str | None = None  # a weights file to go on from, with a new schedule
+    start: Path | None = None  # a weights file to go on from, with a new schedule
 
     @property
     def shape(self) -> Shape:
@@ -261,7 +261,7 @@ def train(job: TrainJob) -> Path:
     )
     learner = Learner(settings, seed=job.seed)
     if settings.start is not None:  # a checkpoint, where one is resumed, takes its place
-        learner.start_from(Path(settings.start))
+        learner.start_from(settings.start)
     loop = training.Loop(
         steps=settings.steps,
         report_every=settings.report_every,
