@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.data.pairs import partner, seeded_pairs
+from bench.errors import BenchError
 from bench.types import Case, CaseKind, Clip
+
+COLUMNS = ("dataset", "kind", "case", "face", "speech")
 
 
 def make_cases(
@@ -37,3 +42,21 @@ def make_cases(
             Case(dataset, "cross", face, speech, others.get(face.id)) for face, speech in drawn
         ]
     return cases
+
+
+def write_cases(path: Path, cases: Sequence[Case]) -> None:
+    """Writes a csv of cases: names, the video that shows the face, the file that has the speech.
+
+    Raises BenchError where `path` exists already: it may be somebody's manifest.
+    """
+    try:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for case in cases:
+                files = case.face.video, case.speech.audio or case.speech.video
+                writer.writerow((case.dataset, case.kind, case.id, *files))
+    except FileExistsError as error:
+        raise BenchError(f"{path}: is there already. Name another file with --cases.") from error
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be written: {error.strerror or error}.") from error

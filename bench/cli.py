@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ _F = TypeVar("_F", bound=Callable[..., object])
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+_COUNT = click.IntRange(min=1)
 
 NOTHING_DONE = 2  # exit code: config, plugin or data is wrong, nothing was run
 SOME_FAILED = 1  # exit code: finished, with failed cells
@@ -62,6 +65,12 @@ def main() -> None:
     Your own method or metric:
       bench new metric flicker         a complete plugin, ready to install
       bench check flicker              the contract tests every plugin must pass
+
+    \b
+    Environment:
+      BENCH_CACHE                      corpora, face tracks, weights that were pulled
+      BENCH_WEIGHTS                    folders with weights that are here already
+      BENCH_DISABLE_PLUGINS            installed plugins to leave out, with commas
     """
 
 
@@ -74,10 +83,16 @@ def main() -> None:
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
-@click.option("--workers", default=1, show_default=True, help="Processes to share the cases.")
+@click.option(
+    "--workers", type=_COUNT, default=1, show_default=True, help="Processes to share the cases."
+)
 @click.option("--retry", is_flag=True, help="Try failed cells again.")
 @click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", help="The report's language."
+    "--lang",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    show_default=True,
+    help="The report's language.",
 )
 def run(
     config: Path, output: Path | None, device: str, workers: int, retry: bool, lang: str
@@ -100,6 +115,7 @@ def run(
 
     _quiet_libraries()
     loaded, folder = _loaded(config, output)
+    chosen = _device(device)
     with terminal.progress("making the embedded corpus") as corpus:
         plan = make_plan(loaded, progress=corpus)
     with Store(folder) as store:
@@ -107,7 +123,7 @@ def run(
         terminal.show_plan(plan, missing, folder)
         with terminal.cells(missing) as notify:
             summary = runner.run(
-                plan, store, missing, device=_device(device), workers=workers, notify=notify
+                plan, store, missing, device=chosen, workers=workers, notify=notify
             )
         target = folder / "report"
         if not reports.is_current(folder, target, lang=lang):
@@ -130,9 +146,19 @@ def run(
 @click.option(
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
-def plan(config: Path, output: Path | None) -> None:
-    """Say what CONFIG would run, what is there already, and how much is missing."""
+@click.option("--cases", type=_PATH, help="Also write a csv: every case with its two clips' files.")
+def plan(config: Path, output: Path | None, cases: Path | None) -> None:
+    """Say what CONFIG would run, what is there already, and how much is missing.
+
+    Nothing is run, but all mistakes in CONFIG and its data are told, each with its line. With
+    --cases you know what to make where your method runs elsewhere: the video of CASE shows the face
+    of one clip and says the speech of the other (method `recorded`, docs/plugins.md).
+
+    \b
+    Example: bench plan configs/clr.yaml --cases cases.csv
+    """
     from bench import terminal
+    from bench.cases import write_cases
     from bench.plan import find_missing, make_plan
     from bench.store import Store
 
@@ -142,6 +168,9 @@ def plan(config: Path, output: Path | None) -> None:
     store = Store(folder)
     store.read()
     terminal.show_plan(made, find_missing(made, store), folder)
+    if cases is not None:
+        write_cases(cases, [planned.case for planned in made.cases])
+        click.echo(f"{cases}: {len(made.cases)} cases")
 
 
 @main.command()
@@ -153,7 +182,11 @@ def plan(config: Path, output: Path | None) -> None:
     help="The report's folder. Default: RUN/report; of several runs, RUN+RUN beside the first.",
 )
 @click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", help="The report's language."
+    "--lang",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    show_default=True,
+    help="The report's language.",
 )
 def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
     """Write the report of one run folder, or one joint report of several.
@@ -186,7 +219,15 @@ def list_plugins(files: tuple[Path, ...]) -> None:
 @click.argument("name")
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
 def check(name: str, files: tuple[Path, ...]) -> None:
-    """Run the contract checks on the method or metric NAME."""
+    """Run the contract checks on the method or metric NAME.
+
+    Exit code: 0 none failed (skipped ones say why), 1 some failed. docs/plugins.md explains each.
+
+    \b
+    Examples:
+      bench check psnr
+      bench check flicker --plugin flicker.py
+    """
     from bench import checks, terminal
     from bench.registry import load_registry
 
@@ -204,7 +245,11 @@ def new() -> None:
 @click.argument("name")
 @click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
 def new_method(name: str, folder: Path) -> None:
-    """Write a method plugin called NAME."""
+    """Write a method plugin called NAME: the folder bench-NAME, ready to install.
+
+    It holds the plugin (one file), its contract test, pyproject.toml and a README that says how to
+    go on. It works as it is: change what it does.
+    """
     _new("method", name, folder)
 
 
@@ -212,7 +257,11 @@ def new_method(name: str, folder: Path) -> None:
 @click.argument("name")
 @click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
 def new_metric(name: str, folder: Path) -> None:
-    """Write a metric plugin called NAME."""
+    """Write a metric plugin called NAME: the folder bench-NAME, ready to install.
+
+    It holds the plugin (one file), its contract test, pyproject.toml and a README that says how to
+    go on. It works as it is: change what it measures.
+    """
     _new("metric", name, folder)
 
 
@@ -220,7 +269,13 @@ def new_metric(name: str, folder: Path) -> None:
 @click.argument("config", type=_FILE)
 @click.option("-o", "--output", type=_PATH, help="Checkpoints and curves. Default: runs/<name>.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
-@click.option("--devices", default=1, show_default=True, help="How many of them (extra `gpus`).")
+@click.option(
+    "--devices",
+    type=_COUNT,
+    default=1,
+    show_default=True,
+    help="How many of them (extra `gpus`).",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
 @click.option("--plugin", "only", multiple=True, help="Of the config's plugins only this one.")
 @click.option("--seed", "seeds", multiple=True, type=int, help="This seed, not the config's.")
@@ -234,6 +289,8 @@ def train(
     seeds: tuple[int, ...],
 ) -> None:
     """Train the networks of the plugins that CONFIG names.
+
+    docs/training.md and docs/scorer.md explain the settings. Ctrl-C saves; --resume goes on.
 
     \b
     Examples:
@@ -276,7 +333,16 @@ def data() -> None:
 @click.option("-o", "--output", type=_PATH, help="The manifest. Default: <kind>.csv here.")
 @click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
 def data_import(kind: str, root: Path, output: Path | None, force: bool) -> None:
-    """Write the manifest of a data set that lies at ROOT."""
+    """Write the manifest of a data set that lies at ROOT: a csv with one line for each clip.
+
+    Nothing is copied; what is left out is told. docs/data.md shows the layout that each data set
+    must have, and the columns. `folder` takes any videos.
+
+    \b
+    Examples:
+      bench data import lrs2 ~/lrs2 -o lrs2.csv
+      bench data import folder ~/my_clips -o mine.csv
+    """
     from bench import terminal
     from bench.data.importers import IMPORTERS
     from bench.data.manifest import write_manifest
@@ -322,8 +388,10 @@ def data_build_clr(
 
 @data_build.command("synth")
 @click.argument("corpus", type=click.Choice(["synth-zh", "synth-en"]))
-@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test")
-@click.option("--clips", type=int, help="How many. Default: the split's usual number.")
+@click.option(
+    "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True
+)
+@click.option("--clips", type=_COUNT, help="How many. Default: the split's usual number.")
 def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
     """Make a split of an embedded corpus and print where its manifest is."""
     from bench import terminal
@@ -337,8 +405,20 @@ def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
 @main.command()
 @click.argument("manifest", type=_FILE)
 @click.option("--split", help="Only the clips of this split.")
-@click.option("--faces", type=click.Choice(["given", "haar", "yunet"]), default="haar")
-@click.option("--workers", default=os.cpu_count() or 1, show_default=True)
+@click.option(
+    "--faces",
+    type=click.Choice(["given", "haar", "yunet"]),
+    default="haar",
+    show_default=True,
+    help="Who looks for faces; given: the manifest's boxes.",
+)
+@click.option(
+    "--workers",
+    type=_COUNT,
+    default=os.cpu_count() or 1,
+    show_default=True,
+    help="Threads to share the clips.",
+)
 @click.option(
     "--scorer",
     is_flag=False,
@@ -392,7 +472,11 @@ def weights_list() -> None:
 @weights.command("pull")
 @click.argument("name")
 def weights_pull(name: str) -> None:
-    """Download NAME (goes on where it stopped), verify its digest, put it in place."""
+    """Download NAME (goes on where it stopped), verify its digest, put it in place.
+
+    Its place is the folder `weights` of the cache (BENCH_CACHE). What already lies in a folder that
+    BENCH_WEIGHTS names is not downloaded again.
+    """
     from bench import terminal
     from bench import weights as table
 
@@ -432,11 +516,22 @@ def _keep_what_is_there(manifest: Path, force: bool) -> None:
 
 
 def _device(named: str) -> str:
-    if named != "auto":
+    """The device itself for `auto`. Raises BenchError for one that is not here, before any work."""
+    if named == "cpu":
         return named
+    if not re.fullmatch(r"auto|cuda(:\d+)?", named):
+        raise BenchError(f"--device {named}: expected cpu, cuda, cuda:NUMBER or auto.")
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if named == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(named.removeprefix("cuda").removeprefix(":") or 0) >= count:
+        raise BenchError(
+            f"--device {named}: PyTorch finds {count} CUDA devices here. Take cpu or auto, or "
+            "install a PyTorch with CUDA."
+        )
+    return named
 
 
 def _new(kind: str, name: str, folder: Path) -> None:

@@ -217,8 +217,10 @@ def show_weights(states: Sequence[WeightState]) -> None:
     out.print(table)
     for state in states:
         reason = f" ({state.reason})" if state.reason else ""
-        where = "found at" if state.condition == "here" else "by hand: put it at"
-        out.print(f"{state.weight.name}: {where} {state.path}{escape(reason)}", soft_wrap=True)
+        name = state.weight.name
+        way = f"bench weights pull {name}, or " if state.weight.urls else "by hand: "
+        where = "found at" if state.condition == "here" else f"{way}put it at"
+        out.print(f"{name}: {where} {state.path}{escape(reason)}", soft_wrap=True)
         out.print(f"  SHA-256: {state.weight.sha256}", soft_wrap=True)
         out.print(f"  source: {state.weight.source}", soft_wrap=True)
 
@@ -299,8 +301,9 @@ def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
         named = f"weights {state.weight.name} ({state.condition})"
         if state.weight.name in always:
             weights.append(named)
-        elif pattern.search(state.weight.needed_by):
-            weights.append(f"only for {state.weight.needed_by}: {named}")
+        else:
+            uses = state.weight.needed_by.split("; ")
+            weights += [f"{named}, only for {use}" for use in uses if pattern.search(use)]
     return escape("; ".join([*plugin.needs, *weights]) or "nothing")
 
 
