@@ -130,7 +130,8 @@ class Task:
 class Missing:
     """What a plan lacks in a store, counted in cells; those of set metrics come on top.
 
-    retry: whether failed cells are to be tried again, those of set metrics among them.
+    failed: cells that failed before and are not among the missing. retry: whether failed cells are
+    to be tried again, those of set metrics among them.
     """
 
     tasks: tuple[Task, ...]
@@ -138,6 +139,7 @@ class Missing:
     videos_planned: int
     values: int
     values_planned: int
+    failed: int
     retry: bool = False
 
 
@@ -206,7 +208,7 @@ def measurement_key(metric: PlannedMetric, video_sha256: str, reference_sha256: 
 def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
     """What is left to do. `retry` takes failed cells up again; else a failure counts as done."""
     tasks: list[Task] = []
-    videos = values = videos_planned = values_planned = 0
+    videos = values = videos_planned = values_planned = failed = 0
     existing = _existing_videos(store.folder)
     for index, planned in enumerate(plan.cases):
         metrics = [metric for metric in plan.clip_metrics if metric.measures(planned.case)]
@@ -222,21 +224,23 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
             elif known.status == "ok" and known.video not in existing:
                 generate.append(method.label)  # the file was taken away
             elif known.status == "ok":
-                left = tuple(
-                    metric.label for metric in metrics if _is_open(metric, known, store, retry)
-                )
+                found = {metric.label: _status(metric, known, store) for metric in metrics}
+                wanted = (None, "failed") if retry else (None,)
+                left = tuple(label for label, status in found.items() if status in wanted)
+                failed += 0 if retry else list(found.values()).count("failed")
                 if left:
                     measure[method.label], made[method.label] = left, known
                 values += len(left)
                 continue
             else:
-                continue  # failed before, and not asked for again
+                failed += 1  # before, and is not asked for again
+                continue
             videos += 1
             values += len(metrics)
             measure[method.label] = tuple(metric.label for metric in metrics)
         if generate or measure:
             tasks.append(Task(index, tuple(generate), measure, made))
-    return Missing(tuple(tasks), videos, videos_planned, values, values_planned, retry)
+    return Missing(tuple(tasks), videos, videos_planned, values, values_planned, failed, retry)
 
 
 def lacking_weights(plan: Plan) -> tuple[str, ...]:
@@ -254,9 +258,9 @@ def lacking_weights(plan: Plan) -> tuple[str, ...]:
     return tuple(ways)
 
 
-def _is_open(metric: PlannedMetric, known: Made, store: Store, retry: bool) -> bool:
-    status = store.measurements.get(measurement_key(metric, known.sha256, known.reference_sha256))
-    return status is None or (status == "failed" and retry)
+def _status(metric: PlannedMetric, known: Made, store: Store) -> str | None:
+    """How the measurement of a video ended; None where it was not made."""
+    return store.measurements.get(measurement_key(metric, known.sha256, known.reference_sha256))
 
 
 def _existing_videos(folder: Path) -> set[str]:

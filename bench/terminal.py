@@ -87,6 +87,8 @@ def cells(missing: Missing) -> Iterator[Notify]:
     if came == 0:
         planned = missing.videos_planned + missing.values_planned
         bar.console.print(f"nothing to do: all {planned} cells are cached")
+        if missing.failed:
+            bar.console.print(f"[yellow]{_failed_before(missing)}[/]")
 
 
 def _changes(record: Record) -> list[str]:
@@ -116,8 +118,15 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         f"  videos: {missing.videos} of {missing.videos_planned} missing; "
         f"values: {missing.values} of {missing.values_planned} missing"
     )
+    if missing.failed:
+        out.print(f"  [yellow]{_failed_before(missing)}[/]")
     for way in lacking_weights(plan) if missing.tasks else ():
         out.print(f"  [yellow]{escape(f'cells will fail: {way}')}[/]")
+
+
+def _failed_before(missing: Missing) -> str:
+    cells = "1 cell" if missing.failed == 1 else f"{missing.failed} cells"
+    return f"{cells} failed before; `bench run --retry` tries again"
 
 
 def show_summary(

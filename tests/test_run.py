@@ -139,9 +139,18 @@ def test_retry_takes_failed_cells_up_again(tmp_path: Path) -> None:
     (tmp_path / "data" / "broken.mp4").write_text("this is no video")
     config = make_config(tmp_path)
     assert bench("run", config, "-o", tmp_path / "run")[0] == 1
+    made = [*records(tmp_path / "run", GENERATIONS).values()]
+    made += records(tmp_path / "run", MEASUREMENTS).values()
+    failed = sum(record["status"] == "failed" for record in made)
+    assert failed
+    for command in ("plan", "run"):
+        told = bench(command, config, "-o", tmp_path / "run")[1]
+        assert f"{failed} cells failed before; `bench run --retry` tries again" in told
     (tmp_path / "data" / "broken.mp4").write_bytes(whole)
     assert manifest.is_file()
-    assert bench("run", config, "-o", tmp_path / "run", "--retry")[0] == 0
+    code, told = bench("run", config, "-o", tmp_path / "run", "--retry")
+    assert code == 0
+    assert "failed before" not in told
 
 
 def test_several_processes_give_the_same_records(config: Path, tmp_path: Path) -> None:
