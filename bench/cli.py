@@ -150,7 +150,8 @@ def run(
 def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     """Say what CONFIG would run, what is there already, and how much is missing.
 
-    Nothing is run, but all mistakes in CONFIG and its data are told, each with its line. With
+    No method or metric runs (embedded corpora are built, half a minute each the first time), but
+    all mistakes in CONFIG and its data are told, each with its line. With
     --cases you know what to make where your method runs elsewhere: the video of CASE shows the face
     of one clip and says the speech of the other (method `recorded`, docs/plugins.md).
 
