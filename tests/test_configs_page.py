@@ -59,7 +59,7 @@ def inner_keys() -> Iterator[tuple[str, str]]:
         yield "Configs of trainings", name
 
 
-@pytest.mark.parametrize(("heading", "name"), inner_keys())
+@pytest.mark.parametrize(("heading", "name"), list(inner_keys()))
 def test_every_inner_key_is_named(heading: str, name: str) -> None:
     assert re.search(rf"`{name}\b", section(heading))
 
