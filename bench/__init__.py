@@ -3,6 +3,7 @@
 from bench import checks
 from bench.errors import BenchError, Undefined
 from bench.hookspecs import hookimpl
+from bench.jobs import Generation, Job, Sample
 from bench.plugins import (
     ClipMetric,
     Method,
@@ -21,10 +22,7 @@ from bench.types import (
     Clip,
     Frame,
     Frames,
-    Generation,
-    Job,
     Output,
-    Sample,
     Sound,
     Track,
 )

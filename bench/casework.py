@@ -21,6 +21,7 @@ from bench.clock import Clock
 from bench.conform import Conformed, conform_clip, conform_output, fitted_sound
 from bench.errors import BenchError, Undefined
 from bench.faces import tracker
+from bench.jobs import Generation, Job, Sample
 from bench.keys import file_sha256, seed_of
 from bench.lock import locked
 from bench.paths import cache_dir
@@ -35,7 +36,7 @@ from bench.plan import (
 )
 from bench.plugins import ClipMetric, Method, Metric, SetMetric, Values
 from bench.store import GENERATIONS, MEASUREMENTS, Made, Record, made
-from bench.types import SAMPLES_PER_FRAME, Case, Clip, Generation, Job, Sample, Sound
+from bench.types import SAMPLES_PER_FRAME, Case, Clip, Sound
 from bench.video import Video
 
 _Compute = Callable[[], Values]

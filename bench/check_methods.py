@@ -18,19 +18,10 @@ from bench.check_subject import (
     raise_if_written,
     watched,
 )
+from bench.jobs import Generation, Job
 from bench.ladders import Specimen
 from bench.plugins import Method
-from bench.types import (
-    CASE_KINDS,
-    SAMPLES_PER_FRAME,
-    Case,
-    CaseKind,
-    Clip,
-    Frame,
-    Frames,
-    Generation,
-    Job,
-)
+from bench.types import CASE_KINDS, SAMPLES_PER_FRAME, Case, CaseKind, Clip, Frame, Frames
 from bench.video import Video
 
 SEED = 7

@@ -20,9 +20,10 @@ from bench.check_subject import (
     watched,
 )
 from bench.errors import BenchError, Undefined
+from bench.jobs import Sample
 from bench.ladders import LADDERS, Ladder, Specimen
 from bench.plugins import ClipMetric, Metric, Values
-from bench.types import SAMPLES_PER_FRAME, Frames, Output, Sample, Sound
+from bench.types import SAMPLES_PER_FRAME, Frames, Output, Sound
 from bench.video import Video
 
 BEST_TOLERANCE = 1e-6  # of the value of the truth against itself

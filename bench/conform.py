@@ -38,19 +38,10 @@ import numpy as np
 
 from bench.data.manifest import clip_digest
 from bench.errors import BenchError
+from bench.jobs import Generation, Job
 from bench.keys import file_sha256
 from bench.one_move import in_one_move
-from bench.types import (
-    FPS,
-    SAMPLE_RATE,
-    SAMPLES_PER_FRAME,
-    Clip,
-    Fit,
-    Frame,
-    Generation,
-    Job,
-    Sound,
-)
+from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Clip, Fit, Frame, Sound
 
 if TYPE_CHECKING:
     from bench.media import Probe

@@ -15,17 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.types import (
-    FPS,
-    SAMPLE_RATE,
-    SAMPLES_PER_FRAME,
-    Case,
-    Clip,
-    Frames,
-    Sample,
-    Sound,
-    Track,
-)
+from bench.jobs import Sample
+from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Case, Clip, Frames, Sound, Track
 from bench.video import Video
 
 

@@ -12,8 +12,9 @@ from typing import ClassVar
 import pydantic
 
 from bench.errors import BenchError
+from bench.jobs import Generation, Job, Sample
 from bench.processes import ALONE, Processes
-from bench.types import CASE_KINDS, CaseKind, Clip, Generation, Job, Output, Sample
+from bench.types import CASE_KINDS, CaseKind, Clip, Output
 
 Values = Mapping[str, float | Sequence[float]]
 

@@ -1,4 +1,4 @@
-"""The values that flow through a run: clips, cases, tracks, jobs, generations, samples, outputs.
+"""The values that flow through a run: clips, cases, tracks, outputs.
 
 Conventions, everywhere: frames are (T, H, W, 3) uint8 RGB, sound is (S,) int16 mono at 16 kHz, the
 frame rate is 25 fps, so one frame stands for 640 sound samples. Boxes are pixels of the frame.
@@ -6,17 +6,12 @@ frame rate is 25 fps, so one frame stands for 640 sound samples. Boxes are pixel
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from bench.video import Video
 
 FPS = 25  # frames per second of every conformed video
 SAMPLE_RATE = 16_000  # samples per second of every conformed sound
@@ -103,40 +98,6 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a method gets: make `frames` frames of `face` saying `speech`.
-
-    face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face
-    track with `face.faces()`. It may be shorter than `frames`: go through it forth and back
-    (ping-pong). speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing
-    may be written elsewhere. other: the case's other clip, for controls; read `other.sound()`.
-    """
-
-    case: Case
-    face: Video
-    speech: Sound
-    frames: int
-    workdir: Path
-    seed: int
-    log: logging.Logger
-    other: Video | None = None
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What a method returns: RGB frames (H, W, 3) uint8 in order, or the path of a finished file.
-
-    `sound` replaces the job's speech where a control plays something else; None means the speech.
-    `fit`: what becomes of a file whose pictures have another shape than the face recording: it is
-    refused, stretched, shown whole between black bars, or cut to its middle.
-    """
-
-    video: Path | Iterable[Frame]
-    sound: Sound | None = None
-    fit: Fit = "refuse"
-
-
-@dataclass(frozen=True)
 class Output:
     """One value that a metric gives for a sample.
 
@@ -154,12 +115,3 @@ class Output:
     high: float | None = None
     title: str = ""
     curve: bool = False
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What a clip metric reads: the video under test and, where the case has one, its reference."""
-
-    case: Case
-    video: Video
-    reference: Video | None = None

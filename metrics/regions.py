@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError, NoFace, Undefined
-from bench.types import Frame, Frames, Sample, Track
+from bench.jobs import Sample
+from bench.types import Frame, Frames, Track
 from bench.video import Video
 
 Region: TypeAlias = Literal["face", "frame", "mouth"]

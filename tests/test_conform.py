@@ -15,7 +15,8 @@ from bench import media
 from bench.conform import CONFORM_VERSION, FRAMES_FORGIVEN, Conformed, conform_clip, conform_output
 from bench.data.manifest import content_digest
 from bench.errors import BenchError
-from bench.types import Case, Clip, Generation, Job
+from bench.jobs import Generation, Job
+from bench.types import Case, Clip
 from bench.video import Video
 from tests.small_media import (
     counting_picture,
