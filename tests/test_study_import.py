@@ -539,6 +539,18 @@ def test_a_column_that_the_template_left_empty_says_what_to_do(tmp_path: Path) -
         read_mapping(tmp_path / "mapping.yaml")
 
 
+def test_a_pattern_that_finds_too_little_is_told_once_for_each_column(
+    tmp_path: Path, study: Study
+) -> None:
+    header = [f"{FIRST} | ", f"{FIRST} | sync_accuracy judged"]
+    path = written(tmp_path / "form.csv", [header, ["1", "2"]])
+    pattern = r"(?P<item>\w+) \|(?: (?P<question>\w+))?(?: (?P<role>\w+))?"
+    lines = told(path, ColumnMapping(pattern=pattern), study)
+    assert len(lines) == 2
+    assert "name the question that it answers" in lines[0]
+    assert "'judged' is none of rated, truth, low" in lines[1]
+
+
 def test_videos_and_questions_go_by_every_name_the_study_has_for_them(
     tmp_path: Path, study: Study
 ) -> None:

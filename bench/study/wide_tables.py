@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import pydantic
+
+from bench.errors import BenchError
 from bench.study.answer_row import answer_row
 from bench.study.answers import ROLES
-from bench.study.mapping import KNOWN_COLUMNS, Column
+from bench.study.mapping import KNOWN_COLUMNS, Column, ColumnMapping
 from bench.study.rating_target import Target, Targets
 from bench.study.table_answers import TableAnswers
 
@@ -52,7 +55,11 @@ def _rated_columns(
     for name in filter(None, taken.table.header):
         if name in special.values():
             continue
-        column = _column(taken, name)
+        try:
+            column = _column(taken.mapping, name)
+        except BenchError as error:
+            taken.add_to_header(name, str(error))
+            continue
         if column is not None:
             target = targets.find(taken.table.header_row, name, column)
             if target is not None:
@@ -68,9 +75,8 @@ def _rated_columns(
     return rated
 
 
-def _column(taken: TableAnswers, name: str) -> Column | None:
-    """What the mapping says of a column of ratings."""
-    mapping = taken.mapping
+def _column(mapping: ColumnMapping, name: str) -> Column | None:
+    """What the mapping says of a column of ratings. Raises BenchError where that is no column."""
     if name in mapping.columns:
         return mapping.columns[name]
     match = re.fullmatch(mapping.pattern, name) if mapping.pattern else None
@@ -79,9 +85,12 @@ def _column(taken: TableAnswers, name: str) -> Column | None:
     parts = {key: value for key, value in match.groupdict().items() if value}
     role = parts.get("role", "rated")
     if role not in ROLES:
-        taken.add_to_header(name, f"{role[:40]!r} is none of {', '.join(ROLES)}")
-        return None
-    return Column.model_validate(parts)
+        raise BenchError(f"{role[:40]!r} is none of {', '.join(ROLES)}")
+    try:
+        return Column.model_validate({"question": "", **parts})
+    except pydantic.ValidationError as error:
+        what = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise BenchError(f"`pattern` finds too little in it: {what}") from error
 
 
 def _check_different(taken: TableAnswers, rated: Mapping[str, Target]) -> None:
