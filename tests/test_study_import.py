@@ -539,6 +539,13 @@ def test_a_column_that_the_template_left_empty_says_what_to_do(tmp_path: Path) -
         read_mapping(tmp_path / "mapping.yaml")
 
 
+def test_cells_under_no_name_are_no_times(tmp_path: Path, study: Study) -> None:
+    rows = [[f"Video {FIRST} [Sync accuracy]", ""], ["4", "soon"]]
+    lines = told(written(tmp_path / "form.csv", rows), FORM, study)
+    assert not [line for line in lines if "date" in line]
+    assert lines
+
+
 def test_a_pattern_that_finds_too_little_is_told_once_for_each_column(
     tmp_path: Path, study: Study
 ) -> None:

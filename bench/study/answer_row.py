@@ -49,14 +49,14 @@ class AnswerRow:
 
     def at(self, column: str | None) -> str:
         """The time in ISO 8601; empty where none is given."""
-        text = self.cells.get(column or "", "")
-        if not text:
+        if column is None or not self.cells.get(column):
             return ""
+        text = self.cells[column]
         if self.taken.mapping.at_format is not None:
             try:
                 return datetime.strptime(text, self.taken.mapping.at_format).isoformat()
             except ValueError:
-                self.bad(column or "", f"{text[:40]!r} is not written as at_format says")
+                self.bad(column, f"{text[:40]!r} is not written as at_format says")
                 return ""
         moment = survey_time(text)
         if moment is None:
@@ -65,13 +65,13 @@ class AnswerRow:
                 "Say in the mapping how times are written (`at_format: '%m/%d/%Y %H:%M:%S'` has "
                 "the month first), or put it under `ignore`"
             )
-            self.bad(column or "", f"has no plain date, such as {self.taken.bad_time!r}. {hint}")
+            self.bad(column, f"has no plain date, such as {self.taken.bad_time!r}. {hint}")
             return ""
         return moment.isoformat()
 
     def comment(self, column: str | None) -> str:
         """The rater's remark, cut to the length that an answer may have."""
-        return self.cells.get(column or "", "")[:TEXT_CHARACTERS]
+        return "" if column is None else self.cells.get(column, "")[:TEXT_CHARACTERS]
 
     def take(self, column: str, target: Target, *, rater: str, at: str, comment: str) -> None:
         """Keeps the rating in this column as an answer, or notes what is wrong with it."""
