@@ -15,7 +15,6 @@ import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -130,7 +129,7 @@ class Haar:
     least_score = 1.0  # sum of the last stage; faces of the development data have 1.7 to 13
 
     def __init__(self) -> None:
-        self._cascade = _CASCADES.frontal
+        _cascade()  # that it is not there is told now, not for every video
 
     def detect(self, frame: Frame) -> list[Detection]:
         """All faces that at least three neighbouring windows agree on."""
@@ -155,7 +154,7 @@ class Haar:
 
     def _squares(self, grey: NDArray[np.uint8], least: int) -> list[tuple[int, int, int, float]]:
         """Left, top, side (at least `least` pixels) and score of the faces in grey (H, W)."""
-        squares, _, scores = self._cascade.detectMultiScale3(
+        squares, _, scores = _cascade().detectMultiScale3(
             grey,
             scaleFactor=1.2,
             minNeighbors=3,
@@ -169,21 +168,21 @@ class Haar:
         ]
 
 
-class _Cascades(threading.local):
-    """A thread's own cascade, for none may be shared; reading it takes as long as six frames."""
+_OF_THREAD = threading.local()
 
-    @cached_property
-    def frontal(self) -> cv2.CascadeClassifier:
-        import cv2
 
+def _cascade() -> cv2.CascadeClassifier:
+    """This thread's own cascade, for none may be shared; reading it takes as long as six frames."""
+    import cv2
+
+    if not hasattr(_OF_THREAD, "cascade"):
         path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
         cascade = cv2.CascadeClassifier(str(path))
         if cascade.empty():
             raise BenchError(f"{path}: OpenCV's face cascade is not there; reinstall OpenCV 4")
-        return cascade
-
-
-_CASCADES = _Cascades()
+        _OF_THREAD.cascade = cascade
+    kept: cv2.CascadeClassifier = _OF_THREAD.cascade
+    return kept
 
 
 def detector(name: DetectorName) -> Detector:

@@ -10,15 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import pydantic
 
-from bench.config import (
-    Label,
-    Source,
-    anchored,
-    expand,
-    raise_problems,
-    read_yaml,
-    validated,
-)
+from bench.config import Label, Source, anchored, expand, raise_problems, read_yaml, validated
 from bench.data.sources import open_source
 from bench.errors import BenchError, NoSuchSplit
 from bench.plugins import Plugin, TrainJob
@@ -154,12 +146,11 @@ def _clips(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[C
         if source.optional and named and expand(named, folder) is None:
             say(f"{source.name}: left out, {named.split('/')[0]} is not set")
             continue
-        for key, clips in (("train", train), ("val", val)):
-            split = source.train if key == "train" else source.val
+        parts = ("train", source.train, source.clips, train), ("val", source.val, None, val)
+        for key, split, wanted, clips in parts:
             if split is None:
                 continue
             try:
-                wanted = source.clips if key == "train" else None
                 found = open_source(source, split, folder, clips=wanted)
             except NoSuchSplit as error:
                 problems.append((f"data[{index}].{key}", str(error)))

@@ -55,14 +55,14 @@ class Sharpness(bench.ClipMetric):
         ),
     )
 
+    def __init__(self, options: bench.Options | None = None) -> None:
+        super().__init__(options)
+        self._truths: WeakKeyDictionary[Video, float] = WeakKeyDictionary()
+
     @property
     def protocol(self) -> str:
         """Region, detector and size."""
         return f"sharpness[mouth:{{faces}}; grey; face {SIDE}]"
-
-    def __init__(self, options: bench.Options | None = None) -> None:
-        super().__init__(options)
-        self._truths: WeakKeyDictionary[Video, float] = WeakKeyDictionary()
 
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's ratio."""
@@ -70,15 +70,16 @@ class Sharpness(bench.ClipMetric):
         assert sample.reference is not None
         truth = self._truths.get(sample.reference)
         if truth is None:  # once for all methods
-            truth = _mean_variance((truth, mouth) for truth, _, mouth in pairs)
+            truth = _mean_variance((face, mouth) for face, _, mouth in pairs)
             self._truths[sample.reference] = truth
         if truth == 0.0:
             raise bench.Undefined("the truth's mouth is one flat colour: it has no sharpness")
-        return {"sharpness": _mean_variance((made, mouth) for _, made, mouth in pairs) / truth}
+        return {"sharpness": _mean_variance((face, mouth) for _, face, mouth in pairs) / truth}
 
 
 def _mean_variance(faces: Iterable[tuple[Frame, NDArray[np.float64]]]) -> float:
-    return float(np.mean([laplacian_variance(face, mouth) for face, mouth in faces]))
+    values = [laplacian_variance(face, mouth) for face, mouth in faces]
+    return sum(values) / len(values)  # one after another, as version 1 always did
 
 
 @bench.hookimpl

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.conform import CONFORM_VERSION, FRAMES_FORGIVEN, Conformed, conform_clip, conform_output
+from bench.conform import (
+    CONFORM_VERSION,
+    FRAMES_FORGIVEN,
+    Conformed,
+    conform_clip,
+    conform_output,
+    fitted_sound,
+)
 from bench.data.manifest import content_digest
 from bench.errors import BenchError
 from bench.jobs import Generation, Job
@@ -43,6 +50,17 @@ def conformed(path: Path, cache: Path, **fields: object) -> Conformed:
         assert len(sound) == 640 * made.frames
         assert (found.sound_codec, found.sound_rate, found.sound_channels) == ("aac", 16_000, 1)
     return made
+
+
+@pytest.mark.parametrize("samples", [0, 100, 3199, 3200, 3201, 9000])
+def test_fitted_sound_is_as_long_as_the_pictures(tmp_path: Path, samples: int) -> None:
+    path = tmp_path / "clip.mp4"
+    given = tone(1)[:samples]
+    fitted = fitted_sound(given, 5)
+    assert np.array_equal(fitted[:samples], given[:3200])
+    assert not fitted[samples:].any()
+    media.write_video(path, counting_picture(5), sound=fitted)
+    assert len(media.read_sound(path)) == 3200
 
 
 @pytest.mark.parametrize("has_sound", [True, False])

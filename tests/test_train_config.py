@@ -61,21 +61,21 @@ def test_mistakes_are_named_with_line_and_path(
         load_train_config(path)
 
 
+def config_with(folder: Path, data: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(f"name: mine\nplugin: wav2lip\ndata:\n{data}", encoding="utf-8")
+    return path
+
+
 def test_data_that_cannot_be_opened_are_named_with_line_and_path(tmp_path: Path) -> None:
-    config = tmp_path / "mine.yaml"
-    config.write_text(
-        """\
-name: mine
-plugin: wav2lip
-data:
+    data = """\
   - {name: a, manifest: nowhere.csv}
   - name: b
     corpus: synth-en
     train: tain
     val: null
-""",
-        encoding="utf-8",
-    )
+"""
+    config = config_with(tmp_path, data)
     with pytest.raises(BenchError) as caught:
         train_from(load_train_config(config), tmp_path, device="cpu", resume=False, say=print)
     head, *lines = str(caught.value).splitlines()
@@ -85,16 +85,8 @@ data:
 
 
 def test_training_without_clips_to_choose_by_is_refused(tmp_path: Path) -> None:
-    config = tmp_path / "mine.yaml"
-    config.write_text(
-        """\
-name: mine
-plugin: wav2lip
-data:
-  - {name: a, importer: grid, root: $NOWHERE_AT_ALL, optional: true}
-""",
-        encoding="utf-8",
-    )
+    data = "  - {name: a, importer: grid, root: $NOWHERE_AT_ALL, optional: true}\n"
+    config = config_with(tmp_path, data)
     said: list[str] = []
     with pytest.raises(
         BenchError, match=r"mine\.yaml:3: data: 0 clips to train on and 0 to choose"

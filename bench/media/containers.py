@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +22,7 @@ _OPTIONS = {"protocol_whitelist": "file", "pattern_type": "none"}
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[av.container.InputContainer]:
+    """The file, open for reading; raises BenchError where it is none, or cannot be read on."""
     path = Path(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -60,6 +61,14 @@ class Packets:
             self.error = str(error)
 
 
+def decoded(packet: av.Packet[av.stream.Stream]) -> Sequence[object]:
+    """What a coded piece holds; nothing where it is damaged, as ffmpeg goes on after it."""
+    try:
+        return packet.decode()
+    except av.error.FFmpegError:
+        return ()
+
+
 def video_stream(
     container: av.container.InputContainer,
 ) -> av.video.stream.VideoStream | None:
@@ -73,6 +82,7 @@ def video_stream(
 def stream_seconds(
     duration: int | None, time_base: Fraction | None, container: av.container.InputContainer
 ) -> float:
+    """How long a track is by its header, else the whole file; 0 where neither says it."""
     if duration is not None and duration > 0 and time_base is not None:
         return float(duration * time_base)
     return max(container.duration or 0, 0) / av.time_base

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import av
 import av.container
-import av.error
 import av.video.stream
 import numpy as np
 
 from bench.errors import BenchError
-from bench.media.containers import Packets, opened, stream_seconds, video_stream
+from bench.media.containers import Packets, decoded, opened, stream_seconds, video_stream
 
 
 @dataclass(frozen=True)
@@ -109,11 +108,7 @@ def _rotation(path: Path) -> int:
         stream = video_stream(container)
         assert stream is not None
         for packet in Packets(container, stream):
-            try:
-                decoded = packet.decode()
-            except av.error.FFmpegError:
-                continue
-            for raw in decoded:
+            for raw in decoded(packet):
                 assert isinstance(raw, av.VideoFrame)
                 return raw.rotation
     return 0

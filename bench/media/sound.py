@@ -7,12 +7,11 @@ from pathlib import Path
 import av
 import av.audio.stream
 import av.container
-import av.error
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.media.containers import Packets, opened, video_stream
+from bench.media.containers import Packets, decoded, opened, video_stream
 from bench.types import SAMPLE_RATE, Sound
 
 MAX_START_SECONDS = 60.0  # sound further than this from the pictures means broken timestamps
@@ -47,11 +46,7 @@ def read_sound(path: Path, rate: int = SAMPLE_RATE) -> Sound | None:
                 if packet.pts is not None and not packet.is_discard:
                     shown.append(float(packet.pts * packet.time_base))
                 continue
-            try:
-                decoded = packet.decode()
-            except av.error.FFmpegError:
-                continue
-            for raw in decoded:
+            for raw in decoded(packet):
                 assert isinstance(raw, av.AudioFrame)
                 if start is None and raw.samples and raw.time is not None:
                     start = float(raw.time)

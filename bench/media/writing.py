@@ -191,8 +191,7 @@ class _SoundWriter:
     def __init__(self, container: av.container.OutputContainer, sound: Sound) -> None:
         self._container = container
         self._stream = container.add_stream("aac", rate=SAMPLE_RATE, options=_AAC)
-        self._stream.codec_context.layout = "mono"
-        self._stream.codec_context.bit_rate = SOUND_BITS
+        _set_up(self._stream.codec_context)
         self._blocks = _coded_sound(sound.tobytes())
         self._written = 0
 
@@ -218,6 +217,12 @@ class _SoundWriter:
         self._written = max(self._written, end)
 
 
+def _set_up(encoder: av.AudioCodecContext) -> None:
+    """One setting for the header and for the blocks."""
+    encoder.layout = "mono"
+    encoder.bit_rate = SOUND_BITS
+
+
 @lru_cache(maxsize=4)
 def _coded_sound(sound: bytes) -> tuple[tuple[bytes, int], ...]:
     """The AAC blocks of int16 samples, and for how many samples each counts.
@@ -226,9 +231,8 @@ def _coded_sound(sound: bytes) -> tuple[tuple[bytes, int], ...]:
     """
     encoder = av.CodecContext.create("aac", "w")
     assert isinstance(encoder, av.AudioCodecContext)
-    encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE, "mono", "fltp"
-    encoder.bit_rate = SOUND_BITS
-    encoder.options = _AAC
+    encoder.sample_rate, encoder.format, encoder.options = SAMPLE_RATE, "fltp", _AAC
+    _set_up(encoder)
     samples = np.frombuffer(sound, np.int16).astype(np.float32) / 32768.0  # (S,)
     packets: list[av.Packet[av.stream.Stream]] = []
     for start in range(0, len(samples), SOUND_BLOCK):
