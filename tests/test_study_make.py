@@ -409,24 +409,99 @@ def test_both_languages_have_the_same_words_and_places() -> None:
 # ---- blind copies ---------------------------------------------------------------------------
 
 
-def test_a_copy_keeps_pictures_and_sound_and_no_trace_of_its_origin(tmp_path: Path) -> None:
-    source, target = tmp_path / "wav2lip.mp4", tmp_path / "copy.mp4"
-    frames = moving_picture(30)
-    media.write_video(source, frames, sound=tone(1.2))
-    with av.open(str(source)) as given, av.open(str(tmp_path / "named.mp4"), "w") as named:
-        named.metadata.update({"title": "wav2lip s00_000", "comment": "made by wav2lip"})
-        copies = {s.index: named.add_stream_from_template(s) for s in given.streams}
-        for packet in given.demux():
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream.index]
-                named.mux(packet)
-    media.copy_anonymous(tmp_path / "named.mp4", target)
-    before, after = (tmp_path / "named.mp4").read_bytes(), target.read_bytes()
-    for trace in (b"wav2lip", b"x264", b"Lavf"):
-        assert trace in before
-        assert trace not in after
-    assert np.array_equal(media.read_frames(source), media.read_frames(target))
-    assert np.array_equal(media.read_sound(source), media.read_sound(target))
+def coding(path: Path) -> dict[str, object]:
+    """Everything that a probe tells of how a file is coded, and nothing of what it shows."""
+    with av.open(str(path)) as file:
+        found: dict[str, object] = {"format": file.format.name, "tags": dict(file.metadata)}
+        for stream in file.streams:
+            context = stream.codec_context
+            found[stream.type] = {
+                "codec": (context.name, context.profile, context.extradata),
+                "tags": (dict(stream.metadata), stream.time_base, stream.start_time),
+                "sizes": (stream.frames, stream.duration),
+                "setting": (context.pix_fmt, stream.average_rate)
+                if stream.type == "video"
+                else (context.sample_rate, context.layout.name, context.format.name),
+            }
+        video = file.streams.video[0]
+        found["packets"] = [(p.pts, p.dts, p.is_keyframe) for p in file.demux(video) if p.size]
+    with av.open(str(path)) as file:
+        pictures = list(file.decode(video=0))
+        found["pictures"] = [(int(p.pict_type), p.key_frame, p.interlaced_frame) for p in pictures]
+        found["colours"] = {(int(p.colorspace), int(p.color_range)) for p in pictures}
+    data = path.read_bytes()
+    found["boxes"] = [name for name in (b"udta", b"elst", b"ctts", b"stss") if name in data]
+    return found
+
+
+def coded_otherwise(path: Path, frames: np.ndarray, options: dict[str, str]) -> Path:
+    """A video as another encoder's habits make it, with a title and PCM or AAC sound."""
+    with av.open(str(path), "w") as file:
+        file.metadata.update({"title": "wav2lip s00_000", "comment": "made by wav2lip"})
+        stream = file.add_stream("libx264", rate=25, options=options)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        voice = file.add_stream("aac", rate=16_000)
+        voice.codec_context.layout = "mono"
+        for frame in frames:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        file.mux(stream.encode(None))
+        sound = av.AudioFrame.from_ndarray(tone(1.2)[None], format="s16", layout="mono")
+        sound.sample_rate = 16_000
+        file.mux(voice.encode(sound))
+        file.mux(voice.encode(None))
+    return path
+
+
+def test_copies_are_coded_alike_whatever_their_sources_were(tmp_path: Path) -> None:
+    """Constant or moving, cut or not, Baseline or High, with or without B-frames: one coding."""
+    smooth = moving_picture(30)
+    cuts = np.concatenate([smooth[:11], 255 - smooth[11:17], smooth[17:]])
+    sources = [tmp_path / "wav2lip.mp4", tmp_path / "truth.mp4"]
+    media.write_video(sources[0], smooth, sound=tone(1.2))
+    media.write_video(sources[1], np.repeat(smooth[:1], 30, axis=0), sound=tone(1.2), crf=30)
+    for name, options in {
+        "baseline": {"profile": "baseline", "crf": "20"},
+        "reference": {"preset": "veryslow", "crf": "5", "g": "250", "refs": "8"},
+        "all": {"g": "1", "crf": "10"},
+    }.items():
+        sources.append(coded_otherwise(tmp_path / f"{name}.mp4", cuts, options))
+    assert len({str(coding(source)) for source in sources}) == len(sources)
+    copies = [tmp_path / f"{number}.mp4" for number in range(len(sources))]
+    for source, copy in zip(sources, copies, strict=True):
+        assert media.copy_anonymous(source, copy) > 38.0
+        assert np.abs(media.read_frames(copy).astype(int) - media.read_frames(source)).max() < 60
+        assert media.read_sound(copy) is not None
+        for trace in (b"wav2lip", b"x264", b"Lavf", b"Lavc"):
+            assert trace not in copy.read_bytes()
+    first, *others = map(coding, copies)
+    assert first["pictures"]
+    assert all(other == first for other in others)
+    media.pad_alike(copies)
+    assert len({copy.stat().st_size for copy in copies}) == 1
+    assert [coding(copy) for copy in copies] == [first] * len(copies)
+    assert sorted(tmp_path.iterdir()) == sorted(sources + copies)
+
+
+def test_a_study_shows_all_videos_of_a_case_in_one_coding_size_and_date(
+    run: Path, tmp_path: Path
+) -> None:
+    steps: list[tuple[int, int]] = []
+    folder = tmp_path / "study"
+    made = new_study(
+        [run], folder, Wishes(cases=2, raters=1), progress=lambda *step: steps.append(step)
+    )
+    sizes: dict[str, set[int]] = {}
+    codings = []
+    for item in made.design.items.values():
+        path = folder / "videos" / item.video
+        sizes.setdefault(item.case, set()).add(path.stat().st_size)
+        codings.append(coding(path))
+    assert all(len(own) == 1 for own in sizes.values()), sizes
+    assert all(one == codings[0] for one in codings)
+    videos = len(list((folder / "videos").iterdir()))
+    assert steps[-1] == (videos, videos)
+    assert any(f"{videos} videos coded anew, all alike" in note for note in made.notes)
 
 
 # ---- files that raters send back ------------------------------------------------------------

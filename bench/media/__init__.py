@@ -12,6 +12,7 @@ front, sound that starts earlier is cut there, so sample 640 * k belongs to fram
 Every function raises BenchError with file and reason where a file cannot be read.
 """
 
+from bench.media.alike import copy_anonymous, pad_alike
 from bench.media.pictures import (
     Decoded,
     Pictures,
@@ -26,7 +27,7 @@ from bench.media.pictures import (
 from bench.media.pixels import resize
 from bench.media.probing import Probe, probe
 from bench.media.sound import read_sound
-from bench.media.writing import copy_anonymous, replace_sound, write_video
+from bench.media.writing import replace_sound, write_video
 
 __all__ = [
     "Decoded",
@@ -36,6 +37,7 @@ __all__ = [
     "copy_anonymous",
     "decode",
     "iter_frames",
+    "pad_alike",
     "pick_frames",
     "probe",
     "read_frames",

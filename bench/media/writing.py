@@ -30,11 +30,9 @@ _BT709 = 1  # primaries and transfer of sRGB pictures, as near as the tables com
 _BT601 = 6  # matrix
 
 # The movie's time scale is that in which the end of the sound is written.
-_MP4 = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(SAMPLE_RATE)}
+MP4 = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(SAMPLE_RATE)}
 
 _AAC = {"flags": "+bitexact+global_header"}  # mp4 keeps the decoder's settings in its header
-
-_NO_SEI = "filter_units=remove_types=6"  # type 6 of H.264's table 7-1: what encoders note
 
 
 def write_video(
@@ -45,6 +43,7 @@ def write_video(
     sound: Sound | None = None,
     crf: int = 12,
     preset: str = "veryfast",
+    fixed_places: bool = False,
 ) -> int:
     """The number of frames written to an mp4 (H.264 yuv420p, AAC mono 16 kHz, header in front).
 
@@ -52,7 +51,8 @@ def write_video(
     start of frame 0, and reading gives S samples back.
     The file appears under its name only when it is whole; the same input gives the same bytes (a
     count of encoder threads that depends on the size only, no dates). A key frame every second
-    lets browsers step through it.
+    lets browsers step through it. fixed_places: key frames and B-frames stand at the same places
+    whatever is shown, so that they tell nothing of the pictures.
     Raises BenchError where there is no frame, or a frame has another type, shape or an odd size.
     """
     if sound is not None and (sound.dtype != np.int16 or sound.ndim != 1):
@@ -60,7 +60,8 @@ def write_video(
             f"{path}: sound is {sound.dtype} with shape {sound.shape}; expected int16 (samples,)"
         )
     # x264 with its macroblock tree gave other bytes in some runs (small pictures, AVX-512).
-    options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+    settings = "mbtree=0:scenecut=0:b-adapt=0" if fixed_places else "mbtree=0"
+    options = {"crf": str(crf), "preset": preset, "x264-params": settings}
     try:
         with in_one_move(path) as part:
             count = _encode(
@@ -87,7 +88,7 @@ def replace_sound(source: Path, target: Path, sound: Sound) -> None:
         with (
             in_one_move(target) as part,
             opened(source) as pictures,
-            av.open(str(part), "w", format="mp4", options=_MP4) as made,
+            av.open(str(part), "w", format="mp4", options=MP4) as made,
         ):
             stream = video_stream(pictures)
             if stream is None:
@@ -105,36 +106,6 @@ def replace_sound(source: Path, target: Path, sound: Sound) -> None:
         raise BenchError(f"{source}: its pictures cannot be copied: {error}") from error
 
 
-def copy_anonymous(source: Path, target: Path) -> None:
-    """Copies pictures and sound as they are, to the last bit, and nothing that tells their origin.
-
-    Titles, dates and encoder names of the container stay behind, and so do the notes that H.264
-    encoders leave in the pictures (SEI, where x264 writes its settings). Raises BenchError where
-    `source` cannot be read or cannot stand in an mp4.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with (
-            opened(source) as given,
-            av.open(str(target), "w", format="mp4", options=_MP4) as made,
-        ):
-            copies: dict[int, av.stream.Stream] = {}
-            filters: dict[int, av.BitStreamFilterContext] = {}
-            for stream in (*given.streams.video[:1], *given.streams.audio[:1]):
-                copies[stream.index] = copied = made.add_stream_from_template(stream)
-                if stream.codec_context.name == "h264":
-                    filters[stream.index] = av.BitStreamFilterContext(_NO_SEI, stream, copied)
-            for packet in given.demux(*(given.streams[index] for index in copies)):
-                if packet.dts is None:
-                    continue  # the mark of the end
-                index = packet.stream.index
-                for piece in filters[index].filter(packet) if index in filters else (packet,):
-                    piece.stream = copies[index]
-                    made.mux(piece)
-    except av.error.FFmpegError as error:
-        raise BenchError(f"{source}: cannot be copied into an mp4: {error}") from error
-
-
 def _encode(
     part: Path,
     frames: Iterable[Frame],
@@ -145,7 +116,7 @@ def _encode(
 ) -> int:
     count = 0
     convert = VideoReformatter()
-    with av.open(str(part), "w", format="mp4", options=_MP4) as container:
+    with av.open(str(part), "w", format="mp4", options=MP4) as container:
         video: av.video.stream.VideoStream | None = None
         voice: _SoundWriter | None = None
         for frame in frames:

@@ -112,6 +112,7 @@ def new(
     """
     from bench.study.choosing import Wishes
     from bench.study.making import new_study
+    from bench.terminal import progress
 
     wishes = Wishes(
         methods=_names(methods),
@@ -126,7 +127,8 @@ def new(
         seed=seed,
         languages=_LANGUAGES[lang],
     )
-    made = new_study(runs, output, wishes)
+    with progress("coding the videos alike") as step:
+        made = new_study(runs, output, wishes, progress=step)
     for note in made.notes:
         click.echo(note)
     click.echo(f"{output}: edit {output / 'study.yaml'}, then: bench study serve {output}")

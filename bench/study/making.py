@@ -6,7 +6,9 @@ import dataclasses
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -32,8 +34,14 @@ class Made:
     notes: tuple[str, ...]
 
 
-def new_study(runs: Sequence[Path], folder: Path, wishes: Wishes) -> Made:
-    """Makes the study in `folder`, whole or not at all.
+def new_study(
+    runs: Sequence[Path],
+    folder: Path,
+    wishes: Wishes,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _wanted: None,
+) -> Made:
+    """Makes the study in `folder`, whole or not at all. progress: of its videos' copies.
 
     Raises BenchError where the folder exists, a method or case is unknown, or the numbers do not go
     together; the message says which option to change.
@@ -52,12 +60,13 @@ def new_study(runs: Sequence[Path], folder: Path, wishes: Wishes) -> Made:
         (part / YAML).write_text(text, encoding="utf-8")
         questions = len(read_questionnaire(part / YAML).questions)
         write_secret(part)
-        design = _design(runs, chosen, wishes, part / VIDEOS)
+        copies = _copied(chosen, wishes, part / VIDEOS, progress)
+        design = _design(runs, chosen, wishes, copies)
         write_design(part, design)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return Made(design, (*chosen.notes, _estimate(design, questions)))
+    return Made(design, (*chosen.notes, copies.note, _estimate(design, questions)))
 
 
 def invite(folder: Path, count: int) -> Design:
@@ -70,17 +79,22 @@ def invite(folder: Path, count: int) -> Design:
     return grown
 
 
-def _design(runs: Sequence[Path], chosen: Chosen, wishes: Wishes, videos: Path) -> Design:
+@dataclass(frozen=True)
+class _Copies:
+    """The blind copies of the chosen videos, by role in the order of choosing.
+
+    items: to rate, each copied for itself. note: what the coding took, in time and in quality.
+    """
+
+    items: tuple[Item, ...]
+    examples: tuple[Example, ...]
+    note: str
+
+
+def _design(runs: Sequence[Path], chosen: Chosen, wishes: Wishes, copies: _Copies) -> Design:
     plan = Plan(chosen.methods, chosen.cases, wishes.checks, chosen.balance)
-    groups: tuple[tuple[Role, Sequence[Video]], ...] = (
-        ("rated", chosen.rated),
-        ("truth", chosen.checks.truths if wishes.checks else ()),
-        ("low", chosen.checks.lows if wishes.checks else ()),
-        ("training", chosen.practice),
-    )
-    items = [_item(video, role, videos) for role, group in groups for video in group]
     # In the order of their random codes: the order of copying would tell roles and methods.
-    items.sort(key=lambda item: item.code)
+    items = sorted(copies.items, key=lambda item: item.code)
     return Design(
         study=secrets.token_hex(4),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -88,28 +102,82 @@ def _design(runs: Sequence[Path], chosen: Chosen, wishes: Wishes, videos: Path) 
         layout=wishes.layout,
         plan=plan,
         items={item.code: item for item in items},
-        examples=tuple(Example(_copied(v, videos), v.plugin) for v in chosen.checks.examples),
+        examples=copies.examples,
         sessions=draw_sessions(plan, items, range(wishes.raters)),
     )
 
 
-def _item(video: Video, role: Role, videos: Path) -> Item:
+def _copied(
+    chosen: Chosen, wishes: Wishes, videos: Path, progress: Callable[[int, int], None]
+) -> _Copies:
+    """Copies every chosen video under a random name, all coded alike."""
+    groups: tuple[tuple[Role, Sequence[Video]], ...] = (
+        ("rated", chosen.rated),
+        ("truth", chosen.checks.truths if wishes.checks else ()),
+        ("low", chosen.checks.lows if wishes.checks else ()),
+        ("training", chosen.practice),
+    )
+    wanted = [(video, role) for role, group in groups for video in group]
+    shown = [*(video for video, _ in wanted), *chosen.checks.examples]
+    begun = time.monotonic()
+    copies: list[_Copy] = []
+    for done, video in enumerate(shown):
+        progress(done, len(shown))
+        copies.append(_copy(video, videos))
+    progress(len(shown), len(shown))
+    _hide_sizes(dict(zip((copy.path for copy in copies), shown, strict=True)))
+    taken = time.monotonic() - begun
+    losses = [copy.psnr for copy in copies]
+    return _Copies(
+        items=tuple(
+            _item(video, role, copy)
+            for (video, role), copy in zip(wanted, copies[: len(wanted)], strict=True)
+        ),
+        examples=tuple(
+            Example(copy.path.name, video.plugin)
+            for video, copy in zip(chosen.checks.examples, copies[len(wanted) :], strict=True)
+        ),
+        note=(
+            f"{len(copies)} videos coded anew, all alike, in {taken:.0f} s: PSNR of the copies "
+            f"{sum(losses) / len(losses):.1f} dB on average, {min(losses):.1f} dB at worst"
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A blind copy, and its PSNR against the video that it is of, in dB."""
+
+    path: Path
+    psnr: float
+
+
+def _copy(video: Video, videos: Path) -> _Copy:
     from bench import media
 
-    name = _copied(video, videos)
-    seconds = media.probe(videos / name).seconds
+    path = videos / f"{secrets.token_hex(12)}.mp4"
+    return _Copy(path, media.copy_anonymous(video.path, path))
+
+
+def _hide_sizes(copies: Mapping[Path, Video]) -> None:
+    """Makes all copies of one case equally long and of one date: sharp pictures take more bytes."""
+    from bench import media
+
+    by_case: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for path, video in copies.items():
+        by_case[video.dataset, video.case].append(path)
+    for paths in by_case.values():
+        media.pad_alike(paths)
+    for path in copies:
+        os.utime(path, (0, 0))
+
+
+def _item(video: Video, role: Role, copy: _Copy) -> Item:
+    from bench import media
+
+    seconds = media.probe(copy.path).seconds
     code = secrets.token_hex(6)
-    return Item(code, video.dataset, video.case, video.method, role, name, seconds)
-
-
-def _copied(video: Video, videos: Path) -> str:
-    """The random name under which the video now lies, with one date for all."""
-    from bench import media
-
-    name = f"{secrets.token_hex(12)}.mp4"
-    media.copy_anonymous(video.path, videos / name)
-    os.utime(videos / name, (0, 0))
-    return name
+    return Item(code, video.dataset, video.case, video.method, role, copy.path.name, seconds)
 
 
 def _estimate(design: Design, questions: int) -> str:
