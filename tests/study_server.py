@@ -13,16 +13,20 @@ from tests.conftest import ROOT
 
 
 class Server:
-    """A served study; `with Server(folder) as server`. links: by rater, and `organiser`."""
+    """A served study; `with Server(folder) as server`. links: by rater, and `organiser`.
 
-    def __init__(self, folder: Path) -> None:
+    options: further ones of the command.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self._options = options
         self.links: dict[str, str] = {}
 
     def __enter__(self) -> Server:
         command = [sys.executable, "-m", "bench.cli", "study", "serve", str(self.folder)]
         self._process = subprocess.Popen(
-            [*command, "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [*command, "--port", "0", *self._options], stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
         assert self._process.stdout is not None
         raters = len(json.loads((self.folder / "design.json").read_text())["sessions"])

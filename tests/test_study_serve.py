@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import http.client
+import importlib
 import json
 import re
+import resource
 import shutil
+import socket
+import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -21,15 +29,21 @@ from bench.errors import BenchError
 from bench.study.answers import Answer, read_answers
 from bench.study.blinding import Design, read_design
 from bench.study.choosing import Wishes
+from bench.study.commands import _in_the_clear
 from bench.study.export import study_answers, write_static_pages
 from bench.study.folder import open_study
-from bench.study.ledger import Ledger
+from bench.study.ledger import Ledger, LedgerBusyError
 from bench.study.limits import RateLimit
 from bench.study.making import new_study
 from tests.fixtures_run import FakeRun, build_run
 from tests.study_server import Client, Server
 
-pytest.importorskip("uvicorn")
+uvicorn = pytest.importorskip("uvicorn")
+connections = pytest.importorskip("bench.study.connections")
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
 QUESTIONS = ("sync_accuracy", "visual_quality", "overall_impression")
 
 
@@ -506,6 +520,224 @@ def test_answers_are_on_the_disk_before_they_are_acknowledged(folder: Path) -> N
     with Ledger(folder / "answers.sqlite") as ledger:
         assert ledger._file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert ledger._file.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+# ---- what stands in raters' way ---------------------------------------------------------------
+
+
+def half_requests(link: str, count: int) -> list[socket.socket]:
+    """Connections that begin a request, and never end it."""
+    parts = urlsplit(link)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    opened = []
+    for _ in range(count):
+        one = socket.create_connection((parts.hostname, parts.port), timeout=30)
+        one.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
+        opened.append(one)
+    return opened
+
+
+@pytest.mark.slow
+def test_a_thousand_half_requests_keep_no_rater_out(folder: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1500:
+        pytest.skip(f"this user may open {hard} files; the test needs 1500")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1500), hard))
+    opened: list[socket.socket] = []
+    code = codes(read_design(folder), "r01")[0]
+    try:
+        with Server(folder) as running:
+            opened = half_requests(running.links["r01"], 1100)
+            for rater in ("r01", "r02"):
+                assert running.client(rater).get("rate")[0] == 200
+            assert running.client("r01").answer(code, {"sync_accuracy": 4}) == 200
+    finally:
+        for one in opened:
+            one.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _answered(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"whole"})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: a\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n",
+    ],
+    ids=["nothing", "half a header", "half a body", "half a second request"],
+)
+def test_a_request_that_never_ends_is_closed_in_time(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
+
+    async def talk() -> bytes:
+        async with served_connections() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            got = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return got
+
+    # What is answered already is kept; a reset connection says the same as a closed one.
+    with contextlib.suppress(ConnectionResetError):
+        got = asyncio.run(talk())
+        assert got == b"" or b"whole" in got
+
+
+def test_a_slow_request_that_ends_in_time_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 1.0)
+
+    async def talk() -> list[bytes]:
+        async with served_connections() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            got = []
+            for _ in range(4):  # together they take longer than one may
+                for piece in (b"GET / HTTP/1.1\r\n", b"Host: a\r\n", b"\r\n"):
+                    writer.write(piece)
+                    await asyncio.sleep(0.12)
+                got.append(await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5))
+            writer.close()
+            return got
+
+    assert all(b"200" in one and b"whole" in one for one in asyncio.run(talk()))
+
+
+async def is_closed(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await asyncio.wait_for(reader.read(1), 0.2) == b""
+    except ConnectionResetError:
+        return True
+    except asyncio.TimeoutError:
+        return False
+
+
+def test_where_all_lines_are_held_the_oldest_idle_one_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "MOST", 3)
+
+    async def talk() -> tuple[bytes, list[bool]]:
+        async with served_connections() as port:
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            held[0][1].write(b"GET / HTTP/1.1\r\n")  # heard of last
+            await asyncio.sleep(0.1)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            got = await asyncio.wait_for(reader.read(), 5)
+            ended = [await is_closed(one) for one, _ in held]
+            for _, one in held:
+                one.close()
+            return got, ended
+
+    got, ended = asyncio.run(talk())
+    assert b"whole" in got
+    assert ended == [False, True, False]
+
+
+@contextlib.asynccontextmanager
+async def served_connections() -> AsyncIterator[int]:
+    """A server of our connections alone; its port."""
+    config = uvicorn.Config(_answered, log_config=None)
+    config.load()
+    state = importlib.import_module("uvicorn.server").ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: connections.Connection(config, state, {}), "127.0.0.1", 0
+    )
+    async with server:
+        yield int(server.sockets[0].getsockname()[1])
+
+
+def test_a_locked_ledger_asks_to_try_again_and_keeps_the_answer_then(folder: Path) -> None:
+    code = codes(read_design(folder), "r01")[0]
+    with Server(folder) as running:
+        client = running.client("r01")
+        assert client.get("rate")[0] == 200
+        other = sqlite3.connect(folder / "answers.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        value = json.dumps({"item": code, "ratings": {"sync_accuracy": 4}}).encode()
+        status, headers, _ = client.send("POST", f"{client.base}/answers", value, JSON)
+        assert status == 503
+        assert int(headers["retry-after"]) > 0
+        status, headers, page = running.client("r02").get("rate")  # notes when it gave out a page
+        assert status == 503
+        assert int(headers["refresh"]) == int(headers["retry-after"]) > 0
+        assert "content-security-policy" in headers
+        assert b"tries again by itself" in page
+        assert "database is locked" in running.log
+        assert "Traceback" not in running.log
+        other.execute("ROLLBACK")
+        other.close()
+        assert client.send("POST", f"{client.base}/answers", value, JSON)[0] == 200
+        assert running.client("r02").get("rate")[0] == 200
+    (answer,) = study_answers(open_study(folder))
+    assert answer.rating == 4
+
+
+def test_a_full_disk_is_told_as_busy_and_loses_nothing(folder: Path) -> None:
+    with Ledger(folder / "answers.sqlite") as ledger:
+        ledger.record("r01", "a", {"sync_accuracy": 3})
+        (pages,) = ledger._file.execute("PRAGMA page_count").fetchone()
+        ledger._file.execute(f"PRAGMA max_page_count={pages}")
+        with pytest.raises(LedgerBusyError, match="disk is full"):
+            ledger.record("r01", "a", {"sync_accuracy": 4}, "long " * 4000)
+        ledger._file.execute(f"PRAGMA max_page_count={pages + 100}")
+        assert [one.rating for one in ledger.entries()] == [3]
+        ledger.record("r01", "a", {"sync_accuracy": 4}, "long " * 4000)
+        assert [one.rating for one in ledger.entries()] == [4]
+
+
+def strangers_address(folder: Path, *options: str) -> str:
+    """Whom the log names after a stranger came who says that he asks for someone else."""
+    with Server(folder, *options) as running:
+        stranger = Client(running.links["r01"][:-1] + "!")
+        stranger.get("", {"X-Forwarded-For": "203.0.113.9"})
+        return re.findall(r"from (\S+):", running.log)[-1]
+
+
+def test_only_named_proxies_are_believed(folder: Path) -> None:
+    assert strangers_address(folder) == "127.0.0.1"
+    assert strangers_address(folder, "--proxy", "10.0.0.1") == "127.0.0.1"
+    assert strangers_address(folder, "--proxy", "127.0.0.0/8") == "203.0.113.9"
+    done = CliRunner().invoke(main, ["study", "serve", str(folder), "--proxy", "proxy.example"])
+    assert done.exit_code == 2
+    assert "--proxy proxy.example" in done.output
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "told"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000", False),
+        ("localhost", "https://study.example.org", False),
+        ("0.0.0.0", "http://10.1.2.3:8000", True),
+        ("0.0.0.0", "https://study.example.org", True),
+        ("127.0.0.1", "http://study.example.org", True),
+        ("::", "http://[::]:8000", True),
+    ],
+)
+def test_plain_http_beyond_this_computer_is_told(host: str, url: str, told: bool) -> None:
+    assert _in_the_clear(host, url) is told
+
+
+def test_the_command_tells_of_plain_http(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ready(_study: object, **given: object) -> None:
+        given["ready"]("http://10.1.2.3:8000")  # type: ignore[operator]
+
+    monkeypatch.setattr("bench.study.serving.serve", ready)
+    open_to_all = CliRunner().invoke(main, ["study", "serve", str(folder), "--host", "0.0.0.0"])
+    assert "Plain HTTP" in open_to_all.stderr
+    monkeypatch.setattr(
+        "bench.study.serving.serve", lambda _study, **given: given["ready"]("http://127.0.0.1:80")
+    )
+    assert "Plain HTTP" not in CliRunner().invoke(main, ["study", "serve", str(folder)]).stderr
 
 
 # ---- the commands ---------------------------------------------------------------------------

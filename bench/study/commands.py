@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -159,7 +161,14 @@ def invite(folder: Path, count: int, url: str) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: other computers.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option("--url", help="Where raters reach it, if elsewhere: https://study.example.org")
-def serve(folder: Path, host: str, port: int, url: str | None) -> None:
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    callback=lambda _context, _option, given: tuple(map(_network, given)),
+    help="Address or network of a reverse proxy whose X-Forwarded-For is believed. Default: none.",
+)
+def serve(folder: Path, host: str, port: int, url: str | None, proxies: tuple[str, ...]) -> None:
     """Ask: serve STUDY to its raters, and print everybody's link.
 
     Can be stopped or killed at any time: no acknowledged answer is lost, raters go on where they
@@ -175,13 +184,16 @@ def serve(folder: Path, host: str, port: int, url: str | None) -> None:
         ) from error
 
     opened = open_study(folder)
-    only_here = url is None and host in ("127.0.0.1", "localhost", "::1")
+    only_here = url is None and _is_here(host)
     run(
         opened,
         host=host,
         port=port,
         url=url,
-        ready=lambda reached: _show_served(folder, opened.design, reached, only_here=only_here),
+        proxies=proxies,
+        ready=lambda reached: _show_served(
+            folder, opened.design, reached, host=host, only_here=only_here
+        ),
     )
 
 
@@ -223,13 +235,44 @@ def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
-def _show_served(folder: Path, design: Design, url: str, *, only_here: bool) -> None:
+def _network(text: str) -> str:
+    """An address or network as given; raises BenchError for what is none."""
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise BenchError(
+            f"--proxy {text}: {error}. Give the proxy's address (10.0.0.1) or network "
+            "(10.0.0.0/24) as this computer sees it."
+        ) from error
+    return text
+
+
+def _is_here(host: str) -> bool:
+    """Whether only this computer can reach what listens there."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _in_the_clear(host: str, url: str) -> bool:
+    """Whether links and answers can travel through a network unencrypted."""
+    return not _is_here(host) or (
+        url.startswith("http:") and not _is_here(urlsplit(url).hostname or "")
+    )
+
+
+def _show_served(folder: Path, design: Design, url: str, *, host: str, only_here: bool) -> None:
     """Everybody's link, and beside them what the organiser should know."""
     _show_links(folder, design, url)
     if only_here:
         click.echo(
             "Only this computer can open these links. For others: --host 0.0.0.0 in your network, "
             "--url behind a reverse proxy.",
+            err=True,
+        )
+    if _in_the_clear(host, url):
+        click.echo(
+            "Plain HTTP: whoever is in the same network can read links and answers, and answer in "
+            "a rater's place. Outside a network that you trust, put a reverse proxy with HTTPS in "
+            "front: --host 127.0.0.1 --url https://...",
             err=True,
         )
     click.echo("Ctrl-C stops it; nothing is lost, the same command goes on.", err=True)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +20,15 @@ from types import TracebackType
 from bench.errors import BenchError
 
 SCHEMA = 1
+BUSY_SECONDS = 2.0  # to wait for a file that another program holds, or for the writer before us
+_TRANSIENT = (  # how SQLite begins to say that the machine, not the statement, is in the way
+    "database is locked",
+    "database table is locked",
+    "database or disk is full",
+    "disk i/o error",
+    "attempt to write a readonly database",
+    "unable to open database file",
+)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS ratings (
     number INTEGER PRIMARY KEY,
@@ -70,16 +80,24 @@ class Entry:
     at: str
 
 
+class LedgerBusyError(BenchError):
+    """The ledger cannot be read or written now; nothing was kept, and it may work in a moment."""
+
+
 class Ledger:
     """The answers of a study, open for writing by several threads; `with Ledger(path) as ledger`.
 
-    Raises BenchError where the file is no ledger, or one of a newer version.
+    Raises BenchError where the file is no ledger, or one of a newer version; all methods raise
+    LedgerBusyError where another program holds the file, or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.Lock()
         try:
-            self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._file = sqlite3.connect(
+                path, check_same_thread=False, isolation_level=None, timeout=BUSY_SECONDS
+            )
             self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=FULL")
             (found,) = self._file.execute("PRAGMA user_version").fetchone()
@@ -104,6 +122,20 @@ class Ledger:
         """Closes the file; the write-ahead log is folded into it."""
         self._file.close()
 
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The file for this thread alone."""
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
+            raise LedgerBusyError(f"{self._path}: others are being written for too long")
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if not str(error).lower().startswith(_TRANSIENT):
+                raise
+            raise LedgerBusyError(f"{self._path}: {error}") from error
+        finally:
+            self._lock.release()
+
     def record(
         self, rater: str, item: str, ratings: Mapping[str, int], comment: str | None = None
     ) -> None:
@@ -112,7 +144,7 @@ class Ledger:
         What is there already in the same words is not written again.
         """
         at = _now()
-        with self._lock:
+        with self._held():
             known = self._of_item(rater, item)
             changed = [(q, value) for q, value in ratings.items() if known.get(q) != value]
             said = self._comment(rater, item)
@@ -130,13 +162,14 @@ class Ledger:
                     )
                 self._file.execute("COMMIT")
             except BaseException:
-                self._file.execute("ROLLBACK")
+                if self._file.in_transaction:  # a full disk has rolled it back already
+                    self._file.execute("ROLLBACK")
                 raise
 
     def hand_out(self, rater: str, items: Sequence[str]) -> None:
         """Notes that a rater is given these items now; the first time counts, whatever follows."""
         at = _now()
-        with self._lock:
+        with self._held():
             self._file.executemany(
                 "INSERT OR IGNORE INTO handed_out (rater, item, at) VALUES (?, ?, ?)",
                 [(rater, item, at) for item in items],
@@ -147,7 +180,7 @@ class Ledger:
 
         What was answered without a page of ours (an older ledger) is not there.
         """
-        with self._lock:
+        with self._held():
             rows = self._file.execute(_WAITS).fetchall()
         return {
             (rater, item): (
@@ -158,14 +191,14 @@ class Ledger:
 
     def entries(self) -> Sequence[Entry]:
         """The ratings that count, in the order in which they came."""
-        with self._lock:
+        with self._held():
             rows = self._file.execute(_LAST_RATINGS).fetchall()
         return [Entry(*row) for row in rows]
 
     def of_rater(self, rater: str) -> Mapping[str, Mapping[str, int]]:
         """What a rater has answered: by item, the rating of every question."""
         found: dict[str, dict[str, int]] = {}
-        with self._lock:
+        with self._held():
             rows = self._file.execute(
                 "SELECT item, question, rating FROM ratings WHERE rater = ? ORDER BY number",
                 (rater,),
@@ -176,7 +209,7 @@ class Ledger:
 
     def remarks_of(self, rater: str) -> Mapping[str, str]:
         """The last comment of a rater on each item."""
-        with self._lock:
+        with self._held():
             rows = self._file.execute(
                 "SELECT item, comment FROM comments WHERE rater = ? ORDER BY number", (rater,)
             ).fetchall()
@@ -184,7 +217,7 @@ class Ledger:
 
     def comments(self) -> Mapping[tuple[str, str], str]:
         """The last comment of each rater on each item."""
-        with self._lock:
+        with self._held():
             rows = self._file.execute(_LAST_COMMENTS).fetchall()
         return {(rater, item): comment for rater, item, comment in rows}
 

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     FileResponse,
     HTMLResponse,
@@ -36,10 +36,11 @@ from bench.study.blinding import NAME as DESIGN
 from bench.study.export import collected_answers
 from bench.study.folder import VIDEOS, Study, open_study
 from bench.study.invitations import ORGANISER, Tokens, holder, rater_link
-from bench.study.ledger import Ledger
+from bench.study.ledger import Ledger, LedgerBusyError
 from bench.study.limits import RateLimit
 from bench.study.pages import ASSETS, Pages
 
+RETRY_SECONDS = 3  # after which a page asks again for what could not be kept or read
 BODY_BYTES = 32_768  # an answer with the longest remark, every letter escaped, fits twice
 ASSET_NAMES = ("study.css", "rate.js", "keep_on_server.js", "refresh.js")
 HEADERS = {
@@ -141,7 +142,11 @@ class Application:
                 Route("/o/{token}/answers.csv", self.answers),
             ],
             middleware=[Middleware(_Guarded)],
-            exception_handlers={HTTPException: self.refuse, Exception: self.fail},
+            exception_handlers={
+                HTTPException: self.refuse,
+                LedgerBusyError: self.wait,
+                Exception: self.fail,
+            },
         )
 
     # ---- pages ----
@@ -261,6 +266,16 @@ class Application:
         text = "error_many" if error.status_code == 429 else "error_text"
         return self._message(request, "error", text, status=error.status_code)
 
+    async def wait(self, request: Request, error: Exception) -> Response:
+        """Says that it may work in a moment; scripts and pages then try again by themselves."""
+        LOG.warning("busy on %s: %s", _TOKEN.sub("TOKEN", request.url.path)[:120], error)
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+        if request.method == "POST":
+            return JSONResponse({"error": "busy"}, 503, headers)
+        answer = self._message(request, "error", "error_busy", status=503)
+        answer.headers.update({**headers, "Refresh": str(RETRY_SECONDS)})
+        return answer
+
     async def fail(self, request: Request, error: Exception) -> Response:
         """A bug of ours: logged with its traceback, and told without details."""
         LOG.error("failed on %s", _TOKEN.sub("TOKEN", request.url.path)[:120], exc_info=error)
@@ -342,10 +357,13 @@ class _Guarded:
 async def _body(request: Request) -> bytes:
     """The request's body, if it is small enough; read no further than that."""
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_BYTES:
-            raise HTTPException(413, f"more than {BODY_BYTES} bytes")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > BODY_BYTES:
+                raise HTTPException(413, f"more than {BODY_BYTES} bytes")
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the connection ended before the answer did") from error
     return body
 
 

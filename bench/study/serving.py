@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import uvicorn
 
 from bench.errors import BenchError
+from bench.study import connections
 from bench.study.folder import ANSWERS, LOG, Study
 from bench.study.invitations import Tokens
 from bench.study.ledger import Ledger
 from bench.study.server import Application
 
+OWN_FILES = 200  # that the server itself may have open besides its connections: ledger, videos
 LOG_BYTES = 5_000_000  # then the log starts anew, one old one is kept: nobody fills the disk
 
 
 def serve(
-    study: Study, *, host: str, port: int, url: str | None, ready: Callable[[str], None]
+    study: Study,
+    *,
+    host: str,
+    port: int,
+    url: str | None,
+    ready: Callable[[str], None],
+    proxies: Sequence[str] = (),
 ) -> None:
     """Serves until it is stopped; what was acknowledged stays, the same command goes on.
 
     port: 0 takes a free one. url: where the study is reached from outside, if elsewhere. ready:
-    told that address once the port is taken. Raises BenchError where it is taken already.
+    told that address once the port is taken. proxies: addresses or networks whose word is taken
+    (X-Forwarded-For) on who asks. Raises BenchError where the port is taken already.
     """
     tokens = Tokens(study.folder)
     with _listening(host, port) as listening, Ledger(study.folder / ANSWERS) as ledger:
@@ -39,9 +50,23 @@ def serve(
             access_log=False,  # it would hold the tokens
             server_header=False,
             timeout_keep_alive=20,
-            limit_concurrency=1000,
+            http=connections.Connection,
+            ws="none",
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
         )
+        _allow_open_files(connections.MOST + OWN_FILES)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Asks the system for so many open files, as far as this user may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _address(host: str) -> str:

@@ -4,6 +4,7 @@ window.keeper = {
   async save(answer, tell) {
     for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
       let status = 0;
+      let asked = 0; // milliseconds that the server asks to wait
       try {
         const response = await fetch("answers", {
           method: "POST",
@@ -13,12 +14,13 @@ window.keeper = {
         });
         if (response.ok) return;
         status = response.status;
+        asked = 1000 * (Number(response.headers.get("Retry-After")) || 0);
       } catch (error) {
         status = 0; // no network: the answer is not lost, it waits
       }
       if (status >= 400 && status < 500 && status !== 429) throw new Error(String(status));
       tell("unsaved");
-      await new Promise((done) => setTimeout(done, wait));
+      await new Promise((done) => setTimeout(done, Math.max(wait, asked)));
     }
   },
   first() {
