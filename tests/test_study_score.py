@@ -538,9 +538,32 @@ def test_correlation_by_clip_is_that_of_the_means(run_of_clips: Path, tmp_path: 
     shown = {case for case, _ in means}
     own = [values[case, "wav2lip"] for case in shown]
     assert point.value == pytest.approx(np.mean(own))
-    in_run = read_scores(run_of_clips / "studies" / "answers.json")
-    assert in_run == scores
+
+
+def test_runs_stay_as_they_are_unless_asked(run_of_clips: Path, tmp_path: Path) -> None:
+    def files() -> dict[Path, bytes]:
+        return {p: p.read_bytes() for p in run_of_clips.rglob("*") if p.is_file()}
+
+    write_answers(tmp_path / "answers.csv", study_of(run_of_clips))
+    arguments = ["study", "score", str(tmp_path / "answers.csv"), "--run", str(run_of_clips)]
+    before = files()
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert files() == before
+    assert "--into-runs" in done.output
+    scores = read_scores(tmp_path / "answers.scores.json")
+    elsewhere = tmp_path / "new" / "mine.json"
+    done = CliRunner().invoke(main, [*arguments, "-o", str(elsewhere), "--into-runs"])
+    assert done.exit_code == 0, done.output
+    assert read_scores(elsewhere) == scores
+    assert elsewhere.with_suffix(".csv").is_file()
+    in_run = run_of_clips / "studies" / "answers.json"
+    assert read_scores(in_run) == scores
+    assert files().keys() - before.keys() == {in_run}
     assert "bench report" in done.output
+    done = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "mine.csv")])
+    assert done.exit_code == 2
+    assert "name a .json file" in done.output
 
 
 def test_by_method_enough_methods_have_an_interval() -> None:

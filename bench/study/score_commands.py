@@ -73,6 +73,10 @@ def import_command(
 @click.command("score")
 @click.argument("source", type=_ANY, metavar="STUDY|ANSWERS.CSV")
 @click.option("--run", "runs", type=_FOLDER, multiple=True, help="A run that the videos are from.")
+@click.option(
+    "-o", "--output", type=_PATH, help="The json; the csv lies beside it. Default: beside SOURCE."
+)
+@click.option("--into-runs", is_flag=True, help="Also write into each run, for `bench report`.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--truth-least",
@@ -106,6 +110,8 @@ def import_command(
 def score_command(
     source: Path,
     runs: tuple[Path, ...],
+    output: Path | None,
+    into_runs: bool,
     seed: int,
     truth_least: int,
     low_most: int,
@@ -117,11 +123,12 @@ def score_command(
     """Score a study, or a csv of answers: mean opinion scores with 95 % intervals, agreement of
     raters, who was left out and why, which methods differ, how metrics go with opinions.
 
-    Writes scores.json and scores.csv into the study (beside the csv), and for `bench report` a file
-    into each run that the videos are from.
+    Writes scores.json and scores.csv into the study (beside the csv). Runs are read, for what their
+    metrics say of the rated videos, and left as they are but for --into-runs: then each gets a file
+    from which `bench report` makes Table 3.
 
     \b
-    Example: bench study score studies/clr --run runs/clr
+    Example: bench study score studies/clr --into-runs
     """
     from bench.study.answers import is_simulated
     from bench.study.metric_values import metric_columns
@@ -162,14 +169,19 @@ def score_command(
         columns={name: metric_columns(run) for run, name in run_names(folders).items()},
         order=Order(seed=seed, rules=rules),
     )
-    written = write_all(scores, found.target, folders)
+    target = output or found.target
+    if target.suffix != ".json":
+        raise BenchError(f"-o {target}: name a .json file; the csv is written beside it.")
+    written = write_all(scores, target, folders if into_runs else ())
     show_scores(scores)
     for line in missing:
         click.echo(line)
     for path in written:
         click.echo(path)
-    if folders:
+    if folders and into_runs:
         click.echo(f"Next: bench report {' '.join(map(str, folders))}")
+    elif folders:
+        click.echo("The runs are as they were. For a table in their reports: --into-runs")
 
 
 @click.command("simulate")
