@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bench.study.answers import TEXT_CHARACTERS, Answer, rating_problem
+from bench.study.answers import HIGHEST, LOWEST, TEXT_CHARACTERS, Answer, rating_problem
 from bench.study.rating_target import Target
-from bench.study.survey_time import survey_time
+from bench.study.survey_time import is_day_or_month, survey_time
 from bench.study.table_answers import TableAnswers
 
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
@@ -30,11 +31,26 @@ class AnswerRow:
         """Notes what is wrong with a cell; of the whole row where the column is empty."""
         self.taken.problems.add(self.number, column, problem)
 
-    def rater(self, column: str | None) -> str:
-        """Who answered; the row's number where no column says it, empty where the cell is."""
+    def parts(self, column: str) -> dict[str, str]:
+        """What the mapping's `cells` find in this cell, by what it is; all of it, or nothing."""
+        pattern = self.taken.mapping.cells.get(column)
+        if pattern is None or not self.cells[column]:
+            return {}
+        match = re.fullmatch(pattern, self.cells[column])
+        if match is None:
+            problem = f"does not fit the pattern under `cells`, {pattern}"
+            self.taken.problems.add_value(self.number, column, self.cells[column], problem)
+            return {}
+        return {what: text for what, text in match.groupdict().items() if text}
+
+    def rater(self, column: str | None, known: str | None = None) -> str:
+        """Who answered; the row's number where no column says it, empty where the cell is.
+
+        known: the rater, where that is a part of the cell.
+        """
         if column is None:
-            return f"row{self.number:03d}"
-        rater = self.cells[column]
+            return known or f"row{self.number:03d}"
+        rater = self.cells[column] if known is None else known
         if not rater:
             self.bad(column, "is empty. It names the rater")
         elif "@" in rater and not self.taken.mapping.anonymous:
@@ -58,12 +74,21 @@ class AnswerRow:
             except ValueError:
                 self.bad(column, f"{text[:40]!r} is not written as at_format says")
                 return ""
-        moment = survey_time(text)
+        order = self.taken.mapping.dates
+        moment = survey_time(text, order)
+        if moment is None and order is None and is_day_or_month(text):
+            self.taken.bad_date = self.taken.bad_date or text[:40]
+            self.bad(
+                column,
+                f"may have the day or the month first, such as {self.taken.bad_date!r}. Say which "
+                "in the mapping: `dates: month first` or `dates: day first`",
+            )
+            return ""
         if moment is None:
             self.taken.bad_time = self.taken.bad_time or text[:40]
             hint = (
-                "Say in the mapping how times are written (`at_format: '%m/%d/%Y %H:%M:%S'` has "
-                "the month first), or put it under `ignore`"
+                "Say in the mapping how times are written (`at_format: '%d %B %Y %H:%M'`), or put "
+                "it under `ignore`"
             )
             self.bad(column, f"has no plain date, such as {self.taken.bad_time!r}. {hint}")
             return ""
@@ -95,19 +120,23 @@ class AnswerRow:
         mapping, text = self.taken.mapping, self.cells[column]
         if text in mapping.ratings:
             return mapping.ratings[text]
+        if text in mapping.unanswered or (not text and mapping.blank == "unanswered"):
+            self.taken.unanswered[text] = self.taken.unanswered.get(text, 0) + 1
+            return None
+        plain = unicodedata.normalize("NFKC", text)  # digits of full width are digits
+        if text and not rating_problem(plain):
+            return int(float(plain))
+        problem = f"is no whole number from {LOWEST} to {HIGHEST}"
         if not text:
-            if mapping.blank == "unanswered":
-                self.taken.unanswered += 1
-            else:
-                hint = "Where raters could leave it out, say `blank: unanswered` in the mapping"
-                self.bad(column, f"is empty. {hint}")
-            return None
-        if problem := rating_problem(text):
-            if not _NUMBER.fullmatch(text):
-                problem += ". If it stands for one, say so under `ratings` in the mapping"
-            self.bad(column, problem)
-            return None
-        return int(float(text))
+            problem = "is empty. Where raters could leave it out, say `blank: unanswered` in the "
+            problem += "mapping"
+        elif not _NUMBER.fullmatch(text):
+            problem += ". If it stands for one, say so under `ratings` in the mapping; if for no "
+            problem += "answer, under `unanswered`"
+        elif text.startswith("-"):
+            problem += ". If it stands for no answer, say so under `unanswered` in the mapping"
+        self.taken.problems.add_value(self.number, column, text, problem)
+        return None
 
 
 def answer_row(taken: TableAnswers, number: int, cells: Sequence[str]) -> AnswerRow:

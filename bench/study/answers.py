@@ -31,6 +31,7 @@ COLUMNS = (
 )
 REQUIRED = ("rater", "case", "method", "question", "rating")
 LOWEST, HIGHEST = 1, 5  # the scale of a rating, ITU-T P.800's and the paper's
+SPANS = 12  # of rows with the same problem that are named one by one
 TEXT_CHARACTERS = 2000  # longer cells are refused
 
 _TEXTS = ("rater", "dataset", "case", "method", "question", "comment")
@@ -71,27 +72,42 @@ class Answer:
 class Problems:
     """Collects what is wrong with the cells of one file, so that all of it is told at once.
 
-    Cells of one column with the same problem share a line, which names every row of them.
+    Cells of one column with the same problem share a line, which names their rows; cells of any
+    columns that hold the same wrong value share one, too, which counts them.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._rows: dict[tuple[str, str], list[int]] = {}
+        self._cells: dict[tuple[str, str], list[tuple[int, str]]] = {}  # (value, problem): where
 
     def add(self, row: int, column: str, problem: str) -> None:
         """Notes a problem. row: counted as a spreadsheet does, the header is row 1."""
         self._rows.setdefault((column, problem), []).append(row)
 
+    def add_value(self, row: int, column: str, value: str, problem: str) -> None:
+        """Notes a wrong value, which may stand in many cells. problem: what follows the value."""
+        self._cells.setdefault((value, problem), []).append((row, column))
+
     def __bool__(self) -> bool:
-        return bool(self._rows)
+        return bool(self._rows or self._cells)
 
     def __str__(self) -> str:
-        lines: list[str] = []
-        for (column, problem), rows in sorted(self._rows.items(), key=lambda item: min(item[1])):
+        lines: list[tuple[int, str]] = []
+        for (column, problem), rows in self._rows.items():
             where = f"row {rows[0]}" if len(set(rows)) == 1 else f"rows {_ranges(rows)}"
             key = f", column {column}" if column else ""
-            lines.append(f"{self.file}: {where}{key}: {problem}.")
-        return "\n".join(lines)
+            lines.append((min(rows), f"{self.file}: {where}{key}: {problem}."))
+        for (value, problem), places in self._cells.items():
+            row, column = min(places)
+            told = f"{value[:40]!r} {problem}" if value else problem
+            if len(places) == 1:
+                lines.append((row, f"{self.file}: row {row}, column {column}: {told}."))
+                continue
+            hold = f"hold {value[:40]!r}" if value else "are empty"
+            first = f"first in row {row}, column {column}"
+            lines.append((row, f"{self.file}: {len(places)} cells {hold}, {first}: {told}."))
+        return "\n".join(line for _, line in sorted(lines, key=lambda line: line[0]))
 
     def raise_any(self) -> None:
         """Raises one BenchError with all problems, if there are any."""
@@ -300,11 +316,13 @@ def _is_time(text: str) -> bool:
 
 
 def _ranges(rows: Iterable[int]) -> str:
-    """Row numbers as a reader takes them in: 2, 5-9, 12."""
+    """Row numbers as a reader takes them in: 2, 5-9, 12; of many spans the first."""
     spans: list[list[int]] = []
     for row in sorted(set(rows)):
         if spans and row == spans[-1][1] + 1:
             spans[-1][1] = row
         else:
             spans.append([row, row])
-    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
+    shown = [str(low) if low == high else f"{low}-{high}" for low, high in spans[:SPANS]]
+    more = f" and {len(spans) - SPANS} further places" if len(spans) > SPANS else ""
+    return ", ".join(shown) + more

@@ -6,6 +6,8 @@ say and the table does not say itself is an error.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,19 +17,33 @@ from bench.study.answers import COLUMNS, REQUIRED, Answer, read_answers
 from bench.study.blinding import is_returned, read_returned
 from bench.study.folder import Study
 from bench.study.long_tables import take_long
-from bench.study.mapping import ColumnMapping, mapping_template
-from bench.study.rating_target import Targets, questions_by_name
+from bench.study.mapping import ColumnMapping
+from bench.study.proposal import Proposal, propose
+from bench.study.question_titles import known_questions
+from bench.study.rating_target import Targets
+from bench.study.scores import Question
 from bench.study.table_answers import TableAnswers
-from bench.study.tables import WORKBOOKS, Table, likely_reading, read_table
+from bench.study.tables import (
+    WORKBOOKS,
+    Table,
+    header_for,
+    is_no_header,
+    likely_reading,
+    read_table,
+)
 from bench.study.wide_tables import take_wide
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The answers of one or several tables, and what an organiser should know of the reading."""
+    """The answers of one or several tables, and what an organiser should know of the reading.
+
+    questions: what was asked, in the study's order or the tables' own, with its titles.
+    """
 
     answers: tuple[Answer, ...]
     notes: tuple[str, ...]
+    questions: tuple[Question, ...] = ()
 
 
 def import_answers(
@@ -42,6 +58,7 @@ def import_answers(
     answers: dict[tuple[str, ...], tuple[Answer, Path]] = {}
     notes: list[str] = []
     wrong: list[str] = []
+    asked: dict[str, Question] = {one.name: one for one in known_questions(study)}
     for path in paths:
         try:
             found = _import_file(path, mapping, study)
@@ -49,6 +66,7 @@ def import_answers(
             wrong.append(str(error))
             continue
         notes += found.notes
+        asked = {one.name: one for one in found.questions} | asked
         again = [answers[one.place][1] for one in found.answers if one.place in answers]
         if again:
             wrong.append(
@@ -58,24 +76,21 @@ def import_answers(
         answers |= {one.place: (one, path) for one in found.answers}
     if wrong:
         raise BenchError("\n".join(wrong))
-    return Imported(tuple(one for one, _ in answers.values()), tuple(notes))
+    return Imported(tuple(one for one, _ in answers.values()), tuple(notes), tuple(asked.values()))
 
 
-def template_for(path: Path, study: Study | None) -> str:
-    """A mapping.yaml for this table, proposals filled in from the study."""
+def template_for(path: Path, study: Study | None) -> Proposal:
+    """A mapping.yaml for this table, filled in with what it holds and what the study knows."""
     reading = likely_reading(path)
-    header = read_table(
+    table = read_table(
         path,
         header_row=reading.header_row,
+        header=reading.header,
         sheet=reading.sheet,
         encoding=reading.encoding,
         separator=reading.separator,
-    ).header
-    if study is None:
-        return mapping_template(header, reading)
-    items = study.design.items
-    codes = (*items, *(item.video for item in items.values()))
-    return mapping_template(header, reading, codes=codes, titles=questions_by_name(study))
+    )
+    return propose(table, reading, study)
 
 
 def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None) -> Imported:
@@ -94,11 +109,13 @@ def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None)
     if mapping is None:
         raise BenchError(
             f"{path}: its columns are not ours ({', '.join(COLUMNS)}). Say with --mapping which is "
-            "what; --mapping-template writes a mapping for this table, to be completed."
+            "what; --mapping-template mapping.yaml proposes a mapping for this table, to be "
+            "checked."
         )
     table = read_table(
         path,
         header_row=mapping.header_row,
+        header=mapping.header,
         sheet=mapping.sheet,
         encoding=mapping.encoding,
         separator=mapping.separator,
@@ -110,32 +127,32 @@ def _import_table(table: Table, mapping: ColumnMapping, study: Study | None) -> 
     taken = TableAnswers(table, mapping)
     _check_header(taken)
     take = take_long if mapping.table == "long" else take_wide
-    take(taken, Targets(study, names=mapping.names, problems=taken.problems))
+    targets = Targets(study, names=mapping.names, problems=taken.problems)
+    take(taken, targets)
     taken.raise_any()
     if not taken.answers:
         raise BenchError(f"{table.path}: has no answers below its header.")
     answers = _numbered(taken.answers) if mapping.anonymous else taken.answers
-    return Imported(answers, taken.notes())
+    questions = tuple(Question(name, text, text) for name, text in targets.asked.items())
+    return Imported(answers, taken.notes(), questions)
 
 
 def _check_header(taken: TableAnswers) -> None:
-    header = taken.table.header
-    for name in dict.fromkeys(header):
-        if name and header.count(name) > 1:
-            taken.add_to_header(name, "stands twice. Rename one of them")
-    for place, name in enumerate(header):
-        if not name and any(place < len(row) and row[place] for _, row in taken.table.rows):
-            taken.add_to_header(_letter(place), "has cells, but no name in the header")
-
-
-def _letter(place: int) -> str:
-    """A column as a spreadsheet names it: A, B, ..., Z, AA."""
-    letters = ""
-    place += 1
-    while place:
-        place, rest = divmod(place - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
+    """Raises BenchError where the first row seems to be an answer, not names."""
+    table, mapping = taken.table, taken.mapping
+    named = {*mapping.columns, *mapping.fields.values(), *mapping.ignore, *mapping.cells}
+    if mapping.header is not None or named & set(table.header):
+        return
+    if mapping.pattern and any(re.fullmatch(mapping.pattern, name) for name in table.header):
+        return
+    rows = [row for _, row in table.rows]
+    if is_no_header(table.header, rows):
+        names = json.dumps(header_for(table.header, rows), ensure_ascii=False)
+        raise BenchError(
+            f"{table.path}: row {table.header_row} seems to be an answer, not the names of the "
+            f"columns ({', '.join(table.header)[:80]}). Name them in the mapping: `header: "
+            f"{names}`; --mapping-template proposes one."
+        )
 
 
 def _numbered(answers: Sequence[Answer]) -> tuple[Answer, ...]:

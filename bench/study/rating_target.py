@@ -30,12 +30,14 @@ class Targets:
     """Finds what ratings are about, held against the study where there is one.
 
     names: what a mapping says of the table's names. problems: where the unknown ones are noted.
+    asked: without a study, by question in the order of finding, what the table calls it.
     """
 
     def __init__(
         self, study: Study | None, *, names: Mapping[str, str], problems: Problems
     ) -> None:
         self._study = study
+        self.asked: dict[str, str] = {}
         self._names = names
         self._problems = problems
         self._items = {} if study is None else _items_by_name(study)
@@ -56,9 +58,10 @@ class Targets:
         return Target(*video, question)
 
     def _question(self, row: int, column: str, text: str) -> str | None:
-        """The question's name."""
+        """The question's name; what the table calls it is kept in `asked`."""
         question = self._names.get(text, text)
         if self._study is None:
+            self.asked.setdefault(question, text)
             return question
         if question not in self._questions:
             known = ", ".join(self._study.questions)
@@ -73,7 +76,9 @@ class Targets:
             what = "rates a video by its code. Name the study with --study"
             self._problems.add(row, name, what)
             return None
-        item = self._items.get(self._names.get(column.item, column.item))
+        named = self._names.get(column.item, column.item)
+        # An address of the video ends in its file's name.
+        item = self._items.get(named) or self._items.get(named.rsplit("/", 1)[-1])
         if item is None:
             what = f"{column.item[:40]!r} is no code and no file of the study's videos; see `names`"
             self._problems.add(row, name, what)

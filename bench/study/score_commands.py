@@ -21,7 +21,11 @@ _SPREAD = click.FloatRange(0.0, 10.0)
 @click.argument("files", type=_FILE, nargs=-1, required=True)
 @click.option("-o", "--output", type=_PATH, help="The csv of answers.")
 @click.option("--mapping", type=_FILE, help="A yaml that says which column is what.")
-@click.option("--mapping-template", type=_PATH, help="Instead: write a mapping for FILES to here.")
+@click.option(
+    "--mapping-template",
+    type=_PATH,
+    help="Instead: propose a mapping for the first of FILES, written to here.",
+)
 @click.option("--study", type=_FOLDER, help="The study whose videos and questions these are.")
 def import_command(
     files: tuple[Path, ...],
@@ -33,7 +37,9 @@ def import_command(
     """Read answers from FILES: csv or xlsx of Google Forms, Wenjuanxing or a hand-made table, or
     what raters sent back from the static pages.
 
-    Every bad cell is told by row and column; nothing is guessed. Personal columns are left out.
+    --mapping-template proposes a mapping from what the table holds: columns, ratings, blanks,
+    times. Check it. Then nothing is guessed, and every bad cell is told. Personal columns are left
+    out.
 
     \b
     Example:
@@ -44,14 +50,17 @@ def import_command(
     from bench.study.folder import open_study
     from bench.study.importing import import_answers, template_for
     from bench.study.mapping import read_mapping
+    from bench.study.question_titles import write_questions
 
     opened = None if study is None else open_study(study)
     if mapping_template is not None:
         if mapping_template.exists():
             raise BenchError(f"{mapping_template} exists already; choose another name.")
-        text = template_for(files[0], opened)
-        mapping_template.write_text(text, encoding="utf-8")
-        click.echo(f"{mapping_template}: complete it, then give it with --mapping")
+        proposal = template_for(files[0], opened)
+        mapping_template.write_text(proposal.text, encoding="utf-8")
+        for line in proposal.seen:
+            click.echo(f"{files[0]}: {line}")
+        click.echo(f"{mapping_template}: check it, then give it with --mapping")
         return
     if output is None:
         raise BenchError("say where the answers go with -o answers.csv.")
@@ -61,6 +70,8 @@ def import_command(
         files, mapping=None if mapping is None else read_mapping(mapping), study=opened
     )
     write_answers(output, found.answers)
+    if found.questions:
+        write_questions(output, found.questions)
     for note in found.notes:
         click.echo(note)
     raters = len({answer.rater for answer in found.answers})
@@ -135,10 +146,10 @@ def score_command(
     from bench.study.score_files import (
         find_runs,
         find_source,
-        known_questions,
         known_titles,
         placed,
         run_names,
+        titled_questions,
         write_all,
     )
     from bench.study.score_table import show_scores
@@ -164,7 +175,7 @@ def score_command(
         title=title,
         title_zh=title_zh,
         simulated=simulated,
-        questions=known_questions(study),
+        questions=titled_questions(found, source),
         methods=() if study is None else sorted(study.design.plan.methods),
         columns={name: metric_columns(run) for run, name in run_names(folders).items()},
         order=Order(seed=seed, rules=rules),

@@ -13,6 +13,7 @@ from bench.errors import BenchError
 from bench.study.answers import Answer, cell_text, read_answers
 from bench.study.folder import Study, open_study
 from bench.study.metric_values import run_name, run_videos
+from bench.study.question_titles import asked_questions, known_questions
 from bench.study.scores import Question, Scores, write_scores
 
 STUDIES = "studies"  # in a run folder: one JSON for each study of its videos
@@ -118,16 +119,11 @@ def known_titles(study: Study | None) -> tuple[str, str]:
     return title.get("en", fallback), title.get("zh", fallback)
 
 
-def known_questions(study: Study | None) -> tuple[Question, ...]:
-    """The study's questions with their titles; a language that a study lacks falls back."""
-    if study is None:
-        return ()
-    found = []
-    for question in study.questionnaire.questions:
-        title = question.title
-        fallback = next(iter(title.values()))
-        found.append(Question(question.name, title.get("en", fallback), title.get("zh", fallback)))
-    return tuple(found)
+def titled_questions(source: Source, path: Path) -> tuple[Question, ...]:
+    """The questions in order, titled as the study has them, else as what lies beside the csv."""
+    if source.study is not None:
+        return known_questions(source.study)
+    return asked_questions(source.answers, path)
 
 
 def write_all(scores: Scores, target: Path, runs: Sequence[Path]) -> tuple[Path, ...]:

@@ -1,38 +1,121 @@
-"""Moments as survey sites write them: the year first, with or without seconds, AM or PM, a zone."""
+"""Moments as survey sites write them, in English and Chinese, with a zone or without."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
+from typing import Literal, TypeAlias, get_args
 
-_TIME = re.compile(
-    r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})[T ](\d{1,2}):(\d{2})(?::(\d{2}))?"
-    r"(?:\.\d+)?(?: ?(AM|PM))?(?: ?(?:GMT|UTC)?([+-]\d{1,2})(?::?(\d{2}))?| ?(Z))?"
+DateOrder: TypeAlias = Literal["month first", "day first"]
+
+_ZONE = r"(?: ?\(?(?:GMT|UTC)?([+-]\d{1,2})(?::?([0-5]\d))?\)?| ?\(?(Z|GMT|UTC)\)?)?"
+_CLOCK = (
+    r"(?:(AM|PM|A\.M\.|P\.M\.|上午|下午|中午|凌晨|早上|晚上) ?)?"
+    r"(\d{1,2})[:时](\d{2})(?:[:分](\d{2})(?:[.,]\d+)?)?秒?分?"
+    r"(?: ?(AM|PM|A\.M\.|P\.M\.|上午|下午))?"
 )
+_YEAR_FIRST = re.compile(
+    rf"(\d{{4}}) ?[-/.年] ?(\d{{1,2}}) ?[-/.月] ?(\d{{1,2}}) ?日?(?:[T,]? ?){_CLOCK}{_ZONE}",
+    re.IGNORECASE,
+)
+_YEAR_LAST = re.compile(rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}),? ?{_CLOCK}{_ZONE}", re.I)
+# `Tue Nov 05 03:14:05 PST 2019`: Java's and MTurk's.
+_NAMED = re.compile(
+    r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d{2}):(\d{2}):(\d{2}) (\w+) (\d{4})"
+)
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+# RFC 2822, 4.3. Not CST: it is China's as well as Chicago's, so that its times know no zone.
+_ZONES = {"UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6}
+_ZONES |= {"PST": -8, "PDT": -7}
+_MORNING = ("am", "a.m.", "上午", "凌晨", "早上")
+_SERIAL = re.compile(r"\d{5}(?:\.\d+)?")  # days since the last of 1899, as Excel counts: 1927-2173
+_EXCEL_START = datetime(1899, 12, 30)
+_EPOCH = re.compile(r"(1\d{9})(?:\.\d+|\d{3})?")  # seconds or milliseconds since 1970: 2001-2033
 
 
-def survey_time(text: str) -> datetime | None:
-    """The moment, None where the text has no plain date (the year in front) and time.
+def survey_time(text: str, order: DateOrder | None = None) -> datetime | None:
+    """The moment, None where the text has no date and time that can be read in one way only.
 
-    It knows its zone where the text names one; parts of seconds are dropped.
+    order: of day and month where the year stands last; without one, such dates are read only where
+    one of the two is above 12. The moment knows its zone where the text names one; parts of seconds
+    are dropped. Excel's serial numbers (of 1900) and seconds or milliseconds since 1970 are read.
     """
-    match = _TIME.fullmatch(text)
+    plain = " ".join(unicodedata.normalize("NFKC", text).split())
+    try:
+        return _written(plain, order) or _named(plain) or _counted(plain)
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_day_or_month(text: str) -> bool:
+    """Whether this is a moment whose day and month could be each other."""
+    return survey_time(text) is None and survey_time(text, "month first") is not None
+
+
+def order_of(texts: Iterable[str]) -> DateOrder | None:
+    """The one order in which all these dates can be read; None where both or none fit."""
+    given = [text for text in texts if text]
+    orders: tuple[DateOrder, ...] = get_args(DateOrder)
+    fitting = [one for one in orders if all(survey_time(text, one) for text in given)]
+    return fitting[0] if len(fitting) == 1 and given else None
+
+
+def _written(text: str, order: DateOrder | None) -> datetime | None:
+    match = _YEAR_FIRST.fullmatch(text)
+    if match is not None:
+        year, month, day = (int(match[group]) for group in (1, 2, 3))
+        return _moment(year, month, day, match)
+    match = _YEAR_LAST.fullmatch(text)
     if match is None:
         return None
-    year, month, day, hour, minute = (int(match[group]) for group in range(1, 6))
-    if match[7] and not 1 <= hour <= 12:
-        return None
-    if match[7]:
-        hour = hour % 12 + (12 if match[7] == "PM" else 0)
-    try:
-        zone = _zone(match)
-        return datetime(year, month, day, hour, minute, int(match[6] or 0), tzinfo=zone)
-    except ValueError:
-        return None
+    first, second, year = (int(match[group]) for group in (1, 2, 3))
+    if order is None:
+        if (first > 12) == (second > 12) and first != second:
+            return None
+        order = "day first" if first > 12 else "month first"
+    month, day = (first, second) if order == "month first" else (second, first)
+    return _moment(year, month, day, match)
+
+
+def _moment(year: int, month: int, day: int, match: re.Match[str]) -> datetime | None:
+    hour, minute, second = int(match[5]), int(match[6]), int(match[7] or 0)
+    half = (match[4] or match[8] or "").lower()
+    if (match[4] and match[8]) or (half == "晚上" and hour == 12):
+        return None  # two halves, or midnight: of which day?
+    if half and hour <= 12:
+        if hour == 0 and half in ("am", "pm", "a.m.", "p.m."):
+            return None  # there is no 0 o'clock on a dial of twelve hours
+        noon = half == "中午" and hour in (11, 12)
+        hour = hour if noon else hour % 12 + (0 if half in _MORNING else 12)
+    elif half and (half in _MORNING or half.isascii()):
+        return None  # 13 o'clock in the morning
+    return datetime(year, month, day, hour, minute, second, tzinfo=_zone(match))
 
 
 def _zone(match: re.Match[str]) -> timezone | None:
-    if match[8]:
-        sign = -1 if match[8].startswith("-") else 1
-        return timezone(timedelta(hours=int(match[8]), minutes=sign * int(match[9] or 0)))
-    return timezone.utc if match[10] else None
+    if match[9]:
+        sign = -1 if match[9].startswith("-") else 1
+        return timezone(timedelta(hours=int(match[9]), minutes=sign * int(match[10] or 0)))
+    return timezone.utc if match[11] else None
+
+
+def _named(text: str) -> datetime | None:
+    match = _NAMED.fullmatch(text)
+    if match is None or match[1] not in _MONTHS:
+        return None
+    hours = _ZONES.get(match[6])
+    zone = None if hours is None else timezone(timedelta(hours=hours))
+    day, hour, minute, second, year = (int(match[group]) for group in (2, 3, 4, 5, 7))
+    return datetime(year, 1 + _MONTHS.index(match[1]), day, hour, minute, second, tzinfo=zone)
+
+
+def _counted(text: str) -> datetime | None:
+    if _SERIAL.fullmatch(text):
+        seconds = round(float(text) * 86400)
+        return _EXCEL_START + timedelta(seconds=seconds)
+    match = _EPOCH.fullmatch(text)
+    if match is None:
+        return None
+    return datetime.fromtimestamp(int(match[1]), timezone.utc)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from bench.study.answers import Answer, Problems
-from bench.study.mapping import KNOWN_COLUMNS, ColumnMapping
+from bench.study.mapping import KNOWN_COLUMNS, UNKNOWN_METHOD, ColumnMapping
 from bench.study.tables import Table
 
 
 class TableAnswers:
     """The answers of a table that is being read as a mapping says.
 
-    problems: of its cells. left_out: the names of columns that hold no answers. unanswered: how
-    many cells were empty and might be. bad_time: the first unreadable time, the example in the
-    problem of all of them, so that they share one line.
+    problems: of its cells. left_out: the names of columns that hold no answers. unanswered: by
+    value, how many cells stand for no answer. bad_time, bad_date: the first unreadable time, and
+    the first date of unclear order, the examples in the problems of all of them, so that they
+    share a line.
     """
 
     def __init__(self, table: Table, mapping: ColumnMapping) -> None:
@@ -20,8 +21,9 @@ class TableAnswers:
         self.mapping = mapping
         self.problems = Problems(table.path)
         self.left_out: list[str] = []
-        self.unanswered = 0
+        self.unanswered: dict[str, int] = {}
         self.bad_time = ""
+        self.bad_date = ""
         self._answers: dict[tuple[str, ...], tuple[Answer, int]] = {}  # by place, each with its row
         self._doubles: dict[tuple[int, int, str], int] = {}  # (row, earlier row, rater): how many
         self._replaced = 0
@@ -71,8 +73,16 @@ class TableAnswers:
             notes.append(f"left out as personal: {', '.join(personal)}")
         if others:
             notes.append(f"left out: {', '.join(others)}")
-        if self.unanswered:
-            notes.append(f"{self.unanswered} empty cells taken as unanswered")
+        for value, count in self.unanswered.items():
+            cells = f"cells with {value!r}" if value else "empty cells"
+            notes.append(f"taken as unanswered: {count} {cells}")
+        guessed = sorted({one.case for one in self.answers if one.method == UNKNOWN_METHOD})
+        if guessed:
+            notes.append(
+                f"the method is {UNKNOWN_METHOD!r}, as the proposed mapping left it, of "
+                f"{', '.join(guessed[:5])}{', ...' if len(guessed) > 5 else ''}. Write the method "
+                "into the mapping"
+            )
         if self._replaced:
             kept = self.mapping.twice
             notes.append(f"{self._replaced} answers were given twice; the {kept} one counts")

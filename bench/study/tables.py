@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bench.errors import BenchError
+from bench.study.survey_time import survey_time
 
 if TYPE_CHECKING:
     import openpyxl
@@ -28,10 +31,15 @@ Separator: TypeAlias = Literal[",", ";", "tab"]
 _SEPARATORS: dict[Separator, str] = {",": ",", ";": ";", "tab": "\t"}
 
 
+_NUMBER = re.compile(r"-?\d+([.,]\d+)?")
+_MEDIA = re.compile(r".*\.(wav|flac|mp3|mp4|avi|mov|mkv|webm)", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table's header and its rows, blanks at the ends of cells taken away.
 
+    header: every name once: a second column of one name is `name #2`, one without a name `(C)`.
     rows: (number, cells); the number is the one that a spreadsheet shows, so a header in the first
     line makes the first answers row 2. Rows without any text are not there.
     """
@@ -44,9 +52,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table can be read, as a mapping says it. sheets: all of a workbook, in order."""
+    """How a table can be read, as a mapping says it. sheets: all of a workbook, in order.
+
+    header: names for a table that has none.
+    """
 
     header_row: int = 1
+    header: tuple[str, ...] | None = None
     sheet: str | None = None
     encoding: str = "utf-8"
     separator: Separator | None = None
@@ -56,23 +68,72 @@ class Reading:
 def likely_reading(path: Path) -> Reading:
     """How this table is probably to be read: a proposal for a mapping, for a person to check.
 
-    The first encoding that fits, the first sheet, the first row that is not empty, another
-    separator where that row has no comma. Raises BenchError where the file cannot be read at all.
+    The first encoding that fits, the first sheet, another separator where the first row has no
+    comma. The header is the first row that has two cells, if any has, and is no answer itself.
+    Raises BenchError where the file cannot be read at all.
     """
     sheets: tuple[str, ...] = ()
     sheet, encoding, separator = None, "utf-8", None
     if _is_workbook(path):
         sheets = _sheets(path)
         sheet = sheets[0] if len(sheets) > 1 else None
-        found = _workbook(path, sheet)
+        found = list(_workbook(path, sheet))
     else:
         encoding = _likely_encoding(path)
-        found = _text_rows(path, encoding, None)
+        found = list(_text_rows(path, encoding, None))
+        separator = _other_separator(next((row for _, row in found if any(row)), []))
+        found = list(_text_rows(path, encoding, separator))
     filled = [(number, row) for number, row in found if any(cell.strip() for cell in row)]
-    first, header = filled[0] if filled else (1, [])
-    if not sheets:
-        separator = _other_separator(header)
-    return Reading(first, sheet, encoding, separator, sheets)
+    wide = [one for one in filled if sum(bool(cell.strip()) for cell in one[1]) > 1]
+    first, header = (wide or filled or [(1, [])])[0]
+    below = [row for number, row in filled if number > first]
+    names = header_for(header, below) if is_no_header(header, below) else None
+    return Reading(first, names, sheet, encoding, separator, sheets)
+
+
+def is_no_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a table seems to have no header: its first row holds values like those below it.
+
+    A number, a time or a media file above nothing but its like is a value, unless the first row
+    counts (1, 2, 3: the names of videos).
+    """
+    numbers = [int(cell) for cell in map(str.strip, first) if cell.isdecimal()]
+    counts = len(numbers) > 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    for place, cell in enumerate(first):
+        kind = _kind(cell)
+        under = {_kind(row[place]) for row in below if place < len(row) and row[place].strip()}
+        if kind and under == {kind} and not (kind == "number" and counts):
+            return True
+    return False
+
+
+def header_for(first: Sequence[str], below: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Names for the columns of a table without a header."""
+    voice_mos = ("system", "utterance", "rating", "set", "listener")
+    info = [row[-1] for row in (first, *below) if row]
+    if len(first) == len(voice_mos) and all(re.fullmatch(r"\{\}(_[^_]*){6}", one) for one in info):
+        return voice_mos  # TRAINSET, DEVSET, TESTSET of the VoiceMOS challenge (its README)
+    return tuple(f"({letters(place)})" for place in range(len(first)))
+
+
+def letters(place: int) -> str:
+    """A column, counted from 0, as a spreadsheet names it: A, B, ..., Z, AA."""
+    named = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        named = chr(ord("A") + rest) + named
+    return named
+
+
+def _kind(cell: str) -> str:
+    """What a cell plainly is: a number, a time or a media file; "" for other texts."""
+    text = unicodedata.normalize("NFKC", cell).strip()
+    if _NUMBER.fullmatch(text):
+        return "number"
+    if survey_time(text, "month first") is not None:
+        return "time"
+    return "file" if _MEDIA.fullmatch(text) else ""
 
 
 def _other_separator(header: Sequence[str]) -> Separator | None:
@@ -101,12 +162,14 @@ def read_table(
     path: Path,
     *,
     header_row: int = 1,
+    header: Sequence[str] | None = None,
     sheet: str | None = None,
     encoding: str = "utf-8",
     separator: Separator | None = None,
 ) -> Table:
     """The table in a csv, tsv or xlsx file; raises BenchError where it cannot be read.
 
+    header: names of the columns where the table has none; then `header_row` is its first answer.
     separator: of the cells in a text file; None: tabs in a tsv, else commas.
     """
     is_text = not _is_workbook(path)
@@ -118,16 +181,33 @@ def read_table(
             f"{path}: row {header_row} is empty; it should name the columns. Say in the mapping "
             "which row does, with `header_row`."
         )
-    header = filled[0][1]
-    other = _other_separator(header) if is_text and separator is None else None
+    first = filled[0][1]
+    other = _other_separator(first) if is_text and separator is None else None
     if other is not None:
         raise BenchError(
-            f"{path}: row {header_row} is one cell, {header[0][:40]!r}. Say in the mapping what "
+            f"{path}: row {header_row} is one cell, {first[0][:40]!r}. Say in the mapping what "
             f"parts the cells: `separator: {quoted(other)}`."
         )
+    if header is not None:
+        return Table(path, header_row, tuple(header), tuple(filled))
+    return Table(path, header_row, _named(first, filled[1:]), tuple(filled[1:]))
+
+
+def _named(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]) -> tuple[str, ...]:
+    """The names of the columns, each once; columns without a name and without cells stay empty."""
+    rows = list(rows)
     while header and not header[-1]:
         header = header[:-1]
-    return Table(path, header_row, header, tuple(filled[1:]))
+    seen: dict[str, int] = {}
+    names: list[str] = []
+    for place, name in enumerate(header):
+        if not name:
+            has_cells = any(place < len(row) and row[place] for _, row in rows)
+            names.append(f"({letters(place)})" if has_cells else "")
+            continue
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+    return tuple(names)
 
 
 def _is_workbook(path: Path) -> bool:

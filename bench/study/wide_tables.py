@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pydantic
 
 from bench.errors import BenchError
-from bench.study.answer_row import answer_row
+from bench.study.answer_row import AnswerRow, answer_row
 from bench.study.answers import ROLES
 from bench.study.mapping import KNOWN_COLUMNS, Column, ColumnMapping
 from bench.study.rating_target import Target, Targets
@@ -25,10 +25,34 @@ def take_wide(taken: TableAnswers, targets: Targets) -> None:
     _check_different(taken, rated)
     for number, cells in taken.table.rows:
         row = answer_row(taken, number, cells)
-        rater, at = row.rater(special.get("rater")), row.at(special.get("at"))
-        comment = row.comment(special.get("comment"))
-        for name, target in rated.items():
-            row.take(name, target, rater=rater, at=at, comment=comment)
+        by = special.get("rater")
+        rater = row.rater(by, row.parts(by).get("rater") if by else None)
+        at, comment = row.at(special.get("at")), row.comment(special.get("comment"))
+        for name, rates in rated.items():
+            target = rates if isinstance(rates, Target) else _own_target(row, name, rates, targets)
+            if target is not None:
+                row.take(name, target, rater=rater, at=at, comment=comment)
+
+
+def _own_target(row: AnswerRow, name: str, column: Column, targets: Targets) -> Target | None:
+    """What a column rates in this row, whose cell in `item_in` names the video."""
+    named = row.cells[column.item_in]
+    if not named:
+        if row.cells[name]:
+            row.bad(column.item_in, f"is empty. It names the video that {name} rates")
+        return None
+    parts = row.parts(column.item_in)
+    if not parts and column.item_in in row.taken.mapping.cells:
+        return None  # told already
+    video = {key: text for key, text in parts.items() if key not in ("rater", "question")}
+    try:
+        own = Column.model_validate(
+            {"question": column.question, "role": column.role} | (video or {"item": named})
+        )
+    except pydantic.ValidationError as error:
+        row.bad(column.item_in, str(error.errors()[0]["msg"]).removeprefix("Value error, "))
+        return None
+    return targets.find(row.number, column.item_in, own)
 
 
 def _special_columns(taken: TableAnswers) -> dict[str, str]:
@@ -49,9 +73,10 @@ def _special_columns(taken: TableAnswers) -> dict[str, str]:
 
 def _rated_columns(
     taken: TableAnswers, targets: Targets, special: Mapping[str, str]
-) -> dict[str, Target]:
-    """What the columns of ratings rate."""
-    rated: dict[str, Target] = {}
+) -> dict[str, Target | Column]:
+    """What the columns of ratings rate: the same in all rows, or what a cell of the row names."""
+    rated: dict[str, Target | Column] = {}
+    naming = {one.item_in for one in taken.mapping.columns.values()} | set(taken.mapping.cells)
     for name in filter(None, taken.table.header):
         if name in special.values():
             continue
@@ -60,10 +85,18 @@ def _rated_columns(
         except BenchError as error:
             taken.add_to_header(name, str(error))
             continue
-        if column is not None:
+        if column is not None and column.item_in:
+            if column.item_in in taken.table.header:
+                rated[name] = column
+            else:
+                where = f"{column.item_in!r}, where it finds its videos, is not in the table"
+                taken.add_to_header(name, where)
+        elif column is not None:
             target = targets.find(taken.table.header_row, name, column)
             if target is not None:
                 rated[name] = target
+        elif name in naming:
+            continue
         elif name in taken.mapping.ignore or KNOWN_COLUMNS.get(name) is not None:
             taken.left_out.append(name)
         else:
@@ -93,8 +126,8 @@ def _column(mapping: ColumnMapping, name: str) -> Column | None:
         raise BenchError(f"`pattern` finds too little in it: {what}") from error
 
 
-def _check_different(taken: TableAnswers, rated: Mapping[str, Target]) -> None:
-    seen: dict[Target, str] = {}
+def _check_different(taken: TableAnswers, rated: Mapping[str, Target | Column]) -> None:
+    seen: dict[Target | Column, str] = {}
     for name, target in rated.items():
         first = seen.setdefault(target, name)
         if first != name:

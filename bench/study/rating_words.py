@@ -1,0 +1,75 @@
+"""What the cells of other people's tables mean: ratings in words, cells that stand for no answer.
+
+Only to propose a mapping, which a person then checks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from bench.study.answers import HIGHEST, LOWEST
+
+# From 1 to 5. The first is that of ITU-T P.800, annex B; Chinese ones as survey sites offer them.
+_SCALES = (
+    "bad|poor|fair|good|excellent",
+    "very bad|bad|neutral|good|very good",
+    "very poor|poor|average|good|very good",
+    "very poor|poor|fair|good|very good",
+    "strongly disagree|disagree|neutral|agree|strongly agree",
+    "strongly disagree|disagree|neither agree nor disagree|agree|strongly agree",
+    "劣|差|中|良|优",
+    "非常差|差|一般|好|非常好",
+    "很差|差|一般|好|很好",
+    "很差|较差|一般|较好|很好",
+    "非常差|比较差|一般|比较好|非常好",
+    "非常不同步|不同步|一般|同步|非常同步",
+    "非常不满意|不满意|一般|满意|非常满意",
+    "非常不同意|不同意|一般|同意|非常同意",
+    "非常不自然|不自然|一般|自然|非常自然",
+    "完全不同步|不同步|一般|同步|完全同步",
+)
+SCALES = tuple(
+    {word: LOWEST + place for place, word in enumerate(scale.split("|"))} for scale in _SCALES
+)
+_BLANKS = frozenset(
+    {"(跳过)", "(空)", "跳过", "空", "未作答", "未答", "无", "不适用", "n/a", "na", "n.a.", "nan"}
+    | {"none", "null", "nil", "-", "--", "—", "–", "/", ".", "?", "skip", "skipped", "(skipped)"}
+    | {"(skip)", "(empty)", "(blank)", "blank", "no answer", "not answered", "did not answer"}
+)
+_CODED_BLANKS = ("-3", "-2")  # Wenjuanxing, answers as numbers: jumped over, left empty
+_NUMBER = re.compile(r"(?<![\d.,])(?:(?<!\S)-)?\d+(?:[.,]\d+)?")
+_OF_FIVE = re.compile(r"([1-5]) ?(?:/|out of|of|分 ?/) ?5 ?分?")
+_CHARACTERS = 40  # longer texts are remarks
+
+
+def plain(text: str) -> str:
+    """The text in plain characters (full width made narrow) and small letters, to compare."""
+    return unicodedata.normalize("NFKC", text).strip().lower()
+
+
+def is_blank(text: str, *, coded: bool) -> bool:
+    """Whether a cell stands for no answer. coded: also by the numbers of Wenjuanxing."""
+    return plain(text) in _BLANKS or (coded and plain(text) in _CODED_BLANKS)
+
+
+def rating_in(text: str) -> int | None:
+    """The rating 1 to 5 that a cell names by a digit (5分, 非常好(5), 5 - Excellent), or None."""
+    known = plain(text)
+    if len(known) > _CHARACTERS:
+        return None
+    match = _OF_FIVE.fullmatch(known)
+    numbers = [match[1]] if match else _NUMBER.findall(known)
+    if len(numbers) != 1:
+        return None
+    value = float(numbers[0].replace(",", "."))
+    return int(value) if value.is_integer() and LOWEST <= value <= HIGHEST else None
+
+
+def word_scale(texts: Iterable[str]) -> Mapping[str, int]:
+    """The one known scale to which all these words belong; empty where none or several differ."""
+    words = {plain(text) for text in texts}
+    fitting = [scale for scale in SCALES if words <= scale.keys()]
+    meanings = {tuple(scale[word] for word in sorted(words)) for scale in fitting}
+    return fitting[0] if words and len(meanings) == 1 else {}
