@@ -31,8 +31,11 @@ class AnswerRow:
         """Notes what is wrong with a cell; of the whole row where the column is empty."""
         self.taken.problems.add(self.number, column, problem)
 
-    def parts(self, column: str) -> dict[str, str]:
-        """What the mapping's `cells` find in this cell, by what it is; all of it, or nothing."""
+    def parts(self, column: str) -> dict[str, str] | None:
+        """What the mapping's `cells` find in this cell, by what it is; None where they do not fit.
+
+        Nothing in an empty cell, and where the mapping has no pattern for the column.
+        """
         pattern = self.taken.mapping.cells.get(column)
         if pattern is None or not self.cells[column]:
             return {}
@@ -40,7 +43,7 @@ class AnswerRow:
         if match is None:
             problem = f"does not fit the pattern under `cells`, {pattern}"
             self.taken.problems.add_value(self.number, column, self.cells[column], problem)
-            return {}
+            return None
         return {what: text for what, text in match.groupdict().items() if text}
 
     def rater(self, column: str | None, known: str | None = None) -> str:

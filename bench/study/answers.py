@@ -86,7 +86,7 @@ class Problems:
         self._rows.setdefault((column, problem), []).append(row)
 
     def add_value(self, row: int, column: str, value: str, problem: str) -> None:
-        """Notes a wrong value, which may stand in many cells. problem: what follows the value."""
+        """Notes a wrong value, which may stand in many cells. problem: `is ...` or `does ...`."""
         self._cells.setdefault((value, problem), []).append((row, column))
 
     def __bool__(self) -> bool:
@@ -100,12 +100,13 @@ class Problems:
             lines.append((min(rows), f"{self.file}: {where}{key}: {problem}."))
         for (value, problem), places in self._cells.items():
             row, column = min(places)
-            told = f"{value[:40]!r} {problem}" if value else problem
             if len(places) == 1:
+                told = f"{value[:40]!r} {problem}" if value else problem
                 lines.append((row, f"{self.file}: row {row}, column {column}: {told}."))
                 continue
             hold = f"hold {value[:40]!r}" if value else "are empty"
             first = f"first in row {row}, column {column}"
+            told = f"it {problem}" if value else problem.removeprefix("is empty. ")
             lines.append((row, f"{self.file}: {len(places)} cells {hold}, {first}: {told}."))
         return "\n".join(line for _, line in sorted(lines, key=lambda line: line[0]))
 

@@ -21,6 +21,8 @@ def take_long(taken: TableAnswers, targets: Targets) -> None:
     for number, cells in taken.table.rows:
         row = answer_row(taken, number, cells)
         known = _known(row, fields)
+        if known is None:
+            continue
         target = _target(row, known, fields, targets)
         rater, at = row.rater(fields.get("rater"), known.get("rater")), row.at(fields.get("at"))
         if target is not None:
@@ -68,13 +70,17 @@ def _found_in_cells(mapping: ColumnMapping) -> set[str]:
     return {what for pattern in mapping.cells.values() for what in re.compile(pattern).groupindex}
 
 
-def _known(row: AnswerRow, fields: Mapping[str, str]) -> dict[str, str]:
-    """What the row says: constants, whole cells, and parts of cells, the later ones first."""
+def _known(row: AnswerRow, fields: Mapping[str, str]) -> dict[str, str] | None:
+    """What the row says: constants, whole cells, and parts of cells, the later ones first.
+
+    None where a cell does not fit its pattern.
+    """
     found: dict[str, str] = {str(what): text for what, text in row.taken.mapping.constants.items()}
     found |= {what: row.cells[name] for what, name in fields.items()}
-    for name in row.taken.mapping.cells:
-        found |= row.parts(name)
-    return found
+    parts = [row.parts(name) for name in row.taken.mapping.cells]
+    for one in parts:
+        found |= one or {}
+    return None if None in parts else found
 
 
 def _target(

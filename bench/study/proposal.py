@@ -43,6 +43,9 @@ _CODE_NAMES = re.compile(
     r"your code|code|participant.?id|rater|listener|subject.?id|prolific.?p?id|编号|代码|被试.*",
     re.IGNORECASE,
 )
+_RATER_LIKE = re.compile(
+    r"(?:rater|worker|listener|subject|user|participant|judge|p|s|r|l)[-_ ]?\d+", re.IGNORECASE
+)
 _PERSONAL = re.compile(
     r"(?:your |full |first |last |您的)?(?:name|e-?mail.*|phone.*|mobile.*|姓名.*|电话.*|手机.*|"
     r"微信.*|邮箱.*|学号.*|qq.*)",
@@ -58,7 +61,7 @@ _AGAIN = re.compile(r"(.*) #(\d+)", re.DOTALL)
 _SPLITS = (
     re.compile(r"(.*\S)\s*\[([^\[\]]+)\]"),  # a grid of Google's
     re.compile(r"(.*\S)\s*(?:——|—|–|\||：|::)\s*(\S.*)"),  # a matrix of Wenjuanxing's, and by hand
-    re.compile(r"(.*\S)(?:\s+-+\s+|:\s*|_|/|\s+)(\S.*)"),
+    re.compile(r"(.*\S)(?:\s+-+\s+|:\s*|_|/)(\S.*)"),
 )
 _ORDINAL = re.compile(r"(?:Q?\d+\s*[、.．)]\s*)(?=\S)")  # 1、 Q1. in front of a question
 
@@ -96,6 +99,7 @@ def propose(table: Table, reading: Reading, study: Study | None) -> Proposal:
         for name, texts in cells.items()
     }
     rated = [name for name, texts in answers.items() if _is_rated(name, texts)]
+    rated = [name for name in answers if name in rated or _is_like(name, answers[name], rated)]
     draft = _Draft()
     if reading.header is not None:
         draft.seen.append(
@@ -113,6 +117,8 @@ def propose(table: Table, reading: Reading, study: Study | None) -> Proposal:
     else:
         _propose_wide(draft, cells, rated, study)
     _propose_ratings(draft, cells, answers, rated, coded=coded)
+    if not rated:
+        draft.seen.append(_why_none(answers))
     draft.seen.append(f"ratings in {len(rated)} of {len(cells)} columns")
     text = template(draft.values, draft.remarks, reading, names=list(cells))
     return Proposal(text, tuple(draft.seen))
@@ -141,6 +147,42 @@ def _is_rated(name: str, answers: Sequence[str]) -> bool:
         return False
     known = sum(rating_in(text) is not None for text in given)
     return bool(word_scale(texts)) or known >= _RATED_LEAST * len(given)
+
+
+def _is_like(name: str, answers: Sequence[str], rated: Sequence[str]) -> bool:
+    """Whether a column without ratings belongs to those with some: nobody answered it, or wrongly.
+
+    It is called as one of them but for numbers, or ends in the same [question], and holds nothing
+    but numbers, if anything.
+    """
+    if (
+        name in KNOWN_COLUMNS
+        or _ABOUT_RATERS.search(name)
+        or not _are_numbers(filter(None, answers))
+    ):
+        return False
+
+    def looks(one: str) -> tuple[str, str]:
+        ends = [match[2] for pattern in _SPLITS if (match := pattern.fullmatch(one))]
+        return re.sub(r"\d+", "#", one), ends[0] if ends else ""
+
+    own = looks(name)
+    return any(own[0] == other[0] or (own[1] and own[1] == other[1]) for other in map(looks, rated))
+
+
+def _why_none(answers: Mapping[str, Sequence[str]]) -> str:
+    """Why no column holds ratings, with the likeliest one."""
+    why = "no column holds ratings, whole numbers from 1 to 5"
+    for name, texts in answers.items():
+        given = [text for text in texts if text]
+        is_score = plain(name).replace(" ", "_") in _LONG_NAMES["rating"].split("|")
+        if given and _are_numbers(given) and (is_score or any("." in text for text in given)):
+            wrong = next((text for text in given if rating_in(text) is None), given[0])
+            return (
+                f"{why}: {name!r} holds {wrong!r}. Means and other scales cannot be scored, only "
+                "each rater's own ratings of 1 to 5"
+            )
+    return why
 
 
 def _digit(text: str) -> int | None:
@@ -262,7 +304,8 @@ def _propose_special(
         kind = KNOWN_COLUMNS.get(name)
         given = [text for text in texts if text]
         is_time = bool(given) and all(survey_time(text, "month first") for text in given)
-        if kind == "at" or (kind is None and is_time and not _are_numbers(given)):
+        is_named = plain(name) in _LONG_NAMES["at"].split("|")
+        if kind == "at" or (kind is None and is_time and (is_named or not _are_numbers(given))):
             if "at" in draft.values:
                 draft.ignore(name, "a further time")
             elif _propose_at(draft, cells, name):
@@ -295,7 +338,7 @@ def _split_all(names: Sequence[str]) -> dict[str, tuple[str, str]]:
         if all(found.values()):
             splits = {name: (match[1], match[2]) for name, match in found.items() if match}
             break
-    firsts = {first for first, _ in splits.values()}
+    firsts = {first + _again(name) for name, (first, _) in splits.items()}
     lasts = {last for _, last in splits.values()}
     if splits and len(firsts) < len(lasts):  # there are fewer questions than videos
         splits = {name: (last, first) for name, (first, last) in splits.items()}
@@ -371,12 +414,13 @@ def _propose_crowd(
     _propose_special(draft, cells, [*videos, *videos.values()])
     draft.values["anonymous"] = True
     draft.remarks["anonymous", ""] = "a worker's id tells who it is"
-    one_video = len(set(videos.values())) == 1
     columns: dict[str, dict[str, str]] = {}
     for name, column in videos.items():
-        asked = re.sub(r"answer\.", "", name, count=1, flags=re.IGNORECASE)
-        suffix = asked.rsplit("_", 1)[1] if "_" in asked else ""
-        question = asked if one_video and len(videos) > 1 else suffix or _OVERALL
+        asked = name.split(".", 1)[1]
+        stem, _, suffix = asked.rpartition("_")
+        question = _OVERALL if plain(asked) in plain(column) else asked
+        if stem and plain(stem) in plain(column):
+            question = suffix
         columns[name] = {"item_in": column, "question": _asked_of(study, question)}
     draft.values["columns"] = columns
     draft.seen.append("videos are named in the rows' own cells, as MTurk has it")
@@ -405,7 +449,7 @@ def _address_pattern(named: Iterable[str], study: Study | None) -> tuple[str, st
     folders = {path.parts[-2] if len(path.parts) > 1 else "" for path in paths}
     tail = r"(?:\.\w+)?(?:[?#].*)?"
     if len(folders) > 1 and "" not in folders:
-        return rf".*/(?P<method>[^/]+)/(?P<case>[^/]+?){tail}", ""
+        return rf"(?:.*/)?(?P<method>[^/]+)/(?P<case>[^/]+?){tail}", ""
     stems = [path.stem for path in paths]
     for mark in ("__", "_", "-"):
         if all(mark in stem for stem in stems):
@@ -417,8 +461,8 @@ def _address_pattern(named: Iterable[str], study: Study | None) -> tuple[str, st
                 f"{first} and {last} are taken as parted by {mark!r} in the file's name",
             )
     return (
-        rf"(?:.*/)?(?P<method>)(?P<case>[^/]+?){tail}",
-        "the method is not named: write a pattern that finds it",
+        rf"(?:.*/)?(?P<case>[^/]+?){tail}",
+        "the method is not named: write a group (?P<method>...) that finds it",
     )
 
 
@@ -439,7 +483,7 @@ def _long_fields(
         if found:
             fields[what] = found[0]
     if reading.header is not None and "rating" not in fields:
-        return _guessed_fields(cells, rated)
+        return _guessed_fields(cells, rated)  # by what stands in them
     is_long = "rating" in fields and ("case" in fields or "method" in fields)
     return fields if is_long else None
 
@@ -455,18 +499,29 @@ def _guessed_fields(
     files = [name for name, own in texts.items() if is_no_header(["a.wav"], [[o] for o in own])]
     if files:
         fields["case"] = files[0]
-    left = [name for name in texts if name not in files and len(set(texts[name])) > 1]
+    prefixes = [
+        name
+        for name, own in texts.items()
+        if files
+        and name not in files
+        and all(file.startswith(one) for file, one in zip(cells[files[0]], own, strict=True))
+    ]
+    left = [name for name in texts if name not in (*files, *prefixes[:1])]
+    raters = [name for name in left if all(_RATER_LIKE.fullmatch(one) for one in texts[name])]
+    if prefixes:
+        fields["method"] = prefixes[0]
+    elif len(left) > 1:
+        # Fewer than there are videos and raters, but several.
+        rest = [name for name in left if name not in raters[:1]]
+        fields["method"] = min(
+            rest, key=lambda name: (len(set(texts[name])) < 2, len(set(texts[name])))
+        )
+        left.remove(fields["method"])
     if left:
-        prefixes = [
-            name
-            for name in left
-            if files
-            and all(f.startswith(m) for f, m in zip(cells[files[0]], texts[name], strict=True))
-        ]
-        fields["method"] = (prefixes or sorted(left, key=lambda name: len(set(texts[name]))))[0]
-        others = [name for name in left if name != fields["method"]]
-        if others:
-            fields["rater"] = others[-1]
+        fields["rater"] = (raters or left[-1:])[0]
+        left = [name for name in left if name != fields["rater"]]
+    if not files and left:
+        fields["case"] = left[0]
     return fields if "case" in fields or "method" in fields else None
 
 
@@ -478,6 +533,11 @@ def _propose_long(
 ) -> None:
     draft.values["table"] = "long"
     chosen = dict(fields)
+    if any(name.startswith("(") for name in chosen.values()):
+        draft.remarks["fields", ""] = "the table does not name its columns: check which is what"
+        draft.seen.append(
+            "which column is what is a guess from what stands in them: check `fields`"
+        )
     if "at" in chosen and not _propose_at(draft, cells, chosen["at"]):
         del chosen["at"]
     patterns: dict[str, str] = {}
@@ -488,13 +548,14 @@ def _propose_long(
         draft.remarks["cells", chosen["rater"]] = "VoiceMOS: nothing_age_LISTENER_gender_..."
     case = cells[chosen["case"]] if "case" in chosen else []
     if case and all(re.search(r"\.\w{2,4}$", one) for one in case):
-        if "method" not in chosen and study is None:
+        if "method" not in chosen:
             pattern, remark = _address_pattern(case, study)
             patterns[chosen["case"]] = pattern
             if remark:
                 draft.remarks["cells", chosen["case"]] = remark
+            del chosen["case"]  # a part of the cell, not the whole
         else:
-            methods = cells[chosen["method"]] if "method" in chosen else [""] * len(case)
+            methods = cells[chosen["method"]]
             begins = all(
                 re.match(re.escape(method) + r"[-_/]", one)
                 for method, one in zip(methods, case, strict=True)
@@ -508,7 +569,8 @@ def _propose_long(
         constants["question"] = _asked_of(study, asked or _OVERALL)
         draft.remarks["constants", "question"] = "the table asks one thing: name it"
         draft.seen.append(f"one question for all rows, called {constants['question']!r}")
-    if "method" not in chosen and not any("<method>" in one for one in patterns.values()):
+    said = "".join(patterns.values())
+    if "method" not in chosen and "<method>" not in said and "<item>" not in said:
         constants["method"] = UNKNOWN_METHOD
         draft.remarks["constants", "method"] = "the table does not name the method: write it"
     if "rater" not in chosen:

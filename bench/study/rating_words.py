@@ -39,7 +39,9 @@ _BLANKS = frozenset(
     | {"(skip)", "(empty)", "(blank)", "blank", "no answer", "not answered", "did not answer"}
 )
 _CODED_BLANKS = ("-3", "-2")  # Wenjuanxing, answers as numbers: jumped over, left empty
-_NUMBER = re.compile(r"(?<![\d.,])(?:(?<!\S)-)?\d+(?:[.,]\d+)?")
+# Not the digit of a name (wav2lip, clip1, a-1.wav), and no minus but before a number alone.
+_NUMBER = re.compile(r"(?<![\d.,_a-z])(?<![a-z]-)(?:(?<!\S)-)?\d+(?:[.,]\d+)?(?![\d_a-z]|\.[a-z])")
+_NO_RATING = re.compile(r"video|clip|sample|option|method|system|视频|影片|片段|样本|选项|方法")
 _OF_FIVE = re.compile(r"([1-5]) ?(?:/|out of|of|分 ?/) ?5 ?分?")
 _CHARACTERS = 40  # longer texts are remarks
 
@@ -57,8 +59,8 @@ def is_blank(text: str, *, coded: bool) -> bool:
 def rating_in(text: str) -> int | None:
     """The rating 1 to 5 that a cell names by a digit (5分, 非常好(5), 5 - Excellent), or None."""
     known = plain(text)
-    if len(known) > _CHARACTERS:
-        return None
+    if len(known) > _CHARACTERS or _NO_RATING.search(known):
+        return None  # a remark, or a choice among videos
     match = _OF_FIVE.fullmatch(known)
     numbers = [match[1]] if match else _NUMBER.findall(known)
     if len(numbers) != 1:

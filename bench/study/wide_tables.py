@@ -26,7 +26,7 @@ def take_wide(taken: TableAnswers, targets: Targets) -> None:
     for number, cells in taken.table.rows:
         row = answer_row(taken, number, cells)
         by = special.get("rater")
-        rater = row.rater(by, row.parts(by).get("rater") if by else None)
+        rater = row.rater(by, (row.parts(by) or {}).get("rater") if by else None)
         at, comment = row.at(special.get("at")), row.comment(special.get("comment"))
         for name, rates in rated.items():
             target = rates if isinstance(rates, Target) else _own_target(row, name, rates, targets)
@@ -42,9 +42,11 @@ def _own_target(row: AnswerRow, name: str, column: Column, targets: Targets) -> 
             row.bad(column.item_in, f"is empty. It names the video that {name} rates")
         return None
     parts = row.parts(column.item_in)
-    if not parts and column.item_in in row.taken.mapping.cells:
+    if parts is None:
         return None  # told already
     video = {key: text for key, text in parts.items() if key not in ("rater", "question")}
+    if "case" in video:
+        video.setdefault("method", column.method)
     try:
         own = Column.model_validate(
             {"question": column.question, "role": column.role} | (video or {"item": named})
