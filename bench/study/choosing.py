@@ -36,6 +36,7 @@ class Wishes:
     per_page: int | None = None
     checks: int = 2
     seed: int = 0
+    tell: float = 0.3  # the difference of means that matters: what the study should find
     languages: tuple[Language, ...] = ("en", "zh")
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_DIFFERENCE = click.FloatRange(0.01, 4.0)
+_SPREAD = click.FloatRange(0.0, 4.0)
 _LANGUAGES: dict[str, tuple[Language, ...]] = {
     "en": ("en",),
     "zh": ("zh",),
@@ -83,6 +85,13 @@ def study() -> None:
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
+    "--tell",
+    type=_DIFFERENCE,
+    default=0.3,
+    show_default=True,
+    help="The difference of mean opinions that matters: it says how probably it is found.",
+)
+@click.option(
     "--lang",
     type=click.Choice(list(_LANGUAGES)),
     default="en,zh",
@@ -102,6 +111,7 @@ def new(
     per_page: int | None,
     checks: int,
     seed: int,
+    tell: float,
     lang: str,
 ) -> None:
     """Make a study from finished RUNS: blind copies of their videos, and who sees which.
@@ -127,6 +137,7 @@ def new(
         per_page=per_page,
         checks=checks,
         seed=seed,
+        tell=tell,
         languages=_LANGUAGES[lang],
     )
     with progress("coding the videos alike") as step:
@@ -134,6 +145,45 @@ def new(
     for note in made.notes:
         click.echo(note)
     click.echo(f"{output}: edit {output / 'study.yaml'}, then: bench study serve {output}")
+
+
+@study.command()
+@click.option("--methods", type=click.IntRange(2, 100), default=6, show_default=True)
+@click.option("--cases", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--raters", type=click.IntRange(1, 5000), default=20, show_default=True)
+@click.option(
+    "--per-rater", type=click.IntRange(1), help="Videos that count, for each. Default: about 40."
+)
+@click.option("--tell", type=_DIFFERENCE, default=0.3, show_default=True, help="The difference.")
+@click.option("--noise", type=_SPREAD, default=0.7, show_default=True, help="Sd of one rating.")
+@click.option("--taste", type=_SPREAD, default=0.25, show_default=True, help="Sd: rater by method.")
+@click.option("--fit", type=_SPREAD, default=0.25, show_default=True, help="Sd: clip by method.")
+@click.option("--clip", type=_SPREAD, default=0.3, show_default=True, help="Sd of clips' levels.")
+def power(
+    methods: int,
+    cases: int,
+    raters: int,
+    per_rater: int | None,
+    tell: float,
+    noise: float,
+    taste: float,
+    fit: float,
+    clip: float,
+) -> None:
+    """How many raters and cases it takes to tell two methods apart; needs no run.
+
+    \b
+    Example: bench study power --methods 3 --cases 12 --raters 30 --tell 0.3
+    """
+    from bench.study.choosing import PER_RATER
+    from bench.study.power import Sizes, Spread, table, told
+
+    usual = max(methods, min(methods * cases, PER_RATER // methods * methods))
+    sizes = Sizes(methods, cases, raters, usual if per_rater is None else per_rater)
+    spread = Spread(clip=clip, taste=taste, fit=fit, noise=noise)
+    click.echo(f"{methods} methods, {cases} cases, {raters} raters, {sizes.per_rater} videos each:")
+    for line in (*told(sizes, tell, spread), "", *table(sizes, tell, spread)):
+        click.echo(line)
 
 
 # ---- ask ------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from bench.study.choosing import Chosen, Wishes, choose
 from bench.study.folder import VIDEOS, YAML
 from bench.study.footage import Video, finished_videos
 from bench.study.invitations import write_secret
+from bench.study.power import Spread, sizes_of, told
 from bench.study.questionnaire import questionnaire_text, read_questionnaire
 from bench.study.sessions import draw_sessions
 
@@ -66,7 +67,8 @@ def new_study(
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return Made(design, (*chosen.notes, copies.note, _estimate(design, questions)))
+    notes = (*chosen.notes, copies.note, _estimate(design, questions))
+    return Made(design, (*notes, *_power(design, wishes.tell)))
 
 
 def invite(folder: Path, count: int) -> Design:
@@ -178,6 +180,12 @@ def _item(video: Video, role: Role, copy: _Copy) -> Item:
     seconds = media.probe(copy.path).seconds
     code = secrets.token_hex(6)
     return Item(code, video.dataset, video.case, video.method, role, copy.path.name, seconds)
+
+
+def _power(design: Design, difference: float) -> tuple[str, ...]:
+    """What the design can find."""
+    sizes = sizes_of(design)
+    return told(sizes, difference, Spread()) if sizes is not None else ()
 
 
 def _estimate(design: Design, questions: int) -> str:
