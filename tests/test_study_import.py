@@ -125,7 +125,7 @@ def test_every_bad_cell_of_a_form_is_told_at_once(tmp_path: Path, study: Study) 
     lines = told(written(tmp_path / "form.csv", rows), FORM, study)
     expected = [
         "row 1, column Video ffff [Sync accuracy]: 'ffff' is no code and no file of the study's",
-        f"row 1, column Video {SECOND} [Beauty]: the question 'Beauty' is none of sync_accuracy",
+        f"row 1, column Video {SECOND} [Beauty]: 'Beauty' is no question of the study's",
         "row 1, column Your age: is not in the mapping",
         "row 2, column Timestamp: has no plain date, such as '31.1.2026'",
         f"row 2, column Video {FIRST} [Sync accuracy]: '4.5' is no whole number from 1 to 5.",
@@ -611,7 +611,7 @@ def test_a_bad_question_and_a_bad_video_of_a_row_are_told_in_their_columns(
         ["bob", "s01", "wav2lip", "Sync accuracy", "3", "2/2/2026"],
     ]
     lines = told(written(tmp_path / "long.csv", rows), ColumnMapping(table="long"), study)
-    assert any("row 2, column question: the question 'Beauty'" in line for line in lines)
+    assert any("row 2, column question: 'Beauty' is no question" in line for line in lines)
     assert any("row 2, column method: 's01 wav2lop' is no video" in line for line in lines)
     assert any(
         "rows 2-3, column at: has no plain date, such as '1/2/2026'" in line for line in lines

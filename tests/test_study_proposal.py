@@ -16,6 +16,7 @@ from bench.study.mapping import ColumnMapping, read_mapping
 from bench.study.rating_words import is_blank, rating_in, word_scale
 from bench.study.scores import read_scores
 from bench.study.survey_time import is_day_or_month, order_of, survey_time
+from bench.study.tables import read_table
 
 
 def table(path: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -300,6 +301,11 @@ def test_a_wrong_value_is_told_once_with_its_count(tmp_path: Path) -> None:
     assert "under `unanswered`" in lines[0]
     assert "2 cells hold '6', first in row 4, column v0" in lines[1]
     assert "38 cells are empty, first in row 4, column v10: Where raters" in lines[2]
+
+
+def test_names_of_columns_are_different_whatever_stands_there(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "a,a,a #2,,a\n1,2,3,4,5\n")
+    assert read_table(path).header == ("a", "a #3", "a #2", "(D)", "a #4")
 
 
 # ---- titles and order of questions ------------------------------------------------------------

@@ -699,7 +699,9 @@ def strangers_address(folder: Path, *options: str) -> str:
     """Whom the log names after a stranger came who says that he asks for someone else."""
     with Server(folder, *options) as running:
         stranger = Client(running.links["r01"][:-1] + "!")
-        stranger.get("", {"X-Forwarded-For": "203.0.113.9"})
+        stranger.get(
+            "", {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
+        )  # the last is the proxy's
         return re.findall(r"from (\S+):", running.log)[-1]
 
 

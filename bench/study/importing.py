@@ -66,7 +66,8 @@ def import_answers(
             wrong.append(str(error))
             continue
         notes += found.notes
-        asked = {one.name: one for one in found.questions} | asked
+        for one in found.questions:
+            asked.setdefault(one.name, one)
         again = [answers[one.place][1] for one in found.answers if one.place in answers]
         if again:
             wrong.append(

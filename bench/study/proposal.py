@@ -53,7 +53,7 @@ _PERSONAL = re.compile(
 )
 _ABOUT_RATERS = re.compile(
     r"\bage\b|gender|\bsex\b|education|occupation|native|language|headphone|device|hearing|"
-    r"experience|birth|consent|年龄|性别|学历|专业|职业|母语|耳机|设备|听力|视力|经验|同意",
+    r"experience|birth|consent|n_(?:play|finish|pause|volume)|duration|年龄|性别|学历|专业|职业|母语|耳机|设备|听力|视力|经验|同意",
     re.IGNORECASE,
 )
 _REMARK = re.compile(r"comment|remark|feedback|anything else|备注|意见|建议|评论", re.IGNORECASE)

@@ -65,9 +65,8 @@ class Targets:
             return question
         if question not in self._questions:
             known = ", ".join(self._study.questions)
-            self._problems.add(
-                row, column, f"the question {question[:60]!r} is none of {known}; see `names`"
-            )
+            what = f"is no question of the study's, which asks {known}; see `names`"
+            self._problems.add_value(row, column, question, what)
         return self._questions.get(question)
 
     def _by_item(self, row: int, name: str, column: Column) -> _Video | None:
@@ -80,8 +79,8 @@ class Targets:
         # An address of the video ends in its file's name.
         item = self._items.get(named) or self._items.get(named.rsplit("/", 1)[-1])
         if item is None:
-            what = f"{column.item[:40]!r} is no code and no file of the study's videos; see `names`"
-            self._problems.add(row, name, what)
+            what = "is no code and no file of the study's videos; see `names`"
+            self._problems.add_value(row, name, column.item, what)
             return None
         return (item.dataset, item.case, item.method, item.role)
 
@@ -103,13 +102,10 @@ class Targets:
             items = [item for item in items if item.role != "training"] or items
         if len(items) != 1:
             wanted = " ".join(filter(None, (dataset, case, method)))
-            self._problems.add(
-                row,
-                name,
-                f"{wanted[:80]!r} is no video of the study's"
-                if not items
-                else f"{wanted[:80]!r} are {len(items)} videos of the study's. Add dataset or role",
-            )
+            what = "is no video of the study's"
+            if items:
+                what = f"is the name of {len(items)} videos of the study's. Add dataset or role"
+            self._problems.add_value(row, name, wanted, what)
             return None
         return (items[0].dataset, items[0].case, items[0].method, items[0].role)
 

@@ -198,15 +198,17 @@ def _named(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]) -> 
     rows = list(rows)
     while header and not header[-1]:
         header = header[:-1]
-    seen: dict[str, int] = {}
     names: list[str] = []
     for place, name in enumerate(header):
         if not name:
             has_cells = any(place < len(row) and row[place] for _, row in rows)
             names.append(f"({letters(place)})" if has_cells else "")
             continue
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
+        own, number = name, 1
+        while own in names or (number > 1 and own in header):
+            number += 1
+            own = f"{name} #{number}"
+        names.append(own)
     return tuple(names)
 
 
