@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -298,6 +299,35 @@ def test_an_answer_waits_for_the_network_and_is_not_lost(browser: Any, served: S
     assert until(lambda: codes_shown(browser) not in ([code], []))
     assert progress(browser) == "1 of 7"
     complaints(browser)  # the failed requests stand on the console
+
+
+def test_an_answer_waits_for_a_locked_ledger_and_so_does_a_page(
+    browser: Any, run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    made = CliRunner().invoke(
+        main, f"study new {run} -o {folder} --raters 2 --per-rater 3 --checks 0"
+    )
+    assert made.exit_code == 0, made.output
+    with Server(folder) as server:
+        browser.get(f"{server.links['r01']}/rate?lang=en")
+        (code,) = next_codes(browser)
+        watch(browser, code)
+        other = sqlite3.connect(folder / "answers.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        choose(browser, code, QUESTIONS[0], 4)
+        assert until(lambda: "Not saved yet" in find(browser, "#status").text)
+        other.execute("ROLLBACK")
+        assert until(lambda: "2 to answer" in find(browser, "#status").text)
+        other.execute("BEGIN IMMEDIATE")
+        browser.get(f"{server.links['r02']}/rate?lang=en")
+        assert "tries again by itself" in find(browser, ".message").text
+        other.execute("ROLLBACK")
+        other.close()
+        assert next_codes(browser)
+    with Ledger(folder / "answers.sqlite") as ledger:
+        assert [(one.rater, one.rating) for one in ledger.entries()] == [("r01", 4)]
+    complaints(browser)  # the refused requests stand on the console
 
 
 def test_a_refused_remark_can_be_mended(browser: Any, served: Server) -> None:
