@@ -116,6 +116,16 @@ def test_a_google_form_is_read_without_its_e_mails(tmp_path: Path, study: Study)
     assert "example.org" not in repr(found.answers)
 
 
+def test_the_studys_questions_come_along_with_their_titles(tmp_path: Path, study: Study) -> None:
+    rows = [[FORM_HEADER[0], *FORM_HEADER[3:]], ["", "4", "5"]]
+    found = import_answers([written(tmp_path / "form.csv", rows)], mapping=FORM, study=study)
+    assert [(one.name, one.zh) for one in found.questions] == [
+        ("sync_accuracy", "同步准确度"),
+        ("visual_quality", "视觉质量"),
+        ("overall_impression", "整体印象"),
+    ]
+
+
 def test_every_bad_cell_of_a_form_is_told_at_once(tmp_path: Path, study: Study) -> None:
     rows = [
         [*FORM_HEADER, "Video ffff [Sync accuracy]", f"Video {SECOND} [Beauty]", "Your age"],

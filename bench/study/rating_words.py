@@ -43,12 +43,14 @@ _CODED_BLANKS = ("-3", "-2")  # Wenjuanxing, answers as numbers: jumped over, le
 _NUMBER = re.compile(r"(?<![\d.,_a-z])(?<![a-z]-)(?:(?<!\S)-)?\d+(?:[.,]\d+)?(?![\d_a-z]|\.[a-z])")
 _NO_RATING = re.compile(r"video|clip|sample|option|method|system|视频|影片|片段|样本|选项|方法")
 _OF_FIVE = re.compile(r"([1-5]) ?(?:/|out of|of|分 ?/) ?5 ?分?")
+_STARS = re.compile(r"([★⭐]{1,5})☆*")
+_NUMERAL = re.compile(r"([一二三四五])[分星颗]*")
 _CHARACTERS = 40  # longer texts are remarks
 
 
 def plain(text: str) -> str:
     """The text in plain characters (full width made narrow) and small letters, to compare."""
-    return unicodedata.normalize("NFKC", text).strip().lower()
+    return unicodedata.normalize("NFKC", text).replace("\ufe0f", "").strip().lower()
 
 
 def is_blank(text: str, *, coded: bool) -> bool:
@@ -57,10 +59,14 @@ def is_blank(text: str, *, coded: bool) -> bool:
 
 
 def rating_in(text: str) -> int | None:
-    """The rating 1 to 5 that a cell names by a digit (5分, 非常好(5), 5 - Excellent), or None."""
+    """The rating 1 to 5 that a cell names by a digit or stars (5分, 非常好(5), ★★☆☆☆), or None."""
     known = plain(text)
     if len(known) > _CHARACTERS or _NO_RATING.search(known):
         return None  # a remark, or a choice among videos
+    if match := _STARS.fullmatch(known):
+        return len(match[1])
+    if match := _NUMERAL.fullmatch(known):
+        return "一二三四五".index(match[1]) + LOWEST
     match = _OF_FIVE.fullmatch(known)
     numbers = [match[1]] if match else _NUMBER.findall(known)
     if len(numbers) != 1:
