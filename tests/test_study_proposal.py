@@ -284,6 +284,18 @@ def test_times_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     assert found.answers[0].at == ""
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["a\u0085b", "a\u2028b", "a: b # c", "'a'", "{a}", "a\\b", "- a", "\x7f", "? 😀", "\ufeffa"],
+)
+def test_any_name_of_a_column_survives_the_mapping(tmp_path: Path, name: str) -> None:
+    path = table(tmp_path / "a.csv", f'Who,"{name}","two\nlines"\nanna,4,5\n')
+    found, mapping = by_proposal(path, tmp_path)
+    assert name in mapping.columns
+    assert "two\nlines" in mapping.columns
+    assert [one.rating for one in found.answers] == [4, 5]
+
+
 # ---- wrong values ---------------------------------------------------------------------------
 
 

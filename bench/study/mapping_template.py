@@ -175,5 +175,6 @@ def _remark(remarks: Mapping[tuple[str, str], str], key: str, name: str) -> str:
 
 
 def _yaml(value: object) -> str:
-    """The value as yaml's flow style has it: JSON is that, too."""
-    return json.dumps(value, ensure_ascii=False)
+    """The value as yaml's flow style has it: JSON is that, too, with what yaml forbids escaped."""
+    plain = json.dumps(value, ensure_ascii=False)
+    return plain if plain.isprintable() else json.dumps(value)
