@@ -233,6 +233,17 @@ def test_further_tables(
     assert places(found) == expected
 
 
+def test_each_column_of_words_has_its_own_scale_and_remarks_are_none(tmp_path: Path) -> None:
+    text = """
+        序号,提交答卷时间,1、视频1的口型与声音同步吗,2、视频2的口型与声音同步吗,3、视频1自然吗,4、您的建议
+        1,2024/3/5 15:04:05,非常同步,(跳过),非常自然,很好
+        2,2024/3/5 15:14:05,不同步,一般,一般,-
+    """
+    found, mapping = by_proposal(table(tmp_path / "a.csv", text), tmp_path)
+    assert [one.rating for one in found.answers] == [5, 5, 2, 3, 3]
+    assert mapping.comment == "4、您的建议"
+
+
 def test_names_that_end_in_digits_are_no_ratings(tmp_path: Path) -> None:
     text = "Best one,Video 1,Video 2\nVideo 2,4,5\nwav2lip,3,4\n"
     found, mapping = by_proposal(table(tmp_path / "a.csv", text), tmp_path)

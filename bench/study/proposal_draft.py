@@ -41,10 +41,15 @@ def propose_ratings(
 ) -> None:
     """Fills in what stands for which rating, and what for none."""
     texts = Counter(text for name in rated for text in answers[name] if text)
-    scale = word_scale(text for text in texts if rating_in(text) is None)
+    scales = {
+        name: word_scale(text for text in answers[name] if text and rating_in(text) is None)
+        for name in rated
+    }
     ratings: dict[str, int] = {}
     for text in texts:
-        value = rating_in(text) if rating_in(text) is not None else scale.get(plain(text))
+        # Each column by its own scale; a word that stands for several numbers is told.
+        values = {scales[name].get(plain(text)) for name in rated if text in answers[name]}
+        value = rating_in(text) or (values.pop() if len(values) == 1 else None)
         if value is not None and not re.fullmatch(r"[1-5](\.0+)?", text):
             ratings[text] = value
             if rating_in(text) is None:

@@ -11,7 +11,7 @@ from bench.study.mapping import KNOWN_COLUMNS, UNKNOWN_METHOD
 from bench.study.proposal_draft import OVERALL, Draft, propose_at
 from bench.study.rating_target import questions_by_name
 from bench.study.rating_words import plain
-from bench.study.seen_columns import ABOUT_RATERS, FIELD_NAMES, SPLITS, are_numbers
+from bench.study.seen_columns import ABOUT_RATERS, FIELD_NAMES, REMARKS, SPLITS, are_numbers
 from bench.study.survey_time import survey_time
 
 _CODE_NAMES = re.compile(
@@ -23,7 +23,6 @@ _PERSONAL = re.compile(
     r"微信.*|邮箱.*|学号.*|qq.*)",
     re.IGNORECASE,
 )
-_REMARK = re.compile(r"comment|remark|feedback|anything else|备注|意见|建议|评论", re.IGNORECASE)
 _AGAIN = re.compile(r"(.*) #(\d+)", re.DOTALL)
 _ORDINAL = re.compile(r"(?:Q?\d+\s*[、.．)]\s*)(?=\S)")  # 1、 Q1. in front of a question
 
@@ -82,7 +81,7 @@ def propose_special(draft: Draft, cells: Mapping[str, Sequence[str]], rated: Seq
             continue  # left out by itself
         elif _PERSONAL.fullmatch(name):
             draft.ignore(name, "tells who the rater is")
-        elif _REMARK.search(name) and "comment" not in draft.values:
+        elif REMARKS.search(name) and "comment" not in draft.values:
             draft.values["comment"] = name
         else:
             about = ABOUT_RATERS.search(name)

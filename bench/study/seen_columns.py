@@ -33,6 +33,7 @@ ABOUT_RATERS = re.compile(
     r"年龄|性别|学历|专业|职业|母语|耳机|设备|听力|视力|经验|知情同意",
     re.IGNORECASE,
 )
+REMARKS = re.compile(r"comment|remark|feedback|anything else|备注|意见|建议|评论", re.IGNORECASE)
 SPLITS = (
     re.compile(r"(.*\S)\s*\[([^\[\]]+)\]"),  # a grid of Google's
     re.compile(r"(.*\S)\s*(?:——|—|–|\||：|::)\s*(\S.*)"),  # a matrix of Wenjuanxing's, and by hand
@@ -53,7 +54,7 @@ def columns_of(table: Table) -> dict[str, list[str]]:
 def is_rated(name: str, answers: Sequence[str]) -> bool:
     """Whether a column holds ratings; answers without the cells that stand for none."""
     given = [text for text in answers if text]
-    if not given or name in KNOWN_COLUMNS or ABOUT_RATERS.search(name):
+    if not given or name in KNOWN_COLUMNS or ABOUT_RATERS.search(name) or REMARKS.search(name):
         return False
     texts = set(given)
     if len(texts) > _MOST_RATINGS and not all(rating_in(text) == _digit(text) for text in texts):
