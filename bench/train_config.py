@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import pydantic
 
 from bench.config import Label, Source, anchored, expand, raise_problems, read_yaml, validated
+from bench.config_kind import refuse_other_kind
 from bench.data.sources import open_source
 from bench.errors import BenchError, NoSuchSplit
 from bench.plugins import Plugin, TrainJob
@@ -68,6 +69,8 @@ def load_train_config(path: Path) -> LoadedTraining:
     """The training config of a file. Raises BenchError that lists every problem found."""
     raw, lines, problems = read_yaml(path)
     config = validated(TrainConfig, raw, "", problems)
+    if config is None:
+        refuse_other_kind(path, raw, TrainConfig.model_fields)
     raise_problems(path, problems, lines)
     assert config is not None
     registry = load_registry([path.parent / name for name in config.plugins])
