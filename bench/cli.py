@@ -27,6 +27,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _COUNT = click.IntRange(min=1)
 
 NOTHING_DONE = 2  # exit code: config, plugin or data is wrong, nothing was run
+INTERRUPTED = 130  # exit code: Ctrl-C, as shells have it
 SOME_FAILED = 1  # exit code: finished, with failed cells
 
 
@@ -46,7 +47,7 @@ class _Commands(click.Group):
             raise SystemExit(NOTHING_DONE) from error
         except KeyboardInterrupt as error:
             click.echo("\nstopped; what was recorded is kept, the same command goes on.", err=True)
-            raise SystemExit(130) from error
+            raise SystemExit(INTERRUPTED) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -278,6 +279,9 @@ def new_metric(name: str, folder: Path) -> None:
     help="How many of them (extra `gpus`).",
 )
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option(
+    "--restart", is_flag=True, help="Begin anew; what is there is kept as FOLDER.before-1, -2, ..."
+)
 @click.option("--plugin", "only", multiple=True, help="Of the config's plugins only this one.")
 @click.option("--seed", "seeds", multiple=True, type=int, help="This seed, not the config's.")
 def train(
@@ -286,33 +290,47 @@ def train(
     device: str,
     devices: int,
     resume: bool,
+    restart: bool,
     only: tuple[str, ...],
     seeds: tuple[int, ...],
 ) -> None:
     """Train the networks of the plugins that CONFIG names.
 
     docs/training.md and docs/scorer.md explain the settings. Ctrl-C saves; --resume goes on.
+    Where something is trained already, only --resume or --restart begins.
 
     \b
     Examples:
       GRID_ROOT=~/grid bench train configs/train/sync_scorer.yaml
       bench train configs/train/synth.yaml --plugin m_csawav2lip --seed 2
     """
-    from bench.train_config import load_train_config, train_from
+    from bench.train_config import load_train_config, train_from, trainings
+    from bench.trained import Begin, after_interrupt, find_trained
+    from bench.training import Stopped
 
+    if resume and restart:
+        raise BenchError("--resume and --restart: give one of the two.")
     _quiet_libraries()
     loaded = load_train_config(config)
     folder = output or Path("runs") / loaded.config.name
-    made = train_from(
-        loaded,
-        folder,
-        device=_device(device),
-        resume=resume,
-        say=click.echo,
-        only=only,
-        seeds=seeds,
-        devices=devices,
-    )
+    begin: Begin = "resume" if resume else "restart" if restart else "new"
+    try:
+        made = train_from(
+            loaded,
+            folder,
+            device=_device(device),
+            begin=begin,
+            say=click.echo,
+            only=only,
+            seeds=seeds,
+            devices=devices,
+        )
+    except (KeyboardInterrupt, Stopped) as error:
+        asked = trainings(loaded, folder, only=only, seeds=seeds)
+        found = [find_trained(training.folder) for training in asked]
+        told = after_interrupt(found, begin, names=[training.name for training in asked])
+        click.echo(f"\n{told}", err=True)
+        raise SystemExit(INTERRUPTED) from error
     for weights in made:
         click.echo(weights)
 
