@@ -31,6 +31,25 @@ INTERRUPTED = 130  # exit code: Ctrl-C, as shells have it
 SOME_FAILED = 1  # exit code: finished, with failed cells
 
 
+class _Config(click.ParamType):
+    """A config's file, or the name of a shipped one."""
+
+    name = "config"
+
+    def __init__(self, *, trainings: bool = False) -> None:
+        self.trainings = trainings
+
+    def convert(
+        self, value: object, _parameter: click.Parameter | None, _context: click.Context | None
+    ) -> Path:
+        """The file; raises BenchError, with the names there are, where there is none."""
+        from bench import shipped
+
+        return shipped.find_config(
+            str(value), shipped.TRAININGS if self.trainings else shipped.FOLDER
+        )
+
+
 class _Commands(click.Group):
     """Shows a BenchError as its message alone, and lists commands in the order of use."""
 
@@ -38,7 +57,10 @@ class _Commands(click.Group):
         return list(self.commands)
 
     def invoke(self, context: click.Context) -> object:
+        from bench.shadowed import refuse_shadows
+
         try:
+            refuse_shadows()
             return super().invoke(context)
         except BenchError as error:
             click.echo(
@@ -57,13 +79,15 @@ def main() -> None:
 
     \b
     Start here:
-      bench run configs/smoke.yaml     a small benchmark on made-up faces, in a minute
-      bench run configs/clr.yaml       the paper's comparison; the report opens from disk
+      bench run smoke                  a small benchmark on made-up faces, in a minute
+      bench run clr                    the paper's comparison; the report opens from disk
+      bench config                     the other configs that are shipped, by name
       bench list                       every method and metric, and what each needs
       bench doctor MANIFEST            what is wrong with your clips, before a run
 
     \b
-    Your own method or metric:
+    Your own clips, method or metric:
+      bench new config mine            a commented config for a manifest of your own
       bench new metric flicker         a complete plugin, ready to install
       bench check flicker              the contract tests every plugin must pass
 
@@ -79,7 +103,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("config", type=_FILE)
+@click.argument("config", type=_Config())
 @click.option(
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
@@ -100,6 +124,8 @@ def run(
 ) -> None:
     """Make and measure what CONFIG asks for, then write the report.
 
+    CONFIG is a file, or the name of one that is shipped (`bench config` lists them).
+
     Can be stopped at any time; the same command goes on where it stopped. Nothing is done twice.
 
     \b
@@ -107,7 +133,7 @@ def run(
     cells, 2 nothing was run because config, plugin or data is wrong.
 
     \b
-    Example: bench run configs/clr.yaml -o runs/clr
+    Example: bench run clr -o runs/clr
     """
     import reports
     from bench import runner, terminal
@@ -143,7 +169,7 @@ def run(
 
 
 @main.command()
-@click.argument("config", type=_FILE)
+@click.argument("config", type=_Config())
 @click.option(
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
@@ -238,9 +264,43 @@ def check(name: str, files: tuple[Path, ...]) -> None:
     sys.exit(SOME_FAILED if any(result.status == "failed" for result in results) else 0)
 
 
+@main.command("config")
+@click.argument("name", required=False)
+def show_config(name: str | None) -> None:
+    """Print the shipped config NAME, or list those there are.
+
+    \b
+    Example: bench config clr > mine.yaml
+    """
+    from bench import shipped
+
+    if name is not None:
+        click.echo(shipped.text_of(name), nl=False)
+        return
+    for folder, command in ((shipped.FOLDER, "run"), (shipped.TRAININGS, "train")):
+        for known, path in shipped.shipped(folder).items():
+            click.echo(f"bench {f'{command} {known}':26} {shipped.headline(path)}")
+
+
 @main.group()
 def new() -> None:
-    """Write a complete, installable plugin to start from."""
+    """Write a config for clips of your own, or a complete, installable plugin to start from."""
+
+
+@new.command("config")
+@click.argument("name")
+@click.option("--manifest", default="mine.csv", show_default=True, help="Of your clips.")
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+def new_config(name: str, manifest: str, folder: Path) -> None:
+    """Write NAME.yaml: a commented benchmark of the clips in a manifest of your own.
+
+    \b
+    Example: bench new config mine --manifest mine.csv
+    """
+    from bench import scaffold
+
+    made = scaffold.new_config(name, folder, manifest=manifest)
+    click.echo(f"{made}: a complete config. Next: bench plan {made}")
 
 
 @new.command("method")
@@ -268,7 +328,7 @@ def new_metric(name: str, folder: Path) -> None:
 
 
 @main.command()
-@click.argument("config", type=_FILE)
+@click.argument("config", type=_Config(trainings=True))
 @click.option("-o", "--output", type=_PATH, help="Checkpoints and curves. Default: runs/<name>.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option(
@@ -294,15 +354,15 @@ def train(
     only: tuple[str, ...],
     seeds: tuple[int, ...],
 ) -> None:
-    """Train the networks of the plugins that CONFIG names.
+    """Train the networks of the plugins that CONFIG, a file or a shipped config's name, names.
 
     docs/training.md and docs/scorer.md explain the settings. Ctrl-C saves; --resume goes on.
     Where something is trained already, only --resume or --restart begins.
 
     \b
     Examples:
-      GRID_ROOT=~/grid bench train configs/train/sync_scorer.yaml
-      bench train configs/train/synth.yaml --plugin m_csawav2lip --seed 2
+      GRID_ROOT=~/grid bench train sync_scorer
+      bench train synth --plugin m_csawav2lip --seed 2
     """
     from bench.train_config import load_train_config, train_from, trainings
     from bench.trained import Begin, after_interrupt, find_trained

@@ -21,11 +21,12 @@ from bench.config_kind import refuse_other_kind
 from bench.errors import BenchError
 from bench.plugins import Options, Plugin
 from bench.registry import Registered, Registry, closest, load_registry
+from bench.shipped import joined
 from bench.types import CASE_KINDS, CaseKind
 from bench.yaml_file import load_yaml
 
-_LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
-_LABEL_WORDS = (
+LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
+LABEL_WORDS = (
     "letters, digits, blanks and `_ . + -`, a letter or digit first, at most 64 characters"
 )
 _YAML_WORDS = {  # by pydantic's kind of error
@@ -36,7 +37,7 @@ _YAML_WORDS = {  # by pydantic's kind of error
     "too_short": "at least one entry (`- ...`)",
     "invalid_key": "text as key (a number in quotes)",
 }
-Label = Annotated[str, pydantic.Field(pattern=_LABEL)]
+Label = Annotated[str, pydantic.Field(pattern=LABEL)]
 _MOST_TOLD = 50  # problems of a file; the rest is counted
 _SHOWN = reprlib.Repr()  # of a value that is wrong: a list may hold thousands
 _SHOWN.maxstring = _SHOWN.maxother = 120
@@ -289,7 +290,7 @@ def anchored(model: _M, folder: Path) -> _M:
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, Path):
-            changed[name] = folder / value.expanduser()
+            changed[name] = joined(folder, value.expanduser())
         elif isinstance(value, pydantic.BaseModel):
             changed[name] = anchored(value, folder)
     return model.model_copy(update=changed) if changed else model
@@ -375,8 +376,8 @@ def _explain(model: type[pydantic.BaseModel], detail: Mapping[str, object]) -> s
 def _expected(detail: Mapping[str, object]) -> str:
     """What would be right, in yaml's words where pydantic's are Python's."""
     kind, context = str(detail["type"]), detail.get("ctx")
-    if kind == "string_pattern_mismatch" and context == {"pattern": _LABEL}:
-        return f"expected {_LABEL_WORDS}"
+    if kind == "string_pattern_mismatch" and context == {"pattern": LABEL}:
+        return f"expected {LABEL_WORDS}"
     if kind in _YAML_WORDS:
         return f"expected {_YAML_WORDS[kind]}"
     message = str(detail["msg"])

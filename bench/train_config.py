@@ -17,6 +17,7 @@ from bench.errors import BenchError, NoSuchSplit
 from bench.plugins import Plugin, TrainJob
 from bench.processes import launched
 from bench.registry import load_registry
+from bench.shipped import folder_of
 from bench.trained import Begin, check_beginning, find_trained, put_aside
 from bench.types import Clip
 
@@ -171,7 +172,7 @@ def train_from(
         job = TrainJob(
             tuple(train),
             tuple(val),
-            anchored(settings, loaded.path.parent).model_dump(),
+            anchored(settings, folder_of(loaded.path)).model_dump(),
             training.folder,
             training.seed,
             begin == "resume",
@@ -185,7 +186,7 @@ def train_from(
 
 def _clips(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[Clip], list[Clip]]:
     """The clips to train on and those to choose by. Raises BenchError that lists what is wrong."""
-    folder = loaded.path.parent
+    folder = folder_of(loaded.path)
     train: list[Clip] = []
     val: list[Clip] = []
     problems: list[tuple[str, str]] = []
