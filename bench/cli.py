@@ -31,7 +31,7 @@ INTERRUPTED = 130  # exit code: Ctrl-C, as shells have it
 SOME_FAILED = 1  # exit code: finished, with failed cells
 
 
-class _Config(click.ParamType):
+class _Config(click.ParamType):  # type: ignore[type-arg]  # generic in some releases only
     """A config's file, or the name of a shipped one."""
 
     name = "config"
