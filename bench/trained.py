@@ -63,7 +63,12 @@ class Trained:
 
 
 def find_trained(folder: Path) -> Trained:
-    """What a training has left in its folder and in the folders of its stages."""
+    """What a training has left in its folder and in the folders of its stages.
+
+    Raises BenchError where a file has the folder's name.
+    """
+    if folder.is_file():
+        raise BenchError(f"{folder}: is a file. Name a folder for the training with -o.")
     if not folder.is_dir():
         return Trained(folder)
     # A stage's folder is a word (`expert`); those of several trainings are `<plugin>-<seed>`.

@@ -295,6 +295,13 @@ def test_a_folder_that_one_is_in_or_that_cannot_be_renamed_is_told(
         put_aside(own)
 
 
+def test_a_file_is_no_folder_for_a_training(tmp_path: Path, stop: object) -> None:
+    path = config(tmp_path)
+    code, output = bench("train", path, "-o", path, "--device", "cpu")
+    assert code == 2
+    assert f"{path}: is a file. Name a folder" in output
+
+
 def test_resume_and_restart_exclude_each_other(tmp_path: Path, stop: object) -> None:
     code, output = bench("train", config(tmp_path), "--resume", "--restart")
     assert code == 2
