@@ -20,9 +20,19 @@ check: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	$(BIN)/python -m tests.speed
 
+# An old Python would end in pip's ResolutionImpossible, and leave a $(VENV) that is of no use.
 # Without constraints.txt's CPU build, torch alone pulls gigabytes.
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	@found=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>&1) || found=; \
+	case "$$found" in \
+	3.1[0-9] | 3.[2-9][0-9]) exit 0 ;; \
+	3.* | 2.*) found="is Python $$found" ;; \
+	*) found="does not run" ;; \
+	esac; \
+	echo "$(PYTHON) $$found; Python 3.10 or newer is needed: make $(or $(MAKECMDGOALS),run) PYTHON=python3.11" >&2; \
+	exit 1
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 

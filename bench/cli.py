@@ -27,7 +27,27 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _COUNT = click.IntRange(min=1)
 
 NOTHING_DONE = 2  # exit code: config, plugin or data is wrong, nothing was run
+INTERRUPTED = 130  # exit code: Ctrl-C, as shells have it
 SOME_FAILED = 1  # exit code: finished, with failed cells
+
+
+class _Config(click.ParamType):  # type: ignore[type-arg]  # generic in some releases only
+    """A config's file, or the name of a shipped one."""
+
+    name = "config"
+
+    def __init__(self, *, trainings: bool = False) -> None:
+        self.trainings = trainings
+
+    def convert(
+        self, value: object, _parameter: click.Parameter | None, _context: click.Context | None
+    ) -> Path:
+        """The file; raises BenchError, with the names there are, where there is none."""
+        from bench import shipped
+
+        return shipped.find_config(
+            str(value), shipped.TRAININGS if self.trainings else shipped.FOLDER
+        )
 
 
 class _Commands(click.Group):
@@ -37,7 +57,10 @@ class _Commands(click.Group):
         return list(self.commands)
 
     def invoke(self, context: click.Context) -> object:
+        from bench.shadowed import refuse_shadows
+
         try:
+            refuse_shadows()
             return super().invoke(context)
         except BenchError as error:
             click.echo(
@@ -46,7 +69,7 @@ class _Commands(click.Group):
             raise SystemExit(NOTHING_DONE) from error
         except KeyboardInterrupt as error:
             click.echo("\nstopped; what was recorded is kept, the same command goes on.", err=True)
-            raise SystemExit(130) from error
+            raise SystemExit(INTERRUPTED) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,13 +79,15 @@ def main() -> None:
 
     \b
     Start here:
-      bench run configs/smoke.yaml     a small benchmark on made-up faces, in a minute
-      bench run configs/clr.yaml       the paper's comparison; the report opens from disk
+      bench run smoke                  a small benchmark on made-up faces, in a minute
+      bench run clr                    the paper's comparison; the report opens from disk
+      bench config                     the other configs that are shipped, by name
       bench list                       every method and metric, and what each needs
       bench doctor MANIFEST            what is wrong with your clips, before a run
 
     \b
-    Your own method or metric:
+    Your own clips, method or metric:
+      bench new config mine            a commented config for a manifest of your own
       bench new metric flicker         a complete plugin, ready to install
       bench check flicker              the contract tests every plugin must pass
 
@@ -78,7 +103,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("config", type=_FILE)
+@click.argument("config", type=_Config())
 @click.option(
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
@@ -99,6 +124,8 @@ def run(
 ) -> None:
     """Make and measure what CONFIG asks for, then write the report.
 
+    CONFIG is a file, or the name of one that is shipped (`bench config` lists them).
+
     Can be stopped at any time; the same command goes on where it stopped. Nothing is done twice.
 
     \b
@@ -106,7 +133,7 @@ def run(
     cells, 2 nothing was run because config, plugin or data is wrong.
 
     \b
-    Example: bench run configs/clr.yaml -o runs/clr
+    Example: bench run clr -o runs/clr
     """
     import reports
     from bench import runner, terminal
@@ -142,7 +169,7 @@ def run(
 
 
 @main.command()
-@click.argument("config", type=_FILE)
+@click.argument("config", type=_Config())
 @click.option(
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
@@ -237,9 +264,43 @@ def check(name: str, files: tuple[Path, ...]) -> None:
     sys.exit(SOME_FAILED if any(result.status == "failed" for result in results) else 0)
 
 
+@main.command("config")
+@click.argument("name", required=False)
+def show_config(name: str | None) -> None:
+    """Print the shipped config NAME, or list those there are.
+
+    \b
+    Example: bench config clr > mine.yaml
+    """
+    from bench import shipped
+
+    if name is not None:
+        click.echo(shipped.text_of(name), nl=False)
+        return
+    for folder, command in ((shipped.FOLDER, "run"), (shipped.TRAININGS, "train")):
+        for known, path in shipped.shipped(folder).items():
+            click.echo(f"bench {f'{command} {known}':26} {shipped.headline(path)}")
+
+
 @main.group()
 def new() -> None:
-    """Write a complete, installable plugin to start from."""
+    """Write a config for clips of your own, or a complete, installable plugin to start from."""
+
+
+@new.command("config")
+@click.argument("name")
+@click.option("--manifest", default="mine.csv", show_default=True, help="Of your clips.")
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+def new_config(name: str, manifest: str, folder: Path) -> None:
+    """Write NAME.yaml: a commented benchmark of the clips in a manifest of your own.
+
+    \b
+    Example: bench new config mine --manifest mine.csv
+    """
+    from bench import scaffold
+
+    made = scaffold.new_config(name, folder, manifest=manifest)
+    click.echo(f"{made}: a complete config. Next: bench plan {made}")
 
 
 @new.command("method")
@@ -267,7 +328,7 @@ def new_metric(name: str, folder: Path) -> None:
 
 
 @main.command()
-@click.argument("config", type=_FILE)
+@click.argument("config", type=_Config(trainings=True))
 @click.option("-o", "--output", type=_PATH, help="Checkpoints and curves. Default: runs/<name>.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option(
@@ -278,6 +339,9 @@ def new_metric(name: str, folder: Path) -> None:
     help="How many of them (extra `gpus`).",
 )
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option(
+    "--restart", is_flag=True, help="Begin anew; what is there is kept as FOLDER.before-1, -2, ..."
+)
 @click.option("--plugin", "only", multiple=True, help="Of the config's plugins only this one.")
 @click.option("--seed", "seeds", multiple=True, type=int, help="This seed, not the config's.")
 def train(
@@ -286,33 +350,47 @@ def train(
     device: str,
     devices: int,
     resume: bool,
+    restart: bool,
     only: tuple[str, ...],
     seeds: tuple[int, ...],
 ) -> None:
-    """Train the networks of the plugins that CONFIG names.
+    """Train the networks of the plugins that CONFIG, a file or a shipped config's name, names.
 
     docs/training.md and docs/scorer.md explain the settings. Ctrl-C saves; --resume goes on.
+    Where something is trained already, only --resume or --restart begins.
 
     \b
     Examples:
-      GRID_ROOT=~/grid bench train configs/train/sync_scorer.yaml
-      bench train configs/train/synth.yaml --plugin m_csawav2lip --seed 2
+      GRID_ROOT=~/grid bench train sync_scorer
+      bench train synth --plugin m_csawav2lip --seed 2
     """
-    from bench.train_config import load_train_config, train_from
+    from bench.train_config import load_train_config, train_from, trainings
+    from bench.trained import Begin, after_interrupt, find_trained
+    from bench.training import Stopped
 
+    if resume and restart:
+        raise BenchError("--resume and --restart: give one of the two.")
     _quiet_libraries()
     loaded = load_train_config(config)
     folder = output or Path("runs") / loaded.config.name
-    made = train_from(
-        loaded,
-        folder,
-        device=_device(device),
-        resume=resume,
-        say=click.echo,
-        only=only,
-        seeds=seeds,
-        devices=devices,
-    )
+    begin: Begin = "resume" if resume else "restart" if restart else "new"
+    try:
+        made = train_from(
+            loaded,
+            folder,
+            device=_device(device),
+            begin=begin,
+            say=click.echo,
+            only=only,
+            seeds=seeds,
+            devices=devices,
+        )
+    except (KeyboardInterrupt, Stopped) as error:
+        asked = trainings(loaded, folder, only=only, seeds=seeds)
+        found = [find_trained(training.folder) for training in asked]
+        told = after_interrupt(found, begin, names=[training.name for training in asked])
+        click.echo(f"\n{told}", err=True)
+        raise SystemExit(INTERRUPTED) from error
     for weights in made:
         click.echo(weights)
 

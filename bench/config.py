@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,16 @@ from typing import Annotated, Literal, TypeVar
 import pydantic
 import yaml
 
+from bench.config_kind import refuse_other_kind
 from bench.errors import BenchError
 from bench.plugins import Options, Plugin
 from bench.registry import Registered, Registry, closest, load_registry
+from bench.shipped import joined
 from bench.types import CASE_KINDS, CaseKind
+from bench.yaml_file import load_yaml
 
-_LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
-_LABEL_WORDS = (
+LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
+LABEL_WORDS = (
     "letters, digits, blanks and `_ . + -`, a letter or digit first, at most 64 characters"
 )
 _YAML_WORDS = {  # by pydantic's kind of error
@@ -30,8 +34,13 @@ _YAML_WORDS = {  # by pydantic's kind of error
     "model_type": "keys with values (`name: ...`)",
     "dict_type": "keys with values (`key: ...`)",
     "string_type": "text (a number in quotes)",
+    "too_short": "at least one entry (`- ...`)",
+    "invalid_key": "text as key (a number in quotes)",
 }
-Label = Annotated[str, pydantic.Field(pattern=_LABEL)]
+Label = Annotated[str, pydantic.Field(pattern=LABEL)]
+_MOST_TOLD = 50  # problems of a file; the rest is counted
+_SHOWN = reprlib.Repr()  # of a value that is wrong: a list may hold thousands
+_SHOWN.maxstring = _SHOWN.maxother = 120
 _M = TypeVar("_M", bound=pydantic.BaseModel)
 _P = TypeVar("_P", bound=Plugin)
 _VARIABLE = re.compile(r"^\$(\w+|\{\w+\})")
@@ -162,6 +171,8 @@ def load_config(path: Path) -> Loaded:
     """The config of a file. Raises BenchError that lists every problem found."""
     raw, lines, problems = read_yaml(path)
     config = validated(Config, raw, "", problems)
+    if config is None:
+        refuse_other_kind(path, raw, Config.model_fields)
     registry = _registry(raw, path.parent, problems)
     methods = _options(raw, "methods", registry.methods, path.parent, problems)
     metrics = _options(raw, "metrics", registry.metrics, path.parent, problems)
@@ -173,20 +184,11 @@ def load_config(path: Path) -> Loaded:
 
 
 def read_yaml(path: Path) -> tuple[dict[str, object], dict[str, int], list[tuple[str, str]]]:
-    """A yaml file as a mapping, the line of every yaml path, and the problems met on the way."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path}: cannot be read: {error}. Expected a yaml file.") from error
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BenchError(f"{path}: is no valid yaml: {error}") from error
-    if not isinstance(raw, dict):
-        raise BenchError(
-            f"{path}: expected a mapping (`name: ...`, `data: ...`), found {type(raw).__name__}."
-        )
+    """A yaml file as a mapping, the line of every yaml path, and the problems met on the way.
+
+    Raises BenchError, with file and line, for what is no yaml or no mapping.
+    """
+    raw, node = load_yaml(path)
     lines: dict[str, int] = {}
     problems: list[tuple[str, str]] = []
     _walk(node, "", lines, problems)
@@ -200,7 +202,10 @@ def raise_problems(
     listed = sorted(dict.fromkeys(problems), key=lambda problem: _line(problem[0], lines))
     if not listed:
         return
-    texts = [f"{path}:{_line(where, lines)}: {where}: {what}" for where, what in listed]
+    told = listed[:_MOST_TOLD]
+    texts = [f"{path}:{_line(where, lines)}: {where}: {what}" for where, what in told]
+    if len(listed) > len(told):
+        texts.append(f"and {len(listed) - len(told)} more")
     count = "1 problem" if len(listed) == 1 else f"{len(listed)} problems"
     raise BenchError("\n".join([f"{count} in {path}", *texts]))
 
@@ -285,7 +290,7 @@ def anchored(model: _M, folder: Path) -> _M:
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, Path):
-            changed[name] = folder / value.expanduser()
+            changed[name] = joined(folder, value.expanduser())
         elif isinstance(value, pydantic.BaseModel):
             changed[name] = anchored(value, folder)
     return model.model_copy(update=changed) if changed else model
@@ -365,14 +370,14 @@ def _explain(model: type[pydantic.BaseModel], detail: Mapping[str, object]) -> s
         return "this key is missing."
     if kind == "value_error":
         return str(detail["msg"]).removeprefix("Value error, ") + "."
-    return f"{_expected(detail)}, found {value!r}."
+    return f"{_expected(detail)}, found {_SHOWN.repr(value)}."
 
 
 def _expected(detail: Mapping[str, object]) -> str:
     """What would be right, in yaml's words where pydantic's are Python's."""
     kind, context = str(detail["type"]), detail.get("ctx")
-    if kind == "string_pattern_mismatch" and context == {"pattern": _LABEL}:
-        return f"expected {_LABEL_WORDS}"
+    if kind == "string_pattern_mismatch" and context == {"pattern": LABEL}:
+        return f"expected {LABEL_WORDS}"
     if kind in _YAML_WORDS:
         return f"expected {_YAML_WORDS[kind]}"
     message = str(detail["msg"])
@@ -403,11 +408,9 @@ def _model_in(annotation: object) -> type[pydantic.BaseModel] | None:
 
 
 def _walk(
-    node: yaml.Node | None, where: str, lines: dict[str, int], problems: list[tuple[str, str]]
+    node: yaml.Node, where: str, lines: dict[str, int], problems: list[tuple[str, str]]
 ) -> None:
     """Notes the line of every yaml path and every key that is given twice."""
-    if node is None:
-        return
     lines.setdefault(where, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

@@ -11,9 +11,11 @@ import logging
 import math
 import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +31,7 @@ from bench.video import Video
 
 MOST_MISSING = 0.2  # the share of frames without a face
 LEAST_KEPT = 0.5  # the share of clips with which a training still starts
-CHUNK = 4  # clips that a process takes at a time
+WORTH = 4  # clips that pay for starting a process
 
 Detector = Literal["given", "haar", "yunet"]
 Ready = TypeVar("Ready")
@@ -124,13 +126,34 @@ def _attempts(
     orders: Sequence[Order], make: Callable[[Order], Ready]
 ) -> Iterator[_Made[Ready] | _Dropped]:
     attempt = partial(_attempt, make)
-    processes = min(os.cpu_count() or 1, math.ceil(len(orders) / CHUNK))
+    processes = min(os.cpu_count() or 1, math.ceil(len(orders) / WORTH))
     if processes < 2:
         yield from map(attempt, orders)
         return
     context = multiprocessing.get_context("spawn")  # threads and torch do not survive a fork
     with ProcessPoolExecutor(processes, mp_context=context, initializer=end_with_parent) as pool:
-        yield from pool.map(attempt, orders, chunksize=CHUNK)
+        with _without_interrupts():
+            attempts = [pool.submit(attempt, order) for order in orders]
+        try:
+            for made in attempts:
+                yield made.result()
+        except BaseException:  # Ctrl-C waits for no clip; what is half made is made again
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that start within never see Ctrl-C, not even amid their imports.
+
+    This one sees it afterwards, and ends them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _attempt(make: Callable[[Order], Ready], order: Order) -> _Made[Ready] | _Dropped:

@@ -1,4 +1,4 @@
-"""`bench new`: writes a complete, installable plugin that already passes its contract checks."""
+"""`bench new`: writes a complete, installable plugin, or a config, to start from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import keyword
 import re
 from pathlib import Path
 
+from bench.config import LABEL, LABEL_WORDS
 from bench.errors import BenchError
 from bench.registry import load_registry
 
@@ -46,6 +47,32 @@ def new_plugin(kind: str, name: str, folder: Path) -> Path:
     for target, text in texts.items():
         (root / target).write_text(text, encoding="utf-8")
     return root
+
+
+def new_config(name: str, folder: Path, *, manifest: str) -> Path:
+    """The new file NAME.yaml in `folder`: a commented benchmark of one's own clips.
+
+    manifest: as the config names it, from its own folder. Raises BenchError for a name that no run
+    can have, and where the file exists already.
+    """
+    if not re.fullmatch(LABEL, name):
+        raise BenchError(f"new config: the name is {name!r}; expected {LABEL_WORDS}")
+    path = folder / f"{name}.yaml"
+    if path.exists():
+        raise BenchError(f"{path} exists already; choose another name or --folder")
+    values = {"file": path.name, "manifest": manifest}
+    values |= {"name_in_yaml": _in_yaml(name), "manifest_in_yaml": _in_yaml(manifest)}
+    text = _filled("config.yaml.j2", values)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _in_yaml(text: str) -> str:
+    """Text as a yaml value within a flow, in quotes where it needs them."""
+    import yaml
+
+    return yaml.safe_dump([text], default_flow_style=True, width=10**6, allow_unicode=True)[1:-2]
 
 
 def _check_name(kind: str, name: str) -> None:

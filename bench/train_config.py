@@ -11,11 +11,14 @@ from typing import Annotated, TypeAlias, TypeVar
 import pydantic
 
 from bench.config import Label, Source, anchored, expand, raise_problems, read_yaml, validated
+from bench.config_kind import refuse_other_kind
 from bench.data.sources import open_source
 from bench.errors import BenchError, NoSuchSplit
 from bench.plugins import Plugin, TrainJob
 from bench.processes import launched
 from bench.registry import load_registry
+from bench.shipped import folder_of
+from bench.trained import Begin, check_beginning, find_trained, put_aside
 from bench.types import Clip
 
 Value = TypeVar("Value")
@@ -68,6 +71,8 @@ def load_train_config(path: Path) -> LoadedTraining:
     """The training config of a file. Raises BenchError that lists every problem found."""
     raw, lines, problems = read_yaml(path)
     config = validated(TrainConfig, raw, "", problems)
+    if config is None:
+        refuse_other_kind(path, raw, TrainConfig.model_fields)
     raise_problems(path, problems, lines)
     assert config is not None
     registry = load_registry([path.parent / name for name in config.plugins])
@@ -81,12 +86,49 @@ def load_train_config(path: Path) -> LoadedTraining:
     return LoadedTraining(path, config, plugins, lines)
 
 
+@dataclass(frozen=True)
+class Training:
+    """One plugin with one seed, and the folder that it alone writes into."""
+
+    plugin: type[Plugin]
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What it is called where there are several."""
+        return f"{self.plugin.name}, seed {self.seed}"
+
+
+def trainings(
+    loaded: LoadedTraining, folder: Path, *, only: Sequence[str] = (), seeds: Sequence[int] = ()
+) -> list[Training]:
+    """What the config asks for, in order.
+
+    only: of the config's plugins these; seeds: instead of the config's. Where there are several
+    trainings, each gets a folder `<plugin>-<seed>` in `folder`.
+    """
+    config = loaded.config
+    strange = [name for name in only if name not in config.plugin]
+    if strange:
+        raise BenchError(
+            f"{loaded.path}: plugin: {', '.join(strange)} is not among {', '.join(config.plugin)}"
+        )
+    is_single = len(config.plugin) * len(config.seed) == 1 and not seeds
+    return [
+        Training(plugin, seed, folder if is_single else folder / f"{plugin.name}-{seed}")
+        for plugin in loaded.plugins
+        if not only or plugin.name in only
+        for seed in dict.fromkeys(seeds or config.seed)
+    ]
+
+
 def train_from(
     loaded: LoadedTraining,
     folder: Path,
     *,
     device: str,
-    resume: bool,
+    begin: Begin,
     say: Callable[[str], object],
     only: Sequence[str] = (),
     seeds: Sequence[int] = (),
@@ -94,50 +136,57 @@ def train_from(
 ) -> list[Path]:
     """Opens the data, trains, and returns the weights files. `say` is told what data were used.
 
-    only: of the config's plugins these; seeds: instead of the config's. Where there are several
-    trainings, each gets a folder `<plugin>-<seed>` in `folder`. devices: how many of `device` train
-    together, by a process each.
+    begin: "new" is refused where something is trained already, "resume" where nothing is; "restart"
+    puts what is there aside under another name. only, seeds: as in `trainings`. devices: how many
+    of `device` train together, by a process each.
     """
     config = loaded.config
+    asked = trainings(loaded, folder, only=only, seeds=seeds)
+    names = [training.name for training in asked]
+    found = [find_trained(training.folder) for training in asked]
+    check_beginning(found, folder, begin, names=names)
     together = launched(device, devices)
-    if not together.is_first:
+    if together.is_first:
+        for trained in found:
+            is_in_the_way = begin == "restart" or not trained.can_go_on
+            if is_in_the_way and not trained.is_empty:
+                kept = put_aside(trained.folder)
+                say(f"{trained.folder}: what was trained there is kept in {kept}")
+    else:
         say = _nobody
-    strange = [name for name in only if name not in config.plugin]
-    if strange:
-        raise BenchError(
-            f"{loaded.path}: plugin: {', '.join(strange)} is not among {', '.join(config.plugin)}"
-        )
+    together.wait()
+    found = [find_trained(training.folder) for training in asked]
     train, val = _clips(loaded, say)
     log = _told(say)
     made: list[Path] = []
-    is_single = len(config.plugin) * len(config.seed) == 1 and not seeds
-    for plugin in loaded.plugins:
-        if only and plugin.name not in only:
+    for training, trained in zip(asked, found, strict=True):
+        if len(asked) > 1:
+            state = f" ({trained.described()})" if begin == "resume" else ""
+            say(f"{training.name}: {training.folder}{state}")
+        if begin == "resume" and trained.is_without_checkpoint and trained.result is not None:
+            say(f"{trained.result}: is trained, with no checkpoint beside it to go on from; kept")
+            made.append(trained.result)
             continue
-        for seed in seeds or config.seed:
-            own = folder if is_single else folder / f"{plugin.name}-{seed}"
-            own.mkdir(parents=True, exist_ok=True)
-            if not is_single:
-                say(f"{plugin.name}, seed {seed}: {own}")
-            settings = plugin.train_settings().model_validate(config.settings)
-            job = TrainJob(
-                tuple(train),
-                tuple(val),
-                anchored(settings, loaded.path.parent).model_dump(),
-                own,
-                seed,
-                resume,
-                together.device or device,
-                log,
-                together,
-            )
-            made.append(plugin.train(job))
+        training.folder.mkdir(parents=True, exist_ok=True)
+        settings = training.plugin.train_settings().model_validate(config.settings)
+        job = TrainJob(
+            tuple(train),
+            tuple(val),
+            anchored(settings, folder_of(loaded.path)).model_dump(),
+            training.folder,
+            training.seed,
+            begin == "resume",
+            together.device or device,
+            log,
+            together,
+        )
+        made.append(training.plugin.train(job))
     return made
 
 
 def _clips(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[Clip], list[Clip]]:
     """The clips to train on and those to choose by. Raises BenchError that lists what is wrong."""
-    folder = loaded.path.parent
+    folder = folder_of(loaded.path)
     train: list[Clip] = []
     val: list[Clip] = []
     problems: list[tuple[str, str]] = []

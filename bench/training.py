@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from bench import curves
 from bench.errors import BenchError
 from bench.processes import ALONE, Processes
+from bench.tensor_files import unpacked
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -126,7 +127,7 @@ def run(
             if (is_due or is_interrupted()) and together.is_first:
                 write_curves(loop.folder / CURVES, rows)
                 curves.draw(loop.folder / PICTURE, rows)
-                save_checkpoint(loop.folder / CHECKPOINT, done, state)
+                save_checkpoint(loop.folder / CHECKPOINT, done, state, steps=loop.steps)
             if is_interrupted() and not is_last:
                 raise Stopped(
                     f"{loop.folder}: stopped and saved after step {done} of {loop.steps}; "
@@ -214,16 +215,38 @@ def one_cycle(step: int, *, steps: int, peak: float, warm: float = 0.2) -> float
     return peak * (0.001 + 0.999 * 0.5 * (1.0 + math.cos(math.pi * (place - warm) / (1.0 - warm))))
 
 
-def save_checkpoint(path: Path, step: int, state: State) -> None:
-    """Writes the state beside the old checkpoint and puts it in its place in one move."""
+def save_checkpoint(path: Path, step: int, state: State, *, steps: int | None = None) -> None:
+    """Writes the state beside the old checkpoint and puts it in its place in one move.
+
+    step: how many are done, of `steps` in all.
+    """
     import torch
 
     part = path.with_suffix(".part")
     with part.open("wb") as stream:
-        torch.save({"step": step, "state": state.state_dict()}, stream)
+        torch.save({"step": step, "steps": steps, "state": state.state_dict()}, stream)
         stream.flush()
         os.fsync(stream.fileno())
     part.replace(path)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `save_checkpoint` wrote. steps: how many were asked for; None where it does not say."""
+
+    step: int
+    steps: int | None
+    state: dict[str, object]
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint of a file, its tensors mapped from there; BenchError if it is none."""
+    saved = unpacked(path)
+    if isinstance(saved, dict):
+        step, steps, state = saved.get("step"), saved.get("steps"), saved.get("state")
+        if isinstance(step, int) and isinstance(steps, int | None) and isinstance(state, dict):
+            return Checkpoint(step, steps, state)
+    raise BenchError(f"{path}: expected the checkpoint of a training, found something else")
 
 
 def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
@@ -239,14 +262,19 @@ def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
 
 def _resumed(loop: Loop, state: State) -> int:
     """Steps already done: those of the checkpoint if one is there and wanted, else none."""
-    import torch
-
     path = loop.folder / CHECKPOINT
     if not loop.resume or not path.exists():
         return 0
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    state.load_state_dict(saved["state"])
-    step = int(saved["step"])
+    saved = read_checkpoint(path)
+    try:
+        state.load_state_dict(saved.state)
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise BenchError(
+            f"{path}: is the checkpoint of another training, or of other settings ({reason}). Go "
+            "on with the config that began it, or begin anew in another folder (-o)."
+        ) from error
+    step = saved.step
     loop.log.info("resumed after step %d of %d", step, loop.steps)
     return step
 

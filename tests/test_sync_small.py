@@ -276,8 +276,8 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
     stopped = replace(job, folder=job.folder.with_name("stopped"))
     saved = training.save_checkpoint
 
-    def saved_then_killed(path: Path, step: int, state: training.State) -> None:
-        saved(path, step, state)
+    def saved_then_killed(path: Path, step: int, state: training.State, **steps: int) -> None:
+        saved(path, step, state, **steps)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

@@ -77,7 +77,7 @@ def test_data_that_cannot_be_opened_are_named_with_line_and_path(tmp_path: Path)
 """
     config = config_with(tmp_path, data)
     with pytest.raises(BenchError) as caught:
-        train_from(load_train_config(config), tmp_path, device="cpu", resume=False, say=print)
+        train_from(load_train_config(config), tmp_path, device="cpu", begin="new", say=print)
     head, *lines = str(caught.value).splitlines()
     assert head == f"2 problems in {config}"
     assert lines[0].startswith(f"{config}:4: data[0].manifest: ")
@@ -91,7 +91,7 @@ def test_training_without_clips_to_choose_by_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         BenchError, match=r"mine\.yaml:3: data: 0 clips to train on and 0 to choose"
     ):
-        train_from(load_train_config(config), tmp_path, device="cpu", resume=False, say=said.append)
+        train_from(load_train_config(config), tmp_path, device="cpu", begin="new", say=said.append)
     assert said == ["a: left out, $NOWHERE_AT_ALL is not set"]
 
 
@@ -101,4 +101,4 @@ def test_of_any_data_at_most_so_many_clips_are_trained_on(tmp_path: Path) -> Non
     entry = "{name: a, manifest: data/manifest.csv, train: test, val: null, clips: 2}"
     config.write_text(f"name: mine\nplugin: lse\ndata:\n  - {entry}\n", encoding="utf-8")
     with pytest.raises(BenchError, match="data: 2 clips to train on and 0 to choose by"):
-        train_from(load_train_config(config), tmp_path, device="cpu", resume=False, say=print)
+        train_from(load_train_config(config), tmp_path, device="cpu", begin="new", say=print)

@@ -393,8 +393,8 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
     saved = training.save_checkpoint
     checkpoints: list[int] = []
 
-    def saved_then_killed(path: Path, step: int, state: training.State) -> None:
-        saved(path, step, state)
+    def saved_then_killed(path: Path, step: int, state: training.State, **steps: int) -> None:
+        saved(path, step, state, **steps)
         checkpoints.append(step)
         if step == 4:  # of the generator: the expert is in the cache
             raise KeyboardInterrupt

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from bench.config import raise_problems, read_yaml, validated
+from bench.config_kind import refuse_other_kind
 from bench.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, Role
 from bench.study.survey_time import DateOrder
@@ -184,6 +185,8 @@ def read_mapping(path: Path) -> ColumnMapping:
     """The mapping; raises BenchError that lists everything wrong in it, by line."""
     raw, lines, problems = read_yaml(path)
     found = validated(ColumnMapping, raw, "", problems)
+    if found is None:
+        refuse_other_kind(path, raw, ColumnMapping.model_fields)
     raise_problems(path, problems, lines)
     if found is None:
         raise BenchError(f"{path}: is no mapping.")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 import pydantic
 
 from bench.config import raise_problems, read_yaml, validated
+from bench.config_kind import refuse_other_kind
 from bench.errors import BenchError
 
 Language: TypeAlias = Literal["en", "zh"]
@@ -93,6 +94,8 @@ def questionnaire_text(
 def _read(model: type[_M], path: Path) -> _M:
     raw, lines, problems = read_yaml(path)
     found = validated(model, raw, "", problems)
+    if found is None:
+        refuse_other_kind(path, raw, model.model_fields)
     raise_problems(path, problems, lines)
     if found is None:
         raise BenchError(f"{path}: is no {model.__name__}.")

@@ -11,8 +11,6 @@ import hashlib
 import json
 import math
 import os
-import pickle
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -21,23 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
+from bench.tensor_files import UNREADABLE, first_difference, named_tensors, unreadable
 from methods.wav2lip.audio import HEIGHTS
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.variants import Variant
 
 PREFIX = "module."
-# What torch and safetensors raise on a file that is cut off or is something else.
-UNREADABLE = (
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    pickle.UnpicklingError,
-    struct.error,
-)
 # The last layer of the generator's and of the expert's speech encoder: its size tells the width.
 LAST_AUDIO_LAYER = {"generator": 12, "expert": 13}
 
@@ -151,14 +138,12 @@ def _metadata(path: Path, variant: Variant) -> dict[str, str]:
     """What a file says of itself, if that is true and it is a generator of this variant."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise _missing(path)
+    state = named_tensors(path)
     try:
         with safe_open(path, framework="pt") as opened:
             found = dict(opened.metadata() or {})
-            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, *UNREADABLE) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     wanted = f"a generator of the variant {variant.name!r}"
     if not all(name in found for name in (*DESCRIBED, DIGEST)):
         raise BenchError(
@@ -212,67 +197,37 @@ def load_weights(network: nn.Module, path: Path) -> None:
     Raises BenchError, naming the file, what was expected and what was found, if the file cannot be
     read, is truncated, or holds another network, width or variant; `network` is then as it was.
     """
-    state = read_state(path)
+    state = _state(path)
     wanted = network.state_dict()
-    if {name: x.shape for name, x in state.items()} == {n: x.shape for n, x in wanted.items()}:
-        network.load_state_dict(state)
-        return
-    raise BenchError(
-        f"{path}: expected {_described(wanted)}, found {_described(state)}; "
-        f"{_first_difference(wanted, state)}. Give the weights of this variant and width, or set "
-        "the options to what the file holds."
-    )
+    difference = first_difference(wanted, state)
+    if difference:
+        raise BenchError(
+            f"{path}: expected {_described(wanted)}, found {_described(state)}; {difference}. "
+            "Give the weights of this variant and width, or set the options to what the file holds."
+        )
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise BenchError(
+                f"{path}: {name}: not all its numbers are finite; get or train it anew"
+            )
+    network.load_state_dict({name: _as_float32(tensor) for name, tensor in state.items()})
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, on the CPU; names without the `module.` prefix.
+    """The tensors of a checkpoint by name, on the CPU, float32; names without `module.`.
 
     path: `.safetensors`, or anything that torch.save wrote: a state dict, or a dict with one under
     "state_dict". Raises BenchError if the file is missing, truncated or holds something else.
     """
-    if not path.is_file():
-        raise _missing(path)
-    try:
-        found = _unpacked(path)
-    except UNREADABLE as error:
-        raise _unreadable(path, error) from error
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    if not isinstance(found, Mapping) or not found:
-        raise BenchError(f"{path}: expected a state dict, found {type(found).__name__}")
-    state: dict[str, Tensor] = {}
-    for name, value in found.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise BenchError(
-                f"{path}: expected tensors by name, found {type(value).__name__} under {name!r}"
-            )
-        state[name.removeprefix(PREFIX)] = value.float() if value.is_floating_point() else value
-    return state
+    return {name: _as_float32(tensor) for name, tensor in _state(path).items()}
 
 
-def _missing(path: Path) -> BenchError:
-    return BenchError(f"{path}: no such file; `bench weights` lists weights and how to get them")
+def _state(path: Path) -> dict[str, Tensor]:
+    return {name.removeprefix(PREFIX): tensor for name, tensor in named_tensors(path).items()}
 
 
-def _unreadable(path: Path, error: Exception) -> BenchError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-    return BenchError(
-        f"{path}: its {path.stat().st_size:,} bytes cannot be read as weights ({reason}). "
-        "The file is truncated or no checkpoint; get it again."
-    )
-
-
-def _unpacked(path: Path) -> object:
-    if path.suffix != ".safetensors":
-        unpacked: object = torch.load(path, map_location="cpu", weights_only=True)
-        return unpacked
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(str(error)) from error
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _described(state: Mapping[str, Tensor]) -> str:
@@ -299,12 +254,3 @@ def _described(state: Mapping[str, Tensor]) -> str:
         ]
         parts.append(f"attention {'+'.join(places) or 'none'}")
     return f"{'an' if kind == 'expert' else 'a'} {kind} of {', '.join(parts)}"
-
-
-def _first_difference(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
-    for name, tensor in wanted.items():
-        if name not in state:
-            return f"{name} is missing"
-        if state[name].shape != tensor.shape:
-            return f"{name} should be {tuple(tensor.shape)} and is {tuple(state[name].shape)}"
-    return f"{next(name for name in state if name not in wanted)} is not of this network"

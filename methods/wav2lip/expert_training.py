@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Literal
 
 import pydantic
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,6 +26,7 @@ from bench import training
 from bench.errors import BenchError
 from bench.one_move import in_one_move
 from bench.processes import ALONE, Processes
+from bench.tensor_files import UNREADABLE
 from methods.wav2lip import audio
 from methods.wav2lip.audio import AudioKind
 from methods.wav2lip.batches import MatchingBatch, MatchingBatches
@@ -328,7 +330,7 @@ def load_expert(path: Path, kind: AudioKind) -> tuple[Expert, float]:
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
-        except (OSError, RuntimeError, ValueError) as error:
+        except (SafetensorError, *UNREADABLE) as error:
             raise BenchError(f"{path}: cannot be read as weights: {error}") from error
         if metadata.get("network") != "expert" or metadata.get("audio") != kind:
             raise BenchError(
@@ -336,7 +338,20 @@ def load_expert(path: Path, kind: AudioKind) -> tuple[Expert, float]:
                 f"{metadata.get('network', 'weights without a description')} "
                 f"({metadata.get('audio', 'hearing unknown')})"
             )
-        width, scale = float(metadata["width"]), float(metadata["scale"])
+        width, scale = _described_numbers(path, metadata)
     expert = Expert(audio=kind, width=width)
     load_weights(expert, path)
     return folded(expert), scale
+
+
+def _described_numbers(path: Path, metadata: dict[str, str]) -> tuple[float, float]:
+    try:
+        width, scale = float(metadata["width"]), float(metadata["scale"])
+    except (KeyError, ValueError):
+        width, scale = math.nan, math.nan
+    if not (0 < width <= 2 and 0 <= scale < math.inf):
+        raise BenchError(
+            f"{path}: expected a width up to 2 and a scale from 0, found "
+            f"{metadata.get('width')!r} and {metadata.get('scale')!r}. Train it anew."
+        )
+    return width, scale
