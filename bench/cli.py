@@ -504,7 +504,8 @@ def _loaded(config: Path, output: Path | None) -> tuple[Loaded, Path]:
     from bench.config import load_config
 
     loaded = load_config(config)
-    return loaded, output or Path("runs") / loaded.config.name
+    # Resolved once, here: plugins may change the working folder, and programs start in their own.
+    return loaded, (output or Path("runs") / loaded.config.name).resolve()
 
 
 def _keep_what_is_there(manifest: Path, force: bool) -> None:

@@ -156,7 +156,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         key = f"data[{index}].{entry.place(folder)}"
         try:
             dataset = open_source(entry, entry.split, folder, clips=entry.limit, progress=progress)
-            clips = [_with_digest(clip) for clip in dataset.clips[: entry.limit]]
+            clips = [_with_digest(_absolute(clip)) for clip in dataset.clips[: entry.limit]]
             key, pairs = f"data[{index}].pairs", None
             if entry.pairs is not None:
                 order, path = entry.pairs_order, expand(entry.pairs, folder)
@@ -266,6 +266,12 @@ def _status(metric: PlannedMetric, known: Made, store: Store) -> str | None:
 def _existing_videos(folder: Path) -> set[str]:
     """The run folder's video files, as records name them."""
     return {path.relative_to(folder).as_posix() for path in (folder / "videos").rglob("*.mp4")}
+
+
+def _absolute(clip: Clip) -> Clip:
+    """The clip with paths that mean the same wherever a program starts."""
+    audio = None if clip.audio is None else clip.audio.absolute()
+    return dataclasses.replace(clip, video=clip.video.absolute(), audio=audio)
 
 
 def _with_digest(clip: Clip) -> Clip:
