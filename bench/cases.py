@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.data.pairs import partner, seeded_pairs
@@ -21,14 +21,16 @@ def make_cases(
     seed: int,
     pairs: Sequence[tuple[Clip, Clip]] | None = None,
     cross: int | None = None,
+    barred: Collection[str] = frozenset(),
 ) -> list[Case]:
     """All cases of a data set: those of each clip, then the cross pairs.
 
     A clip's `other` (whose speech `probe` speaks and `mismatched` plays) is drawn by the seed.
     pairs: a frozen list (face, speech) for `cross`; without one, pairs are drawn by the seed.
-    A data set of one clip has no other speech, hence no probe and no cross case.
+    barred: ids of clips that are drawn for no pair; a list may name them. A data set of one clip
+    has no other speech, hence no probe and no cross case.
     """
-    others = partner(clips, seed=seed)
+    others = partner(clips, seed, barred=barred)
     cases: list[Case] = []
     for clip in clips:
         other = others.get(clip.id)
@@ -37,7 +39,7 @@ def make_cases(
         if "probe" in kinds and other is not None:
             cases.append(Case(dataset, "probe", clip, other, other))
     if "cross" in kinds and len(clips) > 1:
-        drawn = seeded_pairs(clips, seed=seed, count=cross) if pairs is None else pairs
+        drawn = seeded_pairs(clips, seed, cross, barred=barred) if pairs is None else pairs
         cases += [
             Case(dataset, "cross", face, speech, others.get(face.id)) for face, speech in drawn
         ]

@@ -14,6 +14,7 @@ from bench.conform import CONFORM_VERSION, OUTPUT_VERSION
 from bench.data.manifest import file_digest
 from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
+from bench.data.taking_part import barred_clips
 from bench.errors import BenchError, NoSuchSplit
 from bench.faces import FACES_VERSION
 from bench.keys import digest, file_sha256
@@ -85,13 +86,17 @@ class PlannedCase:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a run: cases times methods, and what is measured on each."""
+    """All cells of a run: cases times methods, and what is measured on each.
+
+    barred: by data set and id, the clips that are drawn for no pair, each with the reason.
+    """
 
     loaded: Loaded
     datasets: tuple[Dataset, ...]
     methods: tuple[PlannedMethod, ...]
     metrics: tuple[PlannedMetric, ...]
     cases: tuple[PlannedCase, ...]
+    barred: Mapping[str, Mapping[str, str]]
 
     @property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
@@ -151,6 +156,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     config, folder = loaded.config, loaded.path.parent
     datasets: list[Dataset] = []
     cases: list[PlannedCase] = []
+    barred: dict[str, Mapping[str, str]] = {}
     problems: list[tuple[str, str]] = []
     for index, entry in enumerate(config.data):
         key = f"data[{index}].{entry.place(folder)}"
@@ -161,6 +167,9 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             if entry.pairs is not None:
                 order, path = entry.pairs_order, expand(entry.pairs, folder)
                 pairs = read_pairs(path or Path(entry.pairs), clips, order=order)
+            # The embedded corpora are known to be whole.
+            is_embedded = entry.corpus is not None or dataset.stand_in is not None
+            unable = {} if is_embedded else barred_clips(clips)
             key = "cases.cross"
             made = make_cases(
                 entry.name,
@@ -169,6 +178,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
                 seed=config.seed,
                 pairs=pairs,
                 cross=config.cases.cross,
+                barred=unable,
             )
         except NoSuchSplit as error:
             problems.append((f"data[{index}].split", str(error)))
@@ -176,6 +186,8 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         except BenchError as error:
             problems.append((key, str(error)))
             continue
+        if unable:
+            barred[entry.name] = unable
         datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
         cases += [PlannedCase(case, _case_key(case, loaded)) for case in made]
     raise_problems(loaded.path, problems, loaded.lines)
@@ -191,6 +203,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
         ),
         tuple(cases),
+        barred,
     )
 
 

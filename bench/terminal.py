@@ -112,6 +112,9 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         )
         stand_in = f" [yellow](stand-in: {data.stand_in})[/]" if data.stand_in else ""
         out.print(f"  {escape(data.name)}{stand_in}: {len(data.clips)} clips; cases: {counted}")
+        reasons = plan.barred.get(data.name, {})
+        for line in _some([f"{name}: drawn for no pair: {why}" for name, why in reasons.items()]):
+            out.print(f"    [yellow]{escape(line)}[/]")
     out.print(f"  methods: {escape(', '.join(method.label for method in plan.methods))}")
     out.print(f"  metrics: {escape(', '.join(metric.protocol for metric in plan.metrics))}")
     out.print(
@@ -327,10 +330,14 @@ def _usual_weights(plugin: type[Plugin]) -> tuple[str, ...]:
 
 
 def _list(out: Console, lines: Sequence[str]) -> None:
-    for line in lines[:_SHOWN]:
+    for line in _some(lines):
         out.print(escape(line))
-    if len(lines) > _SHOWN:
-        out.print(f"... and {len(lines) - _SHOWN} more")
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    """The first lines of many, and how many more there are."""
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def _bar() -> Progress:

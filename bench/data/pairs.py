@@ -8,8 +8,9 @@ their files' paths.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -55,20 +56,30 @@ def read_pairs(path: Path, clips: Sequence[Clip], *, order: Order = "audio video
     return list(pairs.values())
 
 
-def seeded_pairs(clips: Sequence[Clip], seed: int, count: int | None = None) -> list[Pair]:
+def seeded_pairs(
+    clips: Sequence[Clip],
+    seed: int,
+    count: int | None = None,
+    *,
+    barred: Collection[str] = frozenset(),
+) -> list[Pair]:
     """Every clip's face with one other clip's speech, each speech once; `count` of them if given.
+
+    barred: ids of clips that can be nobody's partner; they are in no pair.
 
     The speech is another speaker's in as many pairs as the speakers' shares allow, and has another
     text where a few exchanges can reach that. Depends on ids and seed, not on the order of `clips`.
-    Fewer than two clips give no pair. Raises BenchError if `count` is more than there are clips.
+    Fewer than two such clips give no pair.
+    Raises BenchError if `count` is more than there are clips.
     """
     if count is not None and not 0 < count <= len(clips):
         raise BenchError(
             f"pairs: count is {count}, and there are {len(clips)} clips. Ask for fewer."
         )
-    if len(clips) < 2:
+    able = [clip for clip in clips if clip.id not in barred]
+    if len(able) < 2:
         return []
-    groups = _groups(clips, seed)
+    groups = _groups(able, seed)
     faces = [clip for group in groups for clip in group]
     # All clips of a speaker stand together; a turn by the longest such row takes as many clips as
     # possible to another speaker, and no clip to itself.
@@ -80,11 +91,14 @@ def seeded_pairs(clips: Sequence[Clip], seed: int, count: int | None = None) -> 
     return chosen[:count]
 
 
-def partner(clips: Sequence[Clip], seed: int) -> dict[str, Clip]:
+def partner(
+    clips: Sequence[Clip], seed: int, *, barred: Collection[str] = frozenset()
+) -> dict[str, Clip]:
     """For each clip's id another clip, whose speech `mismatched` plays and `probe` speaks.
 
     It is of the same speaker where there is one (so that the words differ and not the voice) and
-    has another text where one is near. A single clip has no partner and is left out.
+    has another text where one is near. A clip without any other is left out. barred: ids of clips
+    that can be nobody's partner; they get one of their own nevertheless.
     """
     groups = _groups(clips, seed)
     everybody = [clip for group in groups for clip in group]
@@ -92,8 +106,8 @@ def partner(clips: Sequence[Clip], seed: int) -> dict[str, Clip]:
     start = 0
     for group in groups:
         for place, clip in enumerate(group):
-            own = _following(group, place)
-            other = _following(everybody, start + place)
+            own = _following(group, place, barred)
+            other = _following(everybody, start + place, barred)
             candidates = own + other
             if candidates:
                 found[clip.id] = next(
@@ -180,10 +194,10 @@ def _part_texts(faces: list[Clip], speeches: list[Clip]) -> None:
             break
 
 
-def _following(row: list[Clip], place: int) -> list[Clip]:
-    """The next clips of a row that goes round, without the one at `place`."""
-    count = min(TRIES, len(row) - 1)
-    return [row[(place + step) % len(row)] for step in range(1, count + 1)]
+def _following(row: list[Clip], place: int, barred: Collection[str]) -> list[Clip]:
+    """The next clips of a row that goes round, without the one at `place` and the barred ones."""
+    around = (row[(place + step) % len(row)] for step in range(1, len(row)))
+    return list(itertools.islice((clip for clip in around if clip.id not in barred), TRIES))
 
 
 def _differ(one: Clip, other: Clip) -> bool:
