@@ -254,7 +254,11 @@ class CaseWorker:
             "reference_sha256": job.face.sha256 if job.case.has_reference else None,
             "frames": job.frames,
             "mouth": _mouth(job.face),
-            "conformed": [*(f"source: {note}" for note in opened.notes), *notes],
+            "conformed": [
+                *(f"source: {note}" for note in opened.notes),
+                *generation.notes,
+                *notes,
+            ],
             "seconds": {"generate": seconds, "encode": span.seconds},
         }
 

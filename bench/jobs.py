@@ -38,12 +38,14 @@ class Generation:
 
     `sound` replaces the job's speech where a control plays something else; None means the speech.
     `fit`: what becomes of a file whose pictures have another shape than the face recording: it is
-    refused, stretched, shown whole between black bars, or cut to its middle.
+    refused, stretched, shown whole between black bars, or cut to its middle. `notes`: what a reader
+    of the record should know of this one video; they stand beside what conforming changed.
     """
 
     video: Path | Iterable[Frame]
     sound: Sound | None = None
     fit: Fit = "refuse"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

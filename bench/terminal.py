@@ -82,7 +82,7 @@ def cells(missing: Missing) -> Iterator[Notify]:
         bar.update(task, completed=total, description="done")
     for (method, _), notes in changed.items():
         example = "" if len(set(notes)) == 1 else ", for example"
-        text = f"{method}: {len(notes)} videos were conformed{example}: {notes[0]}"
+        text = f"{method}: {len(notes)} videos have a note{example}: {notes[0]}"
         bar.console.print(f"[yellow]{escape(text)}[/]")
     if came == 0:
         planned = missing.videos_planned + missing.values_planned

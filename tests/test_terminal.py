@@ -110,7 +110,7 @@ def test_what_conforming_changed_in_a_methods_videos_is_told(tmp_path: Path) -> 
     config = make_config(tmp_path, methods=[recorded], **changes)
     code, output = bench("run", config, "-o", tmp_path / "run")
     assert code == 0
-    told = "recorded: 3 videos were conformed: size 64x32 -> 32x32, with black bars"
+    told = "recorded: 3 videos have a note: size 64x32 -> 32x32, with black bars"
     assert told in " ".join(output.split())
 
 
