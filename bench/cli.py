@@ -134,6 +134,7 @@ def run(
         closing.tables,
         closing.notes,
         closing.footnotes,
+        closing.causes,
         target / "index.html",
         folder,
         worked=bool(missing.tasks),

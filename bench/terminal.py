@@ -22,6 +22,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from bench.causes import cause, gist
+
 if TYPE_CHECKING:
     from bench.checks import CheckResult
     from bench.data.clr import Account
@@ -63,6 +65,7 @@ def cells(missing: Missing) -> Iterator[Notify]:
     bar = _bar()
     task = bar.add_task("running", total=total, visible=total > 0)
 
+    told: set[str] = set()  # causes of failures; the summary counts them
     changed: dict[tuple[str, str], list[str]] = {}  # notes by method and wording
 
     def notify(_name: str, record: Record) -> None:
@@ -74,8 +77,13 @@ def cells(missing: Missing) -> Iterator[Notify]:
         what = f"{record['method']} · {record['case']}" if "method" in record else record["metric"]
         bar.update(task, advance=1, description=escape(f"{what!s:.48}"))
         if record["status"] == "failed":
-            reason = str(record["reason"]).splitlines()[0]
-            bar.console.print(f"[red]failed[/] {escape(f'{what}: {reason}')}")
+            reason = str(record["reason"])
+            known = cause(reason, str(record.get("case", "")))
+            if known not in told:
+                told.add(known)
+                short = gist(reason)
+                line = ": ".join(filter(None, [what, short.text, short.last_line]))
+                bar.console.print(f"[red]failed[/] {escape(line)}")
 
     with bar:
         yield notify
@@ -137,12 +145,16 @@ def show_summary(
     tables: Mapping[str, Sequence[Sequence[str]]],
     notes: Sequence[str],
     footnotes: Mapping[str, Sequence[str]],
+    causes: Sequence[Sequence[str]],
     index: Path,
     folder: Path,
     *,
     worked: bool,
 ) -> None:
-    """The tables at the end of a run, what to know before and below them, where to look next."""
+    """The tables at the end of a run, what to know before and below them, where to look next.
+
+    causes: of failed cells, each in a few lines.
+    """
     out = console()
     for note in notes:
         out.print(f"[yellow]{escape(note)}[/]")
@@ -154,6 +166,12 @@ def show_summary(
         out.print(table)
         for note in footnotes.get(name, ()):
             out.print(f"[dim]{escape(note)}[/]")
+    for first, *rest in causes[:_SHOWN]:
+        out.print(f"[red]{escape(first)}[/]")
+        for line in rest:
+            out.print(f"  {escape(line)}")
+    if len(causes) > _SHOWN:
+        out.print(f"... and {len(causes) - _SHOWN} more causes in the report")
     faceless = sum(one.videos for one in summary.faceless)
     counted = [f"{summary.ok} ok", f"{summary.undefined - faceless} undefined by definition"]
     counted += [f"[yellow]{faceless} without a face[/]"] if faceless else []
@@ -163,7 +181,7 @@ def show_summary(
         spent += f", {summary.overhead:.1%} outside decoding, encoding, computing"
     out.print(f"cells: {', '.join(counted)}; {spent}")
     if summary.failed:
-        out.print("Reasons stand in the report; --retry tries the failed cells again.")
+        out.print("Whole reasons stand in the report; --retry tries the failed cells again.")
     out.print(f"report: [bold]{escape(str(index))}[/]   records: {escape(str(folder))}")
 
 

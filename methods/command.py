@@ -22,6 +22,7 @@ from typing import IO
 import pydantic
 
 import bench
+from bench.causes import OUTPUT_FOLLOWS
 from bench.types import Fit
 
 FIELDS = ("face", "image", "speech", "output", "workdir", "checkout", "case", "frames", "seed")
@@ -434,7 +435,7 @@ def _check_video(path: Path, text: str) -> None:
 
 def _tail(text: str) -> str:
     lines = text.strip().splitlines()[-TAIL_LINES:]
-    return "; it printed nothing" if not lines else "; its last lines:\n" + "\n".join(lines)
+    return "; it printed nothing" if not lines else "\n".join([OUTPUT_FOLLOWS, *lines])
 
 
 @contextlib.contextmanager

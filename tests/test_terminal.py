@@ -26,7 +26,7 @@ def summary(*faceless: Faceless) -> Summary:
 
 
 def show(found: Summary) -> None:
-    terminal.show_summary(found, {}, [], {}, Path("index.html"), Path(), worked=True)
+    terminal.show_summary(found, {}, [], {}, [], Path("index.html"), Path(), worked=True)
 
 
 def test_videos_without_a_face_are_a_warning_and_not_undefined_by_definition(
