@@ -147,7 +147,11 @@ def run(
 @click.option(
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
-@click.option("--cases", type=_PATH, help="Also write a csv: every case with its two clips' files.")
+@click.option(
+    "--cases",
+    type=_PATH,
+    help="Also write a csv: every case, its two clips' files, the video to make and its length.",
+)
 def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     """Say what CONFIG would run, what is there already, and how much is missing.
 
@@ -160,8 +164,9 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     Example: bench plan configs/clr.yaml --cases cases.csv
     """
     from bench import terminal
-    from bench.cases import write_cases
-    from bench.plan import find_missing, make_plan
+    from bench.cases import answer_frames, write_cases
+    from bench.paths import cache_dir
+    from bench.plan import expected_files, find_missing, make_plan
     from bench.store import Store
 
     loaded, folder = _loaded(config, output)
@@ -171,7 +176,13 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     store.read()
     terminal.show_plan(made, find_missing(made, store), folder)
     if cases is not None:
-        write_cases(cases, [planned.case for planned in made.cases])
+        every = [planned.case for planned in made.cases]
+        frames = []
+        with terminal.progress("conforming the clips") as step:
+            for case in every:
+                frames.append(answer_frames(case, cache_dir()))
+                step(len(frames), len(every))
+        write_cases(cases, every, files=expected_files(made), frames=frames)
         click.echo(f"{cases}: {len(made.cases)} cases")
 
 

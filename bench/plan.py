@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,6 +257,36 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
     return Missing(tuple(tasks), videos, videos_planned, values, values_planned, failed, retry)
 
 
+def outlook(plan: Plan) -> dict[str, list[str]]:
+    """By method, what it has to say before a run; a method that cannot tell says why."""
+    found: dict[str, list[str]] = {}
+    for method in plan.methods:
+        cases = [planned.case for planned in plan.cases if method in plan.answers(planned.case)]
+        try:
+            found[method.label] = list(method.make().outlook(cases))
+        except Exception as error:  # a plugin's: it costs its own cells, not the plan
+            known = isinstance(error, BenchError)
+            found[method.label] = [str(error) if known else f"{type(error).__name__}: {error}"]
+    return found
+
+
+def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
+    """By method that takes finished files, the file that it expects for each of the plan's cases.
+
+    None where it is not asked. Raises BenchError where a file would lie where it may not.
+    """
+    found: dict[str, list[Path | None]] = {}
+    for method in plan.methods:
+        plugin = method.make()
+        files = [
+            plugin.expects(planned.case) if method in plan.answers(planned.case) else None
+            for planned in plan.cases
+        ]
+        if any(files):
+            found[method.label] = files
+    return found
+
+
 def lacking_weights(plan: Plan) -> tuple[str, ...]:
     """How to get each weights file that the plan needs and that is not here intact."""
     needed = {name for method in plan.methods for name in method.make().weights}
@@ -337,6 +368,16 @@ def _metric(
     )
 
 
+def _code_digest(file: Path | None, helpers: tuple[Path, ...]) -> str | None:
+    """The digest of a local plugin's code: of its file, or of that and its helper modules."""
+    if file is None:
+        return None
+    if not helpers:
+        return file_sha256(file)
+    names = {os.path.relpath(path, file.resolve().parent): file_sha256(path) for path in helpers}
+    return digest([file_sha256(file), names])
+
+
 def _identity(
     registered: Registered[Method] | Registered[Metric], plugin: Plugin
 ) -> dict[str, object]:
@@ -350,6 +391,6 @@ def _identity(
         "version": plugin.version,
         "options": plugin.options.model_dump(mode="json"),
         "weights": [weight(name).sha256 for name in plugin.weights],
-        "file": file_sha256(registered.file) if registered.file else None,
+        "file": _code_digest(registered.file, registered.helpers),
         "own": own,
     }

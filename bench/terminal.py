@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,7 +109,7 @@ def _changes(record: Record) -> list[str]:
 
 def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
     """What a plan asks for, how much of it is there, and which weights the rest lacks."""
-    from bench.plan import lacking_weights
+    from bench.plan import lacking_weights, outlook
 
     out = console()
     config = plan.loaded.config
@@ -123,7 +124,12 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         reasons = plan.barred.get(data.name, {})
         for line in _some([f"{name}: drawn for no pair: {why}" for name, why in reasons.items()]):
             out.print(f"    [yellow]{escape(line)}[/]")
+    if files := _code_files(plan):
+        out.print(f"  runs the code of: {escape(', '.join(files))}")
     out.print(f"  methods: {escape(', '.join(method.label for method in plan.methods))}")
+    for label, lines in outlook(plan).items():
+        for line in lines:
+            out.print(f"    {escape(f'{label}: {line}')}")
     out.print(f"  metrics: {escape(', '.join(metric.protocol for metric in plan.metrics))}")
     out.print(
         f"  videos: {missing.videos} of {missing.videos_planned} missing; "
@@ -133,6 +139,14 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         out.print(f"  [yellow]{_failed_before(missing)}[/]")
     for way in lacking_weights(plan) if missing.tasks else ():
         out.print(f"  [yellow]{escape(f'cells will fail: {way}')}[/]")
+
+
+def _code_files(plan: Plan) -> list[str]:
+    """The local files whose code a run executes: the config's plugins and what they import."""
+    registry = plan.loaded.registry
+    local = [one for one in (*registry.methods.values(), *registry.metrics.values()) if one.file]
+    files = [path for one in local for path in (one.file, *one.helpers) if path is not None]
+    return [os.path.relpath(path) for path in dict.fromkeys(path.resolve() for path in files)]
 
 
 def _failed_before(missing: Missing) -> str:

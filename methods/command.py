@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,18 @@ class Command(bench.Method):
             raise bench.BenchError(f"command: {failure}{_tail(text)}")
         video = self._output(scratch.root, seen, text)
         return bench.Generation(video=video, fit=self.options.fit)
+
+    def outlook(self, cases: Sequence[bench.Case]) -> Sequence[str]:
+        """Which program a run will start, and whether it is here."""
+        program = self.options.argv[0]
+        times = "once" if len(cases) == 1 else f"{len(cases)} times"
+        lines = [f"starts, {times}: {shlex.join(self.options.argv)}"]
+        # A name with a slash may be one of the checkout's.
+        if "/" not in program and not shutil.which(program, path=self._environment().get("PATH")):
+            lines.append(f"options.argv begins with {program}, which is not on the PATH")
+        elif Path(program).is_absolute() and not Path(program).exists():
+            lines.append(f"options.argv begins with {program}, which does not exist")
+        return lines
 
     def _arguments(self, job: bench.Job, scratch: Scratch, cwd: Path) -> list[str]:
         """argv filled in, after writing the files that it mentions."""
