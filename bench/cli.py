@@ -58,7 +58,7 @@ def main() -> None:
     Start here:
       bench run configs/smoke.yaml     a small benchmark on made-up faces, in a minute
       bench run configs/clr.yaml       the paper's comparison; the report opens from disk
-      bench list                       every method and metric, and what each needs
+      bench list                       every method and metric; all about one: bench list lse
       bench doctor MANIFEST            what is wrong with your clips, before a run
 
     \b
@@ -219,13 +219,26 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
 
 
 @main.command("list")
+@click.argument("names", nargs=-1)
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
-def list_plugins(files: tuple[Path, ...]) -> None:
-    """Show every method and metric: version, source, outputs, what it needs."""
+def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
+    """Show every method and metric in a line, or all that is to know of those that NAMES name.
+
+    \b
+    Examples:
+      bench list
+      bench list lse command
+    """
     from bench import terminal
     from bench.registry import load_registry
 
-    terminal.show_plugins(load_registry(files))
+    registry = load_registry(files)
+    for name in names:
+        registry.plugin(name)  # raises for an unknown one, before anything is shown
+    for name in names:
+        terminal.show_plugin(registry, name)
+    if not names:
+        terminal.show_plugins(registry)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections import Counter
@@ -21,7 +22,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from bench.causes import cause, gist
 
@@ -36,14 +37,22 @@ if TYPE_CHECKING:
     from bench.runner import Faceless, Notify, Summary
     from bench.stats import Interval
     from bench.store import Record
+    from bench.types import Output
     from bench.weights import WeightState
 
+_PIPED_WIDTH = 10_000  # columns where nobody looks
 _SHOWN = 20  # rows of a long list before it says how many more there are
 
 
 def console() -> Console:
-    """Where everything is shown; made anew, so that tests may capture the standard output."""
-    return Console(highlight=False, soft_wrap=False)
+    """Where everything is shown; made anew, so that tests may capture the standard output.
+
+    What is piped into a file or another program is not cut or wrapped: names stay whole.
+    """
+    out = Console(highlight=False, soft_wrap=False)
+    if out.is_terminal:
+        return out
+    return Console(highlight=False, soft_wrap=False, width=_PIPED_WIDTH)
 
 
 @contextmanager
@@ -174,7 +183,14 @@ def show_summary(
         out.print(f"[yellow]{escape(note)}[/]")
     _warn_of_faceless(out, summary.faceless)
     for name, rows in tables.items():
-        table = Table(*map(escape, rows[0]), box=None, header_style="bold", title=escape(name))
+        method, *columns = map(escape, rows[0])
+        table = Table(
+            Column(method, overflow="fold"),
+            *columns,
+            box=None,
+            header_style="bold",
+            title=escape(name),
+        )
         for row in rows[1:]:
             table.add_row(*map(escape, row))
         out.print(table)
@@ -214,23 +230,73 @@ def _warn_of_faceless(out: Console, found: Sequence[Faceless]) -> None:
 
 
 def show_plugins(registry: Registry) -> None:
-    """Every plugin with its version, source, outputs and needs."""
+    """Every plugin in a line: what it is, and which weights it lacks."""
     out = console()
-    table = Table("method", "version", "cases", "source", "needs", box=None, title="Methods")
-    for name, method in registry.methods.items():
-        kinds = ", ".join(sorted(method.plugin.kinds))
-        table.add_row(
-            name, method.plugin.version, kinds, escape(method.plugin.source), _needs(method)
-        )
-    out.print(table)
-    table = Table("metric", "version", "outputs", "source", "needs", box=None, title="Metrics")
-    for name, metric in registry.metrics.items():
-        arrow = {"higher": "↑", "lower": "↓", "none": ""}
-        outputs = ", ".join(f"{o.name}{arrow[o.better]}" for o in metric.plugin.outputs)
-        table.add_row(
-            name, metric.plugin.version, outputs, escape(metric.plugin.source), _needs(metric)
-        )
-    out.print(table)
+    for title, kind, plugins in (
+        ("Methods", "method", registry.methods),
+        ("Metrics", "metric", registry.metrics),
+    ):
+        table = Table(kind, "version", "what it is", "lacks", box=None, title=title)
+        for name, registered in plugins.items():
+            plugin = registered.plugin
+            states = [state for state in _weights_of(plugin) if state.condition != "here"]
+            lacks = ", ".join(f"weights {one.weight.name} ({one.condition})" for one in states)
+            what = (inspect.getdoc(plugin) or "").partition("\n")[0]
+            table.add_row(name, plugin.version, escape(what), escape(lacks))
+        out.print(table)
+    out.print("All about one of them: bench list NAME")
+
+
+def show_plugin(registry: Registry, name: str) -> None:
+    """All that is to know of a method or metric before it is used."""
+    out = console()
+    registered = registry.methods.get(name) or registry.metrics[name]
+    plugin = registered.plugin
+    lines = [f"from: {registered.origin}", f"source: {plugin.source}"]
+    lines += [f"licence: {plugin.licence}"]
+    if name in registry.methods:
+        kinds = ", ".join(sorted(registry.methods[name].plugin.kinds))
+        lines.append(f"cases: {kinds}")
+        is_control = registry.methods[name].plugin.control
+        lines += ["a control, no competitor"] if is_control else []
+    else:
+        metric = registry.metrics[name].plugin
+        lines.append(f"reads: {', '.join(sorted(metric.reads))}")
+        lines += [f"output: {_output_line(output)}" for output in metric.outputs]
+    lines.append(f"needs: {_needs(registered)}")
+    out.print(f"[bold]{escape(name)}[/] {escape(plugin.version)}")
+    for line in lines:
+        out.print(f"  {escape(line)}")
+    out.print()
+    out.print(escape(inspect.getdoc(plugin) or ""))
+    fields = plugin.Options.model_fields
+    out.print(f"\noptions: {', '.join(fields) or 'none'}")
+    for option, field in fields.items():
+        kind = field.annotation if field.annotation is not None else "any"
+        named = kind.__name__ if isinstance(kind, type) else re.sub(r"\b[\w.]+\.", "", str(kind))
+        default = "required" if field.is_required() else f"default {field.get_default()!r}"
+        out.print(f"  {escape(f'{option}: {named}; {default}')}")
+    if fields:
+        out.print()
+        out.print(escape(inspect.getdoc(plugin.Options) or ""))
+    out.print()
+
+
+def _output_line(output: Output) -> str:
+    """`psnr (dB), higher is better, from 0`."""
+    unit = f" ({output.unit})" if output.unit else ""
+    better = "" if output.better == "none" else f", {output.better} is better"
+    low = "" if output.low is None else f", from {output.low:g}"
+    high = "" if output.high is None else f", to {output.high:g}"
+    return f"{output.name}{unit}{better}{low}{high}{', a curve' if output.curve else ''}"
+
+
+def _weights_of(plugin: type[Plugin]) -> list[WeightState]:
+    """The weights that a plugin asks for with its default options."""
+    from bench.weights import listing
+
+    always = _usual_weights(plugin)
+    return [state for state in listing() if state.weight.name in always]
 
 
 def show_checks(name: str, results: Sequence[CheckResult]) -> None:
@@ -291,7 +357,8 @@ def show_findings(findings: Sequence[Findings]) -> None:
     out = console()
     marked = [found for found in findings if found.marks]
     if marked:
-        table = Table("clip", "fps", "frames", "size", "sound", "face", "marks", box=None)
+        name = Column("clip", overflow="fold")  # a name that is cut is none
+        table = Table(name, "fps", "frames", "size", "sound", "face", "marks", box=None)
         for found in marked[: 10 * _SHOWN]:
             table.add_row(*[escape(cell) for cell in found.row()])
         out.print(table)
@@ -348,7 +415,7 @@ def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
         else:
             uses = state.weight.needed_by.split("; ")
             weights += [f"{named}, only for {use}" for use in uses if pattern.search(use)]
-    return escape("; ".join([*plugin.needs, *weights]) or "nothing")
+    return "; ".join([*plugin.needs, *weights]) or "nothing"
 
 
 def _usual_weights(plugin: type[Plugin]) -> tuple[str, ...]:

@@ -161,7 +161,6 @@ def test_weights_that_a_plugin_asks_for_are_listed_with_whether_they_are_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BENCH_WEIGHTS", raising=False)
-    monkeypatch.setenv("COLUMNS", "300")
     plugin = tmp_path / "brightness.py"
     text = PLUGIN.read_text(encoding="utf-8").replace(
         "    def measure(", '    weights = ("yunet",)\n\n    def measure(', 1
