@@ -92,7 +92,7 @@ def cells(missing: Missing) -> Iterator[Notify]:
             if known not in told:
                 told.add(known)
                 short = gist(reason)
-                line = ": ".join(filter(None, [what, short.text, short.last_line]))
+                line = ": ".join(filter(None, [str(what), short.text, short.last_line]))
                 bar.console.print(f"[red]failed[/] {escape(line)}")
 
     with bar:
@@ -153,9 +153,10 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
 def _code_files(plan: Plan) -> list[str]:
     """The local files whose code a run executes: the config's plugins and what they import."""
     registry = plan.loaded.registry
-    local = [one for one in (*registry.methods.values(), *registry.metrics.values()) if one.file]
-    files = [path for one in local for path in (one.file, *one.helpers) if path is not None]
-    return [os.path.relpath(path) for path in dict.fromkeys(path.resolve() for path in files)]
+    files = [path for one in registry.methods.values() for path in (one.file, *one.helpers)]
+    files += [path for one in registry.metrics.values() for path in (one.file, *one.helpers)]
+    known = dict.fromkeys(path.resolve() for path in files if path is not None)
+    return [os.path.relpath(path) for path in known]
 
 
 def _failed_before(missing: Missing) -> str:
