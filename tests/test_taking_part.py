@@ -131,6 +131,19 @@ def test_nobody_is_paired_with_a_barred_clip_and_all_others_are(count: int) -> N
         assert set(others) == {clip.id for clip in clips}
 
 
+def test_a_barred_clip_changes_no_more_pairs_than_its_own() -> None:
+    clips = [Clip(f"c{n}", Path(f"{n}.mp4"), speaker=f"s{n}") for n in range(40)]
+    whole = {(face.id, speech.id) for face, speech in seeded_pairs(clips, 3)}
+    rest = {(face.id, speech.id) for face, speech in seeded_pairs(clips, 3, barred={"c7", "c8"})}
+    assert len(rest) == 38
+    assert len(rest - whole) <= 2
+    before = {name: clip.id for name, clip in partner(clips, 3).items()}
+    after = {name: clip.id for name, clip in partner(clips, 3, barred={"c7"}).items()}
+    assert [name for name in before if before[name] != after[name]] == [
+        name for name in before if before[name] == "c7"
+    ]
+
+
 def test_draws_are_as_before_where_all_clips_can_serve() -> None:
     clips = [
         Clip(f"c{n}", Path(f"{n}.mp4"), speaker=f"s{n % 3}", text=f"{n % 5}") for n in range(9)

@@ -65,7 +65,8 @@ def seeded_pairs(
 ) -> list[Pair]:
     """Every clip's face with one other clip's speech, each speech once; `count` of them if given.
 
-    barred: ids of clips that can be nobody's partner; they are in no pair.
+    barred: ids of clips that can be nobody's partner; they are in no pair, and the pairs of others
+    stay as they would be with them, as far as possible.
 
     The speech is another speaker's in as many pairs as the speakers' shares allow, and has another
     text where a few exchanges can reach that. Depends on ids and seed, not on the order of `clips`.
@@ -79,16 +80,44 @@ def seeded_pairs(
     able = [clip for clip in clips if clip.id not in barred]
     if len(able) < 2:
         return []
-    groups = _groups(able, seed)
+    pairs = _without(_drawn(clips, seed), barred)
+    if pairs is None:
+        pairs = _drawn(able, seed)
+    chosen = sorted(pairs, key=lambda pair: _mix(seed, pair[0].id))
+    return chosen[:count]
+
+
+def _drawn(clips: Sequence[Clip], seed: int) -> list[Pair]:
+    """Every clip's face with one other clip's speech, each speech once."""
+    groups = _groups(clips, seed)
     faces = [clip for group in groups for clip in group]
     # All clips of a speaker stand together; a turn by the longest such row takes as many clips as
     # possible to another speaker, and no clip to itself.
     turn = len(groups[0]) if len(groups) > 1 else 1
     speeches = faces[turn:] + faces[:turn]
     _part_texts(faces, speeches)
-    pairs = list(zip(faces, speeches, strict=True))
-    chosen = sorted(pairs, key=lambda pair: _mix(seed, pair[0].id))
-    return chosen[:count]
+    return list(zip(faces, speeches, strict=True))
+
+
+def _without(pairs: list[Pair], barred: Collection[str]) -> list[Pair] | None:
+    """The pairs without the barred clips: who had one's speech gets the speech that one had.
+
+    All other pairs stay as they are. None where that would pair a clip with itself, with its own
+    text, or with its own speaker where it had another's.
+    """
+    speech_of = {face.id: speech for face, speech in pairs}
+    kept: list[Pair] = []
+    for face, drawn in pairs:
+        if face.id in barred:
+            continue
+        speech = drawn
+        while speech.id in barred:
+            speech = speech_of[speech.id]
+        is_worse = _is_cross(face, drawn) and not _is_cross(face, speech)
+        if speech is not drawn and (is_worse or not _differ(face, speech)):
+            return None
+        kept.append((face, speech))
+    return kept
 
 
 def partner(
