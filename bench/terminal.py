@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rich.console import Console
 from rich.markup import escape
@@ -273,14 +273,20 @@ def show_plugin(registry: Registry, name: str) -> None:
     fields = plugin.Options.model_fields
     out.print(f"\noptions: {', '.join(fields) or 'none'}")
     for option, field in fields.items():
-        kind = field.annotation if field.annotation is not None else "any"
-        named = kind.__name__ if isinstance(kind, type) else re.sub(r"\b[\w.]+\.", "", str(kind))
-        default = "required" if field.is_required() else f"default {field.get_default()!r}"
-        out.print(f"  {escape(f'{option}: {named}; {default}')}")
+        value = field.get_default(call_default_factory=True)
+        default = "required" if field.is_required() else f"default {value!r}"
+        out.print(f"  {escape(f'{option}: {_type_name(field.annotation)}; {default}')}")
     if fields:
         out.print()
         out.print(escape(inspect.getdoc(plugin.Options) or ""))
     out.print()
+
+
+def _type_name(annotation: object) -> str:
+    """A type as one writes it, without the modules: `Path`, `Literal['pad', 'crop']`."""
+    is_plain = isinstance(annotation, type) and not get_args(annotation)
+    text = annotation.__name__ if is_plain else str(annotation)  # type: ignore[attr-defined]
+    return re.sub(r"\b[\w.]+\.", "", text)
 
 
 def _output_line(output: Output) -> str:
