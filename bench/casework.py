@@ -22,7 +22,7 @@ from bench.conform import Conformed, conform_clip, conform_output, fitted_sound
 from bench.errors import BenchError, Undefined
 from bench.faces import tracker
 from bench.jobs import Generation, Job, Sample
-from bench.keys import file_sha256, seed_of
+from bench.keys import digest, file_sha256, seed_of
 from bench.lock import locked
 from bench.paths import cache_dir
 from bench.plan import (
@@ -217,7 +217,8 @@ class CaseWorker:
             return _ready({**record, **_failure(opened)})
         stack = contextlib.ExitStack()
         try:
-            work = stack.enter_context(_fresh_folder(self._folder / "work" / place / case.id))
+            folder = work_folder(self._folder, case.dataset, method.label, case.id)
+            work = stack.enter_context(_fresh_folder(folder))
             log = stack.enter_context(_log(self._folder / "logs" / place / f"{case.id}.log"))
             seed = seed_of(self._plan.loaded.config.seed, case.dataset, case.id)
             job = Job(
@@ -253,7 +254,11 @@ class CaseWorker:
             "reference_sha256": job.face.sha256 if job.case.has_reference else None,
             "frames": job.frames,
             "mouth": _mouth(job.face),
-            "conformed": [*(f"source: {note}" for note in opened.notes), *notes],
+            "conformed": [
+                *(f"source: {note}" for note in opened.notes),
+                *generation.notes,
+                *notes,
+            ],
             "seconds": {"generate": seconds, "encode": span.seconds},
         }
 
@@ -351,11 +356,20 @@ class CaseWorker:
     def _prepare(self, method: Method, label: str) -> None:
         if type(method).prepare is Method.prepare:
             return
-        workdir = self._folder / "work" / "prepared" / label
+        workdir = work_folder(self._folder, "prepared", label)
         workdir.mkdir(parents=True, exist_ok=True)
         clips = {item.case.face.id: item.case.face for item in self._plan.cases}
-        with locked(workdir.with_name(f"{label}.lock")):  # one process of the run after another
+        with locked(workdir.with_suffix(".lock")):  # one process of the run after another
             method.prepare(list(clips.values()), workdir, self._device)
+
+
+def work_folder(run_folder: Path, *names: str) -> Path:
+    """A folder for the work that these names name, called by their digest.
+
+    Names come from manifests, and paths into this folder are handed to programs, some of them
+    through a shell: nothing in a name may end up in a path there.
+    """
+    return run_folder / "work" / digest(names)[:20]
 
 
 def checked(metric: type[Metric], values: Values) -> dict[str, object]:

@@ -82,7 +82,7 @@ def main() -> None:
       bench run smoke                  a small benchmark on made-up faces, in a minute
       bench run clr                    the paper's comparison; the report opens from disk
       bench config                     the other configs that are shipped, by name
-      bench list                       every method and metric, and what each needs
+      bench list                       every method and metric; all about one: bench list lse
       bench doctor MANIFEST            what is wrong with your clips, before a run
 
     \b
@@ -161,6 +161,7 @@ def run(
         closing.tables,
         closing.notes,
         closing.footnotes,
+        closing.causes,
         target / "index.html",
         folder,
         worked=bool(missing.tasks),
@@ -173,7 +174,11 @@ def run(
 @click.option(
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
-@click.option("--cases", type=_PATH, help="Also write a csv: every case with its two clips' files.")
+@click.option(
+    "--cases",
+    type=_PATH,
+    help="Also write a csv: every case, its two clips' files, the video to make and its length.",
+)
 def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     """Say what CONFIG would run, what is there already, and how much is missing.
 
@@ -186,8 +191,9 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     Example: bench plan configs/clr.yaml --cases cases.csv
     """
     from bench import terminal
-    from bench.cases import write_cases
-    from bench.plan import find_missing, make_plan
+    from bench.cases import answer_frames, write_cases
+    from bench.paths import cache_dir
+    from bench.plan import expected_files, find_missing, make_plan
     from bench.store import Store
 
     loaded, folder = _loaded(config, output)
@@ -197,7 +203,13 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     store.read()
     terminal.show_plan(made, find_missing(made, store), folder)
     if cases is not None:
-        write_cases(cases, [planned.case for planned in made.cases])
+        every = [planned.case for planned in made.cases]
+        frames = []
+        with terminal.progress("conforming the clips") as step:
+            for case in every:
+                frames.append(answer_frames(case, cache_dir()))
+                step(len(frames), len(every))
+        write_cases(cases, every, files=expected_files(made), frames=frames)
         click.echo(f"{cases}: {len(made.cases)} cases")
 
 
@@ -234,13 +246,26 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
 
 
 @main.command("list")
+@click.argument("names", nargs=-1)
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
-def list_plugins(files: tuple[Path, ...]) -> None:
-    """Show every method and metric: version, source, outputs, what it needs."""
+def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
+    """Show every method and metric in a line, or all that is to know of those that NAMES name.
+
+    \b
+    Examples:
+      bench list
+      bench list lse command
+    """
     from bench import terminal
     from bench.registry import load_registry
 
-    terminal.show_plugins(load_registry(files))
+    registry = load_registry(files)
+    for name in names:
+        registry.plugin(name)  # raises for an unknown one, before anything is shown
+    for name in names:
+        terminal.show_plugin(registry, name)
+    if not names:
+        terminal.show_plugins(registry)
 
 
 @main.command()
@@ -582,7 +607,8 @@ def _loaded(config: Path, output: Path | None) -> tuple[Loaded, Path]:
     from bench.config import load_config
 
     loaded = load_config(config)
-    return loaded, output or Path("runs") / loaded.config.name
+    # Resolved once, here: plugins may change the working folder, and programs start in their own.
+    return loaded, (output or Path("runs") / loaded.config.name).resolve()
 
 
 def _keep_what_is_there(manifest: Path, force: bool) -> None:

@@ -18,7 +18,8 @@ class Job:
     face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face
     track with `face.faces()`. It may be shorter than `frames`: go through it forth and back
     (ping-pong). speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing
-    may be written elsewhere. other: the case's other clip, for controls; read `other.sound()`.
+    may be written elsewhere. other: the case's other clip, for controls; read `other.sound()`. All
+    paths are absolute.
     """
 
     case: Case
@@ -37,12 +38,14 @@ class Generation:
 
     `sound` replaces the job's speech where a control plays something else; None means the speech.
     `fit`: what becomes of a file whose pictures have another shape than the face recording: it is
-    refused, stretched, shown whole between black bars, or cut to its middle.
+    refused, stretched, shown whole between black bars, or cut to its middle. `notes`: what a reader
+    of the record should know of this one video; they stand beside what conforming changed.
     """
 
     video: Path | Iterable[Frame]
     sound: Sound | None = None
     fit: Fit = "refuse"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """The cache folder: $BENCH_CACHE, else the user's cache folder. Not created here."""
+    """The cache folder: $BENCH_CACHE, else the user's cache folder. Not created here.
+
+    Absolute, because programs that are handed files of it start in folders of their own.
+    """
     named = os.environ.get("BENCH_CACHE")
     if named:
-        return Path(named).expanduser()
+        return Path(named).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("talking-face-bench"))

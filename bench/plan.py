@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from bench.conform import CONFORM_VERSION, OUTPUT_VERSION
 from bench.data.manifest import file_digest
 from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
+from bench.data.taking_part import barred_clips
 from bench.errors import BenchError, NoSuchSplit
 from bench.faces import FACES_VERSION
 from bench.keys import digest, file_sha256
@@ -85,13 +87,17 @@ class PlannedCase:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a run: cases times methods, and what is measured on each."""
+    """All cells of a run: cases times methods, and what is measured on each.
+
+    barred: by data set and id, the clips that are drawn for no pair, each with the reason.
+    """
 
     loaded: Loaded
     datasets: tuple[Dataset, ...]
     methods: tuple[PlannedMethod, ...]
     metrics: tuple[PlannedMetric, ...]
     cases: tuple[PlannedCase, ...]
+    barred: Mapping[str, Mapping[str, str]]
 
     @property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
@@ -151,16 +157,20 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     config, folder = loaded.config, loaded.path.parent
     datasets: list[Dataset] = []
     cases: list[PlannedCase] = []
+    barred: dict[str, Mapping[str, str]] = {}
     problems: list[tuple[str, str]] = []
     for index, entry in enumerate(config.data):
         key = f"data[{index}].{entry.place(folder)}"
         try:
             dataset = open_source(entry, entry.split, folder, clips=entry.limit, progress=progress)
-            clips = [_with_digest(clip) for clip in dataset.clips[: entry.limit]]
+            clips = [_with_digest(_absolute(clip)) for clip in dataset.clips[: entry.limit]]
             key, pairs = f"data[{index}].pairs", None
             if entry.pairs is not None:
                 order, path = entry.pairs_order, expand(entry.pairs, folder)
                 pairs = read_pairs(path or Path(entry.pairs), clips, order=order)
+            # The embedded corpora are known to be whole.
+            is_embedded = entry.corpus is not None or dataset.stand_in is not None
+            unable = {} if is_embedded else barred_clips(clips)
             key = "cases.cross"
             made = make_cases(
                 entry.name,
@@ -169,6 +179,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
                 seed=config.seed,
                 pairs=pairs,
                 cross=config.cases.cross,
+                barred=unable,
             )
         except NoSuchSplit as error:
             problems.append((f"data[{index}].split", str(error)))
@@ -176,6 +187,8 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         except BenchError as error:
             problems.append((key, str(error)))
             continue
+        if unable:
+            barred[entry.name] = unable
         datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
         cases += [PlannedCase(case, _case_key(case, loaded)) for case in made]
     raise_problems(loaded.path, problems, loaded.lines)
@@ -191,6 +204,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
         ),
         tuple(cases),
+        barred,
     )
 
 
@@ -243,6 +257,36 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
     return Missing(tuple(tasks), videos, videos_planned, values, values_planned, failed, retry)
 
 
+def outlook(plan: Plan) -> dict[str, list[str]]:
+    """By method, what it has to say before a run; a method that cannot tell says why."""
+    found: dict[str, list[str]] = {}
+    for method in plan.methods:
+        cases = [planned.case for planned in plan.cases if method in plan.answers(planned.case)]
+        try:
+            found[method.label] = list(method.make().outlook(cases))
+        except Exception as error:  # a plugin's: it costs its own cells, not the plan
+            known = isinstance(error, BenchError)
+            found[method.label] = [str(error) if known else f"{type(error).__name__}: {error}"]
+    return found
+
+
+def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
+    """By method that takes finished files, the file that it expects for each of the plan's cases.
+
+    None where it is not asked. Raises BenchError where a file would lie where it may not.
+    """
+    found: dict[str, list[Path | None]] = {}
+    for method in plan.methods:
+        plugin = method.make()
+        files = [
+            plugin.expects(planned.case) if method in plan.answers(planned.case) else None
+            for planned in plan.cases
+        ]
+        if any(files):
+            found[method.label] = files
+    return found
+
+
 def lacking_weights(plan: Plan) -> tuple[str, ...]:
     """How to get each weights file that the plan needs and that is not here intact."""
     needed = {name for method in plan.methods for name in method.make().weights}
@@ -266,6 +310,12 @@ def _status(metric: PlannedMetric, known: Made, store: Store) -> str | None:
 def _existing_videos(folder: Path) -> set[str]:
     """The run folder's video files, as records name them."""
     return {path.relative_to(folder).as_posix() for path in (folder / "videos").rglob("*.mp4")}
+
+
+def _absolute(clip: Clip) -> Clip:
+    """The clip with paths that mean the same wherever a program starts."""
+    audio = None if clip.audio is None else clip.audio.absolute()
+    return dataclasses.replace(clip, video=clip.video.absolute(), audio=audio)
 
 
 def _with_digest(clip: Clip) -> Clip:
@@ -318,6 +368,16 @@ def _metric(
     )
 
 
+def _code_digest(file: Path | None, helpers: tuple[Path, ...]) -> str | None:
+    """The digest of a local plugin's code: of its file, or of that and its helper modules."""
+    if file is None:
+        return None
+    if not helpers:
+        return file_sha256(file)
+    names = {os.path.relpath(path, file.resolve().parent): file_sha256(path) for path in helpers}
+    return digest([file_sha256(file), names])
+
+
 def _identity(
     registered: Registered[Method] | Registered[Metric], plugin: Plugin
 ) -> dict[str, object]:
@@ -331,6 +391,6 @@ def _identity(
         "version": plugin.version,
         "options": plugin.options.model_dump(mode="json"),
         "weights": [weight(name).sha256 for name in plugin.weights],
-        "file": file_sha256(registered.file) if registered.file else None,
+        "file": _code_digest(registered.file, registered.helpers),
         "own": own,
     }

@@ -14,7 +14,7 @@ import pydantic
 from bench.errors import BenchError
 from bench.jobs import Generation, Job, Sample
 from bench.processes import ALONE, Processes
-from bench.types import CASE_KINDS, CaseKind, Clip, Output
+from bench.types import CASE_KINDS, Case, CaseKind, Clip, Output
 
 Values = Mapping[str, float | Sequence[float]]
 
@@ -117,6 +117,14 @@ class Method(Plugin):
     @abstractmethod
     def generate(self, job: Job) -> Generation:
         """One video for one job; raises on failure. Timing, conforming, recording: the runner's."""
+
+    def expects(self, case: Case) -> Path | None:  # noqa: ARG002 (for those that override it)
+        """The file that must lie ready for this case; None where the method makes all it needs."""
+        return None
+
+    def outlook(self, cases: Sequence[Case]) -> Sequence[str]:  # noqa: ARG002 (as above)
+        """What to know before a run over these cases, a line each; shown by `bench plan`."""
+        return ()
 
     def prepare(self, clips: Sequence[Clip], workdir: Path, device: str) -> None:
         """Person-specific preparation before the first job; most have none.

@@ -19,6 +19,7 @@ import pluggy
 
 from bench import hookspecs
 from bench.errors import BenchError
+from bench.helper_modules import helper_modules
 from bench.plugins import ClipMetric, Method, Metric, Plugin, SetMetric
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
@@ -30,12 +31,14 @@ class Registered(Generic[_P]):
     """A plugin class and where it came from.
 
     origin: what a user would look for (distribution or file). file: the local plugin file, whose
-    content enters keys; None for installed packages, which declare their version instead.
+    content enters keys; None for installed packages, which declare their version instead. helpers:
+    the modules beside that file which it imports; their contents enter keys too.
     """
 
     plugin: type[_P]
     origin: str
     file: Path | None = None
+    helpers: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,8 @@ def _add(
                 f"plugin {origin}: the name '{plugin.name}' is taken by "
                 f"{known[plugin.name].origin}. Rename one of the two."
             )
-        known[plugin.name] = Registered(cast("type[_P]", plugin), origin, file)
+        helpers = () if file is None else helper_modules(file)
+        known[plugin.name] = Registered(cast("type[_P]", plugin), origin, file, helpers)
 
 
 def _named(known: Mapping[str, Registered[_P]], name: str, kind: str) -> Registered[_P]:

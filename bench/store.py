@@ -83,7 +83,7 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.resolve()  # programs that are handed files of it start elsewhere
         self.generations: dict[str, Made] = {}
         self.measurements: dict[str, str] = {}
         self.faceless: set[str] = set()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,7 +22,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
+
+from bench.causes import cause, gist
 
 if TYPE_CHECKING:
     from bench.checks import CheckResult
@@ -33,14 +37,22 @@ if TYPE_CHECKING:
     from bench.runner import Faceless, Notify, Summary
     from bench.stats import Interval
     from bench.store import Record
+    from bench.types import Output
     from bench.weights import WeightState
 
+_PIPED_WIDTH = 10_000  # columns where nobody looks
 _SHOWN = 20  # rows of a long list before it says how many more there are
 
 
 def console() -> Console:
-    """Where everything is shown; made anew, so that tests may capture the standard output."""
-    return Console(highlight=False, soft_wrap=False)
+    """Where everything is shown; made anew, so that tests may capture the standard output.
+
+    What is piped into a file or another program is not cut or wrapped: names stay whole.
+    """
+    out = Console(highlight=False, soft_wrap=False)
+    if out.is_terminal:
+        return out
+    return Console(highlight=False, soft_wrap=False, width=_PIPED_WIDTH)
 
 
 @contextmanager
@@ -63,6 +75,7 @@ def cells(missing: Missing) -> Iterator[Notify]:
     bar = _bar()
     task = bar.add_task("running", total=total, visible=total > 0)
 
+    told: set[str] = set()  # causes of failures; the summary counts them
     changed: dict[tuple[str, str], list[str]] = {}  # notes by method and wording
 
     def notify(_name: str, record: Record) -> None:
@@ -74,15 +87,20 @@ def cells(missing: Missing) -> Iterator[Notify]:
         what = f"{record['method']} · {record['case']}" if "method" in record else record["metric"]
         bar.update(task, advance=1, description=escape(f"{what!s:.48}"))
         if record["status"] == "failed":
-            reason = str(record["reason"]).splitlines()[0]
-            bar.console.print(f"[red]failed[/] {escape(f'{what}: {reason}')}")
+            reason = str(record["reason"])
+            known = cause(reason, str(record.get("case", "")))
+            if known not in told:
+                told.add(known)
+                short = gist(reason)
+                line = ": ".join(filter(None, [str(what), short.text, short.last_line]))
+                bar.console.print(f"[red]failed[/] {escape(line)}")
 
     with bar:
         yield notify
         bar.update(task, completed=total, description="done")
     for (method, _), notes in changed.items():
         example = "" if len(set(notes)) == 1 else ", for example"
-        text = f"{method}: {len(notes)} videos were conformed{example}: {notes[0]}"
+        text = f"{method}: {len(notes)} videos have a note{example}: {notes[0]}"
         bar.console.print(f"[yellow]{escape(text)}[/]")
     if came == 0:
         planned = missing.videos_planned + missing.values_planned
@@ -100,7 +118,7 @@ def _changes(record: Record) -> list[str]:
 
 def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
     """What a plan asks for, how much of it is there, and which weights the rest lacks."""
-    from bench.plan import lacking_weights
+    from bench.plan import lacking_weights, outlook
 
     out = console()
     config = plan.loaded.config
@@ -112,7 +130,15 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         )
         stand_in = f" [yellow](stand-in: {data.stand_in})[/]" if data.stand_in else ""
         out.print(f"  {escape(data.name)}{stand_in}: {len(data.clips)} clips; cases: {counted}")
+        reasons = plan.barred.get(data.name, {})
+        for line in _some([f"{name}: drawn for no pair: {why}" for name, why in reasons.items()]):
+            out.print(f"    [yellow]{escape(line)}[/]")
+    if files := _code_files(plan):
+        out.print(f"  runs the code of: {escape(', '.join(files))}")
     out.print(f"  methods: {escape(', '.join(method.label for method in plan.methods))}")
+    for label, lines in outlook(plan).items():
+        for line in lines:
+            out.print(f"    {escape(f'{label}: {line}')}")
     out.print(f"  metrics: {escape(', '.join(metric.protocol for metric in plan.metrics))}")
     out.print(
         f"  videos: {missing.videos} of {missing.videos_planned} missing; "
@@ -122,6 +148,15 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         out.print(f"  [yellow]{_failed_before(missing)}[/]")
     for way in lacking_weights(plan) if missing.tasks else ():
         out.print(f"  [yellow]{escape(f'cells will fail: {way}')}[/]")
+
+
+def _code_files(plan: Plan) -> list[str]:
+    """The local files whose code a run executes: the config's plugins and what they import."""
+    registry = plan.loaded.registry
+    files = [path for one in registry.methods.values() for path in (one.file, *one.helpers)]
+    files += [path for one in registry.metrics.values() for path in (one.file, *one.helpers)]
+    known = dict.fromkeys(path.resolve() for path in files if path is not None)
+    return [os.path.relpath(path) for path in known]
 
 
 def _failed_before(missing: Missing) -> str:
@@ -134,23 +169,40 @@ def show_summary(
     tables: Mapping[str, Sequence[Sequence[str]]],
     notes: Sequence[str],
     footnotes: Mapping[str, Sequence[str]],
+    causes: Sequence[Sequence[str]],
     index: Path,
     folder: Path,
     *,
     worked: bool,
 ) -> None:
-    """The tables at the end of a run, what to know before and below them, where to look next."""
+    """The tables at the end of a run, what to know before and below them, where to look next.
+
+    causes: of failed cells, each in a few lines.
+    """
     out = console()
     for note in notes:
         out.print(f"[yellow]{escape(note)}[/]")
     _warn_of_faceless(out, summary.faceless)
     for name, rows in tables.items():
-        table = Table(*map(escape, rows[0]), box=None, header_style="bold", title=escape(name))
+        method, *columns = map(escape, rows[0])
+        table = Table(
+            Column(method, overflow="fold"),
+            *columns,
+            box=None,
+            header_style="bold",
+            title=escape(name),
+        )
         for row in rows[1:]:
             table.add_row(*map(escape, row))
         out.print(table)
         for note in footnotes.get(name, ()):
             out.print(f"[dim]{escape(note)}[/]")
+    for first, *rest in causes[:_SHOWN]:
+        out.print(f"[red]{escape(first)}[/]")
+        for line in rest:
+            out.print(f"  {escape(line)}")
+    if len(causes) > _SHOWN:
+        out.print(f"... and {len(causes) - _SHOWN} more causes in the report")
     faceless = sum(one.videos for one in summary.faceless)
     counted = [f"{summary.ok} ok", f"{summary.undefined - faceless} undefined by definition"]
     counted += [f"[yellow]{faceless} without a face[/]"] if faceless else []
@@ -160,7 +212,7 @@ def show_summary(
         spent += f", {summary.overhead:.1%} outside decoding, encoding, computing"
     out.print(f"cells: {', '.join(counted)}; {spent}")
     if summary.failed:
-        out.print("Reasons stand in the report; --retry tries the failed cells again.")
+        out.print("Whole reasons stand in the report; --retry tries the failed cells again.")
     out.print(f"report: [bold]{escape(str(index))}[/]   records: {escape(str(folder))}")
 
 
@@ -179,23 +231,79 @@ def _warn_of_faceless(out: Console, found: Sequence[Faceless]) -> None:
 
 
 def show_plugins(registry: Registry) -> None:
-    """Every plugin with its version, source, outputs and needs."""
+    """Every plugin in a line: what it is, and which weights it lacks."""
     out = console()
-    table = Table("method", "version", "cases", "source", "needs", box=None, title="Methods")
-    for name, method in registry.methods.items():
-        kinds = ", ".join(sorted(method.plugin.kinds))
-        table.add_row(
-            name, method.plugin.version, kinds, escape(method.plugin.source), _needs(method)
-        )
-    out.print(table)
-    table = Table("metric", "version", "outputs", "source", "needs", box=None, title="Metrics")
-    for name, metric in registry.metrics.items():
-        arrow = {"higher": "↑", "lower": "↓", "none": ""}
-        outputs = ", ".join(f"{o.name}{arrow[o.better]}" for o in metric.plugin.outputs)
-        table.add_row(
-            name, metric.plugin.version, outputs, escape(metric.plugin.source), _needs(metric)
-        )
-    out.print(table)
+    for title, kind, plugins in (
+        ("Methods", "method", registry.methods),
+        ("Metrics", "metric", registry.metrics),
+    ):
+        table = Table(kind, "version", "what it is", "lacks", box=None, title=title)
+        for name, registered in plugins.items():
+            plugin = registered.plugin
+            states = [state for state in _weights_of(plugin) if state.condition != "here"]
+            lacks = ", ".join(f"weights {one.weight.name} ({one.condition})" for one in states)
+            what = (inspect.getdoc(plugin) or "").partition("\n")[0]
+            table.add_row(name, plugin.version, escape(what), escape(lacks))
+        out.print(table)
+    out.print("All about one of them: bench list NAME")
+
+
+def show_plugin(registry: Registry, name: str) -> None:
+    """All that is to know of a method or metric before it is used."""
+    out = console()
+    registered = registry.methods.get(name) or registry.metrics[name]
+    plugin = registered.plugin
+    lines = [f"from: {registered.origin}", f"source: {plugin.source}"]
+    lines += [f"licence: {plugin.licence}"]
+    if name in registry.methods:
+        kinds = ", ".join(sorted(registry.methods[name].plugin.kinds))
+        lines.append(f"cases: {kinds}")
+        is_control = registry.methods[name].plugin.control
+        lines += ["a control, no competitor"] if is_control else []
+    else:
+        metric = registry.metrics[name].plugin
+        lines.append(f"reads: {', '.join(sorted(metric.reads))}")
+        lines += [f"output: {_output_line(output)}" for output in metric.outputs]
+    lines.append(f"needs: {_needs(registered)}")
+    out.print(f"[bold]{escape(name)}[/] {escape(plugin.version)}")
+    for line in lines:
+        out.print(f"  {escape(line)}")
+    out.print()
+    out.print(escape(inspect.getdoc(plugin) or ""))
+    fields = plugin.Options.model_fields
+    out.print(f"\noptions: {', '.join(fields) or 'none'}")
+    for option, field in fields.items():
+        value = field.get_default(call_default_factory=True)
+        default = "required" if field.is_required() else f"default {value!r}"
+        out.print(f"  {escape(f'{option}: {_type_name(field.annotation)}; {default}')}")
+    if fields:
+        out.print()
+        out.print(escape(inspect.getdoc(plugin.Options) or ""))
+    out.print()
+
+
+def _type_name(annotation: object) -> str:
+    """A type as one writes it, without the modules: `Path`, `Literal['pad', 'crop']`."""
+    is_plain = isinstance(annotation, type) and not get_args(annotation)
+    text = annotation.__name__ if is_plain else str(annotation)  # type: ignore[attr-defined]
+    return re.sub(r"\b[\w.]+\.", "", text)
+
+
+def _output_line(output: Output) -> str:
+    """`psnr (dB), higher is better, from 0`."""
+    unit = f" ({output.unit})" if output.unit else ""
+    better = "" if output.better == "none" else f", {output.better} is better"
+    low = "" if output.low is None else f", from {output.low:g}"
+    high = "" if output.high is None else f", to {output.high:g}"
+    return f"{output.name}{unit}{better}{low}{high}{', a curve' if output.curve else ''}"
+
+
+def _weights_of(plugin: type[Plugin]) -> list[WeightState]:
+    """The weights that a plugin asks for with its default options."""
+    from bench.weights import listing
+
+    always = _usual_weights(plugin)
+    return [state for state in listing() if state.weight.name in always]
 
 
 def show_checks(name: str, results: Sequence[CheckResult]) -> None:
@@ -256,7 +364,8 @@ def show_findings(findings: Sequence[Findings]) -> None:
     out = console()
     marked = [found for found in findings if found.marks]
     if marked:
-        table = Table("clip", "fps", "frames", "size", "sound", "face", "marks", box=None)
+        name = Column("clip", overflow="fold")  # a name that is cut is none
+        table = Table(name, "fps", "frames", "size", "sound", "face", "marks", box=None)
         for found in marked[: 10 * _SHOWN]:
             table.add_row(*[escape(cell) for cell in found.row()])
         out.print(table)
@@ -313,7 +422,7 @@ def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
         else:
             uses = state.weight.needed_by.split("; ")
             weights += [f"{named}, only for {use}" for use in uses if pattern.search(use)]
-    return escape("; ".join([*plugin.needs, *weights]) or "nothing")
+    return "; ".join([*plugin.needs, *weights]) or "nothing"
 
 
 def _usual_weights(plugin: type[Plugin]) -> tuple[str, ...]:
@@ -327,10 +436,14 @@ def _usual_weights(plugin: type[Plugin]) -> tuple[str, ...]:
 
 
 def _list(out: Console, lines: Sequence[str]) -> None:
-    for line in lines[:_SHOWN]:
+    for line in _some(lines):
         out.print(escape(line))
-    if len(lines) > _SHOWN:
-        out.print(f"... and {len(lines) - _SHOWN} more")
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    """The first lines of many, and how many more there are."""
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def _bar() -> Progress:

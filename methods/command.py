@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -21,6 +23,7 @@ from typing import IO
 import pydantic
 
 import bench
+from bench.causes import OUTPUT_FOLLOWS
 from bench.types import Fit
 
 FIELDS = ("face", "image", "speech", "output", "workdir", "checkout", "case", "frames", "seed")
@@ -123,6 +126,18 @@ class Command(bench.Method):
         video = self._output(scratch.root, seen, text)
         return bench.Generation(video=video, fit=self.options.fit)
 
+    def outlook(self, cases: Sequence[bench.Case]) -> Sequence[str]:
+        """Which program a run will start, and whether it is here."""
+        program = self.options.argv[0]
+        times = "once" if len(cases) == 1 else f"{len(cases)} times"
+        lines = [f"starts, {times}: {shlex.join(self.options.argv)}"]
+        # A name with a slash may be one of the checkout's.
+        if "/" not in program and not shutil.which(program, path=self._environment().get("PATH")):
+            lines.append(f"options.argv begins with {program}, which is not on the PATH")
+        elif Path(program).is_absolute() and not Path(program).exists():
+            lines.append(f"options.argv begins with {program}, which does not exist")
+        return lines
+
     def _arguments(self, job: bench.Job, scratch: Scratch, cwd: Path) -> list[str]:
         """argv filled in, after writing the files that it mentions."""
         used = {field for argument in self.options.argv for field in fields_of(argument)}
@@ -144,7 +159,7 @@ class Command(bench.Method):
         if self.options.relative:
             values = {name: os.path.relpath(path, cwd) for name, path in paths.items()}
         values |= {"case": job.case.id, "frames": str(job.frames), "seed": str(job.seed)}
-        return [argument.format_map(values) for argument in self.options.argv]
+        return filled(self.options.argv, values)
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if name not in HIDDEN}
@@ -177,6 +192,15 @@ class Command(bench.Method):
 
 
 SCRATCH = "checkout"  # the copy's name in the job's folder
+# An argument is a program's text behind `sh -c`, `bash -lc`, `python -c`, `perl -e`, `env -S`,
+_INTERPRETER = re.compile(r"\w*sh|python[\d.]*|perl|ruby|node|env|su")
+_CODE_FOLLOWS = re.compile(r"-[A-Za-z]*c|-e|-S|--command|--eval")
+_READ_ALL_AGAIN = frozenset({"eval", "parallel", "ssh", "watch"})  # behind one of these,
+_SIGNS = re.compile(r"[\s;|&<>()$`'\"\\]")  # or where it has such signs itself.
+_PLAIN = re.compile(r"[\w@%+=:,./~-]*")  # letters of all scripts; none means anything to a shell
+_PLAIN_PATH = re.compile(
+    r"[\w@%+=:,./~ -]*"
+)  # the same with blanks, which quotes can keep together
 Stamp = tuple[int, int]  # size in bytes, time of change in nanoseconds
 Seen = dict[Path, Stamp]
 
@@ -191,7 +215,7 @@ class Scratch:
     @classmethod
     def made(cls, workdir: Path, *, checkout: Path | None) -> Scratch:
         """A copy in `workdir`, empty without a checkout; raises BenchError if that is no folder."""
-        root = workdir / SCRATCH
+        root = workdir.resolve() / SCRATCH  # paths handed to the program must not be relative
         root.mkdir()
         if checkout is None:
             return cls(root, {})
@@ -283,6 +307,52 @@ def fields_of(argument: str) -> set[str]:
         if field not in FIELDS or layout or conversion:
             raise ValueError(f"argument {argument!r} has {{{field}}}; known fields: {known}")
     return {str(field) for _, field, _, _ in parts}
+
+
+def filled(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """The arguments with their fields filled in.
+
+    Raises BenchError where a value, which a manifest or a folder's name has a say in, would be run
+    or taken for an option: in a text that a shell or an interpreter reads, a case's name of other
+    than letters, digits and `_ @ % + = : , . / ~ -`, or a path with a shell's signs; elsewhere, a
+    case's name with a hyphen in front.
+    """
+    arguments: list[str] = []
+    for place, argument in enumerate(argv):
+        if _is_read_again(argv, place):
+            for field in sorted(fields_of(argument)):
+                allowed = _PLAIN if field == "case" else _PLAIN_PATH
+                if not allowed.fullmatch(values[field]):
+                    raise bench.BenchError(_read_again_problem(argument, field, values[field]))
+        text = argument.format_map(values)
+        if text.startswith("-") and not argument.startswith("-"):
+            raise bench.BenchError(
+                f"command: the argument {argument!r} would be {text!r}, which programs take for an "
+                "option; write it behind an option's name (--name={case}), or rename the clip"
+            )
+        arguments.append(text)
+    return arguments
+
+
+def _is_read_again(argv: Sequence[str], place: int) -> bool:
+    """Whether an argument is a text that something reads as a program: a shell, an interpreter."""
+    literal = "".join(text for text, *_ in Formatter().parse(argv[place]))
+    if _SIGNS.search(literal):
+        return True
+    names = [Path(argument).name for argument in argv[:place]]
+    if any(name in _READ_ALL_AGAIN for name in names):
+        return True
+    has_interpreter = any(map(_INTERPRETER.fullmatch, names))
+    return has_interpreter and bool(_CODE_FOLLOWS.fullmatch(names[-1]))
+
+
+def _read_again_problem(argument: str, field: str, value: str) -> str:
+    safe = f'[sh, -c, \'program "$1"\', sh, "{{{field}}}"]'
+    return (
+        f"command: {{{field}}} is {value!r}, and the argument {argument!r} is a text that is read "
+        "again, by a shell for example, which would run or break what stands in it; give the field "
+        f"as an argument of its own: {safe}"
+    )
 
 
 def _checkout_root(checkout: Path) -> Path:
@@ -378,7 +448,7 @@ def _check_video(path: Path, text: str) -> None:
 
 def _tail(text: str) -> str:
     lines = text.strip().splitlines()[-TAIL_LINES:]
-    return "; it printed nothing" if not lines else "; its last lines:\n" + "\n".join(lines)
+    return "; it printed nothing" if not lines else "\n".join([OUTPUT_FOLLOWS, *lines])
 
 
 @contextlib.contextmanager

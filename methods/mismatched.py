@@ -23,12 +23,14 @@ class Mismatched(bench.Method):
 
     def generate(self, job: bench.Job) -> bench.Generation:
         """The face's own picture with the other sound; raises BenchError if there is no other."""
-        other = None if job.other is None else job.other.sound()
-        if other is None:
+        if job.other is None:
             raise bench.BenchError(
-                f"mismatched: the data set {job.case.dataset!r} has no other clip with sound "
-                f"beside {job.case.face.id!r}; add a second clip to its manifest"
+                f"mismatched: the data set {job.case.dataset!r} has no other clip that can be "
+                f"heard beside {job.case.face.id!r}; add a second clip with sound to its manifest"
             )
+        other = job.other.sound()
+        if other is None:
+            raise bench.BenchError(f"mismatched: the other clip, {job.other.path}, has no sound")
         sound = fitted(other, samples=bench.SAMPLES_PER_FRAME * job.frames)
         return bench.Generation(video=job.face.path or job.face.read(), sound=sound)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from string import Formatter
 
@@ -10,6 +12,8 @@ import pydantic
 import bench
 from bench.types import Fit
 
+SHOWN = 10  # missing files, and files that no case names, before it says how many more there are
+SPARE_COMPARED = 2000  # files looked through for what was meant
 FIELDS = ("case", "dataset", "face", "speech")
 
 
@@ -64,6 +68,31 @@ class Recorded(bench.Method):
             )
         return bench.Generation(video=path, fit=self.options.fit)
 
+    def expects(self, case: bench.Case) -> Path:
+        """Where this case's video has to lie; raises BenchError if that is outside the folder."""
+        return self.path_of(case).absolute()
+
+    def outlook(self, cases: Sequence[bench.Case]) -> Sequence[str]:
+        """How many videos are there, which are missing, and files that no case names."""
+        folder = self.options.folder.expanduser()
+        if not folder.is_dir():
+            return [f"options.folder is {folder}, which is no folder: every case will fail"]
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if _counts(path)}
+        wanted = [self.path_of(case).relative_to(folder).as_posix() for case in cases]
+        missing = [name for name in dict.fromkeys(wanted) if name not in names]
+        spare = sorted(names - set(wanted))
+        there = len(set(wanted)) - len(missing)
+        lines = [f"{there} of {len(set(wanted))} videos are in {folder}"]
+        for name in missing[:SHOWN]:
+            near = difflib.get_close_matches(name, spare[:SPARE_COMPARED], n=1)
+            lines.append(f"missing: {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        lines += [f"missing: and {len(missing) - SHOWN} more"] if len(missing) > SHOWN else []
+        if spare:
+            more = f" and {len(spare) - SHOWN} more" if len(spare) > SHOWN else ""
+            files = "1 file" if len(spare) == 1 else f"{len(spare)} files"
+            lines.append(f"no case names {files}: {', '.join(spare[:SHOWN])}{more}")
+        return lines
+
     def path_of(self, case: bench.Case) -> Path:
         """Where this case's video has to lie; raises BenchError if that is outside the folder."""
         name = self.options.pattern.format(
@@ -77,6 +106,11 @@ class Recorded(bench.Method):
                 f"to {path}; videos have to lie inside the folder"
             )
         return path
+
+
+def _counts(path: Path) -> bool:
+    """Whether it is a file that somebody put there, and not the system."""
+    return path.is_file() and not path.name.startswith(".")
 
 
 def checked_pattern(pattern: str) -> str:

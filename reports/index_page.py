@@ -11,7 +11,7 @@ from reports.pictures import Evidence
 from reports.results import Results
 from reports.sections.cases import CaseGroup, group_cases
 from reports.sections.data import DataView, view_data
-from reports.sections.failures import MOST_SHOWN, Gaps, gather_gaps
+from reports.sections.failures import MOST_CASES, MOST_SHOWN, Gaps, gather_gaps
 from reports.sections.glance import Banner, Panel, banners, glance
 from reports.sections.plots import Question, ask
 from reports.sections.provenance import RunView, view_runs
@@ -37,7 +37,8 @@ class IndexView:
     questions: tuple[Question, ...]
     worst: tuple[Card, ...]
     gaps: Gaps
-    most_failures: int
+    most_causes: int
+    most_cases: int
     strips_note: str
     case_groups: tuple[CaseGroup, ...]
     data: tuple[DataView, ...]
@@ -80,7 +81,8 @@ def view_index(
         questions=questions,
         worst=worst,
         gaps=gaps,
-        most_failures=MOST_SHOWN,
+        most_causes=MOST_SHOWN,
+        most_cases=MOST_CASES,
         strips_note=_strips_note(n_shown, len(links), words),
         case_groups=group_cases(links),
         data=view_data(results, words),

@@ -191,9 +191,10 @@ def _write_sheets(
 
 
 def _save_sheet(folder: Path, stem: str, made: sheets.Sheet) -> list[str]:
-    """Writes a sheet as csv, LaTeX and Markdown; returns the files' names."""
+    """Writes a sheet as csv (as printed; numbers alone), LaTeX and Markdown; the names."""
     texts = {
         f"{stem}.csv": sheets.to_csv(made),
+        f"{stem}_numbers.csv": sheets.to_numbers(made),
         f"{stem}.tex": sheets.to_latex(made),
         f"{stem}.md": sheets.to_markdown(made),
     }

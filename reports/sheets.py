@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
+from bench.spreadsheets import OwnText, csv_text
 from bench.stats import Interval
 from reports.comparison import Entry, Standing, Table
 from reports.leakfree import Pairing
@@ -38,12 +37,16 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class SheetCell:
-    """One cell: its text, its interval's text, and how it is set off (bold, underlined, marked)."""
+    """One cell: its text, its interval's text, and how it is set off (bold, underlined, marked).
+
+    numbers: what the text says, in full precision: a value, or a value and its interval's ends.
+    """
 
     text: str
     span: str = ""
     style: str = ""
     sign: str = ""
+    numbers: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def sheet(table: Table, words: Words, caption: str, notes: Sequence[str]) -> She
         for block in table.blocks:
             cells += [cell(one.standing.entries[row.label], words) for one in block.columns]
             failed, planned = block.failures.get(row.label, (0, 0))
-            cells.append(SheetCell(f"{failed}/{planned}"))
+            cells.append(SheetCell(f"{failed}/{planned}", numbers=(failed,)))
         rows.append((row_label(row), tuple(cells)))
     return Sheet(
         table.part.name, caption, tuple(groups), tuple(headings), tuple(rows), tuple(notes)
@@ -100,8 +103,11 @@ def leakfree_sheet(
             after = one.standing.entries[row.label]
             change = one.change(row.label)
             moved = f"{rank_text(after)} ({change:+d})" if change else rank_text(after)
-            cells += [cell(before, words), SheetCell(rank_text(before))]
-            cells += [cell(after, words, signed=one.kind == "gain"), SheetCell(moved)]
+            cells += [cell(before, words), SheetCell(rank_text(before), numbers=(before.rank,))]
+            cells += [
+                cell(after, words, signed=one.kind == "gain"),
+                SheetCell(moved, numbers=(after.rank,)),
+            ]
         body.append((row_label(row), tuple(cells)))
     return Sheet(name, caption, tuple(groups), tuple(headings), tuple(body), ())
 
@@ -146,18 +152,39 @@ def cell(entry: Entry, words: Words, *, signed: bool = False) -> SheetCell:
     sign += "\N{DAGGER}" if entry.is_above_truth else ""
     sign += "‡" if entry.is_apart else ""
     text = fixed(entry.interval.mean, signed=signed)
-    return SheetCell(text, span(entry.interval, signed=signed), style, sign)
+    numbers = (entry.interval.mean, entry.interval.low, entry.interval.high)
+    return SheetCell(text, span(entry.interval, signed=signed), style, sign, numbers)
 
 
 def to_csv(sheet: Sheet) -> str:
-    """The sheet as csv: one line of headings, intervals in brackets."""
-    groups = [name for name, width in sheet.groups for _ in range(width)]
-    head = [f"{group} {name}" for group, name in zip(groups, sheet.headings, strict=True)]
+    """The sheet as csv, as it is printed: one line of headings, intervals in brackets."""
     body = [
-        [label, *(f"{one.text} [{one.span}]" if one.span else one.text for one in cells)]
+        [label, *(OwnText(f"{one.text} [{one.span}]" if one.span else one.text) for one in cells)]
         for label, cells in sheet.rows
     ]
-    return _csv([["method", *head], *body])
+    return csv_text([["method", *_whole_headings(sheet)], *body])
+
+
+def to_numbers(sheet: Sheet) -> str:
+    """The sheet as csv of numbers alone, in full precision; empty where there is no number.
+
+    A column with intervals is followed by one for either end.
+    """
+    columns = list(zip(*(cells for _, cells in sheet.rows), strict=True))
+    head: list[str] = ["method"]
+    body: list[list[object]] = [[label] for label, _ in sheet.rows]
+    for name, column in zip(_whole_headings(sheet), columns, strict=True):
+        width = max(len(one.numbers) for one in column)
+        head += [f"{name}{end}" for end in ("", " low", " high")[:width]]
+        for row, one in zip(body, column, strict=True):
+            row += [*one.numbers, *[None] * (width - len(one.numbers))]
+    return csv_text([head, *body])
+
+
+def _whole_headings(sheet: Sheet) -> list[str]:
+    """Each column's heading behind that of its group."""
+    groups = [name for name, width in sheet.groups for _ in range(width)]
+    return [f"{group} {name}" for group, name in zip(groups, sheet.headings, strict=True)]
 
 
 def to_markdown(sheet: Sheet) -> str:
@@ -332,14 +359,5 @@ def _within_one_rows(
 def summary_csv(rows: Iterable[SummaryRow]) -> str:
     """summary.csv: full precision, empty where there is no number."""
     names = [field.name for field in fields(SummaryRow)]
-    body = [
-        ["" if (value := getattr(row, name)) is None else str(value) for name in names]
-        for row in rows
-    ]
-    return _csv([names, *body])
-
-
-def _csv(lines: Iterable[Sequence[str]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(lines)
-    return buffer.getvalue()
+    body = [[getattr(row, name) for name in names] for row in rows]
+    return csv_text([names, *body])

@@ -49,9 +49,14 @@ def _cells(opinion: Opinion | None, mark: str, words: Words) -> list[SheetCell]:
         return [SheetCell(words("absent_short")), SheetCell("")]
     sign = "\N{ALMOST EQUAL TO}" if mark == "tied" else ""
     mean = SheetCell(
-        fixed(opinion.mean.value), estimate_span(opinion.mean), _STYLES.get(mark, ""), sign
+        fixed(opinion.mean.value),
+        estimate_span(opinion.mean),
+        _STYLES.get(mark, ""),
+        sign,
+        (opinion.mean.value, opinion.mean.low, opinion.mean.high),
     )
-    return [mean, SheetCell(f"{opinion.n_ratings}/{opinion.n_raters}")]
+    counts = f"{opinion.n_ratings}/{opinion.n_raters}"
+    return [mean, SheetCell(counts, numbers=(opinion.n_ratings,))]
 
 
 def summary_rows(scores: Scores) -> list[SummaryRow]:

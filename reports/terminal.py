@@ -10,12 +10,13 @@ from reports import sheets
 from reports.case_page import case_links
 from reports.comparison import Block, Table, build_table
 from reports.results import join
-from reports.sections.failures import gather_gaps
+from reports.sections.failures import Cause, gather_gaps
 from reports.sections.glance import banners
 from reports.sections.tables import compared_text, left_out_notes
 from reports.validity import judge
 from reports.words import Words, read_words
 
+CASES_SHOWN = 5  # of each cause of failures; the report names more
 Rows = list[tuple[str, ...]]  # header first
 
 
@@ -25,12 +26,13 @@ class Closing:
 
     notes: what must be read before the numbers: stand-ins, scorers that do not work, missing
     values. tables: by data set, the first table's rows. footnotes: by data set, over which cases
-    the means are.
+    the means are. causes: of failures, the most frequent first, each in two or three lines.
     """
 
     notes: list[str]
     tables: dict[str, Rows]
     footnotes: dict[str, list[str]]
+    causes: list[list[str]]
 
 
 def closing(runs: Sequence[Path], *, lang: str) -> Closing:
@@ -43,6 +45,7 @@ def closing(runs: Sequence[Path], *, lang: str) -> Closing:
         [banner.text for banner in banners(results, judge(results), gaps, words)],
         {block.dataset.name: _rows(table, block, words) for block in table.blocks},
         {block.dataset.name: _footnotes(block, words) for block in table.blocks},
+        [_cause_lines(one, words) for one in gaps.causes],
     )
 
 
@@ -61,6 +64,16 @@ def _rows(table: Table, block: Block, words: Words) -> Rows:
         cells = [f"{one.text}{one.sign}" for one in found]
         rows.append((row.label, *cells, f"{text}/{planned}", str(failed)))
     return rows
+
+
+def _cause_lines(one: Cause, words: Words) -> list[str]:
+    """What failed how often and why, the last line of the program's own output, the cases."""
+    lines = [f"{words('failures_of', n=len(one.failures))} ({', '.join(one.whats)}): {one.text}"]
+    if one.last_line:
+        lines.append(f"{words('last_line')}: {one.last_line}")
+    names = [case for _, case, _ in one.cases]
+    more = [words("and_more", n=len(names) - CASES_SHOWN)] if len(names) > CASES_SHOWN else []
+    return [*lines, f"{words('cases')}: {', '.join([*names[:CASES_SHOWN], *more])}"]
 
 
 def _footnotes(block: Block, words: Words) -> list[str]:

@@ -14,7 +14,9 @@ from tests.conftest import ROOT
 PACKAGES = ("bench", "methods", "metrics", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 REPORTS_MAY = {
+    "bench.causes",
     "bench.run_folder",
+    "bench.spreadsheets",
     "bench.stats",
     "bench.types",
     "bench.errors",

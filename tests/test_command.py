@@ -17,9 +17,12 @@ import pytest
 import bench
 from bench import media
 from bench.ladders import Specimen, talking_patterns
+from bench.store import GENERATIONS, read_records
 from bench.types import Case, Clip
-from methods.command import LINKED_BYTES, Command, tree_digest
+from methods.command import LINKED_BYTES, Command, filled, tree_digest
 from tests.conftest import ROOT
+from tests.small_data import make_config, make_manifest
+from tests.test_run import bench as run_bench
 
 PROGRAM = Path(__file__).parent / "programs" / "fake_wav2lip.py"
 OFFICIAL = (
@@ -372,3 +375,108 @@ def test_the_speech_that_the_program_gets_is_the_jobs(clean: Specimen, tmp_path:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16000, 1, 2)
         got = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
     assert np.array_equal(got, job.speech)
+
+
+def _run_folder_as_by_default(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ids: tuple[str, ...], argv: list[str]
+) -> tuple[int, list[dict[str, object]]]:
+    """Runs `command` from inside the config's folder, everything named by relative paths."""
+    make_manifest(folder / "data", ids)
+    (folder / "program").mkdir()
+    (folder / "program" / "copy.py").write_text(COPY, encoding="utf-8")
+    options = {"argv": argv, "checkout": "program"}
+    make_config(
+        folder,
+        methods=[{"name": "command", "label": "my program", "options": options}],
+        metrics=[{"name": "psnr"}],
+        cases={"kinds": ["reconstruct"]},
+        tables=[],
+    )
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("BENCH_CACHE", "cache")
+    code, _ = run_bench("run", "small.yaml")
+    return code, list(read_records(folder / "runs" / "small" / GENERATIONS))
+
+
+COPY = """import pathlib, shutil, sys
+assert all(pathlib.Path(text).is_absolute() for text in sys.argv[1:3]), sys.argv
+shutil.copyfile(sys.argv[1], sys.argv[2])
+"""
+
+
+def test_a_program_finds_its_files_in_the_default_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = [sys.executable, "copy.py", "{face}", "{output}"]
+    code, made = _run_folder_as_by_default(tmp_path, monkeypatch, ("one", "two"), argv)
+    assert [record["reason"] for record in made] == [None, None]
+    assert code == 0
+
+
+EVIL = ("$(touch ran)", "`touch ran`", "a;touch ran", "a'b\"c", "a|b&c", "plain", "新闻 1")
+
+
+def test_no_id_is_run_by_a_shell_that_is_given_the_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = ["sh", "-c", "cp {face} {output} && test -d {workdir} && test -d {checkout}"]
+    code, made = _run_folder_as_by_default(tmp_path, monkeypatch, EVIL, argv)
+    assert [record["reason"] for record in made] == [None] * len(EVIL)
+    assert code == 0
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_an_id_that_a_shell_would_run_is_told_and_costs_its_own_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = ["sh", "-c", "echo {case}; cp {face} {output}"]
+    _, made = _run_folder_as_by_default(tmp_path, monkeypatch, EVIL, argv)
+    reasons = {str(record["case"]): str(record["reason"]) for record in made}
+    assert reasons.pop("plain") == "None"
+    assert all("is read again, by a shell" in reason for reason in reasons.values())
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_an_argument_of_its_own_carries_every_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = ["sh", "-c", 'echo "$3"; cp "$1" "$2"', "sh", "{face}", "{output}", "{case}"]
+    code, made = _run_folder_as_by_default(tmp_path, monkeypatch, EVIL, argv)
+    assert code == 0
+    assert not list(tmp_path.rglob("ran"))
+    for record in made:
+        log = tmp_path / f"runs/small/logs/tiny/my program/{record['case']}.log"
+        assert f"\n{record['case']}\n" in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("argv", "case", "said"),
+    [
+        (["bash", "-lc", "{case}"], "a b", "read again"),
+        (["bash", "-o", "pipefail", "-c", "{case}"], "a;b", "read again"),
+        (["env", "X=1", "python3", "-c", "{case}"], "a()", "read again"),
+        (["ssh", "host", "run", "{case}"], "a b", "read again"),
+        (["srun", "--wrap=run {case}"], "a;b", "read again"),
+        (["sh", "-c", "run '{case}'"], "a'b", "read again"),
+        (["run", "{case}"], "--help", "take for an option"),
+        (["sh", "-c", "run {case}"], "新闻_1~a.b+c", None),
+        (["run", "-c", "{case}"], "a b;c", None),
+        (["run", "--name={case}"], "--help", None),
+        (["run", "{case}"], "$(a) b", None),
+    ],
+)
+def test_fields_are_filled_in_where_nothing_reads_them_again(
+    argv: list[str], case: str, said: str | None
+) -> None:
+    if said is None:
+        assert filled(argv, {"case": case}) == [text.replace("{case}", case) for text in argv]
+        return
+    with pytest.raises(bench.BenchError, match=said):
+        filled(argv, {"case": case})
+
+
+def test_a_path_with_shell_signs_is_not_given_to_a_shell() -> None:
+    argv = ["sh", "-c", 'run "{face}"']
+    assert filled(argv, {"face": "/my runs/a.mp4"})[2] == 'run "/my runs/a.mp4"'
+    with pytest.raises(bench.BenchError, match="read again"):
+        filled(argv, {"face": "/runs $(touch x)/a.mp4"})

@@ -12,7 +12,8 @@ import pytest
 
 import bench
 from bench import media
-from bench.types import Case, Clip
+from bench.errors import NoFace
+from bench.types import Case, Clip, Track
 from methods.mismatched import Mismatched
 from methods.recorded import Recorded
 from methods.shifted import Shifted, moved
@@ -66,6 +67,32 @@ def test_still_repeats_the_first_frame_for_as_long_as_the_speech(job: bench.Job)
     frames = np.stack(list(made.video))
     assert frames.shape == (FRAMES + 3, 16, 16, 3)
     assert (frames == job.face.read()[0]).all()
+
+
+@pytest.mark.parametrize(("first", "said"), [(0, ()), (3, ("frozen at frame 3, the first with",))])
+def test_still_freezes_the_first_frame_that_shows_the_face(
+    job: bench.Job, first: int, said: tuple[str, ...]
+) -> None:
+    boxes = np.tile(np.array([2, 2, 12, 12], np.float32), (FRAMES, 1))
+    found = np.arange(FRAMES) >= first
+    track = Track(boxes, boxes, found, "haar")
+    face = bench.Video(job.face.path, tracker=lambda _: track)
+    made = Still().generate(replace(job, face=face))
+    assert not isinstance(made.video, Path)
+    assert (np.stack(list(made.video)) == job.face.read()[first]).all()
+    assert len(made.notes) == len(said)
+    assert all(note.startswith(text) for note, text in zip(made.notes, said, strict=True))
+
+
+def test_still_freezes_the_first_frame_of_a_recording_without_a_face(job: bench.Job) -> None:
+    def nobody(_: bench.Video) -> Track:
+        raise NoFace("no face found in any of the 8 frames by haar")
+
+    face = bench.Video(job.face.path, tracker=nobody)
+    made = Still().generate(replace(job, face=face))
+    assert not isinstance(made.video, Path)
+    assert (np.stack(list(made.video)) == job.face.read()[0]).all()
+    assert made.notes == ()
 
 
 def test_shifted_by_a_positive_number_is_heard_later(job: bench.Job) -> None:

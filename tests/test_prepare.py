@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from bench.casework import CaseWorker
+from bench.casework import CaseWorker, work_folder
 from bench.clock import Clock
 from bench.config import load_config
 from bench.plan import find_missing, make_plan
@@ -64,4 +64,4 @@ def test_two_that_share_a_run_prepare_one_after_another(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(written) == [("one", "ok"), ("two", "ok")]
-    assert (run / "work" / "prepared" / "prepared" / "log").read_text() == "3 cpu\n3 cpu\n"
+    assert (work_folder(run, "prepared", "prepared") / "log").read_text() == "3 cpu\n3 cpu\n"

@@ -26,7 +26,7 @@ def summary(*faceless: Faceless) -> Summary:
 
 
 def show(found: Summary) -> None:
-    terminal.show_summary(found, {}, [], {}, Path("index.html"), Path(), worked=True)
+    terminal.show_summary(found, {}, [], {}, [], Path("index.html"), Path(), worked=True)
 
 
 def test_videos_without_a_face_are_a_warning_and_not_undefined_by_definition(
@@ -110,7 +110,7 @@ def test_what_conforming_changed_in_a_methods_videos_is_told(tmp_path: Path) -> 
     config = make_config(tmp_path, methods=[recorded], **changes)
     code, output = bench("run", config, "-o", tmp_path / "run")
     assert code == 0
-    told = "recorded: 3 videos were conformed: size 64x32 -> 32x32, with black bars"
+    told = "recorded: 3 videos have a note: size 64x32 -> 32x32, with black bars"
     assert told in " ".join(output.split())
 
 
@@ -161,7 +161,6 @@ def test_weights_that_a_plugin_asks_for_are_listed_with_whether_they_are_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BENCH_WEIGHTS", raising=False)
-    monkeypatch.setenv("COLUMNS", "300")
     plugin = tmp_path / "brightness.py"
     text = PLUGIN.read_text(encoding="utf-8").replace(
         "    def measure(", '    weights = ("yunet",)\n\n    def measure(', 1

@@ -11,7 +11,6 @@ import contextlib
 import csv
 import difflib
 import hashlib
-import io
 import math
 import os
 import re
@@ -25,6 +24,7 @@ from pathlib import Path
 from bench.errors import BenchError, NoSuchSplit
 from bench.keys import file_sha256
 from bench.paths import cache_dir
+from bench.spreadsheets import OwnText, csv_text, plain_text
 from bench.types import Box, Clip
 
 COLUMNS = ("id", "video", "audio", "speaker", "language", "split", "text", "box", "sha256")
@@ -76,6 +76,7 @@ def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
 def write_manifest(path: Path, clips: Sequence[Clip], *, root: Path | None = None) -> None:
     """Writes a manifest, whole or not at all; `root` is the folder of the media, if another one.
 
+    A text that a spreadsheet would run gets a leading apostrophe, which `read_manifest` takes away.
     Raises BenchError for an id that is none or double and for files outside the root.
     """
     folder = path.parent.resolve()
@@ -85,20 +86,19 @@ def write_manifest(path: Path, clips: Sequence[Clip], *, root: Path | None = Non
     double = _first_double([check_id(clip.id) for clip in clips])
     if double is not None:
         raise BenchError(f"{path}: id: {double!r} stands for more than one clip.")
-    text = io.StringIO()
+    head = ""
     if place != folder:
         inside = place.is_relative_to(folder)
-        text.write(f"# root: {place.relative_to(folder).as_posix() if inside else place}\n")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+        head = f"# root: {place.relative_to(folder).as_posix() if inside else place}\n"
+    rows: list[Sequence[str]] = [COLUMNS]
     for clip in clips:
         video = _relative(clip.video, place, manifest=path)
         audio = "" if clip.audio is None else _relative(clip.audio, place, manifest=path)
-        box = "" if clip.box is None else " ".join(f"{number:g}" for number in clip.box)
+        box = "" if clip.box is None else OwnText(" ".join(f"{side:g}" for side in clip.box))
         named = (clip.speaker, clip.language, clip.split, clip.text)
-        writer.writerow((clip.id, video, audio, *named, box, clip.sha256))
+        rows.append((clip.id, video, audio, *named, box, clip.sha256))
     folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, text.getvalue())
+    _write_whole(path, head + csv_text(rows))
 
 
 def check_id(text: str) -> str:
@@ -199,7 +199,7 @@ class _Rows:
                 elif len(cells) != len(header):
                     self._add(line, "", f"has {len(cells)} cells, the header has {len(header)}")
                 else:
-                    yield line, dict(zip(header, cells, strict=True))
+                    yield line, dict(zip(header, map(plain_text, cells), strict=True))
                 line = self._skipped + reader.line_num + 1
         except csv.Error as error:
             self._add(line, "", f"is no csv: {error}. Put cells with commas or quotes into quotes")

@@ -8,8 +8,9 @@ their files' paths.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -55,19 +56,39 @@ def read_pairs(path: Path, clips: Sequence[Clip], *, order: Order = "audio video
     return list(pairs.values())
 
 
-def seeded_pairs(clips: Sequence[Clip], seed: int, count: int | None = None) -> list[Pair]:
+def seeded_pairs(
+    clips: Sequence[Clip],
+    seed: int,
+    count: int | None = None,
+    *,
+    barred: Collection[str] = frozenset(),
+) -> list[Pair]:
     """Every clip's face with one other clip's speech, each speech once; `count` of them if given.
+
+    barred: ids of clips that can be nobody's partner; they are in no pair, and the pairs of others
+    stay as they would be with them, as far as possible.
 
     The speech is another speaker's in as many pairs as the speakers' shares allow, and has another
     text where a few exchanges can reach that. Depends on ids and seed, not on the order of `clips`.
-    Fewer than two clips give no pair. Raises BenchError if `count` is more than there are clips.
+    Fewer than two such clips give no pair.
+    Raises BenchError if `count` is more than there are clips.
     """
     if count is not None and not 0 < count <= len(clips):
         raise BenchError(
             f"pairs: count is {count}, and there are {len(clips)} clips. Ask for fewer."
         )
-    if len(clips) < 2:
+    able = [clip for clip in clips if clip.id not in barred]
+    if len(able) < 2:
         return []
+    pairs = _without(_drawn(clips, seed), barred)
+    if pairs is None:
+        pairs = _drawn(able, seed)
+    chosen = sorted(pairs, key=lambda pair: _mix(seed, pair[0].id))
+    return chosen[:count]
+
+
+def _drawn(clips: Sequence[Clip], seed: int) -> list[Pair]:
+    """Every clip's face with one other clip's speech, each speech once."""
     groups = _groups(clips, seed)
     faces = [clip for group in groups for clip in group]
     # All clips of a speaker stand together; a turn by the longest such row takes as many clips as
@@ -75,16 +96,38 @@ def seeded_pairs(clips: Sequence[Clip], seed: int, count: int | None = None) -> 
     turn = len(groups[0]) if len(groups) > 1 else 1
     speeches = faces[turn:] + faces[:turn]
     _part_texts(faces, speeches)
-    pairs = list(zip(faces, speeches, strict=True))
-    chosen = sorted(pairs, key=lambda pair: _mix(seed, pair[0].id))
-    return chosen[:count]
+    return list(zip(faces, speeches, strict=True))
 
 
-def partner(clips: Sequence[Clip], seed: int) -> dict[str, Clip]:
+def _without(pairs: list[Pair], barred: Collection[str]) -> list[Pair] | None:
+    """The pairs without the barred clips: who had one's speech gets the speech that one had.
+
+    All other pairs stay as they are. None where that would pair a clip with itself, with its own
+    text, or with its own speaker where it had another's.
+    """
+    speech_of = {face.id: speech for face, speech in pairs}
+    kept: list[Pair] = []
+    for face, drawn in pairs:
+        if face.id in barred:
+            continue
+        speech = drawn
+        while speech.id in barred:
+            speech = speech_of[speech.id]
+        is_worse = _is_cross(face, drawn) and not _is_cross(face, speech)
+        if speech is not drawn and (is_worse or not _differ(face, speech)):
+            return None
+        kept.append((face, speech))
+    return kept
+
+
+def partner(
+    clips: Sequence[Clip], seed: int, *, barred: Collection[str] = frozenset()
+) -> dict[str, Clip]:
     """For each clip's id another clip, whose speech `mismatched` plays and `probe` speaks.
 
     It is of the same speaker where there is one (so that the words differ and not the voice) and
-    has another text where one is near. A single clip has no partner and is left out.
+    has another text where one is near. A clip without any other is left out. barred: ids of clips
+    that can be nobody's partner; they get one of their own nevertheless.
     """
     groups = _groups(clips, seed)
     everybody = [clip for group in groups for clip in group]
@@ -92,8 +135,8 @@ def partner(clips: Sequence[Clip], seed: int) -> dict[str, Clip]:
     start = 0
     for group in groups:
         for place, clip in enumerate(group):
-            own = _following(group, place)
-            other = _following(everybody, start + place)
+            own = _following(group, place, barred)
+            other = _following(everybody, start + place, barred)
             candidates = own + other
             if candidates:
                 found[clip.id] = next(
@@ -180,10 +223,10 @@ def _part_texts(faces: list[Clip], speeches: list[Clip]) -> None:
             break
 
 
-def _following(row: list[Clip], place: int) -> list[Clip]:
-    """The next clips of a row that goes round, without the one at `place`."""
-    count = min(TRIES, len(row) - 1)
-    return [row[(place + step) % len(row)] for step in range(1, count + 1)]
+def _following(row: list[Clip], place: int, barred: Collection[str]) -> list[Clip]:
+    """The next clips of a row that goes round, without the one at `place` and the barred ones."""
+    around = (row[(place + step) % len(row)] for step in range(1, len(row)))
+    return list(itertools.islice((clip for clip in around if clip.id not in barred), TRIES))
 
 
 def _differ(one: Clip, other: Clip) -> bool:

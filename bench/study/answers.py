@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 
 from bench.errors import BenchError
+from bench.spreadsheets import csv_text, plain_text
 
 Role: TypeAlias = Literal["rated", "truth", "low", "training"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -36,8 +37,6 @@ TEXT_CHARACTERS = 2000  # longer cells are refused
 
 _TEXTS = ("rater", "dataset", "case", "method", "question", "comment")
 _RATING = re.compile(r"[1-5](\.0+)?")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would run, were it not for our '
-_QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 _YES, _NO = ("yes", "true", "1"), ("", "no", "false", "0")
 
 
@@ -163,21 +162,8 @@ def write_answers(path: Path, answers: Iterable[Answer]) -> None:
 
 def answers_csv(answers: Iterable[Answer]) -> str:
     """The csv as text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for answer in answers:
-        writer.writerow([cell_text(getattr(answer, column)) for column in COLUMNS])
-    return text.getvalue()
-
-
-def cell_text(value: object) -> str:
-    """A value as a cell; a text that a spreadsheet would run gets a leading apostrophe."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = str(value)
-    is_formula = isinstance(value, str) and _FORMULA.match(text)
-    return f"'{text}" if is_formula else text
+    rows = ([getattr(answer, column) for column in COLUMNS] for answer in answers)
+    return csv_text([COLUMNS, *rows])
 
 
 def is_simulated(answers: Sequence[Answer], source: Path) -> bool:
@@ -266,7 +252,7 @@ def _answer(problems: Problems, number: int, row: dict[str, str]) -> Answer | No
         good = False
         problems.add(number, column, problem)
 
-    texts = {column: _plain(row.get(column, "").strip()) for column in _TEXTS}
+    texts = {column: plain_text(row.get(column, "").strip()) for column in _TEXTS}
     for column, text in texts.items():
         if not text and column in REQUIRED:
             bad(column, f"is empty. It names the {column}")
@@ -300,10 +286,6 @@ def _answer(problems: Problems, number: int, row: dict[str, str]) -> Answer | No
         at=at,
         comment=texts["comment"],
     )
-
-
-def _plain(text: str) -> str:
-    return text[1:] if _QUOTED_FORMULA.match(text) else text
 
 
 def _is_time(text: str) -> bool:

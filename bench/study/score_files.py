@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.study.answers import Answer, cell_text, read_answers
+from bench.spreadsheets import csv_text
+from bench.study.answers import Answer, read_answers
 from bench.study.folder import Study, open_study
 from bench.study.metric_values import run_name, run_videos
 from bench.study.question_titles import asked_questions, known_questions
@@ -144,16 +143,14 @@ def scores_csv(scores: Scores) -> str:
 
     raters: `kept` without the excluded ones, `everyone` with them.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
+    rows: list[Sequence[object]] = [_CSV_COLUMNS]
     for raters, panel in (("kept", scores.kept), ("everyone", scores.everyone)):
         for one in panel.opinions:
             cells: list[object] = [raters, one.dataset, one.method, one.role, one.question]
             cells += [one.mean.value, one.mean.low, one.mean.high, one.median, *one.histogram]
             cells += [one.n_ratings, one.n_raters, one.n_cases, scores.simulated, one.mean.reason]
-            writer.writerow(["" if cell is None else cell_text(cell) for cell in cells])
-    return text.getvalue()
+            rows.append(cells)
+    return csv_text(rows)
 
 
 def run_names(runs: Sequence[Path]) -> dict[Path, str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.study.scores import Estimate, Scores
+from bench.terminal import console
 
 SIGNIFICANT = 0.05
 
 
 def show_scores(scores: Scores) -> None:
     """Mean opinion scores with intervals, agreement, exclusions, pairs, correlations, notes."""
-    out = Console(highlight=False)
+    out = console()
     if scores.simulated:
         out.print("[bold yellow]Simulated raters: these numbers say nothing about the methods.[/]")
     out.print(_opinions(scores))

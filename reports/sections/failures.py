@@ -1,4 +1,4 @@
-"""Every cell without a value: failures one by one, undefined ones counted by reason."""
+"""Every cell without a value: failures by cause, undefined ones counted by reason."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.causes import cause, gist
 from bench.types import CASE_KINDS, CaseKind
 from reports.case_page import CaseLink
 from reports.results import Cell, Results
 
-MOST_SHOWN = 200  # failures on the page; the records have all
+MOST_SHOWN = 40  # causes on the page; the records have all failures
+MOST_CASES = 20  # named of each cause
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,35 @@ class Failure:
     file: str
     reason: str
     traceback: str
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Failures that differ in names and numbers alone.
+
+    text, last_line: of the first of them: what the reason says, and the last line of the output of
+    the program that failed (empty where there is none).
+    """
+
+    text: str
+    last_line: str
+    failures: tuple[Failure, ...]
+
+    @property
+    def example(self) -> Failure:
+        """The first of them."""
+        return self.failures[0]
+
+    @property
+    def whats(self) -> tuple[str, ...]:
+        """What failed: methods, and metrics on the videos of methods."""
+        return tuple(dict.fromkeys(failure.what for failure in self.failures))
+
+    @property
+    def cases(self) -> tuple[tuple[str, str, str], ...]:
+        """Data set, name and page of every case, each once."""
+        places = ((one.dataset, one.case, one.file) for one in self.failures)
+        return tuple(dict.fromkeys(places))
 
 
 @dataclass(frozen=True)
@@ -52,6 +83,18 @@ class Gaps:
     faceless: Mapping[tuple[str, str], int]
     missing: int
     planned: int
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """The failures by cause, the most frequent first."""
+        groups: dict[str, list[Failure]] = {}
+        for failure in self.failures:
+            groups.setdefault(cause(failure.reason, failure.case), []).append(failure)
+        found = []
+        for group in sorted(groups.values(), key=len, reverse=True):
+            short = gist(group[0].reason)
+            found.append(Cause(short.text, short.last_line, tuple(group)))
+        return tuple(found)
 
 
 def gather_gaps(results: Results, links: Sequence[CaseLink]) -> Gaps:
