@@ -329,28 +329,51 @@ def data() -> None:
 
 
 @data.command("import")
-@click.argument("kind", type=click.Choice(["grid", "lrs2", "cmlr", "folder"]))
+@click.argument("kind", type=click.Choice(["grid", "lrs2", "lrs3", "cmlr", "folder"]))
 @click.argument("root", type=_FOLDER)
 @click.option("-o", "--output", type=_PATH, help="The manifest. Default: <kind>.csv here.")
 @click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
-def data_import(kind: str, root: Path, output: Path | None, force: bool) -> None:
+@click.option("--videos", metavar="PATH", help="For `folder`: where videos lie, with {fields}.")
+@click.option("--sounds", metavar="PATH", help="For `folder`: where their sounds lie, if apart.")
+@click.option("--texts", metavar="PATH", help="For `folder`: where their texts lie, if apart.")
+def data_import(
+    kind: str,
+    root: Path,
+    output: Path | None,
+    force: bool,
+    videos: str | None,
+    sounds: str | None,
+    texts: str | None,
+) -> None:
     """Write the manifest of a data set that lies at ROOT: a csv with one line for each clip.
 
     Nothing is copied; what is left out is told. docs/data.md shows the layout that each data set
-    must have, and the columns. `folder` takes any videos.
+    must have, and the columns. `folder` takes any videos, with the sound (.wav, .m4a, ...) and the
+    text (.txt) of the same name beside them, or where --sounds and --texts say.
 
     \b
     Examples:
       bench data import lrs2 ~/lrs2 -o lrs2.csv
       bench data import folder ~/my_clips -o mine.csv
+      bench data import folder ~/voxceleb2 --videos 'mp4/{speaker}/{talk}/{clip}.mp4' \\
+        --sounds 'aac/{speaker}/{talk}/{clip}.m4a'
     """
     from bench import terminal
+    from bench.data.folder import Layout, import_folder
     from bench.data.importers import IMPORTERS
     from bench.data.manifest import write_manifest
 
     target = output or Path(f"{kind}.csv")
     _keep_what_is_there(target, force)
-    imported: Imported = IMPORTERS[kind](root)
+    imported: Imported
+    if videos or sounds or texts:
+        if kind != "folder":
+            raise BenchError(
+                f"--videos, --sounds and --texts go with `folder`; {kind} has its own layout."
+            )
+        imported = import_folder(root, Layout(videos, sounds, texts))
+    else:
+        imported = IMPORTERS[kind](root)
     write_manifest(target, imported.clips, root=root)
     terminal.show_import(imported, target)
 

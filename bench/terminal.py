@@ -241,6 +241,8 @@ def show_import(imported: Imported, manifest: Path) -> None:
     counted = ", ".join(f"{count} {split}" for split, count in sorted(splits.items()))
     out.print(f"{escape(str(manifest))}: {len(imported.clips)} clips ({escape(counted)})")
     _list(out, [f"dropped {name}: {reason}" for name, reason in imported.dropped])
+    for note in imported.notes:
+        out.print(escape(note))
 
 
 def show_account(account: Account, manifest: Path) -> None:

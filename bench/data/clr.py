@@ -145,7 +145,7 @@ def _sights(root: Path) -> Imported:
         )
         for clip in imported.clips
     ]
-    return Imported(clips, imported.dropped)
+    return Imported(clips, imported.dropped, imported.notes)
 
 
 def _split(identity: str) -> str:

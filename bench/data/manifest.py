@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import difflib
 import hashlib
 import io
@@ -42,10 +43,15 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Imported:
-    """What an importer found: clips, and what it left out as (name, reason)."""
+    """What an importer found: clips, and what it left out as (name, reason).
+
+    notes: what the reader should know of the folder as a whole: lists that were looked for, lines
+    that name no clip, endings that were passed over.
+    """
 
     clips: list[Clip]
     dropped: list[tuple[str, str]]
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
