@@ -26,6 +26,7 @@ from bench.media.pictures import (
 from bench.media.pixels import resize
 from bench.media.probing import Probe, probe
 from bench.media.sound import read_sound
+from bench.media.traits import Traits, traits
 from bench.media.writing import copy_anonymous, replace_sound, write_video
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Pictures",
     "Probe",
     "Resampled",
+    "Traits",
     "copy_anonymous",
     "decode",
     "iter_frames",
@@ -44,5 +46,6 @@ __all__ = [
     "read_sound",
     "replace_sound",
     "resize",
+    "traits",
     "write_video",
 ]
