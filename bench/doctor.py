@@ -53,6 +53,7 @@ QUIET_DB = -55.0  # dB of full scale, root mean square of the whole sound
 LENGTH_SECONDS, LONG_LENGTH_SECONDS = 0.1, 0.5  # sound longer or shorter than the pictures
 FACE_SHARE = 0.9
 OTHER_SHARE = 0.25  # of the frames show a second face, from which on it is no passer-by
+OTHER_HEIGHT = 0.3  # of the highest face; what is lower stands far behind
 SAME_PLACE = 0.5  # of the smaller box lies in the larger one: one face, seen twice
 SQUARE = 0.01  # by which pixels may be wider or narrower: programs round sizes
 FACE_PIXELS = 50.0
@@ -303,10 +304,11 @@ def _with_others(
     from bench.faces import lasting_faces, mean_box, overlap
 
     box = clip.box if face == "given" else None
-    lasting = lasting_faces(seen)
-    if box is not None and not any(overlap(mean_box(each), box) for each in lasting):
+    lasting = [face for face in lasting_faces(seen) if len(face) >= OTHER_SHARE * len(seen)]
+    sights = [mean_box({number: sight}) for each in lasting for number, sight in each.items()]
+    if box is not None and not any(overlap(sight, box) for sight in sights):
         marks.append(Mark("no face on the manifest's box", "error"))
-    apart = _apart([each for each in lasting if len(each) >= OTHER_SHARE * len(seen)])
+    apart = _apart(lasting)
     if len(apart) > 1 and box is None:
         both = sum(sum(number in each for each in apart) > 1 for number in seen) / len(seen)
         followed = "no box says which is meant" if face == "given" else f"the {face} is followed"
@@ -316,11 +318,13 @@ def _with_others(
 
 
 def _apart(faces: Sequence[Sights]) -> list[Sights]:
-    """The faces, the longest seen first, without those that lie where another one does."""
+    """The faces, the longest seen first, without those far behind or where another one is."""
     from bench.faces import mean_box, shared
 
+    least = OTHER_HEIGHT * max((mean_box(face)[3] for face in faces), default=0.0)
+    near = [face for face in faces if mean_box(face)[3] >= least]
     kept: list[Sights] = []
-    for face in sorted(faces, key=len, reverse=True):
+    for face in sorted(near, key=len, reverse=True):
         if all(shared(mean_box(face), mean_box(other)) < SAME_PLACE for other in kept):
             kept.append(face)
     return kept
