@@ -178,6 +178,8 @@ FORMS = {
     "with semicolons": "{name};62",
     "in quotes": '"{name}","桂林,山水"',
     "with blanks around": "  {name}  ",
+    "with a cell for each part": "{cells}",
+    "in json lines": '{{"id": "{name}", "frames": 62}}',
 }
 WRAPPERS = {
     "plain": lambda lines: "\n".join(lines).encode(),
@@ -202,6 +204,7 @@ def test_lists_of_cmlr_are_read_in_every_form(
             windows=name.replace("/", "\\"),
             joined=name.replace("/", "_"),
             ids=name.replace("/", "-"),
+            cells=name.replace("/", ","),
         )
         for name in (here, gone)
     ]
@@ -232,6 +235,20 @@ def test_lists_are_found_under_the_names_that_people_give_them(
     put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
     text(tmp_path / place, f"{CMLR_NAME}\n")
     assert IMPORTERS["cmlr"](tmp_path).clips[0].split == "train"
+
+
+def test_a_relative_root_names_its_lists_once(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, clip in (("lrs2", f"main/{LRS2_NAME}.mp4"), ("cmlr", f"video/{CMLR_NAME}.mp4")):
+        put(tiny, Path(name, clip), Path(f"{name}/audio/{CMLR_NAME}.wav"))
+        listed = LRS2_NAME if name == "lrs2" else CMLR_NAME
+        for split in ("train", "val", "test"):
+            text(Path(name, f"filelists/{split}.txt"), listed if split == "val" else "")
+        imported = IMPORTERS[name](Path(name))
+        assert [clip.split for clip in imported.clips] == ["val"]
+        assert not [note for note in imported.notes if "list" in note]
 
 
 @pytest.mark.parametrize("place", ["notes.txt", "pretrain.txt", "train.json", "x/train.txt"])

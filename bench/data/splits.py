@@ -62,7 +62,9 @@ def read_splits(
     or has the shape of a name, is read; others are counted, and the first is shown.
     Raises BenchError if a clip stands in two lists, or no line of a list names a clip.
     """
-    folders = [place / name for place, name in product((tree.root, *places), FOLDERS)]
+    folders = [
+        place / name for place, name in product((tree.root, *map(tree.inside, places)), FOLDERS)
+    ]
     lists, notes = _lists(tree, splits, folders, prefix=tree.root.resolve().name)
     index = _Index(names, naming)
     of: dict[str, str] = {}
@@ -112,6 +114,7 @@ class _Index:
 
     def name_in(self, line: str) -> str | None:
         cells = [_bare(cell) for cell in _CELLS.split(line) if cell]
+        cells.append("/".join(cells))  # a name whose parts have a cell each
         for cell in cells:
             if (name := self._known(cell)) is not None:
                 return name

@@ -57,6 +57,13 @@ class Tree:
         self._read.add(file)
         return file
 
+    def inside(self, place: Path) -> Path:
+        """The same place as the tree's own files name theirs, if it lies below the root."""
+        root, absolute = self.root.absolute(), place.absolute()
+        if not absolute.is_relative_to(root):
+            return place
+        return self.root / absolute.relative_to(root)
+
     def passed_over(self, known: Collection[str]) -> list[str]:
         """A note that counts by ending the files that are none of the `known` ones, if any.
 
