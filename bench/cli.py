@@ -374,6 +374,12 @@ def data_import(
         imported = import_folder(root, Layout(videos, sounds, texts))
     else:
         imported = IMPORTERS[kind](root)
+    if not imported.clips:
+        name, reason = imported.dropped[0]
+        raise BenchError(
+            f"{root}: no clip is left. {len(imported.dropped)} were dropped, the first is {name}: "
+            f"{reason}."
+        )
     write_manifest(target, imported.clips, root=root)
     terminal.show_import(imported, target)
 

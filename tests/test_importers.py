@@ -17,6 +17,7 @@ from bench.data.manifest import Imported, check_id, read_manifest, write_manifes
 from bench.data.pairs import partner, read_pairs, seeded_pairs
 from bench.errors import BenchError
 from bench.types import Clip
+from tests.test_run import bench
 
 
 @pytest.fixture(scope="session")
@@ -397,6 +398,25 @@ def test_lists_of_lrs3_decide_for_the_clips_that_they_name(
         "test-0Fi83BHQsMA-00007": "test",
     }
     assert imported.dropped == []
+
+
+def test_where_no_clip_is_left_the_reason_is_told(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4")
+    code, output = bench("data", "import", "cmlr", tmp_path, "-o", tmp_path / "m.csv")
+    assert code == 2
+    assert f"1 were dropped, the first is {CMLR_NAME}: no sound file audio/" in output
+
+
+def test_the_folder_importers_options_go_with_no_other(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, tmp_path / "mp4/anna/1.mp4", tmp_path / "aac/anna/1.m4a")
+    options = ("--videos", "mp4/{speaker}/{clip}.mp4", "--sounds", "aac/{speaker}/{clip}.m4a")
+    code, _ = bench("data", "import", "folder", tmp_path, *options, "-o", tmp_path / "m.csv")
+    assert code == 0
+    (clip,) = read_manifest(tmp_path / "m.csv")
+    assert (clip.speaker, clip.audio) == ("anna", tmp_path / "aac/anna/1.m4a")
+    code, output = bench("data", "import", "lrs2", tmp_path, *options, "-o", tmp_path / "n.csv")
+    assert code == 2
+    assert "lrs2 has its own layout" in output
 
 
 def test_cmlr_in_archives_is_told_to_unpack(tmp_path: Path) -> None:
