@@ -128,7 +128,7 @@ class CaseWorker:
         for (label, known), video in zip(ready, videos, strict=True):
             for name in task.measure[label]:
                 metric = self._metrics[name]
-                key = measurement_key(metric, known.sha256, known.reference_sha256)
+                key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
                 if key not in done:
                     done.add(key)
                     yield MEASUREMENTS, self._measure(metric, key, planned, known, video, reference)
@@ -172,8 +172,9 @@ class CaseWorker:
         return self._tracked(self._folder / known.video, known.sha256, clip)
 
     def _tracked(self, path: Path, sha256: str, clip: Clip) -> Video:
-        name = self._plan.loaded.config.faces
-        return Video(path, tracker=tracker(name, box=clip.box, cache=cache_dir()), sha256=sha256)
+        config = self._plan.loaded.config
+        find = tracker(config.faces, face=config.face, box=clip.box, cache=cache_dir())
+        return Video(path, tracker=find, sha256=sha256)
 
     def _reference(self, case: Case) -> Video:
         return self._video_of(self._conformed(case.face), case.face)
@@ -304,7 +305,7 @@ class CaseWorker:
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
 
-        record = {
+        record: dict[str, object] = {
             "key": key,
             "metric": metric.label,
             "metric_key": metric.key,
@@ -313,6 +314,8 @@ class CaseWorker:
             "video_sha256": known.sha256,
             "reference_sha256": known.reference_sha256 if metric.needs_reference else None,
         }
+        if metric.reads_boxes:
+            record["box"] = planned.case.face.box
         measured = self._measured(metric, compute)
         seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.plugin.reads else None

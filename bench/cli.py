@@ -432,30 +432,121 @@ def data() -> None:
 
 
 @data.command("import")
-@click.argument("kind", type=click.Choice(["grid", "lrs2", "cmlr", "folder"]))
+@click.argument("kind", type=click.Choice(["grid", "lrs2", "lrs3", "cmlr", "folder"]))
 @click.argument("root", type=_FOLDER)
 @click.option("-o", "--output", type=_PATH, help="The manifest. Default: <kind>.csv here.")
 @click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
-def data_import(kind: str, root: Path, output: Path | None, force: bool) -> None:
+@click.option("--videos", metavar="PATH", help="For `folder`: where videos lie, with {fields}.")
+@click.option("--sounds", metavar="PATH", help="For `folder`: where their sounds lie, if apart.")
+@click.option("--texts", metavar="PATH", help="For `folder`: where their texts lie, if apart.")
+def data_import(
+    kind: str,
+    root: Path,
+    output: Path | None,
+    force: bool,
+    videos: str | None,
+    sounds: str | None,
+    texts: str | None,
+) -> None:
     """Write the manifest of a data set that lies at ROOT: a csv with one line for each clip.
 
     Nothing is copied; what is left out is told. docs/data.md shows the layout that each data set
-    must have, and the columns. `folder` takes any videos.
+    must have, and the columns. `folder` takes any videos, with the sound (.wav, .m4a, ...) and the
+    text (.txt) of the same name beside them, or where --sounds and --texts say.
 
     \b
     Examples:
       bench data import lrs2 ~/lrs2 -o lrs2.csv
       bench data import folder ~/my_clips -o mine.csv
+      bench data import folder ~/voxceleb2 --videos 'mp4/{speaker}/{talk}/{clip}.mp4' \\
+        --sounds 'aac/{speaker}/{talk}/{clip}.m4a'
     """
     from bench import terminal
+    from bench.data.folder import Layout, import_folder
     from bench.data.importers import IMPORTERS
     from bench.data.manifest import write_manifest
 
     target = output or Path(f"{kind}.csv")
     _keep_what_is_there(target, force)
-    imported: Imported = IMPORTERS[kind](root)
+    imported: Imported
+    if videos or sounds or texts:
+        if kind != "folder":
+            raise BenchError(
+                f"--videos, --sounds and --texts go with `folder`; {kind} has its own layout."
+            )
+        imported = import_folder(root, Layout(videos, sounds, texts))
+    else:
+        imported = IMPORTERS[kind](root)
+    if not imported.clips:
+        name, reason = imported.dropped[0]
+        raise BenchError(
+            f"{root}: no clip is left. {len(imported.dropped)} were dropped, the first is {name}: "
+            f"{reason}."
+        )
     write_manifest(target, imported.clips, root=root)
     terminal.show_import(imported, target)
+
+
+@data.command("faces")
+@click.argument("manifest", type=_FILE)
+@click.option(
+    "--choose",
+    type=click.Choice(["speaking", "largest", "central"]),
+    default="speaking",
+    show_default=True,
+    help="Whose box is written, where a clip shows several faces.",
+)
+@click.option("--faces", type=click.Choice(["haar", "yunet"]), default="haar", show_default=True)
+@click.option(
+    "--scorer",
+    type=click.Choice(["sync_small", "syncnet_v2"]),
+    default="sync_small",
+    show_default=True,
+    help="Who hears which lips follow the sound.",
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
+@click.option("-o", "--output", type=_PATH, required=True, help="The new manifest.")
+@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
+def data_faces(
+    manifest: Path,
+    choose: Literal["speaking", "largest", "central"],
+    faces: Literal["haar", "yunet"],
+    scorer: str,
+    device: str,
+    output: Path,
+    force: bool,
+) -> None:
+    """Write MANIFEST anew with a box on one face of each clip, for clips that show several.
+
+    A config follows that face in every method's video with `face: given`. Of several faces, the one
+    is taken whose lips follow the clip's sound best (--choose speaking). Doubtful clips are named:
+    look at them and put the box right by hand.
+
+    \b
+    Example: bench data faces mine.csv -o mine_faces.csv
+    """
+    from bench import terminal
+    from bench.data.manifest import read_manifest, root_of, write_manifest
+    from bench.data.speaker_box import point
+    from bench.paths import cache_dir
+
+    _keep_what_is_there(output, force)
+    _quiet_libraries()
+    clips = read_manifest(manifest)
+    with terminal.progress("looking at faces") as step:
+        pointed = []
+        for one in point(
+            clips,
+            wanted=choose,
+            faces=faces,
+            scorer=scorer,
+            device=_device(device),
+            cache=cache_dir(),
+        ):
+            pointed.append(one)
+            step(len(pointed), len(clips))
+    write_manifest(output, [one.clip for one in pointed], root=root_of(manifest))
+    terminal.show_pointed(pointed, output)
 
 
 @data.group("build")
@@ -517,6 +608,13 @@ def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
     help="Who looks for faces; given: the manifest's boxes.",
 )
 @click.option(
+    "--face",
+    type=click.Choice(["largest", "central", "given"]),
+    default="largest",
+    show_default=True,
+    help="Which of several faces will be followed; given: the one on the manifest's box.",
+)
+@click.option(
     "--workers",
     type=_COUNT,
     default=os.cpu_count() or 1,
@@ -534,6 +632,7 @@ def doctor(
     manifest: Path,
     split: str | None,
     faces: Literal["given", "haar", "yunet"],
+    face: Literal["largest", "central", "given"],
     workers: int,
     scorer: str | None,
 ) -> None:
@@ -541,7 +640,7 @@ def doctor(
 
     \b
     Looks at frame rate, length, sound (there, silent, as long as the picture), whether the file
-    decodes to its end, faces (how often, how large), flat and frozen stretches, cuts.
+    decodes to its end, faces (how many, how often, how large), flat and frozen stretches, cuts.
     Exit code: 0 nothing wrong, 1 some clips are marked.
     """
     from bench import terminal
@@ -551,11 +650,11 @@ def doctor(
     clips = read_manifest(manifest, split=split)
     with terminal.progress("examining") as step:
         findings = []
-        for found in examine_all(clips, faces=faces, workers=workers):
+        for found in examine_all(clips, faces=faces, face=face, workers=workers):
             findings.append(found)
             step(len(findings), len(clips))
     terminal.show_findings(findings)
-    works = scorer is None or _scorer_works(clips, faces, scorer)
+    works = scorer is None or _scorer_works(clips, faces, face, scorer)
     sys.exit(SOME_FAILED if any(found.marks for found in findings) or not works else 0)
 
 
@@ -646,7 +745,7 @@ def _new(kind: str, name: str, folder: Path) -> None:
     click.echo(f"{made}: a complete {kind}. Next: pip install -e {made} && bench check {name}")
 
 
-def _scorer_works(clips: list[Clip], faces: str, scorer: str) -> bool:
+def _scorer_works(clips: list[Clip], faces: str, face: str, scorer: str) -> bool:
     """Runs the controls and says what the scorer makes of them."""
     import tempfile
 
@@ -657,7 +756,7 @@ def _scorer_works(clips: list[Clip], faces: str, scorer: str) -> bool:
 
     with tempfile.TemporaryDirectory() as name, terminal.progress("running the controls") as step:
         folder = Path(name)
-        lacking = run_controls(clips, folder, faces=faces, scorer=scorer, progress=step)
+        lacking = run_controls(clips, folder, faces=faces, face=face, scorer=scorer, progress=step)
         (validity,) = judge(join([folder / "run"]))
     shares = {
         "truth within one frame of its offset": validity.within_one,

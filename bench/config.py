@@ -19,6 +19,7 @@ import yaml
 
 from bench.config_kind import refuse_other_kind
 from bench.errors import BenchError
+from bench.faces import tracking
 from bench.plugins import Options, Plugin
 from bench.registry import Registered, Registry, closest, load_registry
 from bench.shipped import joined
@@ -145,10 +146,32 @@ class Config(_Section):
     data: Annotated[tuple[DataEntry, ...], pydantic.Field(min_length=1)]
     cases: CaseSettings = CaseSettings()
     faces: Literal["given", "haar", "yunet"] = "haar"
+    face: Literal["largest", "central", "given"] = "largest"
     plugins: tuple[str, ...] = ()
     methods: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
     metrics: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
     tables: tuple[Table, ...] = ()
+
+    @pydantic.field_validator("face", mode="before")
+    @classmethod
+    def _is_known_before_a_run(cls, value: object) -> object:
+        if value == "speaking":
+            raise ValueError(
+                "who speaks is found once, on the recordings, and not in every method's video: "
+                "`bench data faces MANIFEST -o FILE` writes the speakers' boxes into a manifest, "
+                "and `face: given` follows them"
+            )
+        return value
+
+    @property
+    def tracking(self) -> str:
+        """Whose face is found, and by whom, as protocols name it: `haar`, `haar central`."""
+        return tracking(self.faces, self.face)
+
+    @property
+    def reads_boxes(self) -> bool:
+        """Whether the manifests' boxes decide what is seen."""
+        return "given" in (self.faces, self.face)
 
 
 @dataclass(frozen=True)

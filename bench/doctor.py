@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
@@ -26,9 +26,10 @@ from bench.paths import cache_dir
 from bench.types import FPS, SAMPLE_RATE, Clip, Frame, Sound
 
 if TYPE_CHECKING:
-    from bench.faces import Detector
+    from bench.faces import Choice, Detection, Detector, Sights
+    from bench.media import Traits
 
-DOCTOR_VERSION = "1"  # raise it whenever a finding may change; kept findings of others are ignored
+DOCTOR_VERSION = "2"  # raise it whenever a finding may change; kept findings of others are ignored
 
 LONGER_SIDE = 384  # pixels of the reduced picture
 BLOCK = 16  # pixels of a block's side
@@ -51,6 +52,10 @@ SILENT_PEAK = 1  # of 32768
 QUIET_DB = -55.0  # dB of full scale, root mean square of the whole sound
 LENGTH_SECONDS, LONG_LENGTH_SECONDS = 0.1, 0.5  # sound longer or shorter than the pictures
 FACE_SHARE = 0.9
+OTHER_SHARE = 0.25  # of the frames show a second face, from which on it is no passer-by
+OTHER_HEIGHT = 0.3  # of the highest face; what is lower stands far behind
+SAME_PLACE = 0.5  # of the smaller box lies in the larger one: one face, seen twice
+SQUARE = 0.01  # by which pixels may be wider or narrower: programs round sizes
 FACE_PIXELS = 50.0
 SHORT_SECONDS = 1.0
 
@@ -73,10 +78,10 @@ class Findings:
 
     fps, seconds: of the pictures. sound_db: root mean square, dB of full scale; None without sound.
     length_difference: seconds that the sound is longer than the pictures. face_share: of the frames
-    that were searched; face_pixels: the median height of the largest face; both None where faces
-    were not looked for. flat, frozen: stretches of frames. jumps: frames at which part of the
-    picture changes at once and then stays, as where damaged pictures end. repeats: frames that show
-    the one before again.
+    that were searched; face_pixels: the median height of the largest face; faces: how many there
+    are; all None where faces were not looked for. flat, frozen: stretches of frames. jumps: frames
+    at which part of the picture changes at once and then stays, as where damaged pictures end.
+    repeats: frames that show the one before again.
     """
 
     id: str
@@ -91,6 +96,7 @@ class Findings:
     length_difference: float | None = None
     face_share: float | None = None
     face_pixels: float | None = None
+    faces: int | None = None
     flat: tuple[Stretch, ...] = ()
     frozen: tuple[Stretch, ...] = ()
     cuts: tuple[int, ...] = ()
@@ -121,18 +127,18 @@ class Findings:
         return (self.id, f"{self.fps:.5g}", str(self.frames), size, sound, face, marks)
 
 
-def examine(clip: Clip, *, detector: Detector | None = None) -> Findings:
+def examine(clip: Clip, *, detector: Detector | None = None, face: Choice = "largest") -> Findings:
     """What one clip holds and what is wrong with it. Never raises for what a file holds.
 
     detector: looks for faces on every fifth frame; without one, the manifest's box is taken, and
-    without that faces are not examined.
+    without that faces are not examined. face: which of several will be followed.
     """
     marks: list[Mark] = []
     findings = Findings(clip.id)
     try:
         if clip.sha256 and content_digest(clip) != clip.sha256:
             marks.append(Mark("the content differs from the manifest's sha256", "error"))
-        findings = _pictures(clip, detector, marks)
+        findings = _pictures(clip, detector, face, marks)
     except BenchError as error:
         marks.append(Mark(f"unreadable: {_reason(error, clip)}", "error"))
     findings = _with_sound(clip, findings, marks)
@@ -140,19 +146,23 @@ def examine(clip: Clip, *, detector: Detector | None = None) -> Findings:
 
 
 def examine_all(
-    clips: Sequence[Clip], *, faces: Literal["given", "haar", "yunet"] = "haar", workers: int = 2
+    clips: Sequence[Clip],
+    *,
+    faces: Literal["given", "haar", "yunet"] = "haar",
+    face: Choice = "largest",
+    workers: int = 2,
 ) -> Iterator[Findings]:
     """The findings of all clips in their order, each as soon as it is known.
 
-    faces: the detector; "given" takes the manifest's boxes. Raises BenchError where a detector's
-    weights are missing.
+    faces: the detector; "given" takes the manifest's boxes. face: which of several faces will be
+    followed. Raises BenchError where a detector's weights are missing.
     """
     local = threading.local()  # OpenCV's detectors must not be shared by threads
 
     def examine_one(clip: Clip) -> Findings:
         if not hasattr(local, "detector"):
             local.detector = _detector(faces)
-        return examine(clip, detector=local.detector)
+        return examine(clip, detector=local.detector, face=face)
 
     _detector(faces)  # missing weights are one error here and not one for each clip
     pool = ThreadPoolExecutor(max(1, workers))
@@ -187,22 +197,20 @@ def marks_of(clips: Sequence[Clip], *, workers: int = 2) -> dict[str, list[str]]
         return {clip.id: marks for clip, marks in zip(clips, found, strict=True) if marks}
 
 
-def _pictures(clip: Clip, detector: Detector | None, marks: list[Mark]) -> Findings:
+def _pictures(clip: Clip, detector: Detector | None, face: Choice, marks: list[Mark]) -> Findings:
     """Everything but the sound; adds to `marks`."""
     from bench import media
 
     probe = media.probe(clip.video)
     pictures = media.Pictures(clip.video)
     watch = _Watch()
-    heights: list[float] = []
-    looks = 0
+    seen: dict[int, list[Detection]] = {}
     times: list[float] = []
     for number, (time, frame) in enumerate(pictures):
         times.append(time)
         watch.add(frame)
         if detector is not None and number % LOOK_EVERY == 0:
-            looks += 1
-            heights += _face_height(detector, frame)
+            seen[number] = detector.detect(frame)
     count = watch.count
     if count == 0:
         raise BenchError(f"no picture decodes; {pictures.note or 'the track is empty'}")
@@ -214,6 +222,7 @@ def _pictures(clip: Clip, detector: Detector | None, marks: list[Mark]) -> Findi
         marks.append(Mark(f"short: {count} frames, {seconds:.2f} s", "warning"))
     if not probe.constant_rate:
         marks.append(Mark("the frame rate varies", "warning"))
+    marks += _trait_marks(media.traits(clip.video))
     findings = Findings(
         clip.id,
         fps=probe.fps,
@@ -230,7 +239,8 @@ def _pictures(clip: Clip, detector: Detector | None, marks: list[Mark]) -> Findi
     )
     marks += _picture_marks(findings)
     if detector is not None:
-        return _with_face(findings, heights, looks, marks)
+        findings = _with_face(findings, seen, marks)
+        return _with_others(findings, seen, clip, face, marks)
     if clip.box is not None:
         return dataclasses.replace(findings, face_pixels=clip.box[3])
     return findings
@@ -252,19 +262,72 @@ def _picture_marks(found: Findings) -> list[Mark]:
     return marks
 
 
+def _trait_marks(traits: Traits) -> list[Mark]:
+    marks = []
+    if traits.interlaced:
+        text = "interlaced: each picture holds two moments, in every other line; deinterlace it"
+        marks.append(Mark(text, "warning"))
+    if abs(traits.pixel_shape - 1) > SQUARE:
+        shape = f"{traits.pixel_shape.numerator}:{traits.pixel_shape.denominator}"
+        text = f"the pixels are not square ({shape}), faces are seen in the stored shape; scale it"
+        marks.append(Mark(text, "warning"))
+    if traits.hdr:
+        text = f"high dynamic range ({traits.hdr}), seen as if it were standard; convert it"
+        marks.append(Mark(text, "warning"))
+    return marks
+
+
 def _with_face(
-    findings: Findings, heights: Sequence[float], looks: int, marks: list[Mark]
+    findings: Findings, seen: Mapping[int, Sequence[Detection]], marks: list[Mark]
 ) -> Findings:
-    share = len(heights) / looks
+    heights = [max(_height(face) for face in faces) for faces in seen.values() if faces]
+    share = len(heights) / len(seen)
     if not heights:
         marks.append(Mark("no face found", "error"))
-        return dataclasses.replace(findings, face_share=0.0)
+        return dataclasses.replace(findings, face_share=0.0, faces=0)
     if share < FACE_SHARE:
         marks.append(Mark(f"a face in {share:.0%} of the frames only", "warning"))
     pixels = float(np.median(heights))
     if pixels < FACE_PIXELS:
         marks.append(Mark(f"small face: {pixels:.0f} pixels high", "warning"))
     return dataclasses.replace(findings, face_share=share, face_pixels=pixels)
+
+
+def _with_others(
+    findings: Findings,
+    seen: Mapping[int, Sequence[Detection]],
+    clip: Clip,
+    face: Choice,
+    marks: list[Mark],
+) -> Findings:
+    """Counts the faces that last, and marks where it is open or wrong which one is meant."""
+    from bench.faces import lasting_faces, mean_box, overlap
+
+    box = clip.box if face == "given" else None
+    lasting = [face for face in lasting_faces(seen) if len(face) >= OTHER_SHARE * len(seen)]
+    sights = [mean_box({number: sight}) for each in lasting for number, sight in each.items()]
+    if box is not None and not any(overlap(sight, box) for sight in sights):
+        marks.append(Mark("no face on the manifest's box", "error"))
+    apart = _apart(lasting)
+    if len(apart) > 1 and box is None:
+        both = sum(sum(number in each for each in apart) > 1 for number in seen) / len(seen)
+        followed = "no box says which is meant" if face == "given" else f"the {face} is followed"
+        text = f"{len(apart)} faces, two or more in {both:.0%} of the frames; {followed}"
+        marks.append(Mark(text, "warning"))
+    return dataclasses.replace(findings, faces=max(len(apart), 1 if findings.face_share else 0))
+
+
+def _apart(faces: Sequence[Sights]) -> list[Sights]:
+    """The faces, the longest seen first, without those far behind or where another one is."""
+    from bench.faces import mean_box, shared
+
+    least = OTHER_HEIGHT * max((mean_box(face)[3] for face in faces), default=0.0)
+    near = [face for face in faces if mean_box(face)[3] >= least]
+    kept: list[Sights] = []
+    for face in sorted(near, key=len, reverse=True):
+        if all(shared(mean_box(face), mean_box(other)) < SAME_PLACE for other in kept):
+            kept.append(face)
+    return kept
 
 
 def _with_sound(clip: Clip, findings: Findings, marks: list[Mark]) -> Findings:
@@ -421,10 +484,8 @@ def _block_means(picture: NDArray[_Number]) -> NDArray[_Number]:
     return means.astype(picture.dtype)
 
 
-def _face_height(detector: Detector, frame: Frame) -> list[float]:
-    """The height of the largest face, or nothing."""
-    heights = [face.box[3] - face.box[1] for face in detector.detect(frame)]
-    return [max(heights)] if heights else []
+def _height(face: Detection) -> float:
+    return face.box[3] - face.box[1]
 
 
 def _detector(faces: Literal["given", "haar", "yunet"]) -> Detector | None:

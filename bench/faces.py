@@ -1,4 +1,7 @@
-"""Finds the one face that speaks, on every frame: by given boxes, by Haar cascade or by YuNet.
+"""Finds one face on every frame: by given boxes, by Haar cascade or by YuNet.
+
+Where a video shows several, a choice says which is followed: the largest (unless told otherwise),
+the most central, or the one that a given box lies on.
 
 A face box goes from the brows to the chin and from ear to ear: it is YuNet's box, and Haar's square
 is mapped to it. A mouth region has fixed shares of the face box and is centred between the corners
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 import threading
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 FACES_VERSION = "3"  # raise it whenever a track may change; it enters every key that rests on one
 
 DetectorName: TypeAlias = Literal["yunet", "haar"]
+Choice: TypeAlias = Literal["largest", "central", "given"]
+Sights: TypeAlias = Mapping[int, "Detection"]  # one face, by frame
 Numbers: TypeAlias = NDArray[np.float64]
 Corners: TypeAlias = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
 
@@ -197,24 +202,78 @@ def detector(name: DetectorName) -> Detector:
     raise BenchError(f"faces: {name!r} is no detector; write yunet or haar, or given for boxes")
 
 
-def track_faces(frames: Frames, detector: Detector, *, stride: int = STRIDE) -> Track:
+def track_faces(
+    frames: Frames,
+    detector: Detector,
+    *,
+    stride: int = STRIDE,
+    face: Choice = "largest",
+    box: Box | None = None,
+) -> Track:
     """The track of one face over frames (T, H, W, 3) uint8 RGB, boxes within the frame.
 
     Every `stride`-th frame and the last are looked at; where the face was not seen, or moved or
     grew by more than STILL between two of them, so is every frame between. Detections that follow
-    each other closely in place and size are one face; the face with the largest sum of score times
-    size wins, so that lasting beats passing, and large beats small.
+    each other closely in place and size are one face. Of several faces, `face` says which is
+    followed; each rule sums over the frames looked at, so that lasting beats passing:
+
+    largest: score times size. central: 1 in the middle of the frame, 0 at its edges. given: how
+    much the face overlaps `box` (x, y, width, height in pixels); without a box, the largest.
 
     found: True where the face was seen, or lies between two looks at a face that stood still.
     Elsewhere boxes are interpolated linearly; before the first and after the last sight they stand
     still. Smoothing: median of three sights, and after interpolation a mean over five frames.
 
-    Raises BenchError if there is no face in any frame.
+    Raises BenchError if there is no face in any frame, or none that the box lies on.
     """
-    track = _follow(frames, detector, stride)
+    rule = _rule(face, box, frames.shape[2], frames.shape[1])
+    track = _follow(frames, _Looks(frames, detector), stride, rule)
     if track is None:
-        raise _no_face(len(frames), detector.name)
+        raise _no_face(len(frames), detector.name, box if face == "given" else None)
     return track
+
+
+def track_all_faces(frames: Frames, detector: Detector, *, stride: int = STRIDE) -> list[Track]:
+    """The tracks of all lasting faces over frames (T, H, W, 3) uint8 RGB, the largest first.
+
+    Each is followed as `track_faces` follows one; no frame is looked at twice.
+    """
+    looks = _Looks(frames, detector)
+    seen = looks.at({*range(0, len(frames), stride), len(frames) - 1}) if len(frames) else {}
+    tracks = []
+    for sights in sorted(lasting_faces(seen), key=_largest, reverse=True):
+        box = mean_box(sights)
+        rule = _rule("given", box, frames.shape[2], frames.shape[1])
+        if (track := _follow(frames, looks, stride, rule)) is not None:
+            tracks.append(track)
+    return tracks
+
+
+def lasting_faces(seen: Mapping[int, Sequence[Detection]]) -> list[Sights]:
+    """The faces that the detections of some frames are, each by frame, in no particular order.
+
+    A face that shows in one look only, or in less than LEAST_SHARE of them, is taken for an error
+    of the detector, unless there were but one or two looks.
+    """
+    least = max(2, LEAST_SHARE * len(seen)) if len(seen) > 2 else 1
+    return [face for face in _linked(seen) if len(face) >= least]
+
+
+def mean_box(sights: Sights) -> Box:
+    """Where a face is seen, on average over its sights: x, y, width, height in pixels."""
+    x, y, width, height = np.mean([_middle_and_size(each) for each in sights.values()], axis=0)
+    return (float(x - width / 2), float(y - height / 2), float(width), float(height))
+
+
+def overlap(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes (x, y, width, height), 0 to 1."""
+    return _overlap(_corners(first), _corners(second))
+
+
+def shared(first: Box, second: Box) -> float:
+    """How much of the smaller of two boxes (x, y, width, height) lies in the other, 0 to 1."""
+    one, other = _corners(first), _corners(second)
+    return _common(one, other) / min(_area(one), _area(other))
 
 
 def given_track(box: Box, frames_count: int) -> Track:
@@ -227,24 +286,37 @@ def given_track(box: Box, frames_count: int) -> Track:
 
 
 def tracker(
-    name: Literal["given", "yunet", "haar"], *, box: Box | None = None, cache: Path | None = None
+    name: Literal["given", "yunet", "haar"],
+    *,
+    face: Choice = "largest",
+    box: Box | None = None,
+    cache: Path | None = None,
 ) -> Callable[[Video], Track]:
     """A function that gives a video's track; what a `Video` is opened with.
 
-    box: the face of the clip, for "given"; cut at the frame's borders. cache: tracks of videos with
-    a digest are kept under `cache`/tracks, by digest, detector and FACES_VERSION; None keeps
+    face: which of several faces is followed, as in `track_faces`. box: the face of the clip, for
+    "given", cut at the frame's borders, and for `face` "given". cache: tracks of videos with a
+    digest are kept under `cache`/tracks, by digest, detector, choice and FACES_VERSION; None keeps
     nothing.
     Raises BenchError for "given" without a box; and, when used, for a box whose middle lies outside
     of the frame and for a video without a face.
     """
     if name != "given":
-        return lambda video: _tracked(video, name, cache)
+        pointer = box if face == "given" else None
+        # Without a box there is nothing to go by but size.
+        chosen = "largest" if face == "given" and pointer is None else face
+        return lambda video: _tracked(video, name, chosen, pointer, cache)
     if box is None:
         raise BenchError(
             "faces: given, but the manifest has no face box for this clip; "
             "fill in its box columns, or write faces: haar or faces: yunet"
         )
     return lambda video: _given(video, box)
+
+
+def tracking(name: str, face: Choice) -> str:
+    """How a protocol names a detector and a choice: `haar`, `haar central`."""
+    return name if name == "given" or face == "largest" else f"{name} {face}"
 
 
 def _given(video: Video, box: Box) -> Track:
@@ -261,20 +333,25 @@ def _given(video: Video, box: Box) -> Track:
     return Track(boxes, mouths, track.found, "given")
 
 
-def _tracked(video: Video, name: DetectorName, cache: Path | None) -> Track:
+def _tracked(
+    video: Video, name: DetectorName, face: Choice, box: Box | None, cache: Path | None
+) -> Track:
     if cache is None or not video.sha256:
-        return track_faces(video.read(), detector(name))
-    path = cache / "tracks" / f"{video.sha256}-{name}-{FACES_VERSION}.npz"
+        return track_faces(video.read(), detector(name), face=face, box=box)
+    choice = "" if face == "largest" else f"-{face}"
+    place = "" if box is None else "-" + "_".join(f"{number:g}" for number in box)
+    path = cache / "tracks" / f"{video.sha256}-{name}{choice}{place}-{FACES_VERSION}.npz"
     track = _load(path, name)
     if track is None:
         frames = video.read()
         nothing = np.zeros((len(frames), 4), dtype=np.float32)
         # "No face" is kept too, as a track that was never found: nobody searches in vain twice.
         absent = Track(nothing, nothing, np.zeros(len(frames), dtype=np.bool_), name)
-        track = _follow(frames, detector(name), STRIDE) or absent
+        rule = _rule(face, box, frames.shape[2], frames.shape[1])
+        track = _follow(frames, _Looks(frames, detector(name)), STRIDE, rule) or absent
         _save(path, track)
     if not track.found.any():
-        raise _no_face(len(track.found), name)
+        raise _no_face(len(track.found), name, box)
     return track
 
 
@@ -294,7 +371,12 @@ def _save(path: Path, track: Track) -> None:
         np.savez(file, boxes=track.boxes, mouths=track.mouths, found=track.found)
 
 
-def _no_face(count: int, name: str) -> NoFace:
+def _no_face(count: int, name: str, box: Box | None = None) -> NoFace:
+    if box is not None:
+        return NoFace(
+            f"no face found on the given box {box} (x, y, width, height) in any of the {count} "
+            f"frames by {name}; correct the box in the manifest, or leave it empty"
+        )
     return NoFace(
         f"no face found in any of the {count} frames by {name}; "
         "check the video, try the other detector (faces: yunet or haar), or give face boxes"
@@ -317,16 +399,74 @@ def _first_hit(
     return []
 
 
-def _follow(frames: Frames, detector: Detector, stride: int) -> Track | None:
-    """As `track_faces`, yet None where there is no face."""
+class _Looks:
+    """What a detector sees in the frames, each looked at once."""
+
+    def __init__(self, frames: Frames, detector: Detector) -> None:
+        self.name = detector.name
+        self._frames = frames
+        self._detector = detector
+        self._seen: dict[int, list[Detection]] = {}
+
+    def at(self, indices: Collection[int]) -> dict[int, list[Detection]]:
+        for index in indices:
+            if index not in self._seen:
+                self._seen[index] = self._detector.detect(self._frames[index])
+        return {index: self._seen[index] for index in indices}
+
+
+def _rule(face: Choice, box: Box | None, width: int, height: int) -> Callable[[Sights], float]:
+    """How much a face is the wanted one; 0 or less: not at all. width, height: the frame's."""
+    if face == "central":
+        return lambda sights: sum(_centrality(each, width, height) for each in sights.values())
+    if face == "given" and box is not None:
+        wanted = _corners(box)
+        return lambda sights: sum(_overlap(each.box, wanted) for each in sights.values())
+    return _largest
+
+
+def _corners(box: Box) -> Corners:
+    x, y, width, height = box
+    return (x, y, x + width, y + height)
+
+
+def _largest(sights: Sights) -> float:
+    return sum(map(_weight, sights.values()))
+
+
+def _centrality(detection: Detection, width: int, height: int) -> float:
+    x, y, _, _ = _middle_and_size(detection)
+    from_middle = float(np.hypot(2 * x / width - 1, 2 * y / height - 1))
+    return max(1e-9, 1 - from_middle)  # a face in a corner is better than none
+
+
+def _overlap(first: Corners, second: Corners) -> float:
+    """Intersection over union, 0 to 1."""
+    common = _common(first, second)
+    return common / (_area(first) + _area(second) - common)
+
+
+def _common(first: Corners, second: Corners) -> float:
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    return max(width, 0.0) * max(height, 0.0)
+
+
+def _area(box: Corners) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _follow(
+    frames: Frames, see: _Looks, stride: int, rule: Callable[[Sights], float]
+) -> Track | None:
+    """As `track_faces`, yet None where there is no face that `rule` gives anything."""
     count = len(frames)
     if not count:
         return None
     looks = sorted({*range(0, count, stride), count - 1})
-    seen = {index: detector.detect(frames[index]) for index in looks}
-    between = _doubtful(looks, _main_face(seen))
-    seen |= {index: detector.detect(frames[index]) for index in between}
-    face = _main_face(seen)
+    seen = see.at(looks)
+    seen |= see.at(_doubtful(looks, _chosen(seen, rule)))
+    face = _chosen(seen, rule)
     if not face:
         return None
     found = np.array([index in face for index in range(count)])  # (T,)
@@ -335,12 +475,16 @@ def _follow(frames: Frames, detector: Detector, stride: int) -> Track | None:
             found[before + 1 : after] = found[before] and found[after]
     boxes, mouths = _regions(_paths(face, count))
     height, width = frames.shape[1:3]
-    return Track(
-        _within(boxes, width, height), _within(mouths, width, height), found, detector.name
-    )
+    return Track(_within(boxes, width, height), _within(mouths, width, height), found, see.name)
 
 
-def _doubtful(looks: Sequence[int], face: Mapping[int, Detection]) -> list[int]:
+def _chosen(seen: Mapping[int, Sequence[Detection]], rule: Callable[[Sights], float]) -> Sights:
+    """The detections of the one face to follow, by frame; empty where there is none."""
+    best = max(lasting_faces(seen), key=rule, default={})
+    return best if best and rule(best) > 0 else {}
+
+
+def _doubtful(looks: Sequence[int], face: Sights) -> list[int]:
     """The frames between two looks that do not both show the face, nearly where it was."""
     return [
         index
@@ -363,12 +507,8 @@ def _change(before: Detection, after: Detection) -> tuple[float, float]:
     return step, max(sides) / min(sides)
 
 
-def _main_face(seen: Mapping[int, list[Detection]]) -> dict[int, Detection]:
-    """The detections of the one face to follow, by frame; empty where there is none.
-
-    A face that shows in one look only, or in less than LEAST_SHARE of them, is taken for an error
-    of the detector, unless there were but one or two looks.
-    """
+def _linked(seen: Mapping[int, Sequence[Detection]]) -> list[dict[int, Detection]]:
+    """Detections that follow each other closely in place and size, put together."""
     faces: list[dict[int, Detection]] = []
     for index in sorted(seen):
         open_faces = list(faces)
@@ -379,9 +519,7 @@ def _main_face(seen: Mapping[int, list[Detection]]) -> dict[int, Detection]:
                 continue
             face[index] = detection
             open_faces = [other for other in open_faces if other is not face]
-    least = max(2, LEAST_SHARE * len(seen)) if len(seen) > 2 else 1
-    lasting = [face for face in faces if len(face) >= least]
-    return max(lasting, key=lambda face: sum(map(_weight, face.values())), default={})
+    return faces
 
 
 def _continued(
@@ -408,7 +546,7 @@ def _middle_and_size(detection: Detection) -> Numbers:
     return np.array([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0])  # (4,)
 
 
-def _paths(face: Mapping[int, Detection], count: int) -> Numbers:
+def _paths(face: Sights, count: int) -> Numbers:
     """Middle and size of the box and middle of the mouth on every frame, smooth: (T, 6)."""
     indices = sorted(face)
     boxes = np.stack([_middle_and_size(face[index]) for index in indices])  # (K, 4)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cases import make_cases
-from bench.config import Loaded, PluginEntry, expand, raise_problems
+from bench.config import Config, Loaded, PluginEntry, expand, raise_problems
 from bench.conform import CONFORM_VERSION, OUTPUT_VERSION
 from bench.data.manifest import file_digest
 from bench.data.pairs import read_pairs
@@ -48,7 +48,10 @@ class PlannedMethod:
 
 @dataclass(frozen=True)
 class PlannedMetric:
-    """A metric with its settings; `protocol` has the detector's name filled in."""
+    """A metric with its settings; `protocol` has the detector's name filled in.
+
+    reads_boxes: whether it looks at faces that the manifests' boxes point to.
+    """
 
     label: str
     title: str
@@ -57,6 +60,7 @@ class PlannedMetric:
     options: Options
     protocol: str
     key: str
+    reads_boxes: bool = False
 
     def make(self) -> Metric:
         """A fresh instance, not yet loaded."""
@@ -200,7 +204,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             for entry, options in zip(config.methods, loaded.method_options, strict=True)
         ),
         tuple(
-            _metric(entry, loaded.registry.metrics[entry.name], options, config.faces)
+            _metric(entry, loaded.registry.metrics[entry.name], options, config)
             for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
         ),
         tuple(cases),
@@ -213,10 +217,19 @@ def generation_key(method: PlannedMethod, case: PlannedCase) -> str:
     return hashlib.sha256(f"{method.key} {case.key}".encode()).hexdigest()
 
 
-def measurement_key(metric: PlannedMetric, video_sha256: str, reference_sha256: str | None) -> str:
-    """The key of one measurement: the metric and what it looks at, never the method."""
+def measurement_key(
+    metric: PlannedMetric,
+    video_sha256: str,
+    reference_sha256: str | None,
+    cases: Sequence[PlannedCase],
+) -> str:
+    """The key of one measurement: the metric and what it looks at, never the method.
+
+    cases: those of the videos, for the boxes of their faces, where these say what is looked at.
+    """
     reference = reference_sha256 if metric.needs_reference else None
-    return hashlib.sha256(f"{metric.key} {video_sha256} {reference}".encode()).hexdigest()
+    boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
+    return hashlib.sha256(f"{metric.key} {video_sha256} {reference}{boxes}".encode()).hexdigest()
 
 
 def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
@@ -238,7 +251,7 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
             elif known.status == "ok" and known.video not in existing:
                 generate.append(method.label)  # the file was taken away
             elif known.status == "ok":
-                found = {metric.label: _status(metric, known, store) for metric in metrics}
+                found = {metric.label: _status(metric, known, planned, store) for metric in metrics}
                 wanted = (None, "failed") if retry else (None,)
                 left = tuple(label for label, status in found.items() if status in wanted)
                 failed += 0 if retry else list(found.values()).count("failed")
@@ -302,9 +315,10 @@ def lacking_weights(plan: Plan) -> tuple[str, ...]:
     return tuple(ways)
 
 
-def _status(metric: PlannedMetric, known: Made, store: Store) -> str | None:
+def _status(metric: PlannedMetric, known: Made, planned: PlannedCase, store: Store) -> str | None:
     """How the measurement of a video ended; None where it was not made."""
-    return store.measurements.get(measurement_key(metric, known.sha256, known.reference_sha256))
+    key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
+    return store.measurements.get(key)
 
 
 def _existing_videos(folder: Path) -> set[str]:
@@ -338,7 +352,7 @@ def _case_key(case: Case, loaded: Loaded) -> str:
             "speech": case.speech.sha256,
             "other": case.other.sha256 if case.other else None,
             "seed": loaded.config.seed,
-            "faces": [loaded.config.faces, FACES_VERSION],
+            "faces": [loaded.config.tracking, FACES_VERSION],
             "conform": [CONFORM_VERSION, OUTPUT_VERSION],
         }
     )
@@ -354,17 +368,23 @@ def _method(entry: PluginEntry, registered: Registered[Method], options: Options
 
 
 def _metric(
-    entry: PluginEntry, registered: Registered[Metric], options: Options, faces: str
+    entry: PluginEntry, registered: Registered[Metric], options: Options, config: Config
 ) -> PlannedMetric:
     plugin = registered.plugin(options)
-    protocol = plugin.protocol.replace("{faces}", faces)
+    protocol = plugin.protocol.replace("{faces}", config.tracking)
     identity = {**_identity(registered, plugin), "protocol": protocol}
-    if "faces" in registered.plugin.reads:
-        identity["faces"] = [faces, FACES_VERSION]
-    title = entry.title or entry.key
-    key = digest(identity)
+    reads_faces = "faces" in registered.plugin.reads
+    if reads_faces:
+        identity["faces"] = [config.tracking, FACES_VERSION]
     return PlannedMetric(
-        entry.key, title, registered.plugin, registered.origin, options, protocol, key
+        entry.key,
+        entry.title or entry.key,
+        registered.plugin,
+        registered.origin,
+        options,
+        protocol,
+        digest(identity),
+        reads_boxes=reads_faces and config.reads_boxes,
     )
 
 

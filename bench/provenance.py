@@ -48,7 +48,7 @@ def describe_run(
         "config": config.model_dump(mode="json"),
         "config_path": plan.loaded.path.name,
         "seed": config.seed,
-        "faces": config.faces,
+        "faces": config.tracking,
         "git": _git(),
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": {**_hardware(), "device": device},
@@ -78,6 +78,7 @@ def describe_run(
                 "speaker": item.case.face.speaker,
                 "text": item.case.speech.text,
                 "mouth": mouths[item.key].mouth if item.key in mouths else None,
+                "box": item.case.face.box,
             }
             for item in plan.cases
         ],
@@ -131,6 +132,7 @@ def _metric(metric: PlannedMetric) -> dict[str, object]:
         "source": plugin.source,
         "origin": metric.origin,
         "reads": sorted(plugin.reads),
+        "reads_boxes": metric.reads_boxes,
         "set": metric.is_set,
         "options": metric.options.model_dump(mode="json"),
         "outputs": [

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pydantic
@@ -21,6 +21,7 @@ from bench.store import GENERATIONS, MEASUREMENTS, SCHEMA, read_records
 from bench.types import CaseKind
 
 Curve = NDArray[np.float32]
+_Corners: TypeAlias = tuple[float, float, float, float]
 
 
 class _Part(pydantic.BaseModel):
@@ -56,6 +57,7 @@ class MetricPart(_Part):
     protocol: str
     source: str = ""
     reads: tuple[str, ...] = ()
+    reads_boxes: bool = False
     set: bool = False
     options: dict[str, object] = {}
     outputs: tuple[OutputPart, ...] = ()
@@ -83,7 +85,10 @@ class MethodPart(_Part):
 
 
 class CasePart(_Part):
-    """One case. `mouth`, where given, is x0 y0 x1 y1 in pixels of the conformed video."""
+    """One case. `mouth`, where given, is x0 y0 x1 y1 in pixels of the conformed video.
+
+    box: the manifest's, x y width height, of the clip whose face is shown.
+    """
 
     dataset: str
     id: str
@@ -95,6 +100,7 @@ class CasePart(_Part):
     text: str = ""
     seconds: float | None = None
     mouth: tuple[float, float, float, float] | None = None
+    box: tuple[float, float, float, float] | None = None
 
 
 class DatasetPart(_Part):
@@ -181,39 +187,43 @@ class MeasurementRecord:
 class Run:
     """One run folder, read. Only the last record of a key is here.
 
-    generations: by method key and case key. measurements: by metric key, video digest and reference
-    digest (None where the metric reads no reference).
+    generations: by method key and case key. measurements: by metric key, video digest, reference
+    digest (None where the metric reads no reference) and the box that points to the face (None
+    where the metric reads no boxes).
     """
 
     folder: Path
     manifest: Manifest
     generations: Mapping[tuple[str, str], GenerationRecord]
-    measurements: Mapping[tuple[str, str, str | None], MeasurementRecord]
+    measurements: Mapping[tuple[str, str, str | None, _Corners | None], MeasurementRecord]
 
-    def measured(self, metric: MetricPart, video: GenerationRecord) -> MeasurementRecord | None:
-        """What the metric said about a finished video; None where it was not asked yet."""
+    def measured(
+        self, metric: MetricPart, case: CasePart, video: GenerationRecord
+    ) -> MeasurementRecord | None:
+        """What the metric said about a case's finished video; None where it was not asked yet."""
         reference = video.reference_sha256 if "reference" in metric.reads else None
-        return self.measurements.get((metric.key, video.sha256, reference))
+        box = case.box if metric.reads_boxes else None
+        return self.measurements.get((metric.key, video.sha256, reference, box))
 
     def measured_set(
         self, metric: MetricPart, videos: Iterable[GenerationRecord]
     ) -> MeasurementRecord | None:
         """What a set metric said about all these finished videos; None where it was not asked."""
         together = set_digest(video.sha256 for video in videos)
-        return self.measurements.get((metric.key, together, None))
+        return self.measurements.get((metric.key, together, None, None))
 
 
 def read_run(folder: Path) -> Run:
     """The run in `folder`; raises BenchError that says which file and key is wrong."""
     manifest = read_run_manifest(folder)
     generations = read_generations(folder)
-    measurements: dict[tuple[str, str, str | None], MeasurementRecord] = {}
+    measurements: dict[tuple[str, str, str | None, _Corners | None], MeasurementRecord] = {}
     path = folder / MEASUREMENTS
     for line in read_records(path):
         metric, video = _text(line, "metric_key", path), _text(line, "video_sha256", path)
         reference = line.get("reference_sha256")
-        joint = (metric, video, None if reference is None else str(reference))
-        measurements[joint] = _measurement(line)
+        reference = None if reference is None else str(reference)
+        measurements[metric, video, reference, _box(line.get("box"))] = _measurement(line)
     return Run(folder, manifest, generations, measurements)
 
 
@@ -287,7 +297,7 @@ def _generation(line: Mapping[str, object]) -> GenerationRecord:
     )
 
 
-def _box(value: object) -> tuple[float, float, float, float] | None:
+def _box(value: object) -> _Corners | None:
     if not isinstance(value, list) or len(value) != 4:
         return None
     x0, y0, x1, y1 = (float(one) for one in value)

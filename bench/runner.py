@@ -172,7 +172,8 @@ def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Itera
         for group in _groups(plan, store, metric):
             digests = [made.sha256 for _, made in group]
             references = [made.reference_sha256 or "" for _, made in group]
-            key = measurement_key(metric, set_digest(digests), set_digest(references))
+            cases = [planned for planned, _ in group]
+            key = measurement_key(metric, set_digest(digests), set_digest(references), cases)
             known = store.measurements.get(key)
             if known is not None and not (retry and known == "failed"):
                 continue
@@ -208,7 +209,7 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
                 if known is None or known.status != "ok":
                     count["failed" if known else "missing"] += 1
                     continue
-                key = measurement_key(metric, known.sha256, known.reference_sha256)
+                key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
                 count[store.measurements.get(key, "missing")] += 1
                 asked[method.label, metric.label] += 1
                 faceless[method.label, metric.label] += key in store.faceless
@@ -216,7 +217,8 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
         for group in _groups(plan, store, metric):
             digests = set_digest(made.sha256 for _, made in group)
             references = set_digest(made.reference_sha256 or "" for _, made in group)
-            key = measurement_key(metric, digests, references)
+            cases = [planned for planned, _ in group]
+            key = measurement_key(metric, digests, references, cases)
             count[store.measurements.get(key, "missing")] += 1
     return Summary(
         count["ok"],

@@ -22,6 +22,7 @@ def run_controls(
     folder: Path,
     *,
     faces: str,
+    face: str = "largest",
     scorer: str,
     progress: Callable[[int, int], None],
 ) -> dict[str, dict[str, list[str]]]:
@@ -38,6 +39,7 @@ def run_controls(
     config = {
         "name": "scorer-check",
         "faces": faces,
+        "face": face,
         "data": [{"name": "these clips", "manifest": "clips.csv"}],
         "cases": {"kinds": ["reconstruct"]},
         "methods": [{"name": name} for name in ("truth", "mismatched", "still")],
@@ -74,7 +76,7 @@ def _lacking(plan: Plan, store: Store) -> dict[str, dict[str, list[str]]]:
             key = generation_key(method, planned)
             made = store.generations[key]
             if made.status == "ok":
-                key = measurement_key(metric, made.sha256, made.reference_sha256)
+                key = measurement_key(metric, made.sha256, made.reference_sha256, [planned])
             if reasons.get(key):
                 by_reason = lacking.setdefault(method.label, {})
                 by_reason.setdefault(reasons[key], []).append(planned.case.id)

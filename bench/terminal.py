@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bench.checks import CheckResult
     from bench.data.clr import Account
     from bench.data.manifest import Imported
+    from bench.data.speaker_box import Pointed
     from bench.doctor import Findings
     from bench.plan import Missing, Plan
     from bench.plugins import Method, Metric, Plugin
@@ -349,6 +350,20 @@ def show_import(imported: Imported, manifest: Path) -> None:
     counted = ", ".join(f"{count} {split}" for split, count in sorted(splits.items()))
     out.print(f"{escape(str(manifest))}: {len(imported.clips)} clips ({escape(counted)})")
     _list(out, [f"dropped {name}: {reason}" for name, reason in imported.dropped])
+    for note in imported.notes:
+        out.print(escape(note))
+
+
+def show_pointed(pointed: Sequence[Pointed], manifest: Path) -> None:
+    """Of how many clips a manifest got a face's box, and which of them to look at."""
+    out = console()
+    boxes = sum(one.clip.box is not None for one in pointed)
+    several = [one for one in pointed if one.faces > 1]
+    out.print(
+        f"{escape(str(manifest))}: {boxes} of {len(pointed)} clips have a box, "
+        f"{len(several)} of them show several faces"
+    )
+    _list(out, [f"{one.clip.id}: {one.reason}" for one in pointed if one.reason])
 
 
 def show_account(account: Account, manifest: Path) -> None:

@@ -300,7 +300,7 @@ def _cell(source: Source, method: str, case: CasePart, metric: MetricPart) -> Ce
         return Cell("missing", stage="method")
     if made.status != "ok":
         return Cell("failed", made.reason, "method", made.traceback)
-    record = source.run.measured(metric, made)
+    record = source.run.measured(metric, case, made)
     return Cell("missing") if record is None else _measured(record)
 
 

@@ -52,6 +52,12 @@ def corpus(tmp_path: Path) -> Path:
     return root
 
 
+def test_what_the_lists_hide_is_told(corpus: Path, tmp_path: Path) -> None:
+    write(corpus / "train.csv", "s1/20170121/section_1_000.00_000.20\nand 7 more\n")
+    account = clr.build_clr(corpus, None, tmp_path / "clr.csv")
+    assert "train.csv: 1 of 2 lines name no clip, the first is line 2: 'and 7 more'" in str(account)
+
+
 def test_every_rule_keeps_and_drops_what_it_says(corpus: Path, tmp_path: Path) -> None:
     account = clr.build_clr(corpus, None, tmp_path / "clr.csv")
     assert [clip.id for clip in account.kept] == [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -11,8 +14,8 @@ from bench import media
 from bench.data.grid import import_grid
 from bench.data.manifest import content_digest
 from bench.doctor import Findings, examine, examine_all, marks_of
-from bench.faces import Detection
-from bench.types import Clip, Frame, Frames, Sound
+from bench.faces import Choice, Detection
+from bench.types import Box, Clip, Frame, Frames, Sound
 
 
 def scene(frames: int = 40, *, seed: int = 0, size: int = 128) -> Frames:
@@ -196,6 +199,99 @@ def test_faces_are_counted_and_measured(tmp_path: Path) -> None:
     assert examine(clip, detector=_Faces(30)).marks == ("small face: 30 pixels high",)
 
 
+class _Two:
+    """A detector that sees a large face left, and a small one right in some of its looks."""
+
+    name = "fake"
+    large = Detection((5, 10, 55, 80), None, 2.0)
+
+    def __init__(self, other: Detection, *, every: int = 1) -> None:
+        self.other = other
+        self.every = every
+        self.looks = 0
+
+    def detect(self, frame: Frame) -> list[Detection]:
+        del frame
+        self.looks += 1
+        return [self.large, *([self.other] * (self.looks % self.every == 0))]
+
+
+SMALL = Detection((70, 20, 100, 60), None, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("face", "box", "mark"),
+    [
+        ("largest", None, "; the largest is followed"),
+        ("largest", (70.0, 20.0, 30.0, 40.0), "; the largest is followed"),
+        ("central", None, "; the central is followed"),
+        ("given", None, "; no box says which is meant"),
+        ("given", (70.0, 20.0, 30.0, 40.0), None),
+        ("given", (70.0, 100.0, 30.0, 20.0), "no face on the manifest's box"),
+    ],
+)
+def test_several_faces_are_marked_with_what_will_be_followed(
+    tmp_path: Path, face: Choice, box: Box | None, mark: str | None
+) -> None:
+    clip = replace(written(tmp_path, scene(), voice()), box=box)
+    found = examine(clip, detector=_Two(SMALL), face=face)
+    assert found.faces == 2
+    several = "2 faces, two or more in 100% of the frames"
+    expected = () if mark is None else (f"{several}{mark}" if mark.startswith(";") else mark,)
+    assert found.marks == expected
+
+
+def test_a_passing_face_and_one_seen_twice_are_not_several(tmp_path: Path) -> None:
+    clip = written(tmp_path, scene(), voice())
+    assert examine(clip, detector=_Two(SMALL, every=5)).faces == 1
+    chin = Detection((20, 50, 45, 80), None, 1.0)  # a part of the large face
+    assert examine(clip, detector=_Two(chin)).faces == 1
+
+
+def coded(path: Path, frames: Frames, sound: Sound, **marks: object) -> Clip:
+    """A clip by x264 with settings of its own: options, pixel shape, colour."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options=marks.get("options", {}))
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.sample_aspect_ratio = marks.get("pixels", Fraction(1))
+        if "light" in marks:
+            stream.codec_context.color_trc = marks["light"]
+        track = out.add_stream("aac", rate=16000, layout="mono")
+        for picture in frames:
+            raw = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            out.mux(stream.encode(raw))
+        out.mux(stream.encode(None))
+        raw_sound = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="mono")
+        raw_sound.sample_rate = 16000
+        out.mux(track.encode(raw_sound))
+        out.mux(track.encode(None))
+    return Clip("a", path)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
+@pytest.mark.parametrize(
+    ("settings", "mark"),
+    [
+        ({}, None),
+        ({"options": {"flags": "+ildct+ilme", "x264-params": "tff=1"}}, "interlaced"),
+        ({"options": {"flags": "+ildct+ilme", "x264-params": "bff=1"}}, "interlaced"),
+        ({"pixels": Fraction(16, 11)}, "the pixels are not square (16:11)"),
+        ({"pixels": Fraction(59, 54)}, "the pixels are not square (59:54)"),
+        ({"pixels": Fraction(400, 399)}, None),  # a rounded size, no other shape
+        ({"light": 18}, "high dynamic range (HLG)"),
+        ({"light": 16}, "high dynamic range (PQ)"),
+        ({"light": 1}, None),
+    ],
+)
+def test_what_a_run_would_not_undo_is_marked(
+    tmp_path: Path, settings: dict[str, object], mark: str | None, ending: str
+) -> None:
+    clip = coded(tmp_path / f"a.{ending}", scene(), voice(), **settings)
+    found = [one for one in examine(clip).marks if "sound" not in one]
+    assert [one[: len(mark or "")] for one in found] == ([] if mark is None else [mark])
+
+
 def test_a_face_that_is_missing_at_times_or_always(tmp_path: Path) -> None:
     frames = scene()
     frames[20:] //= 4
@@ -229,6 +325,14 @@ def test_marks_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_marks_of_missing_files_are_marks(tmp_path: Path) -> None:
     (only,) = marks_of([Clip("a", tmp_path / "none.mp4")])["a"]
     assert only.startswith("unreadable")
+
+
+@pytest.mark.shared
+def test_a_listener_beside_a_speaker_is_marked(shared: Path) -> None:
+    clip = Clip("two", shared / "cases/media/two_faces.mp4")
+    (found,) = examine_all([clip], faces="haar")
+    assert found.faces == 2
+    assert "2 faces, two or more in 100% of the frames; the largest is followed" in found.marks
 
 
 @pytest.mark.shared

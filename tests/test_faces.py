@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from bench import BenchError, Frame, Frames, Track, Video, faces
+from bench.errors import NoFace
 from bench.faces import Corners, Detection
+from bench.types import Box
 
 
 class Seer:
@@ -126,6 +128,78 @@ def test_a_lasting_face_beats_a_larger_one_that_passes() -> None:
     track = faces.track_faces(numbered(40), Seer(sights))
     assert track.found.all()
     np.testing.assert_allclose(middles(track.boxes), np.tile([220, 60], (40, 1)))
+
+
+TWO = [face(60, 60, width=60, height=75), face(160, 100)]  # the smaller one in the middle
+
+
+@pytest.mark.parametrize(
+    ("choice", "box", "expected"),
+    [
+        ("largest", None, (60, 60)),
+        ("largest", (150.0, 80.0, 30.0, 40.0), (60, 60)),
+        ("central", None, (160, 100)),
+        ("given", (150.0, 80.0, 30.0, 40.0), (160, 100)),
+        ("given", (50.0, 40.0, 30.0, 40.0), (60, 60)),
+        ("given", None, (60, 60)),
+    ],
+)
+def test_a_choice_says_which_of_two_faces_is_followed(
+    choice: faces.Choice, box: Box | None, expected: tuple[int, int]
+) -> None:
+    sights = [TWO if index % 2 else TWO[::-1] for index in range(20)]
+    track = faces.track_faces(numbered(20), Seer(sights), face=choice, box=box)
+    np.testing.assert_allclose(middles(track.boxes), np.tile(expected, (20, 1)))
+    assert track.found.all()
+
+
+def test_a_lasting_face_beats_a_more_central_one_that_passes() -> None:
+    sights = [[face(90, 80), *([face(150, 100)] * (index < 6))] for index in range(40)]
+    track = faces.track_faces(numbered(40), Seer(sights), face="central")
+    np.testing.assert_allclose(middles(track.boxes), np.tile([90, 80], (40, 1)))
+
+
+def test_a_given_box_follows_its_face_when_it_moves() -> None:
+    sights = [[face(60 + 2 * index, 80), face(250, 80, width=60)] for index in range(40)]
+    box = (40.0, 55.0, 40.0, 50.0)  # as drawn on the first frame
+    track = faces.track_faces(numbered(40), Seer(sights), face="given", box=box)
+    assert middles(track.boxes)[-3, 0] == pytest.approx(60 + 2 * 37, abs=0.6)
+
+
+def test_a_box_with_no_face_on_it_is_told() -> None:
+    seer = Seer([[face(100, 80)]] * 10)
+    with pytest.raises(NoFace, match=r"no face found on the given box \(200"):
+        faces.track_faces(numbered(10), seer, face="given", box=(200.0, 150.0, 40.0, 40.0))
+
+
+def test_all_faces_are_tracked_and_no_frame_is_looked_at_twice() -> None:
+    seer = Seer([[*TWO, face(250, 180)] if index == 5 else TWO for index in range(20)])
+    tracks = faces.track_all_faces(numbered(20), seer)
+    assert [tuple(middles(track.boxes)[0]) for track in tracks] == [(60, 60), (160, 100)]
+    assert len(seer.looks) == len(set(seer.looks))
+
+
+def test_tracks_of_different_choices_are_kept_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "detector", lambda _name: Seer([TWO] * 10))
+
+    def middle(choice: faces.Choice, box: Box | None = None) -> list[float]:
+        video = Video.of(numbered(10))
+        video.sha256 = "a" * 64
+        track = faces.tracker("haar", face=choice, box=box, cache=tmp_path)(video)
+        return [float(edge) for edge in middles(track.boxes)[0]]
+
+    for _ in range(2):  # made, then read again
+        assert middle("largest") == [60, 60]
+        assert middle("largest", (150.0, 80.0, 30.0, 40.0)) == [60, 60]
+        assert middle("central") == [160, 100]
+        assert middle("given", (150.0, 80.0, 30.0, 40.0)) == [160, 100]
+        assert middle("given", (50.0, 40.0, 30.0, 40.0)) == [60, 60]
+        assert middle("given") == [60, 60]
+    names = {path.name for path in (tmp_path / "tracks").iterdir()}
+    assert f"{'a' * 64}-haar-{faces.FACES_VERSION}.npz" in names  # as it was before choices
+    assert len(names) == 4
 
 
 def test_faces_that_cross_keep_their_identity_by_size() -> None:

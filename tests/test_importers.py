@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from bench import media
+from bench.data.folder import Layout, import_folder
 from bench.data.grid import import_grid
 from bench.data.importers import IMPORTERS
 from bench.data.manifest import Imported, check_id, read_manifest, write_manifest
 from bench.data.pairs import partner, read_pairs, seeded_pairs
 from bench.errors import BenchError
 from bench.types import Clip
+from tests.test_run import bench
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +155,270 @@ def test_cmlr_lists_may_have_headers_folders_and_more_cells(tiny: Path, tmp_path
     assert IMPORTERS["cmlr"](tmp_path).clips[0].split == "val"
 
 
+CMLR_NAME = "s1/20170121/section_2_000.40_002.98"
+FORMS = {
+    "as it is given out": "{name}",
+    "with an ending": "{name}.mp4",
+    "with the text's ending": "{name}.txt",
+    "with a large ending": "{name}.MP4",
+    "below video": "video/{name}.mp4",
+    "below the data set": "CMLR/video/{name}.mp4",
+    "below a dot": "./video/{name}",
+    "with a full path": "/data/sets/cmlr/video/{name}.mp4",
+    "with backslashes": "video\\{windows}.mp4",
+    "with backslashes and a drive": "D:\\CMLR\\video\\{windows}.mp4",
+    "joined by underscores": "{joined}",
+    "joined, with an ending": "{joined}.mp4",
+    "as this project's ids": "{ids}",
+    "with a transcript behind a blank": "{name} 桂林山水甲天下",
+    "with a transcript behind a tab": "{name}\t桂林 山水 甲天下",
+    "with a count of frames": "{name},62",
+    "with a count of frames in front": "0,{name}.mp4,62",
+    "as auto-avsr writes it": "cmlr,cmlr_video_seg24s/{name}.mp4,62,12 7 8",
+    "with a bar": "{name}|桂林山水甲天下",
+    "with semicolons": "{name};62",
+    "in quotes": '"{name}","桂林,山水"',
+    "with blanks around": "  {name}  ",
+    "with a cell for each part": "{cells}",
+    "in json lines": '{{"id": "{name}", "frames": 62}}',
+}
+WRAPPERS = {
+    "plain": lambda lines: "\n".join(lines).encode(),
+    "header": lambda lines: "\n".join(["path,label", *lines, ""]).encode(),
+    "windows": lambda lines: b"\xef\xbb\xbf" + "\r\n".join([*lines, ""]).encode(),
+    "utf-16": lambda lines: "\n".join(lines).encode("utf-16"),
+    "blank lines": lambda lines: "\n\n".join(["", *lines, ""]).encode(),
+    "gbk": lambda lines: "\n".join(lines).encode("gb18030"),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("form", FORMS)
+def test_lists_of_cmlr_are_read_in_every_form(
+    tiny: Path, tmp_path: Path, form: str, wrapper: str
+) -> None:
+    here, gone = CMLR_NAME, "s2/20100101/section_1_000.03_001.87"
+    put(tiny, tmp_path / f"video/{here}.mp4", tmp_path / f"audio/{here}.wav")
+    lines = [
+        FORMS[form].format(
+            name=name,
+            windows=name.replace("/", "\\"),
+            joined=name.replace("/", "_"),
+            ids=name.replace("/", "-"),
+            cells=name.replace("/", ","),
+        )
+        for name in (here, gone)
+    ]
+    (tmp_path / "val.csv").write_bytes(WRAPPERS[wrapper](lines))
+    imported = IMPORTERS["cmlr"](tmp_path)
+    assert [clip.split for clip in imported.clips] == ["val"]
+    assert imported.dropped == [(gone, "listed as val, but not there")]
+    (note,) = imported.notes
+    assert note.startswith("no list of train, test: looked in the root, filelists, ")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("train.txt", "train.csv", "train.tsv", "TRAIN.TXT", "train.lst", "training.txt"),
+        *(
+            "filelists/train.txt",
+            "splits/train.csv",
+            "lists/train_list.txt",
+            "labels/cmlr_train.csv",
+        ),
+        *("CMLR_train.csv", "train_files.txt", "train-split.csv"),
+    ],
+)
+def test_lists_are_found_under_the_names_that_people_give_them(
+    tiny: Path, tmp_path: Path, place: str
+) -> None:
+    put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
+    text(tmp_path / place, f"{CMLR_NAME}\n")
+    assert IMPORTERS["cmlr"](tmp_path).clips[0].split == "train"
+
+
+def test_a_relative_root_names_its_lists_once(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, clip in (("lrs2", f"main/{LRS2_NAME}.mp4"), ("cmlr", f"video/{CMLR_NAME}.mp4")):
+        put(tiny, Path(name, clip), Path(f"{name}/audio/{CMLR_NAME}.wav"))
+        listed = LRS2_NAME if name == "lrs2" else CMLR_NAME
+        for split in ("train", "val", "test"):
+            text(Path(name, f"filelists/{split}.txt"), listed if split == "val" else "")
+        imported = IMPORTERS[name](Path(name))
+        assert [clip.split for clip in imported.clips] == ["val"]
+        assert not [note for note in imported.notes if "list" in note]
+
+
+@pytest.mark.parametrize("place", ["notes.txt", "pretrain.txt", "train.json", "x/train.txt"])
+def test_other_files_are_no_lists_and_it_is_told_where_lists_were_looked_for(
+    tiny: Path, tmp_path: Path, place: str
+) -> None:
+    put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
+    text(tmp_path / place, f"{CMLR_NAME}\n")
+    imported = IMPORTERS["cmlr"](tmp_path)
+    assert imported.clips[0].split == ""
+    assert imported.notes[0].startswith("no list of train, val, test: looked in the root, ")
+
+
+def test_lines_that_name_no_clip_are_counted_and_the_first_is_shown(
+    tiny: Path, tmp_path: Path
+) -> None:
+    put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
+    text(tmp_path / "train.csv", f"name\n{CMLR_NAME}\nsection_2_000.40_002.98\n7 clips in all\n")
+    notes = IMPORTERS["cmlr"](tmp_path).notes
+    assert (
+        "train.csv: 2 of 3 lines name no clip, the first is line 3: 'section_2_000.40_002.98'"
+        in notes
+    )
+
+
+def test_a_list_that_names_no_clip_at_all_is_an_error_and_an_empty_one_is_none(
+    tiny: Path, tmp_path: Path
+) -> None:
+    put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
+    text(tmp_path / "test.txt", "")
+    IMPORTERS["cmlr"](tmp_path)
+    text(tmp_path / "test.txt", "what I tried in 2021\nand again\n")
+    with pytest.raises(BenchError, match=r"none of its 2 lines names a clip, the first is line 1"):
+        IMPORTERS["cmlr"](tmp_path)
+
+
+def test_of_two_lists_of_one_split_the_nearer_is_read_and_the_other_told(
+    tiny: Path, tmp_path: Path
+) -> None:
+    put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
+    text(tmp_path / "train.csv", f"{CMLR_NAME}\n")
+    text(tmp_path / "filelists/train.txt", "s2/20100101/section_1_000.03_001.87\n")
+    imported = IMPORTERS["cmlr"](tmp_path)
+    assert imported.dropped == []
+    assert any("not read" in note and "train.csv is the list" in note for note in imported.notes)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+def test_texts_of_cmlr_are_read_in_the_encodings_of_chinese_computers(
+    tiny: Path, tmp_path: Path, encoding: str
+) -> None:
+    root = tmp_path / "CMLR"
+    put(tiny, root / f"x/video/{CMLR_NAME}.MP4", root / f"x/audio/{CMLR_NAME}.WAV")
+    text(root / f"x/text/{CMLR_NAME}.TXT", "")
+    (root / f"x/text/{CMLR_NAME}.TXT").write_bytes("桂林山水\r\n".encode(encoding))
+    (clip,) = IMPORTERS["cmlr"](root).clips
+    assert (clip.text, clip.audio) == ("桂林山水", root / f"x/audio/{CMLR_NAME}.WAV")
+
+
+LRS2_NAME = "5535415699068794046/00001"
+
+
+@pytest.mark.parametrize("place", ["filelists/test.txt", "test.txt", "mvlrs_v1/test.txt"])
+@pytest.mark.parametrize(
+    "line",
+    ["{} NF", "{} MV", "main/{}", "mvlrs_v1/main/{}.mp4", "{}\t17", "lrs2,main/{}.mp4,75,1 2"],
+)
+def test_lrs2_is_read_as_it_is_given_out(tiny: Path, tmp_path: Path, place: str, line: str) -> None:
+    put(
+        tiny,
+        tmp_path / f"mvlrs_v1/main/{LRS2_NAME}.mp4",
+        tmp_path / "mvlrs_v1/pretrain/1/00001.mp4",
+    )
+    text(tmp_path / f"mvlrs_v1/main/{LRS2_NAME}.txt", "Text:  SO HERE\nConf:  3\n")
+    text(tmp_path / place, line.format(LRS2_NAME) + "\n" + line.format("6330311066473698535/00011"))
+    imported = IMPORTERS["lrs2"](tmp_path)
+    (clip,) = imported.clips
+    assert (clip.split, clip.text, clip.speaker) == ("test", "SO HERE", "5535415699068794046")
+    assert [name for name, _ in imported.dropped] == ["6330311066473698535/00011", "pretrain"]
+
+
+def test_lrs2_may_be_named_by_its_main_folder(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, tmp_path / f"mvlrs_v1/main/{LRS2_NAME}.mp4")
+    text(tmp_path / "mvlrs_v1/val.txt", LRS2_NAME)
+    assert IMPORTERS["lrs2"](tmp_path / "mvlrs_v1/main").clips[0].split == "val"
+
+
+LRS3_TEXT = """Text:  AND SO I THOUGHT
+Conf:  4
+Ref:   0Fi83BHQsMA
+
+FRAME \tX \tY \tW \tH
+000000 \t0.300 \t0.200 \t0.250 \t0.250
+
+WORD START END ASDSCORE
+AND 0.10 0.25 5.2
+SO 0.25 0.40 4.9
+I 0.40 0.45 5.0
+THOUGHT 0.45 0.90 6.1
+"""
+
+
+@pytest.mark.parametrize("above", ["", "lrs3_v0.4/", "lrs3/lrs3_v0.4/"])
+@pytest.mark.parametrize("test", ["test", "lrs3_test_v0.4"])
+def test_lrs3_is_read_part_by_part(tiny: Path, tmp_path: Path, above: str, test: str) -> None:
+    root, talk = tmp_path / "data", "0Fi83BHQsMA"
+    for part in ("pretrain", "trainval", test):
+        put(tiny, root / f"{above}{part}/{talk}/00001.mp4")
+        text(root / f"{above}{part}/{talk}/00001.txt", LRS3_TEXT)
+    put(tiny, root / f"{above}trainval/{talk}/._00001.mp4", root / "other/a/00001.mp4")
+    imported = IMPORTERS["lrs3"](root)
+    clips = by_id(imported)
+    assert {name: clip.split for name, clip in clips.items()} == {
+        f"{part}-{talk}-00001": part for part in ("pretrain", "test", "trainval")
+    }
+    assert {clip.text for clip in clips.values()} == {"AND SO I THOUGHT"}
+    assert {(clip.speaker, clip.language) for clip in clips.values()} == {(talk, "en")}
+    reason = "lies in no folder pretrain, trainval or test"
+    assert imported.dropped == [("other/a/00001.mp4", reason)]
+    assert survives_a_manifest(imported, root, tmp_path)
+
+
+def test_lrs3_without_a_text_line_has_the_words_with_times(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, tmp_path / "test/0Fi83BHQsMA/00001.mp4")
+    text(tmp_path / "test/0Fi83BHQsMA/00001.txt", LRS3_TEXT.split("\n\n")[2])
+    assert IMPORTERS["lrs3"](tmp_path).clips[0].text == "AND SO I THOUGHT"
+
+
+@pytest.mark.parametrize(
+    "line", ["trainval/{}", "{}", "trainval/{} 62", "lrs3,lrs3_video_seg24s/trainval/{}.mp4,62,1 2"]
+)
+def test_lists_of_lrs3_decide_for_the_clips_that_they_name(
+    tiny: Path, tmp_path: Path, line: str
+) -> None:
+    names = ("0Fi83BHQsMA/00002", "_-HqswU3ab4/00001", "-0cZ_0fzJTc/00003")
+    put(tiny, *(tmp_path / f"trainval/{name}.mp4" for name in names))
+    put(tiny, tmp_path / "test/0Fi83BHQsMA/00007.mp4")
+    text(tmp_path / "train.txt", line.format(names[0]))
+    text(tmp_path / "valid.txt", line.format(names[1]))
+    imported = IMPORTERS["lrs3"](tmp_path)
+    splits = {clip.id: clip.split for clip in imported.clips}
+    assert splits == {
+        "trainval-0Fi83BHQsMA-00002": "train",
+        "trainval-_-HqswU3ab4-00001": "val",
+        "trainval--0cZ_0fzJTc-00003": "trainval",
+        "test-0Fi83BHQsMA-00007": "test",
+    }
+    assert imported.dropped == []
+
+
+def test_where_no_clip_is_left_the_reason_is_told(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4")
+    code, output = bench("data", "import", "cmlr", tmp_path, "-o", tmp_path / "m.csv")
+    assert code == 2
+    assert f"1 were dropped, the first is {CMLR_NAME}: no sound file audio/" in output
+
+
+def test_the_folder_importers_options_go_with_no_other(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, tmp_path / "mp4/anna/1.mp4", tmp_path / "aac/anna/1.m4a")
+    options = ("--videos", "mp4/{speaker}/{clip}.mp4", "--sounds", "aac/{speaker}/{clip}.m4a")
+    code, _ = bench("data", "import", "folder", tmp_path, *options, "-o", tmp_path / "m.csv")
+    assert code == 0
+    (clip,) = read_manifest(tmp_path / "m.csv")
+    assert (clip.speaker, clip.audio) == ("anna", tmp_path / "aac/anna/1.m4a")
+    code, output = bench("data", "import", "lrs2", tmp_path, *options, "-o", tmp_path / "n.csv")
+    assert code == 2
+    assert "lrs2 has its own layout" in output
+
+
 def test_cmlr_in_archives_is_told_to_unpack(tmp_path: Path) -> None:
     text(tmp_path / "video/s1.zip", "PK")
     with pytest.raises(BenchError, match="Unpack the archives"):
@@ -174,6 +440,124 @@ def test_folder_takes_texts_sounds_and_awkward_names(tiny: Path, tmp_path: Path)
     assert {name for name, _ in imported.dropped} == {"broken.mp4", "anna/桂林~1.mp4"}
     assert all(check_id(name) for name in clips)
     assert survives_a_manifest(imported, root, tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".wav", ".WAV", ".m4a", ".M4A", ".flac", ".mp3"])
+def test_folder_takes_sounds_and_texts_in_other_spellings(
+    tiny: Path, tmp_path: Path, ending: str
+) -> None:
+    put(tiny, tmp_path / "a/clip.v1.MP4", tmp_path / f"a/clip.v1{ending}")
+    text(tmp_path / "a/clip.v1.TXT", "one")
+    (clip,) = IMPORTERS["folder"](tmp_path).clips
+    assert (clip.audio, clip.text) == (tmp_path / f"a/clip.v1{ending}", "one")
+
+
+def test_what_a_folder_passes_over_is_counted_and_named(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, tmp_path / "a.mp4", tmp_path / "b.avi.bak", tmp_path / "c.avi.bak")
+    put(tiny, tmp_path / "alone.m4a", tmp_path / "a.wav", tmp_path / "take_000.40_002.98")
+    text(tmp_path / "a.json", "{}")
+    text(tmp_path / "README", "")
+    notes = IMPORTERS["folder"](tmp_path).notes
+    assert notes[0] == "5 files passed over: .avi.bak 2, .json 1, no ending 2"
+    assert notes[1].startswith("sounds that belong to no video: 1 file (alone.m4a)")
+
+
+JUNK = ("._{}", "__MACOSX/{}", "@eaDir/{}", ".Trashes/{}", "$RECYCLE.BIN/{}")
+PLACES = {
+    "folder": "{}.mp4",
+    "grid": "s1/{}.mpg",
+    "lrs2": "main/1234567890/{}.mp4",
+    "lrs3": "trainval/0Fi83BHQsMA/{}.mp4",
+    "cmlr": "video/s1/20170121/{}.mp4",
+}
+
+
+@pytest.mark.parametrize("name", sorted(IMPORTERS))
+def test_what_a_computer_left_there_never_becomes_a_clip(
+    tiny: Path, tmp_path: Path, name: str
+) -> None:
+    wanted = Path(PLACES[name].format("bbaf2n"))
+    put(tiny, tmp_path / wanted)
+    if name == "cmlr":
+        put(tiny, tmp_path / "audio/s1/20170121/bbaf2n.wav")
+    for junk in JUNK:
+        put(tiny, tmp_path / wanted.parent / junk.format(wanted.name))
+    put(
+        tiny,
+        tmp_path / "__MACOSX" / wanted.parent / f"._{wanted.name}",
+        tmp_path / "__MACOSX" / wanted,
+    )
+    imported = IMPORTERS[name](tmp_path)
+    assert [clip.video for clip in imported.clips] == [tmp_path / wanted]
+    assert imported.dropped == []
+    assert not any("passed over" in note for note in imported.notes)
+
+
+def test_a_link_that_leads_back_up_ends(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, tmp_path / "a/one.mp4")
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    assert list(by_id(IMPORTERS["folder"](tmp_path))) == ["a-one"]
+
+
+def test_voxceleb2_has_its_sounds_in_a_tree_of_their_own(tiny: Path, tmp_path: Path) -> None:
+    names = ("id00012/21Uxsk56VDQ/00001", "id00012/_1aB-k56VDQ/00003", "id00015/0fijmz4vTVU/00001")
+    put(tiny, *(tmp_path / f"dev/mp4/{name}.mp4" for name in names))
+    put(tiny, *(tmp_path / f"dev/aac/{name}.m4a" for name in names[:2]))
+    layout = Layout(
+        videos="dev/mp4/{speaker}/{talk}/{clip}.mp4", sounds="dev/aac/{speaker}/{talk}/{clip}.m4a"
+    )
+    imported = import_folder(tmp_path, layout)
+    assert [clip.audio for clip in imported.clips] == [
+        tmp_path / f"dev/aac/{name}.m4a" for name in names[:2]
+    ]
+    assert {clip.speaker for clip in imported.clips} == {"id00012"}
+    lost = f"dev/mp4/{names[2]}.mp4"
+    assert imported.dropped == [(lost, f"no file dev/aac/{names[2]}.m4a")]
+
+
+def test_mead_has_one_sound_for_all_views(tiny: Path, tmp_path: Path) -> None:
+    put(tiny, *(tmp_path / f"M003/video/{v}/neutral/level_1/001.mp4" for v in ("front", "left_30")))
+    put(tiny, tmp_path / "M003/audio/neutral/level_1/001.M4A")
+    sounds = "{speaker}/audio/{emotion}/{level}/{clip}.m4a"
+    everything = Layout("{speaker}/video/{view}/{emotion}/{level}/{clip}.mp4", sounds)
+    imported = import_folder(tmp_path, everything)
+    assert len(imported.clips) == 2
+    assert {clip.audio.name for clip in imported.clips if clip.audio} == {"001.M4A"}
+    front = Layout("{speaker}/video/front/{emotion}/{level}/{clip}.mp4", sounds)
+    (clip,) = import_folder(tmp_path, front).clips
+    assert (clip.speaker, clip.id) == ("M003", "M003-video-front-neutral-level_1-001")
+
+
+def test_hdtf_has_its_speakers_in_the_names(tiny: Path, tmp_path: Path) -> None:
+    names = ("WDA_BarackObama_000", "WDA_BarackObama_001", "RD_Radio10_000")
+    put(tiny, *(tmp_path / f"{name}.mp4" for name in names))
+    clips = by_id(import_folder(tmp_path, Layout("{speaker}_{number}.mp4")))
+    assert [clips[name].speaker for name in names] == ["WDA_BarackObama"] * 2 + ["RD_Radio10"]
+
+
+def test_a_layout_may_name_splits_languages_and_leave_endings_open(
+    tiny: Path, tmp_path: Path
+) -> None:
+    put(tiny, tmp_path / "train/en/anna/1.mov", tmp_path / "val/zh/bo/1.webm")
+    put(tiny, tmp_path / "wav/anna/1.wav", tmp_path / "wav/bo/1.m4a", tmp_path / "train/notes.xyz")
+    layout = Layout("{split}/{language}/{speaker}/{clip}", "wav/{speaker}/{clip}")
+    found = [(c.split, c.language, c.speaker) for c in import_folder(tmp_path, layout).clips]
+    assert found == [("train", "en", "anna"), ("val", "zh", "bo")]
+
+
+@pytest.mark.parametrize(
+    ("paths", "problem"),
+    [
+        ({"videos": "mp4/clip.mp4"}, "has no field"),
+        ({"videos": "/data/{clip}.mp4"}, "is not below ROOT"),
+        ({"videos": "../{clip}.mp4"}, "is not below ROOT"),
+        ({"videos": "{clip}.mp4", "sounds": "{name}.wav"}, "Its fields: clip"),
+        ({"sounds": "aac/{clip}.wav"}, "there is no --videos"),
+    ],
+)
+def test_a_layout_that_cannot_be_meant_is_told(paths: dict[str, str], problem: str) -> None:
+    with pytest.raises(BenchError, match=problem):
+        Layout(**paths)
 
 
 @pytest.mark.parametrize("name", sorted(IMPORTERS))

@@ -54,7 +54,7 @@ class Account:
 
     kept: the clips as the manifest has them. dropped: (clip, rule, detail). converted: clips that
     keep the rules and that conforming brings to 25 fps or 16 kHz. unchecked: rules of the paper
-    that this build did not check.
+    that this build did not check. notes: what the importers tell of the folders.
     """
 
     manifest: Path
@@ -63,6 +63,7 @@ class Account:
     dropped: tuple[tuple[str, str, str], ...]
     converted: int
     unchecked: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -81,6 +82,7 @@ class Account:
             *(f"  {count} {rule}" for rule, count in self.reasons.items()),
             f"not at 25 fps and 16 kHz, converted when conformed: {self.converted}",
             *(f"not checked: {rule}" for rule in self.unchecked),
+            *self.notes,
         ]
         return "\n".join(lines)
 
@@ -118,7 +120,9 @@ def build_clr(
         raise BenchError(f"{cmlr_root}: no clip keeps CLR's rules: {reasons}.")
     roots = [cmlr_root.resolve(), *([extra_root.resolve()] if extra_root else [])]
     write_manifest(out, kept, root=Path(os.path.commonpath(roots)))
-    return Account(out, tuple(kept), seconds, tuple(dropped), converted, _unchecked(detector))
+    notes = tuple(note for _, imported in sources for note in imported.notes)
+    unchecked = _unchecked(detector)
+    return Account(out, tuple(kept), seconds, tuple(dropped), converted, unchecked, notes)
 
 
 def characters(text: str) -> int:
@@ -145,7 +149,7 @@ def _sights(root: Path) -> Imported:
         )
         for clip in imported.clips
     ]
-    return Imported(clips, imported.dropped)
+    return Imported(clips, imported.dropped, imported.notes)
 
 
 def _split(identity: str) -> str:

@@ -1,6 +1,6 @@
 """Imports CMLR, Chinese Mandarin Lip Reading (VIPA, Zhejiang University; given out on request).
 
-Layout, with the archives of all speakers unpacked:
+Layout, with the archives of all speakers unpacked, directly in ROOT or in a folder below it:
 
     ROOT/video/s1/20170121/section_2_000.40_002.98.mp4
     ROOT/audio/s1/20170121/section_2_000.40_002.98.wav
@@ -15,49 +15,64 @@ characters, word boundaries in seconds), albyho/Preprocessed-CMLR-Dataset-For-Wa
 video/*/*/*.mp4 and audio/*/*/*.wav after unpacking) and the test list of
 mpc001/Visual_Speech_Recognition_for_Multiple_Languages (the names). None shows the inside of a text
 file or of a csv file, so all forms that fit the corpus page are read: a sentence in the first line,
-or one word with two times in every line; a name alone in a line, or in the first cell.
+or one word with two times in every line; for lists see bench.data.splits.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
 from bench.data.manifest import Imported, plain_id
-from bench.data.splits import outside_splits, read_splits
+from bench.data.splits import Naming, outside_splits, read_splits
+from bench.data.tree import SOUNDS, TEXTS, Tree, text_of, without_ending
 from bench.errors import BenchError
 from bench.types import Clip
 
 SPLITS = ("train", "val", "test")
+NAMING = Naming(
+    re.compile(r"(s\d+)[/_-](\d{8})[/_-](section_\d+_\d+\.\d+_\d+\.\d+)"),
+    "s1/20170121/section_2_000.40_002.98",
+)
+_NAME_PARTS = 3  # speaker, date, section
 _TIMED_WORD = re.compile(r"(\S+)\s+\d+(?:\.\d+)?\s+\d+(?:\.\d+)?")
 
 
 def import_cmlr(root: Path) -> Imported:
     """The clips of CMLR in the order of their names; clips without a sound file are left out.
 
-    Raises BenchError if ROOT/video holds no clip.
+    Raises BenchError if no folder `video` in ROOT holds a clip.
     """
-    video = root / "video"
-    files = {
-        file.relative_to(video).with_suffix("").as_posix(): file
-        for file in sorted(video.glob("*/*/*.mp4"))
-    }
+    tree = Tree(root)
+    files: dict[str, Path] = {}
+    dropped: list[tuple[str, str]] = []
+    for file in tree.ending_with({".mp4"}):
+        if file.relative_to(root).parts[-_NAME_PARTS - 1 : -_NAME_PARTS] != ("video",):
+            continue
+        name = "/".join((*file.parts[-_NAME_PARTS:-1], without_ending(file).name))
+        first = files.setdefault(name, file)
+        if first != file:
+            reason = f"the same clip as {first.relative_to(root)}"
+            dropped.append((str(file.relative_to(root)), reason))
     if not files:
-        hint = " Unpack the archives first." if any(video.glob("*.zip")) else ""
+        hint = " Unpack the archives first." if tree.ending_with({".zip"}) else ""
         raise BenchError(
             f"{root}: has no CMLR clips. Looked for video/<speaker>/<date>/<section>.mp4, "
             f"with the same below audio and text.{hint}"
         )
-    splits = read_splits({split: root / f"{split}.csv" for split in SPLITS}, name_of=_name)
-    dropped = outside_splits(files, splits)
+    bases = {name: file.parents[_NAME_PARTS] for name, file in files.items()}
+    splits = read_splits(
+        tree, SPLITS, names=files, naming=NAMING, places=dict.fromkeys(bases.values())
+    )
+    dropped += outside_splits(files, splits.of)
     clips = []
-    for name, file in files.items():
-        if splits and name not in splits:
+    for name, file in sorted(files.items()):
+        audio = tree.named(bases[name] / "audio" / name, SOUNDS)
+        text = tree.named(bases[name] / "text" / name, TEXTS)
+        if splits.of and name not in splits.of:
             continue
-        audio = _with_ending(root / "audio" / name, ".wav")
-        if not audio.is_file():
-            dropped.append((name, f"no sound file {audio.relative_to(root)}"))
+        if audio is None:
+            dropped.append((name, f"no sound file audio/{name}.wav"))
             continue
         clips.append(
             Clip(
@@ -66,34 +81,20 @@ def import_cmlr(root: Path) -> Imported:
                 audio,
                 speaker=name.split("/")[0],
                 language="zh",
-                split=splits.get(name, ""),
-                text=read_text(_with_ending(root / "text" / name, ".txt")),
+                split=splits.of.get(name, ""),
+                text="" if text is None else read_text(text),
             )
         )
-    return Imported(clips, dropped)
+    notes = [*splits.notes, *tree.passed_over({".mp4", *SOUNDS, *TEXTS})]
+    return Imported(clips, dropped, notes)
 
 
 def read_text(file: Path) -> str:
-    """The sentence of one of CMLR's text files, without blanks; nothing where there is no file."""
-    if not file.is_file():
-        return ""
-    lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    """The sentence of one of CMLR's text files, without blanks."""
+    lines = text_of(file, or_else="gb18030").splitlines()
     filled = [line.strip() for line in lines if line.strip()]
     if not filled:
         return ""
     timed = [_TIMED_WORD.fullmatch(line) for line in filled]
     words = [match[1] for match in timed if match] if timed[0] else filled[:1]
     return "".join("".join(words).split())
-
-
-def _name(line: str) -> str | None:
-    """`s1/20170121/section_2_000.40_002.98`, also with a folder before it, an ending, or a text."""
-    cells = next(csv.reader([line]), [])
-    words = cells[0].split() if cells else []
-    name = words[0].removeprefix("video/").removesuffix(".mp4") if words else ""
-    return name if name.count("/") == 2 else None
-
-
-def _with_ending(path: Path, ending: str) -> Path:
-    # Not Path.with_suffix: the names hold dots, and it would cut the end time off.
-    return path.with_name(path.name + ending)

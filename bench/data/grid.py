@@ -5,24 +5,27 @@ Layouts that are understood, also mixed:
     ROOT/original/s1/bbaf2n.mpg, ROOT/video/s1/bbaf2n.mp4                             (as converted)
 with word times, where they are, in `ROOT/align/s1/`, `ROOT/s1/align/` or `ROOT/alignments/s1/`.
 
-Splits come from ROOT/splits/{train,val,test_seen,test_unseen}.txt with lines `s1/bbaf2n`. Without
-that folder a fixed rule holds: the speakers s1, s2, s20 and s22 are `test_unseen` (as in LipNet,
-Assael et al. 2016); a clip of any other speaker goes by the digest of its id: the lowest 6 % to
-`test_seen`, the next 4 % to `val`, all others to `train`.
+Splits come from the lists train, val, test_seen and test_unseen (ROOT/splits/train.txt) with lines
+`s1/bbaf2n`. Without lists a fixed rule holds: the speakers s1, s2, s20 and s22 are `test_unseen`
+(as in LipNet, Assael et al. 2016); a clip of any other speaker goes by the digest of its id: the
+lowest 6 % to `test_seen`, the next 4 % to `val`, all others to `train`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.data.manifest import Imported, plain_id
-from bench.data.splits import outside_splits, read_splits
+from bench.data.splits import Naming, outside_splits, read_splits
+from bench.data.tree import Tree, text_of
 from bench.errors import BenchError
 from bench.keys import place_of
 from bench.types import Clip
 
 SPLITS = ("train", "val", "test_seen", "test_unseen")
+NAMING = Naming(re.compile(r"(s\d+|unknown\w*)[/_-](\w{6})\b"), "s1/bbaf2n")
 ENDINGS = (
     ".mp4",
     ".mpg",
@@ -53,13 +56,10 @@ def import_grid(root: Path) -> Imported:
 
     Raises BenchError if `root` is no folder or holds no clip in a known layout.
     """
-    if not root.is_dir():
-        raise BenchError(f"{root}: is no folder. Name the folder that holds GRID's speakers.")
-    lists = {split: root / "splits" / f"{split}.txt" for split in SPLITS}
-    splits = read_splits(lists, name_of=lambda line: line or None)
+    tree = Tree(root)
     dropped: list[tuple[str, str]] = []
     files: dict[str, Path] = {}
-    for file in _videos(root):
+    for file in _videos(tree):
         speaker = _speaker(file.relative_to(root), root)
         if speaker is None:
             dropped.append(
@@ -75,13 +75,19 @@ def import_grid(root: Path) -> Imported:
             f"{root}: has no GRID clips. Looked for s1/*.mpg, s1/video/*.mpg, "
             "original/s1/*.mpg and video/s1/*.mp4."
         )
-    dropped += outside_splits(files, splits)
-    kept = [name for name in files if not splits or name in splits]
-    clips = [_clip(root, name, files[name], splits) for name in kept]
-    return Imported(sorted(clips, key=lambda clip: clip.id), dropped)
+    splits = read_splits(tree, SPLITS, names=files, naming=NAMING)
+    dropped += outside_splits(files, splits.of)
+    kept = [name for name in files if not splits.of or name in splits.of]
+    clips = [_clip(root, name, files[name], splits.of) for name in kept]
+    notes = [*splits.notes, *tree.passed_over({*ENDINGS, ".align"})]
+    if not splits.of:
+        notes.append(
+            f"split by rule: {', '.join(sorted(UNSEEN_SPEAKERS))} are test_unseen, others by digest"
+        )
+    return Imported(sorted(clips, key=lambda clip: clip.id), dropped, notes)
 
 
-def _clip(root: Path, name: str, file: Path, splits: dict[str, str]) -> Clip:
+def _clip(root: Path, name: str, file: Path, splits: Mapping[str, str]) -> Clip:
     speaker, stem = name.split("/")
     identity = plain_id(f"{speaker}-{stem}")
     return Clip(
@@ -94,8 +100,8 @@ def _clip(root: Path, name: str, file: Path, splits: dict[str, str]) -> Clip:
     )
 
 
-def _videos(root: Path) -> list[Path]:
-    found = [path for path in root.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()]
+def _videos(tree: Tree) -> list[Path]:
+    found = [path for path in tree.ending_with(ENDINGS) if path.is_file()]
     return sorted(found, key=lambda path: (ENDINGS.index(path.suffix.lower()), path))
 
 
@@ -121,7 +127,7 @@ def _text(root: Path, speaker: str, stem: str) -> str:
     for place in places:
         file = root / place / f"{stem}.align"
         if file.is_file():
-            rows = (line.split() for line in file.read_text(encoding="utf-8").splitlines())
+            rows = (line.split() for line in text_of(file).splitlines())
             return " ".join(row[2] for row in rows if len(row) == 3 and row[2] not in SILENCES)
     if len(stem) != len(_WORDS):
         return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import difflib
 import hashlib
 import math
@@ -42,10 +43,15 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Imported:
-    """What an importer found: clips, and what it left out as (name, reason)."""
+    """What an importer found: clips, and what it left out as (name, reason).
+
+    notes: what the reader should know of the folder as a whole: lists that were looked for, lines
+    that name no clip, endings that were passed over.
+    """
 
     clips: list[Clip]
     dropped: list[tuple[str, str]]
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
@@ -71,6 +77,13 @@ def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
         there = f"Here are: {known}." if known else "Its column `split` is empty: fill it."
         raise NoSuchSplit(f"{path}: split: no clip has the split {split!r}. {there}")
     return chosen
+
+
+def root_of(path: Path) -> Path:
+    """The folder that a manifest's paths start from; raises BenchError as `read_manifest` does."""
+    rows = _Rows(path)
+    rows.raise_problems()
+    return Path(rows.root)
 
 
 def write_manifest(path: Path, clips: Sequence[Clip], *, root: Path | None = None) -> None:
@@ -181,7 +194,7 @@ class _Rows:
         self._first_line_of: dict[str, int] = {}
         self._real_folder: dict[str, str | None] = {}
         self._skipped = 0
-        self._root = os.path.realpath(path.parent)
+        self.root = os.path.realpath(path.parent)
         while self._skipped < len(self._lines) and self._lines[self._skipped].startswith("#"):
             self._read_comment(self._lines[self._skipped])
             self._skipped += 1
@@ -246,8 +259,8 @@ class _Rows:
         if key.strip() != "root":
             return
         folder = os.path.join(self.path.parent, os.path.expanduser(value.strip()))  # noqa: PTH111, PTH118
-        self._root = os.path.realpath(folder)
-        if not os.path.isdir(self._root):  # noqa: PTH112
+        self.root = os.path.realpath(folder)
+        if not os.path.isdir(self.root):  # noqa: PTH112
             self._add(
                 self._skipped + 1,
                 "root",
@@ -273,7 +286,7 @@ class _Rows:
         if problem:
             self._add(line, column, f"{text!r} {problem}")
             return None
-        return Path(self._root, text)
+        return Path(self.root, text)
 
     def _path_problem(self, text: str) -> str:
         if not text:
@@ -285,7 +298,7 @@ class _Rows:
         if ".." in text.replace("\\", "/").split("/"):
             return "leads upwards. Paths stay under the manifest's root, without '..'"
         # Folders are resolved once, files only looked up: 15,000 rows in a fraction of a second.
-        full = f"{self._root}/{text}"
+        full = f"{self.root}/{text}"
         folder = os.path.dirname(full)  # noqa: PTH120
         if folder not in self._real_folder:
             real = os.path.realpath(folder)
@@ -297,7 +310,7 @@ class _Rows:
         return ""
 
     def _is_inside(self, real: str) -> bool:
-        return real == self._root or real.startswith(self._root.rstrip("/") + "/")
+        return real == self.root or real.startswith(self.root.rstrip("/") + "/")
 
     def _outside(self, place: str) -> str:
         return (

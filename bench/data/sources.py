@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from bench.errors import BenchError, NoSuchSplit
 from bench.paths import cache_dir
 from bench.registry import closest
 from bench.types import Clip
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]  # clips made, clips wanted
 
@@ -66,8 +69,10 @@ def open_source(
                 f"data '{source.name}': there is no importer '{source.importer}'. "
                 + closest(source.importer, IMPORTERS)
             )
-        everything = IMPORTERS[source.importer](place).clips
-        found, origin = [c for c in everything if split in (None, c.split)], str(place)
+        imported = IMPORTERS[source.importer](place)
+        for note in imported.notes:  # with a manifest, `bench data import` tells them
+            log.warning("data '%s': %s", source.name, note)
+        found, origin = [c for c in imported.clips if split in (None, c.split)], str(place)
     else:
         assert place is not None
         found, origin = read_manifest(place, split=split), str(place)

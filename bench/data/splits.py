@@ -1,33 +1,96 @@
-"""The split lists that data sets bring along: text files with the name of a clip in each line."""
+"""The split lists that data sets bring along: text files with the name of a clip in each line.
+
+Lists come in many forms, all of which are read: a name may have folders before it and an ending
+behind it, its parts may be joined by slashes, backslashes, hyphens or underscores, and it may stand
+in any cell of a line beside transcripts and counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
+from bench.data.tree import SOUNDS, TEXTS, VIDEOS, Tree, text_of, without_ending
 from bench.errors import BenchError
 
 NO_LIST = "in none of the split lists"
 
+FOLDERS = ("", "filelists", "lists", "splits", "split", "labels")  # in which lists may lie
+ENDINGS = (".txt", ".csv", ".tsv", ".lst", ".list")
+_ALSO_CALLED = {"training": "train", "valid": "val", "validation": "val", "dev": "val"}
+_BESIDE_THE_SPLIT = frozenset({"list", "lists", "filelist", "files", "split", "set", "data"})
+_CELLS = re.compile(r"[\s,;|\"']+")
+_NAME_ENDINGS = frozenset({*VIDEOS, *SOUNDS, *TEXTS, ".align", ".npy", ".npz", ".mat", ".pkl"})
+_JOINTS = re.compile(r"[/_-]+")
+_SHOWN = 60  # characters of an unread line
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a data set names its clips in lists.
+
+    shape: finds a name anywhere in a line; its groups are the name's parts. example: one name.
+    """
+
+    shape: re.Pattern[str]
+    example: str
+
+
+@dataclass(frozen=True)
+class Splits:
+    """of: from the name of a clip to its split. notes: lists not found, lines not read."""
+
+    of: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
 
 def read_splits(
-    lists: Mapping[str, Path], *, name_of: Callable[[str], str | None]
-) -> dict[str, str]:
-    """From the name of a clip to its split, for those lists that exist.
+    tree: Tree,
+    splits: Sequence[str],
+    *,
+    names: Collection[str],
+    naming: Naming,
+    places: Iterable[Path] = (),
+) -> Splits:
+    """The splits by the lists that lie in the tree's root, in one of FOLDERS, or in `places`.
 
-    lists: from a split to its file. name_of: the clip's name in a line, None where it has none.
-    Raises BenchError if a clip stands in two lists, or a list is no text.
+    names: the clips that are there, their parts joined by slashes. A line that names one of these,
+    or has the shape of a name, is read; others are counted, and the first is shown.
+    Raises BenchError if a clip stands in two lists, or no line of a list names a clip.
     """
-    splits: dict[str, str] = {}
+    folders = [
+        place / name for place, name in product((tree.root, *map(tree.inside, places)), FOLDERS)
+    ]
+    lists, notes = _lists(tree, splits, folders, prefix=tree.root.resolve().name)
+    index = _Index(names, naming)
+    of: dict[str, str] = {}
     for split, file in lists.items():
-        if not file.is_file():
-            continue
-        for line, text in enumerate(_text(file).splitlines(), 1):
-            name = name_of(text.strip())
-            if name is not None and splits.setdefault(name, split) != split:
-                other = lists[splits[name]].name
-                raise BenchError(f"{file}:{line}: {name} stands in {other} already.")
-    return splits
+        read = unread = 0
+        first = ""
+        for line, text in enumerate(text_of(file).splitlines(), 1):
+            name = index.name_in(text)
+            if name is not None:
+                read += 1
+                if of.setdefault(name, split) != split:
+                    other = lists[of[name]].name
+                    raise BenchError(f"{file}:{line}: {name} stands in {other} already.")
+            elif text.strip() and not _is_header(line, text):
+                unread += 1
+                first = first or f"line {line}: {text.strip()[:_SHOWN]!r}"
+        if unread and not read:
+            raise BenchError(
+                f"{file}: none of its {unread} lines names a clip, the first is {first}. Each line "
+                f"holds a name such as {naming.example}; if this is no split list, rename it."
+            )
+        if unread:
+            notes.append(
+                f"{file.name}: {unread} of {read + unread} lines name no clip, the first is {first}"
+            )
+    return Splits(of, notes)
 
 
 def outside_splits(names: Iterable[str], splits: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -40,8 +103,88 @@ def outside_splits(names: Iterable[str], splits: Mapping[str, str]) -> list[tupl
     return unlisted + [(name, f"listed as {splits[name]}, but not there") for name in absent]
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{file}: cannot be read as utf-8 text: {error}.") from error
+class _Index:
+    """Finds the clip that a line of a list names."""
+
+    def __init__(self, names: Collection[str], naming: Naming) -> None:
+        self._names = set(names)
+        self._shape = naming.shape
+        self._short = _unique((name.split("/", 1)[-1], name) for name in names)
+        self._joined = _unique((_JOINTS.sub("_", name), name) for name in names)
+
+    def name_in(self, line: str) -> str | None:
+        cells = [_bare(cell) for cell in _CELLS.split(line) if cell]
+        cells.append("/".join(cells))  # a name whose parts have a cell each
+        for cell in cells:
+            if (name := self._known(cell)) is not None:
+                return name
+        for cell in cells:
+            if (found := self._shape.search(cell)) is not None:
+                return "/".join(found.groups())
+        return None
+
+    def _known(self, cell: str) -> str | None:
+        """The clip that a path ends in, with or without the first part of the clip's name."""
+        parts = cell.split("/")
+        for begin in range(len(parts)):
+            if (name := "/".join(parts[begin:])) in self._names:
+                return name
+        pieces = _JOINTS.split(cell)
+        for begin in range(len(pieces)):
+            if (joined := self._joined.get("_".join(pieces[begin:]))) is not None:
+                return joined
+        return self._short.get(cell) if "/" in cell else None
+
+
+def _lists(
+    tree: Tree, splits: Sequence[str], folders: Sequence[Path], *, prefix: str
+) -> tuple[dict[str, Path], list[str]]:
+    """The list of each split, the first that is found; and what to tell of the others."""
+    found: dict[str, Path] = {}
+    notes: list[str] = []
+    for folder in dict.fromkeys(folders):
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            split = _split_of(file, prefix)
+            if split not in splits or not file.is_file():
+                continue
+            tree.read(file)
+            if (first := found.setdefault(split, file)) != file:
+                notes.append(f"{file}: not read, {first} is the list of {split}")
+    absent = [split for split in splits if split not in found]
+    if absent:
+        places = ", ".join(name or "the root" for name in FOLDERS)
+        endings = ", ".join(ENDINGS)
+        notes.append(
+            f"no list of {', '.join(absent)}: looked in {places}, for names with {endings}"
+        )
+    return {split: found[split] for split in splits if split in found}, notes
+
+
+def _split_of(file: Path, prefix: str) -> str:
+    """`train` for train.txt, CMLR_train.csv, valid_list.txt; nothing for other files."""
+    if file.name.startswith(".") or file.suffix.lower() not in ENDINGS:
+        return ""
+    known = {*_BESIDE_THE_SPLIT, *_DATA_SETS, prefix.lower()}
+    words = [word for word in re.split(r"[_\-. ]+", file.stem.lower()) if word not in known]
+    return "_".join(_ALSO_CALLED.get(word, word) for word in words)
+
+
+_DATA_SETS = frozenset({"grid", "lrs2", "lrs3", "cmlr"})
+
+
+def _bare(cell: str) -> str:
+    """A cell as a path with slashes and without the ending of a file."""
+    path = cell.replace("\\", "/").strip("/")
+    return str(without_ending(Path(path))) if Path(path).suffix.lower() in _NAME_ENDINGS else path
+
+
+def _is_header(line: int, text: str) -> bool:
+    """Whether a first line has names of columns: no clip's name is without a digit."""
+    return line == 1 and not any(char.isdigit() for char in text)
+
+
+def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The pairs as a mapping, without those keys that stand for more than one value."""
+    listed = list(pairs)
+    counts = Counter(key for key, _ in listed)
+    return {key: value for key, value in listed if counts[key] == 1}

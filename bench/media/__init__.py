@@ -27,6 +27,7 @@ from bench.media.pictures import (
 from bench.media.pixels import resize
 from bench.media.probing import Probe, probe
 from bench.media.sound import read_sound
+from bench.media.traits import Traits, traits
 from bench.media.writing import replace_sound, write_video
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Pictures",
     "Probe",
     "Resampled",
+    "Traits",
     "copy_anonymous",
     "decode",
     "iter_frames",
@@ -46,5 +48,6 @@ __all__ = [
     "read_sound",
     "replace_sound",
     "resize",
+    "traits",
     "write_video",
 ]

@@ -85,7 +85,7 @@ def metric_columns(folder: Path) -> tuple[MetricColumn, ...]:
 def _by_clip(run: Run, metric: MetricPart, output: str) -> dict[tuple[Clip, str], float]:
     values: dict[tuple[Clip, str], float] = {}
     for method, case, video in _finished(run):
-        value = _value(run.measured(metric, video), output)
+        value = _value(run.measured(metric, case, video), output)
         if value is not None:
             values[(case.dataset, case.id), method.label] = value
     return values

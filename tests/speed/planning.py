@@ -76,7 +76,7 @@ def _fill_half(config: Path, run: Path) -> int:
                 }
                 store.append(GENERATIONS, generation)
                 curves = {"brightness": 1.0, "distances": [10.123456789] * 31}
-                measured = measurement_key(metric, key, key)
+                measured = measurement_key(metric, key, key, [planned])
                 store.append(MEASUREMENTS, {"key": measured, "status": "ok", "values": curves})
     return count
 

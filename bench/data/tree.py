@@ -1,0 +1,135 @@
+"""The files below a data set's folder: those that could be clips, and those that are passed over.
+
+What computers leave beside files is never looked at: names that begin with a dot (`._clip.mp4` is
+what macOS writes beside `clip.mp4` on foreign disks) and the folders in SYSTEM_FOLDERS.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from bench.errors import BenchError
+
+VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+SOUNDS = (".wav", ".flac", ".m4a", ".aac", ".mp3", ".ogg", ".opus")  # of several, the first
+TEXTS = (".txt",)
+
+SYSTEM_FOLDERS = frozenset(
+    {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+)
+_LONGEST_ENDING = 6  # `.jpeg`, `.align`; what is longer, or a number, is part of a name
+
+
+class Tree:
+    """The files below `root`, links followed. Endings are compared without regard to case.
+
+    Raises BenchError if `root` is no folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise BenchError(f"{root}: is no folder. Name the folder that holds the data set.")
+        self.root = root
+        self.files: list[Path] = sorted(_files(root))
+        self._by_name = {(without_ending(file), file.suffix.lower()): file for file in self.files}
+        self._read: set[Path] = set()
+
+    def ending_with(self, endings: Collection[str]) -> list[Path]:
+        """All files with one of these endings, in the order of their paths."""
+        return [file for file in self.files if file.suffix.lower() in endings]
+
+    def named(self, place: Path, endings: Sequence[str]) -> Path | None:
+        """The file `place` plus an ending, the first that is there; `place` itself has none.
+
+        Not Path.with_suffix: names may hold dots, and it would cut off what stands behind them.
+        """
+        for ending in endings:
+            file = self._by_name.get((place, ending))
+            if file is not None:
+                return self.read(file)
+        return None
+
+    def read(self, file: Path) -> Path:
+        """The file itself, which from now on is no longer one that nobody reads."""
+        self._read.add(file)
+        return file
+
+    def inside(self, place: Path) -> Path:
+        """The same place as the tree's own files name theirs, if it lies below the root."""
+        root, absolute = self.root.absolute(), place.absolute()
+        if not absolute.is_relative_to(root):
+            return place
+        return self.root / absolute.relative_to(root)
+
+    def passed_over(self, known: Collection[str]) -> list[str]:
+        """A note that counts by ending the files that are none of the `known` ones, if any.
+
+        What was `read` does not count, nor what a computer left there.
+        """
+        left = [f for f in self.files if f.suffix.lower() not in known and f not in self._read]
+        return [f"{counted(left)} passed over: {_by_ending(left)}"] if left else []
+
+    def unread(self, endings: Collection[str]) -> list[Path]:
+        """The files with these endings that nobody read."""
+        return [file for file in self.ending_with(endings) if file not in self._read]
+
+
+def counted(files: Sequence[Path]) -> str:
+    """`1 file`, `12 files`."""
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
+
+
+def without_ending(file: Path) -> Path:
+    """The file without its ending."""
+    return file.with_name(file.name[: len(file.name) - len(file.suffix)])
+
+
+def text_of(file: Path, *, or_else: str = "utf-8") -> str:
+    """A text file's content: utf-8, with or without its mark, or utf-16 with it.
+
+    or_else: the encoding of what is none of these; what it cannot read becomes a sign for that.
+    Raises BenchError if the file cannot be opened.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BenchError(f"{file}: cannot be read: {error.strerror or error}.") from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode(or_else, errors="replace")
+
+
+def _files(root: Path) -> Iterable[Path]:
+    seen: set[str] = set()  # real folders: a link may lead back up
+    for name, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(name)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(folder for folder in folders if not _is_left_by_a_system(folder))
+        yield from (Path(name, file) for file in files if not _is_left_by_a_system(file))
+
+
+def _is_left_by_a_system(name: str) -> bool:
+    return name.startswith(".") or name in SYSTEM_FOLDERS
+
+
+def _by_ending(files: Sequence[Path]) -> str:
+    counts = Counter(_ending(file) for file in files)
+    return ", ".join(f"{ending} {count}" for ending, count in sorted(counts.items()))
+
+
+def _ending(file: Path) -> str:
+    """`.json`, `.avi.bak`; `no ending` where a name has none, or only a number behind its dot."""
+    last = file.suffix.lower()
+    if not last or len(last) > _LONGEST_ENDING or last[1:].isdigit():
+        return "no ending"
+    before = Path(file.stem).suffix.lower()
+    return before + last if before in (*VIDEOS, *SOUNDS, *TEXTS) else last
