@@ -307,7 +307,7 @@ def _share(interval: Interval, words: Words) -> str:
 
 def _area(interval: Interval, words: Words) -> str:
     area = fixed(interval.mean, digits=2)
-    if interval.low is None or interval.high is None:
+    if interval.low is None or interval.high is None or interval.low == interval.high:
         return words("share_alone", share=area, count=interval.n)
     low, high = fixed(interval.low, digits=2), fixed(interval.high, digits=2)
     return words("share", share=area, count=interval.n, low=low, high=high)
