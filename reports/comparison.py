@@ -317,7 +317,7 @@ def _set_standing(
         if cell.state == "ok" and column.output.name in cell.values:
             value = cell.values[column.output.name]
             interval = Interval(value, None, None, count, 0, "none")
-            entries[row.label] = Entry("value", count, planned, interval)
+            entries[row.label] = Entry("value", count, planned, interval=interval)
         else:
             state: EntryState = "failed" if cell.state == "ok" else cell.state
             reasons = ((cell.reason, 1),) if cell.reason else ()

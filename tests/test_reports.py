@@ -209,8 +209,12 @@ def test_copying_loses_its_rank_where_the_answer_is_not_in_the_input(tmp_path: P
     ]
     for one in pairings:
         assert one.official.entries["copycat"].rank == 1
-        assert one.passes == {("wav2lip", "copycat"), ("M-CSAWav2Lip", "copycat")}
-        assert (one.gained("copycat"), one.fallen("copycat")) == (0, 2)
+        if one.column.name == "ssim.ssim":  # one pair is told apart in neither protocol
+            assert one.official.told == {("copycat", "wav2lip")}
+            assert one.passes == frozenset()
+        else:
+            assert one.passes == {("wav2lip", "copycat"), ("M-CSAWav2Lip", "copycat")}
+            assert (one.gained("copycat"), one.fallen("copycat")) == (0, 2)
         assert one.standing.entries["truth"].state == "absent"
 
 
@@ -237,8 +241,8 @@ def test_leak_free_p_values_are_corrected_over_their_own_comparisons(tmp_path: P
 def test_every_change_of_places_is_said(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run")
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    assert "8 pairs of methods change places" in page
-    assert "wav2lip passes copycat: LSE-D, LSE-C, SSIM, PSNR" in page
+    assert "6 pairs of methods change places" in page
+    assert "wav2lip passes copycat: LSE-D, LSE-C, PSNR" in page
     assert "▼2" in page
     assert "The speech gain is the difference of the two scores" in page
 
@@ -526,9 +530,9 @@ def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -
     first = page[: page.index("<main")]
     for sentence in (
         "3 methods: wav2lip, copycat, M-CSAWav2Lip",
-        "copycat leads in LSE-D†, LSE-C†, SSIM, PSNR",
+        "copycat leads in LSE-D†, LSE-C†, PSNR",
         "copycat scores above the real video in LSE-D, LSE-C (†)",
-        "Table 1: 8 pairs of methods change places where the answer is not in the input.",
+        "Table 1: 6 pairs of methods change places where the answer is not in the input.",
         "CLR has 4 speakers: its intervals are rough.",
         "1 cell failed",
     ):
