@@ -23,6 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column, Table
+from rich.text import Text
 
 from bench.causes import cause, gist
 
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
     from bench.plugins import Method, Metric, Plugin
     from bench.registry import Registered, Registry
     from bench.runner import Faceless, Notify, Summary
-    from bench.stats import Interval
     from bench.store import Record
     from bench.types import Output
     from bench.weights import WeightState
 
 _PIPED_WIDTH = 10_000  # columns where nobody looks
+_STYLES = {"bold": "bold", "underlined": "underline", "struck": "strike"}
 _SHOWN = 20  # rows of a long list before it says how many more there are
 
 
@@ -168,6 +169,7 @@ def _failed_before(missing: Missing) -> str:
 def show_summary(
     summary: Summary,
     tables: Mapping[str, Sequence[Sequence[str]]],
+    styles: Mapping[str, Sequence[Sequence[str]]],
     notes: Sequence[str],
     footnotes: Mapping[str, Sequence[str]],
     causes: Sequence[Sequence[str]],
@@ -178,6 +180,7 @@ def show_summary(
 ) -> None:
     """The tables at the end of a run, what to know before and below them, where to look next.
 
+    tables: header first. styles: of their cells, without the header: bold, underlined, struck, "".
     causes: of failed cells, each in a few lines.
     """
     out = console()
@@ -193,8 +196,10 @@ def show_summary(
             header_style="bold",
             title=escape(name),
         )
-        for row in rows[1:]:
-            table.add_row(*map(escape, row))
+        for row, style in zip(rows[1:], styles[name], strict=True):
+            table.add_row(
+                *(Text(text, _STYLES.get(one, "")) for text, one in zip(row, style, strict=True))
+            )
         out.print(table)
         for note in footnotes.get(name, ()):
             out.print(f"[dim]{escape(note)}[/]")
@@ -389,37 +394,31 @@ def show_findings(findings: Sequence[Findings]) -> None:
     out.print(f"{len(findings)} clips examined, {len(marked)} marked")
 
 
-def show_validity(
+def show_scorer(
     protocol: str,
-    shares: Mapping[str, Interval | None],
+    findings: Sequence[str],
+    verdict: str,
     *,
+    works: bool | None,
     asked: tuple[int, int],
     lacking: Mapping[str, Mapping[str, Sequence[str]]],
-    works: bool | None,
 ) -> None:
-    """What a scorer makes of a data set's own controls, in shares of clips.
+    """What a scorer makes of a data set's own controls, and what follows.
 
-    asked: how many clips were taken, and of how many. lacking: by control and reason, the clips
-    without a value.
+    works: None where it is not known. asked: how many clips were taken, and of how many. lacking:
+    by control and reason, the clips without a value.
     """
     out = console()
     out.print(f"scorer {escape(protocol)}, asked on {asked[0]} of {asked[1]} clips")
-    for what, share in shares.items():
-        if share is None:
-            out.print(f"  {what}: not measured")
-            continue
-        out.print(f"  {what}: {share.mean:.0%} of {share.n} clips that have a value")
+    for line in findings:
+        out.print(f"  {escape(line)}")
     for control, reasons in lacking.items():
         for reason, names in reasons.items():
             few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             text = f"{control} without a value: {len(names)} ({few}): {reason}"
             out.print(f"  [yellow]{escape(text)}[/]")
-    verdict = {
-        True: "[green]it works on these clips[/]",
-        False: "[red]it does not work on these clips: LSE would prove nothing here[/]",
-        None: "[yellow]it could not be judged[/]",
-    }
-    out.print(f"  {verdict[works]} (asked: 90 %)")
+    colour = {True: "green", False: "red", None: "yellow"}[works]
+    out.print(f"  [{colour}]{escape(verdict)}[/]")
 
 
 def _needs(registered: Registered[Method] | Registered[Metric]) -> str:

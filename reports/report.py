@@ -20,13 +20,13 @@ from reports.leakfree import Pairing, pair
 from reports.pictures import Evidence, Region, take_evidence
 from reports.published_numbers import read_published, read_published_study
 from reports.rendering import TEMPLATES, environment
-from reports.results import Results, join
+from reports.results import Results
 from reports.sections.leakfree import view_rows
 from reports.sections.study import FIRST_NUMBER, StudyView, view_study
 from reports.sections.tables import TableView, table_headline, table_notes, view_table
-from reports.sections.worst import worst_cells
+from reports.sections.worst import competing, ranked_columns, worst_cells
 from reports.studies import read_studies, study_files
-from reports.validity import Validity, judge
+from reports.validity import Validity, read_judged
 from reports.words import Words, read_words
 
 STRIPS = 60  # cases whose frames are shown; beyond, the telling ones are chosen
@@ -40,13 +40,13 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = ST
     Raises BenchError where a run cannot be read or `out` is something else than a report.
     """
     words = read_words(lang)
-    results = join(runs)
+    results, validities = read_judged(runs)
     out = out.absolute()
     _check_target(out)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        _write(results, words, part, out, strips)
+        _write(results, validities, words, part, out, strips)
         _swap(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -88,13 +88,19 @@ def _swap(part: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(results: Results, words: Words, part: Path, out: Path, strips: int) -> None:
+def _write(
+    results: Results,
+    validities: Sequence[Validity],
+    words: Words,
+    part: Path,
+    out: Path,
+    strips: int,
+) -> None:
     for name in ("cases", "pictures", "tables"):
         (part / name).mkdir(parents=True)
     for name in ("style.css", "player.js"):
         shutil.copyfile(TEMPLATES / name, part / name)
     tables = [table for one in results.tables if (table := build_table(results, one)).blocks]
-    validities = judge(results)
     links = case_links(results)
     shown = _chosen(results, tables, links, strips)
     evidence = _evidence(results, shown, part / "pictures", out / "pictures")
@@ -220,14 +226,12 @@ def _chosen(
     wanted: dict[tuple[str, str], None] = {}
     for dataset, _, _, case, _ in worst_cells(results, tables):
         wanted[dataset.name, case] = None
-    for table in tables[:1]:
-        for block in table.blocks:
-            for one in block.columns:
-                for label in table.competitors or tuple(row.label for row in table.rows):
-                    scores = results.scores(block.dataset, label, one.column, kind="reconstruct")
-                    order = sorted(scores.values, key=lambda case: (scores.values[case], case))
-                    for place in (0, len(order) // 2, len(order) - 1) if order else ():
-                        wanted[block.dataset.name, order[place]] = None
+    for dataset, column in ranked_columns(results, tables):
+        for label in competing(results):
+            values = results.scores(dataset, label, column, kind="reconstruct").values
+            order = sorted(values, key=lambda case: (values[case], case))
+            for place in (0, len(order) // 2, len(order) - 1) if order else ():
+                wanted[dataset.name, order[place]] = None
     for link in links:
         made = [results.generation(link.dataset, row.label, link.case) for row in results.rows]
         if any(one is not None and one.record.status != "ok" for one in made):
