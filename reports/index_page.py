@@ -11,6 +11,7 @@ from reports.pictures import Evidence
 from reports.results import Results
 from reports.sections.cases import CaseGroup, group_cases
 from reports.sections.data import DataView, view_data
+from reports.sections.faces import FacesView
 from reports.sections.failures import MOST_SHOWN, Gaps, gather_gaps
 from reports.sections.glance import Banner, Panel, banners, glance
 from reports.sections.plots import Question, ask
@@ -26,9 +27,13 @@ NOTES = 7  # how_1 .. how_7
 
 @dataclass(frozen=True)
 class IndexView:
-    """Everything that index.html shows. contents: anchor and name of every section."""
+    """Everything that index.html shows. contents: anchor and name of every section.
+
+    sources: the text of the tables' files by name, where it is short enough to be copied from here.
+    """
 
     title: str
+    faces: FacesView | None
     banners: tuple[Banner, ...]
     glance: tuple[Panel, ...]
     contents: tuple[tuple[str, str], ...]
@@ -43,6 +48,7 @@ class IndexView:
     data: tuple[DataView, ...]
     provenance: tuple[RunView, ...]
     how: tuple[str, ...]
+    sources: Mapping[str, str]
 
 
 def view_index(
@@ -55,7 +61,9 @@ def view_index(
     validities: Sequence[Validity],
     links: Sequence[CaseLink],
     evidence: Mapping[tuple[str, str], Evidence],
+    faces: FacesView | None,
     n_shown: int,
+    sources: Mapping[str, str],
 ) -> IndexView:
     """The whole page. n_shown: how many of the cases show their frames."""
     gaps = gather_gaps(results, links)
@@ -64,6 +72,7 @@ def view_index(
     questions = ask(results, tables, words)
     return IndexView(
         title=title_of(results, words),
+        faces=faces,
         banners=banners(results, validities, gaps, words),
         glance=glance(
             results,
@@ -86,6 +95,7 @@ def view_index(
         data=view_data(results, words),
         provenance=view_runs(results, words),
         how=tuple(words(f"how_{number}") for number in range(1, NOTES + 1)),
+        sources=sources,
     )
 
 
