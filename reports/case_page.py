@@ -213,8 +213,7 @@ def _notes(tiles: Sequence[Tile], words: Words) -> tuple[Note, ...]:
         if tile.state != "ok":
             told.setdefault((tile.reason, True), []).append(name)
     return tuple(
-        Note(words.listed(names), text, is_failure)
-        for (text, is_failure), names in told.items()
+        Note(words.listed(names), text, is_failure) for (text, is_failure), names in told.items()
     )
 
 

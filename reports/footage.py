@@ -9,9 +9,7 @@ from reports.pictures import Footage
 from reports.results import Dataset, Made, Results
 
 
-def find_footage(
-    results: Results, dataset: Dataset, label: str, case: CasePart
-) -> Footage | None:
+def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart) -> Footage | None:
     """A method's video for a case; None where it has none inside of its run folder.
 
     Its real video is that of the face's own clip; `cross` cases have none, nobody ever filmed them.

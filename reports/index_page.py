@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reports.case_page import CaseLink
 from reports.comparison import Table
+from reports.pairwise import compare_pairs
 from reports.pictures import Evidence
 from reports.results import Results
 from reports.sections.cases import CaseGroup, group_cases
@@ -14,8 +15,12 @@ from reports.sections.data import DataView, view_data
 from reports.sections.faces import FacesView
 from reports.sections.failures import MOST_SHOWN, Gaps, gather_gaps
 from reports.sections.glance import Banner, Panel, banners, glance
+from reports.sections.heat import HeatView, map_heat
+from reports.sections.pairs import MatrixView, view_pairs
 from reports.sections.plots import Question, ask
 from reports.sections.provenance import RunView, view_runs
+from reports.sections.speakers import Breakdown, SpeakersView, view_speakers
+from reports.sections.speed import SpeedView, view_speed
 from reports.sections.study import StudyView
 from reports.sections.tables import TableView
 from reports.sections.worst import Card, find_worst
@@ -29,7 +34,8 @@ NOTES = 7  # how_1 .. how_7
 class IndexView:
     """Everything that index.html shows. contents: anchor and name of every section.
 
-    sources: the text of the tables' files by name, where it is short enough to be copied from here.
+    pairs: by a table's anchor. sources: the text of the tables' files by name, where it is short
+    enough to be copied from here.
     """
 
     title: str
@@ -39,6 +45,10 @@ class IndexView:
     contents: tuple[tuple[str, str], ...]
     tables: tuple[TableView, ...]
     studies: tuple[StudyView, ...]
+    pairs: Mapping[str, tuple[MatrixView, ...]]
+    heat: HeatView | None
+    speakers: SpeakersView | None
+    speed: SpeedView | None
     questions: tuple[Question, ...]
     worst: tuple[Card, ...]
     gaps: Gaps
@@ -64,12 +74,17 @@ def view_index(
     faces: FacesView | None,
     n_shown: int,
     sources: Mapping[str, str],
+    breakdowns: Sequence[Breakdown],
 ) -> IndexView:
     """The whole page. n_shown: how many of the cases show their frames."""
     gaps = gather_gaps(results, links)
     by_case = {(link.dataset.name, link.case.id): link for link in links}
     worst = find_worst(results, tables, by_case, evidence, words)
     questions = ask(results, tables, words)
+    void = void_scorers(validities)
+    heat = map_heat(results, tables, by_case, void, words)
+    speakers = view_speakers(results, breakdowns, void, words)
+    speed = view_speed(results, tables, void, words)
     return IndexView(
         title=title_of(results, words),
         faces=faces,
@@ -83,9 +98,26 @@ def view_index(
             worst=worst,
             words=words,
         ),
-        contents=_contents(views, studies, words, has_plots=bool(questions)),
+        contents=_contents(
+            views,
+            studies,
+            words,
+            sections={
+                "plots": bool(questions),
+                "heat": heat is not None,
+                "speakers": speakers is not None,
+                "speed": speed is not None,
+            },
+        ),
         tables=tuple(views),
         studies=tuple(studies),
+        pairs={
+            view.anchor: view_pairs(results, compare_pairs(results, view.table), void, words)
+            for view in views
+        },
+        heat=heat,
+        speakers=speakers,
+        speed=speed,
         questions=questions,
         worst=worst,
         gaps=gaps,
@@ -106,7 +138,11 @@ def title_of(results: Results, words: Words) -> str:
 
 
 def _contents(
-    views: Sequence[TableView], studies: Sequence[StudyView], words: Words, *, has_plots: bool
+    views: Sequence[TableView],
+    studies: Sequence[StudyView],
+    words: Words,
+    *,
+    sections: Mapping[str, bool],
 ) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     for view in views:
@@ -117,7 +153,8 @@ def _contents(
     for study in studies:
         name = words("section_table", number=study.number)
         found.append((study.anchor, f"{name} {words('table_study')}"))
-    names = [*(["plots"] if has_plots else []), "worst", "failures", "cases", "data", "provenance"]
+    names = [name for name, is_there in sections.items() if is_there]
+    names += ["worst", "failures", "cases", "data", "provenance"]
     return (*found, *((name, words(f"section_{name}")) for name in names))
 
 
@@ -125,3 +162,8 @@ def _strips_note(shown: int, total: int, words: Words) -> str:
     if shown < total:
         return words("strips_some", shown=shown, all=total)
     return words("strips_all", n=total)
+
+
+def void_scorers(validities: Sequence[Validity]) -> frozenset[tuple[str, str]]:
+    """Data set and protocol of every scorer that does not work there."""
+    return frozenset((one.dataset.name, one.protocol) for one in validities if one.works is False)

@@ -113,7 +113,7 @@ def take_evidence(
         groups.setdefault(one.truth_sha256 or one.sha256, {})[one] = None
 
     def take(group: Sequence[Footage]) -> dict[Footage, Evidence]:
-        truth = _Truth(group[0].truth)
+        truth = _Truth(next((one.truth for one in group if one.truth is not None), None))
         found = {one: _evidence(one, truth, folder, before) for one in group}
         return {one: evidence for one, evidence in found.items() if evidence is not None}
 
@@ -215,7 +215,7 @@ def _make(one: Footage, truth: _Truth, note: Path) -> Evidence:
     frames = media.pick_frames(one.video, distinct)  # (K, H, W, 3)
     strip, difference = note.with_suffix(".jpg"), note.with_name(f"{note.stem}d.jpg")
     _save(_strip(frames[places], one.mouth), strip)
-    real = truth.frames(distinct)
+    real = truth.frames(distinct) if one.truth_sha256 else None
     is_compared = real is not None and real.shape == frames.shape
     if real is not None and is_compared:
         _save(_differences(frames[places], real[places]), difference)

@@ -15,14 +15,16 @@ from reports import sheets, study_sheets
 from reports.case_page import CaseLink, case_columns, case_links, view_case
 from reports.comparison import Table, build_table
 from reports.footage import find_footage
-from reports.index_page import view_index
+from reports.index_page import view_index, void_scorers
 from reports.leakfree import Pairing, pair
+from reports.paper_sheet import paper_sheet, to_narrow_latex
 from reports.pictures import Evidence, Footage, take_evidence
 from reports.published_numbers import read_published, read_published_study
 from reports.rendering import TEMPLATES, environment
 from reports.results import Results, join
 from reports.sections.faces import show_faces
 from reports.sections.leakfree import view_rows
+from reports.sections.speakers import break_down, speakers_csv
 from reports.sections.study import FIRST_NUMBER, StudyView, view_study
 from reports.sections.tables import TableView, table_headline, table_notes, view_table
 from reports.sections.worst import worst_cells
@@ -107,6 +109,9 @@ def _write(results: Results, words: Words, part: Path, out: Path, strips: int) -
     for scores, _ in studies:
         rows += study_sheets.summary_rows(scores)
     _save(part / "tables/summary.csv", sheets.summary_csv(rows))
+    breakdowns = break_down(results, tables)
+    if breakdowns:
+        _save(part / "tables/speakers.csv", speakers_csv(breakdowns))
     index = view_index(
         results,
         words,
@@ -119,6 +124,7 @@ def _write(results: Results, words: Words, part: Path, out: Path, strips: int) -
         faces=faces,
         n_shown=len(shown),
         sources=_sources(part / "tables"),
+        breakdowns=breakdowns,
     )
     pages = environment(words)
     _save(part / "index.html", pages.get_template("index.html").render(view=index, root=""))
@@ -147,7 +153,7 @@ def _write_tables(
             validities=validities,
             pairings=pairings,
             published=published,
-            files=_write_sheets(table, number, pairings, words, folder),
+            files=_write_sheets(table, number, pairings, validities, words, folder),
             said=said,
         )
         said += view.notes
@@ -179,7 +185,12 @@ def _write_studies(
 
 
 def _write_sheets(
-    table: Table, number: int, pairings: Sequence[Pairing], words: Words, folder: Path
+    table: Table,
+    number: int,
+    pairings: Sequence[Pairing],
+    validities: Sequence[Validity],
+    words: Words,
+    folder: Path,
 ) -> list[str]:
     """Writes one table's files and returns their names."""
     name = _file_stem(table.part.name, number)
@@ -187,6 +198,11 @@ def _write_sheets(
     files = ["summary.csv"]
     made = sheets.sheet(table, words, caption, table_notes(table, words))
     files += _save_sheet(folder, name, made)
+    paper = paper_sheet(table, void_scorers(validities), words, caption)
+    if paper is not None:
+        files += [f"{name}_paper.csv", f"{name}_paper.tex"]
+        _save(folder / f"{name}_paper.csv", sheets.to_csv(paper))
+        _save(folder / f"{name}_paper.tex", to_narrow_latex(paper))
     if pairings:
         title = words("leakfree_title", number=number)
         rows = view_rows(table, pairings)

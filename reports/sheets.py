@@ -16,7 +16,7 @@ from reports.text import arrow, fixed, latex, markdown, span
 from reports.validity import Validity
 from reports.words import Words
 
-_NUMBERED = re.compile(r"(?:Table \d+\.|表 \d+) ")  # at the start of a caption: LaTeX counts itself
+NUMBERED = re.compile(r"(?:Table \d+\.|表 \d+) ")  # at the start of a caption: LaTeX counts itself
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def to_latex(sheet: Sheet) -> str:
     lines = [
         "% needs \\usepackage{booktabs,graphicx}; Chinese besides: \\usepackage{ctex} and XeLaTeX",
         r"\begin{table}",
-        rf"\caption{{{latex(_NUMBERED.sub('', sheet.caption))}}}",
+        rf"\caption{{{latex(NUMBERED.sub('', sheet.caption))}}}",
         r"\centering\small",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * len(sheet.headings)}}}",
@@ -206,7 +206,7 @@ def to_latex(sheet: Sheet) -> str:
     ]
     for label, cells in sheet.rows:
         own = "{}" * label.startswith(("[", "*"))  # else the \\ before would take it for its own
-        lines.append(f"{own}{latex(label)} & " + " & ".join(map(_latex_cell, cells)) + r" \\")
+        lines.append(f"{own}{latex(label)} & " + " & ".join(map(latex_cell, cells)) + r" \\")
         if any(one.span for one in cells):
             lines.append("& " + " & ".join(map(_latex_span, cells)) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
@@ -215,7 +215,7 @@ def to_latex(sheet: Sheet) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _latex_cell(one: SheetCell) -> str:
+def latex_cell(one: SheetCell) -> str:
     text = latex(one.text)
     text = {"bold": rf"\textbf{{{text}}}", "underlined": rf"\underline{{{text}}}"}.get(
         one.style, text
