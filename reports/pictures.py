@@ -22,7 +22,7 @@ import numpy as np
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.types import Frames, Sound
+    from bench.types import Frame, Frames, Sound
 
 MOMENTS = 8  # frames in a strip, evenly spread over the clip
 FACE = 112  # pixels, side of a strip's frame
@@ -243,11 +243,15 @@ def _differences(frames: Frames, truth: Frames, times: int = 1) -> Frames:
     """
     import cv2
 
-    apart = np.abs(frames.astype(np.int16) - truth.astype(np.int16)).max(axis=3)  # (K, H, W)
-    grey = np.minimum(GAIN * apart, 255).astype(np.uint8)
-    shown = [_square(np.repeat(one[:, :, None], 3, axis=2)) for one in grey]
     side = (FACE * times, FACE * times)
-    return np.hstack([cv2.resize(one, side, interpolation=cv2.INTER_AREA) for one in shown])
+    shown: list[Frame] = []
+    for frame, real in zip(frames, truth, strict=True):
+        red, green, blue = cv2.split(cv2.absdiff(frame, real))
+        apart = cv2.max(cv2.max(red, green), blue)  # (H, W)
+        bright = cv2.convertScaleAbs(apart, alpha=GAIN).astype(np.uint8)  # saturates at 255
+        small = cv2.resize(_square(bright), side, interpolation=cv2.INTER_AREA)
+        shown.append(small.astype(np.uint8))
+    return np.repeat(np.hstack(shown)[:, :, None], 3, axis=2)  # (FACE, K * FACE, 3)
 
 
 def _strip(frames: Frames, mouth: Region | None, times: int = 1) -> Frames:
@@ -267,11 +271,13 @@ def _strip(frames: Frames, mouth: Region | None, times: int = 1) -> Frames:
     return np.hstack(columns).astype(np.uint8)
 
 
-def _square(frame: Frames) -> Frames:
-    """The frame in the middle of a square, so that no face is stretched."""
+def _square(frame: Frame) -> Frame:
+    """The frame in the middle of a square, so that no face is stretched; (H, W, 3) or (H, W)."""
     height, width = frame.shape[:2]
+    if height == width:
+        return frame
     side = max(height, width)
-    square = np.zeros((side, side, 3), dtype=np.uint8)
+    square = np.zeros((side, side, *frame.shape[2:]), dtype=np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = frame
     return square
