@@ -132,6 +132,7 @@ def run(
     terminal.show_summary(
         summary,
         closing.tables,
+        closing.styles,
         closing.notes,
         closing.footnotes,
         target / "index.html",
@@ -439,7 +440,8 @@ def doctor(
     \b
     Looks at frame rate, length, sound (there, silent, as long as the picture), whether the file
     decodes to its end, faces (how often, how large), flat and frozen stretches, cuts.
-    Exit code: 0 nothing wrong, 1 some clips are marked.
+    Exit code: 0 nothing wrong, 1 some clips are marked, or the scorer is known not to work on them
+    or could not be asked.
     """
     from bench import terminal
     from bench.data.manifest import read_manifest
@@ -543,7 +545,10 @@ def _new(kind: str, name: str, folder: Path) -> None:
 
 
 def _scorer_works(clips: list[Clip], faces: str, scorer: str) -> bool:
-    """Runs the controls and says what the scorer makes of them."""
+    """Runs the controls and says what the scorer makes of them.
+
+    False where they speak against it, or where nothing could be asked.
+    """
     import tempfile
 
     from bench import terminal
@@ -555,16 +560,12 @@ def _scorer_works(clips: list[Clip], faces: str, scorer: str) -> bool:
         folder = Path(name)
         lacking = run_controls(clips, folder, faces=faces, scorer=scorer, progress=step)
         (validity,) = judge(join([folder / "run"]))
-    shares = {
-        "truth within one frame of its offset": validity.within_one,
-        "truth above mismatched in LSE-C": validity.above_mismatched,
-        "truth above still in LSE-C": validity.above_still,
-    }
-    asked = min(len(clips), MOST_CLIPS), len(clips)
     terminal.show_validity(
-        validity.protocol, shares, asked=asked, lacking=lacking, works=validity.works
+        validity,
+        asked=(min(len(clips), MOST_CLIPS), len(clips)),
+        lacking=lacking,
     )
-    return bool(validity.works)
+    return validity.state in ("works", "unsure")
 
 
 def _quiet_libraries() -> None:

@@ -15,6 +15,13 @@ from bench.store import GENERATIONS, MEASUREMENTS, Record, Store, read_records
 from bench.types import Clip
 
 MOST_CLIPS = 60  # enough to tell 90 % from chance; evenly taken from all
+CONTROLS = (
+    {"name": "truth"},
+    {"name": "mismatched"},
+    {"name": "still"},
+    {"name": "shifted", "label": "sound 5 frames later", "options": {"frames": 5}},
+    {"name": "shifted", "label": "sound 5 frames earlier", "options": {"frames": -5}},
+)
 
 
 def run_controls(
@@ -25,7 +32,7 @@ def run_controls(
     scorer: str,
     progress: Callable[[int, int], None],
 ) -> dict[str, dict[str, list[str]]]:
-    """Runs truth, mismatched and still on at most 60 of the clips, into a run folder at `folder`.
+    """Runs the controls on at most 60 of the clips, into a run folder at `folder`.
 
     The folder's records say whether the scorer works, by the same rule as in every report. Returns,
     by control and reason, the clips that got no value. progress: told how many cells are done.
@@ -40,7 +47,7 @@ def run_controls(
         "faces": faces,
         "data": [{"name": "these clips", "manifest": "clips.csv"}],
         "cases": {"kinds": ["reconstruct"]},
-        "methods": [{"name": name} for name in ("truth", "mismatched", "still")],
+        "methods": list(CONTROLS),
         "metrics": [{"name": "lse", "options": {"scorer": scorer}}],
     }
     path = folder / "scorer-check.yaml"

@@ -6,8 +6,9 @@ Clips of one speaker resemble each other, so the interval of a mean resamples sp
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from statistics import NormalDist
 from typing import Literal
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2000  # bootstrap draws; the interval's own error is then below 2 % of its width
 LEVEL = 0.95
+SIGNIFICANT = 0.05
 _DRAWS_AT_ONCE = 2_000_000  # bounds the memory of one batch of draws, whatever the number of clips
 
 Unit = Literal["speaker", "clip", "none"]
@@ -51,6 +53,15 @@ class Comparison:
 
     difference: Interval
     p_value: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two can be told apart: the test and the interval both say so.
+
+        The test takes clips as independent, the interval does not; neither alone is enough. With a
+        corrected p value the answer is a corrected one.
+        """
+        return self.p_value < SIGNIFICANT and self.difference.excludes_zero
 
 
 def mean_interval(
@@ -90,24 +101,77 @@ def mean_interval(
 
 
 def share_interval(
-    hits: Sequence[bool], clusters: Sequence[str], *, seed: int = 0, level: float = LEVEL
+    hits: Sequence[bool],
+    clusters: Sequence[str],
+    *,
+    seed: int = 0,
+    level: float = LEVEL,
+    exact: bool = False,
 ) -> Interval:
     """The share of hits with an interval that has a width even where all clips agree.
 
     From the lower of two lower ends to the higher of two upper ends: Wilson's interval over clips
     (Wilson 1927), which knows that 20 of 20 may be luck, and the bootstrap over speakers, which
-    knows that a speaker's clips resemble each other. Raises ValueError as `mean_interval` does.
+    knows that a speaker's clips resemble each other. exact: Clopper and Pearson's (1934) in place
+    of Wilson's, for a verdict: it never claims more than the level, however few the clips. Raises
+    ValueError as `mean_interval` does.
     """
     drawn = mean_interval([float(hit) for hit in hits], clusters, seed=seed, level=level)
-    z = NormalDist().inv_cdf((1.0 + level) / 2.0)
-    count = len(hits)
-    middle = (drawn.mean + z**2 / (2 * count)) / (1 + z**2 / count)
-    spread = drawn.mean * (1 - drawn.mean) / count + z**2 / (4 * count**2)
-    reach = z * math.sqrt(spread) / (1 + z**2 / count)
-    low, high = max(0.0, middle - reach), min(1.0, middle + reach)
+    low, high = (_clopper_pearson if exact else _wilson)(sum(hits), len(hits), level)
     if drawn.low is None or drawn.high is None:
         return replace(drawn, low=low, high=high, resampled="clip")
     return replace(drawn, low=min(low, drawn.low), high=max(high, drawn.high))
+
+
+def _wilson(hits: int, count: int, level: float) -> tuple[float, float]:
+    share = hits / count
+    z = NormalDist().inv_cdf((1.0 + level) / 2.0)
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    spread = share * (1 - share) / count + z**2 / (4 * count**2)
+    reach = z * math.sqrt(spread) / (1 + z**2 / count)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def _clopper_pearson(hits: int, count: int, level: float) -> tuple[float, float]:
+    import scipy.stats
+
+    found = scipy.stats.binomtest(hits, count).proportion_ci(level, method="exact")
+    return float(found.low), float(found.high)
+
+
+def area_under_curve(
+    first: Sequence[float], second: Sequence[float], clusters: Sequence[str], *, seed: int = 0
+) -> Interval:
+    """How often a value of `first` lies above a value of `second`, over all pairs; a tie is half.
+
+    The area under the ROC curve (Mann and Whitney 1947): 0.5 where nothing tells them apart, 1
+    where a threshold does. `first[k]`, `second[k]` are of one clip, `clusters[k]` is its speaker;
+    the interval is a percentile bootstrap of speakers (of clips where there is one), each with all
+    of its values. Raises ValueError without values, or if the lengths differ.
+    """
+    if not len(first) == len(second) == len(clusters):
+        raise ValueError(f"{len(first)} and {len(second)} values, {len(clusters)} cluster names")
+    if not first:
+        raise ValueError("an area needs at least one value on each side")
+    here = np.asarray(first, dtype=np.float64)[:, None]
+    there = np.asarray(second, dtype=np.float64)[None, :]
+    above = (here > there) + 0.5 * (here == there)  # (N, N)
+    names, member = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+    if len(first) < 2:
+        return Interval(float(above.mean()), None, None, len(first), len(names), "none")
+    unit: Unit = "speaker" if len(names) > 1 else "clip"
+    if unit == "clip":
+        member = np.arange(len(first))
+    count = int(member.max()) + 1
+    joined = np.zeros((count, count))
+    np.add.at(joined, (member[:, None], member[None, :]), above)  # (G, G): pairs of two speakers
+    sizes = np.bincount(member).astype(np.float64)  # (G,)
+    generator = np.random.default_rng(seed)
+    times = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)  # (R, G)
+    areas = ((times @ joined) * times).sum(axis=1) / (times @ sizes) ** 2
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = np.quantile(areas, [tail, 1.0 - tail])
+    return Interval(float(above.mean()), float(low), float(high), len(first), len(names), unit)
 
 
 def _resampled_means(
@@ -174,13 +238,31 @@ def shared_cases(values: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
     return tuple(sorted(set.intersection(*names))) if names else ()
 
 
-def ranks(
-    values: Sequence[float | None], *, better: Literal["higher", "lower"]
-) -> tuple[int | None, ...]:
-    """Each value's rank, 1 for the best; equal values share the better one, no value has none."""
-    sign = -1.0 if better == "higher" else 1.0
-    keyed = [None if value is None else sign * value for value in values]
-    return tuple(
-        None if key is None else 1 + sum(other < key for other in keyed if other is not None)
-        for key in keyed
-    )
+def compare_all(
+    values: Mapping[str, Mapping[str, float]], clusters: Mapping[str, str], *, seed: int = 0
+) -> dict[tuple[str, str], Comparison]:
+    """Every two of these on the cases both have, p values corrected over all pairs (Holm).
+
+    values: by name, then by case. A pair without a common case is left out.
+    """
+    pairs = {
+        (first, second): found
+        for first, second in combinations(values, 2)
+        if (found := compare(values[first], values[second], clusters, seed=seed)) is not None
+    }
+    adjusted = holm([one.p_value for one in pairs.values()])
+    return {
+        names: Comparison(one.difference, p_value)
+        for (names, one), p_value in zip(pairs.items(), adjusted, strict=True)
+        if p_value is not None
+    }
+
+
+def ranks(names: Iterable[str], told: Collection[tuple[str, str]]) -> dict[str, int]:
+    """Each name's rank: 1 and how many others were told to be better.
+
+    told: (better, worse) of every two whose difference holds. Names that nobody beats share rank 1,
+    and no two of those can be told apart.
+    """
+    worse = [loser for _, loser in told]
+    return {name: 1 + worse.count(name) for name in names}

@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from bench.checks import CheckResult
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from bench.stats import Interval
     from bench.store import Record
     from bench.weights import WeightState
+    from reports.validity import Validity
 
+_STYLES = {"bold": "bold", "underlined": "underline", "struck": "strike"}
 _SHOWN = 20  # rows of a long list before it says how many more there are
 
 
@@ -132,6 +135,7 @@ def _failed_before(missing: Missing) -> str:
 def show_summary(
     summary: Summary,
     tables: Mapping[str, Sequence[Sequence[str]]],
+    styles: Mapping[str, Sequence[Sequence[str]]],
     notes: Sequence[str],
     footnotes: Mapping[str, Sequence[str]],
     index: Path,
@@ -139,15 +143,20 @@ def show_summary(
     *,
     worked: bool,
 ) -> None:
-    """The tables at the end of a run, what to know before and below them, where to look next."""
+    """The tables at the end of a run, what to know before and below them, where to look next.
+
+    tables: header first. styles: of their cells, without the header: bold, underlined, struck, "".
+    """
     out = console()
     for note in notes:
         out.print(f"[yellow]{escape(note)}[/]")
     _warn_of_faceless(out, summary.faceless)
     for name, rows in tables.items():
         table = Table(*map(escape, rows[0]), box=None, header_style="bold", title=escape(name))
-        for row in rows[1:]:
-            table.add_row(*map(escape, row))
+        for row, style in zip(rows[1:], styles[name], strict=True):
+            table.add_row(
+                *(Text(text, _STYLES.get(one, "")) for text, one in zip(row, style, strict=True))
+            )
         out.print(table)
         for note in footnotes.get(name, ()):
             out.print(f"[dim]{escape(note)}[/]")
@@ -266,36 +275,60 @@ def show_findings(findings: Sequence[Findings]) -> None:
 
 
 def show_validity(
-    protocol: str,
-    shares: Mapping[str, Interval | None],
+    validity: Validity,
     *,
     asked: tuple[int, int],
     lacking: Mapping[str, Mapping[str, Sequence[str]]],
-    works: bool | None,
 ) -> None:
-    """What a scorer makes of a data set's own controls, in shares of clips.
+    """What a scorer makes of a data set's own controls, and what follows.
 
     asked: how many clips were taken, and of how many. lacking: by control and reason, the clips
     without a value.
     """
     out = console()
-    out.print(f"scorer {escape(protocol)}, asked on {asked[0]} of {asked[1]} clips")
-    for what, share in shares.items():
-        if share is None:
-            out.print(f"  {what}: not measured")
-            continue
-        out.print(f"  {what}: {share.mean:.0%} of {share.n} clips that have a value")
+    out.print(f"scorer {escape(validity.protocol)}, asked on {asked[0]} of {asked[1]} clips")
+    what = {
+        "above_mismatched": "truth above mismatched in LSE-C",
+        "above_still": "truth above still in LSE-C",
+        "followed": "sound moved by 5 frames either way, followed within one frame",
+    }
+    for name, share in validity.shares.items():
+        out.print(f"  {what[name]}: {_share(share)}")
+    if validity.offset is not None and validity.within_one is not None:
+        within = validity.within_one.mean
+        text = f"median {validity.offset:+.1f} frames, {within:.0%} within one frame of 0"
+        out.print(f"  the clips' own offset (above 0: sound early): {text}")
+    if validity.auc is not None:
+        text = f"{validity.auc.mean:.2f}{_span(validity.auc, '.2f')}"
+        out.print(f"  truth of any clip above mismatched of any clip (AUC): {text}")
     for control, reasons in lacking.items():
         for reason, names in reasons.items():
             few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             text = f"{control} without a value: {len(names)} ({few}): {reason}"
             out.print(f"  [yellow]{escape(text)}[/]")
+    late = ""
+    if validity.offset is not None and validity.is_lagging:
+        late = f"; your sound is about {abs(validity.offset):g} frames "
+        late += "early" if validity.offset > 0 else "late"
     verdict = {
-        True: "[green]it works on these clips[/]",
-        False: "[red]it does not work on these clips: LSE would prove nothing here[/]",
-        None: "[yellow]it could not be judged[/]",
+        "works": f"[green]it works on these clips[/]{late}",
+        "fails": "[red]it does not work on these clips: LSE would prove nothing here[/]",
+        "unsure": "[yellow]it cannot be told from these clips whether it works: too few of them[/]",
+        "unmeasured": "[yellow]it could not be judged[/]",
     }
-    out.print(f"  {verdict[works]} (asked: 90 %)")
+    out.print(f"  {verdict[validity.state]} (asked: 90 % in each of the three shares)")
+
+
+def _share(share: Interval | None) -> str:
+    if share is None:
+        return "not measured"
+    return f"{share.mean:.0%} of {share.n}{_span(share, '.0%')}"
+
+
+def _span(interval: Interval, form: str) -> str:
+    if interval.low is None or interval.high is None:
+        return ""
+    return f" (95 %: {interval.low:{form}} to {interval.high:{form}})"
 
 
 def _needs(registered: Registered[Method] | Registered[Metric]) -> str:

@@ -148,7 +148,13 @@ def view_case(
         tiles=tuple(tiles),
         notes=_notes(tiles, words),
         seconds=seconds,
-        plots=_plots(tiles, curves, seconds, words),
+        plots=_plots(
+            tiles,
+            curves,
+            seconds,
+            words,
+            is_void=any(one.is_void for one in columns if one.output.name == "lse_c"),
+        ),
         marks=tuple(
             f"{clip}: {words.said(mark)}"
             for clip in dict.fromkeys((case.face, case.speech))
@@ -218,7 +224,7 @@ def _notes(tiles: Sequence[Tile], words: Words) -> tuple[Note, ...]:
 
 
 def _number(column: Column, cell: Cell | None, words: Words) -> tuple[str, str, str]:
-    """A cell as state, text and reason."""
+    """A cell as state, text and reason; of a number that proves nothing the state is "void"."""
     if cell is None:
         return "absent", words("absent_short"), words("absent")
     if cell.state != "ok":
@@ -227,9 +233,10 @@ def _number(column: Column, cell: Cell | None, words: Words) -> tuple[str, str, 
     value = cell.values.get(column.output.name)
     if value is None:
         return "failed", words("failed_short"), words("failed")
+    state = "void" if column.is_void else "ok"
     if column.output.name == "offset":
-        return "ok", f"{value:+.0f}".replace("-", "\N{MINUS SIGN}"), ""
-    return "ok", fixed(value), ""
+        return state, f"{value:+.0f}".replace("-", "\N{MINUS SIGN}"), ""
+    return state, fixed(value), ""
 
 
 def _plots(
@@ -237,7 +244,10 @@ def _plots(
     curves: Mapping[str, tuple[int, Cell]],
     seconds: float,
     words: Words,
+    *,
+    is_void: bool,
 ) -> tuple[plots.Drawing, ...]:
+    """What is seen of one case; is_void: the synchronisation scorer does not work on these data."""
     framewise: list[plots.Series] = []
     shifts: list[plots.Series] = []
     for label, (colour, cell) in curves.items():
@@ -272,9 +282,12 @@ def _plots(
             mark_x=0.0,
         ),
     ]
-    captions = (words("plot_framewise"), words("plot_wave"), words("plot_shift"))
-    pairs = zip(captions, drawn, strict=True)
-    return tuple(plots.Drawing(caption, one) for caption, one in pairs if one)
+    names = ("plot_framewise", "plot_wave", "plot_shift")
+    return tuple(
+        plots.Drawing(words(name), one, is_void=is_void and name != "plot_wave")
+        for name, one in zip(names, drawn, strict=True)
+        if one
+    )
 
 
 def _framewise(label: str, colour: int, confidence: Curve) -> plots.Series:

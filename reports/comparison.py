@@ -1,22 +1,33 @@
 """Compares methods: means over the cases that all have, intervals, tests, ranks, and every gap.
 
-A row that scored fewer than half of the planned cases would take the others' cases away; it stands
+A method's rank is 1 and how many others are told to be better: ties share a rank, and what cannot
+be told apart is never put in an order. Where the scorer does not work, nothing is compared. A row
+that scored fewer than half of the planned cases would take the others' cases away; it stands
 apart, with the mean of its own cases and without a rank.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bench.run_folder import TablePart
-from bench.stats import Interval, compare, holm, mean_interval, ranks, share_interval, shared_cases
+from bench.stats import (
+    Comparison,
+    Interval,
+    compare,
+    compare_all,
+    holm,
+    mean_interval,
+    ranks,
+    share_interval,
+    shared_cases,
+)
 from bench.types import CaseKind
 from reports.results import Column, Dataset, Results, Row, Scores
 
 EVIDENCE = ("offset", "lse_d_at_0", "lse_c_at_0")  # what stands beside a synchronisation error
-SIGNIFICANT = 0.05
 
 EntryState = Literal["value", "undefined", "failed", "missing", "absent"]
 Mark = Literal["best", "second", "tied", ""]
@@ -26,16 +37,22 @@ Mark = Literal["best", "second", "tied", ""]
 class Entry:
     """One method's standing in one column.
 
-    state: "value", or why there is none: "absent" where the method was never asked.
-    interval: over the compared cases (the method's own where it stands apart).
+    state: "value", or why there is none: "absent" where the method was never asked; of several
+    reasons the most frequent. interval: over the compared cases (the method's own where it stands
+    apart). is_above_truth: better than the real video, and the difference holds.
     difference, p_value: against the reference; p after Holm's correction over the data set's table.
+    mark: "best" for all that nobody is told to beat, "second" for the next rank, "tied" where no
+    two competitors can be told apart.
     within_one: of an offset, the share of cases within one frame.
-    n_faceless: how many cases have no value because no face was found in any frame.
+    n_faceless: how many cases have no value because no face was found in any frame; they are among
+    the n_undefined.
     """
 
     state: EntryState
     n_scored: int = 0
     n_planned: int = 0
+    n_failed: int = 0
+    n_undefined: int = 0
     interval: Interval | None = None
     reasons: tuple[tuple[str, int], ...] = ()
     is_apart: bool = False
@@ -49,17 +66,26 @@ class Entry:
 
     @property
     def is_significant(self) -> bool:
-        """Whether the corrected test tells the method from the reference."""
-        return self.p_value is not None and self.p_value < SIGNIFICANT
+        """Whether the method can be told from the reference: by corrected test and interval."""
+        if self.p_value is None or self.difference is None:
+            return False
+        return Comparison(self.difference, self.p_value).holds
 
 
 @dataclass(frozen=True)
 class Standing:
-    """All methods in one column: their entries, and on how many cases they were compared."""
+    """All methods in one column: their entries, and on how many cases they were compared.
+
+    left_out: planned cases that not every method has a value for. pairs: every two competitors,
+    first minus second, corrected over all pairs of the column. told: (better, worse) wherever that
+    difference holds.
+    """
 
     entries: Mapping[str, Entry]
     compared: int
     left_out: int
+    pairs: Mapping[tuple[str, str], Comparison] = field(default_factory=dict)
+    told: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -88,6 +114,10 @@ class Table:
     rows: tuple[Row, ...]
     blocks: tuple[Block, ...]
     reference: str | None
+
+    def shown(self, label: str) -> str:
+        """What pages call the row with this label."""
+        return next((row.shown for row in self.rows if row.label == label), label)
 
     @property
     def competitors(self) -> tuple[str, ...]:
@@ -130,7 +160,10 @@ def build_block(
         scores = {
             row.label: results.scores(dataset, row.label, column, kind=kind) for row in planned
         }
-        standing = _standing(results, dataset, column, scores, rows, reference, kind)
+        tested = None if is_evidence else reference
+        standing = _standing(
+            results, dataset, column, scores, rows, tested, kind, ranked=not is_evidence
+        )
         columns.append(BlockColumn(column, standing, is_evidence))
     return Block(
         dataset,
@@ -147,12 +180,12 @@ def stand(
     better: Literal["higher", "lower", "none"],
     reference: str | None,
     seed: int,
+    ranked: bool = True,
 ) -> Standing:
     """All rows in one column, compared over the cases that every sufficiently scored row has."""
     most = max((one.planned for one in scores.values()), default=0)
     full = {label for label, one in scores.items() if one.values and 2 * len(one.values) >= most}
     cases = shared_cases([scores[label].values for label in sorted(full)])
-    union = {case for label in full for case in scores[label].values}
     entries: dict[str, Entry] = {}
     compared: dict[str, dict[str, float]] = {}
     for row in rows:
@@ -175,10 +208,56 @@ def stand(
                     entries[label] = replace(
                         entries[label], difference=tested.difference, p_value=tested.p_value
                     )
-    if better != "none":
-        _rank(entries, rows, compared, speakers, better, seed)
-        _mark_above_truth(entries, rows, better)
-    return Standing(entries, len(cases), len(union) - len(cases))
+    left_out = most - len(cases) if full else 0
+    if better == "none":
+        return Standing(entries, len(cases), left_out)
+    competitors = {
+        row.label: compared[row.label] for row in rows if not row.control and row.label in compared
+    }
+    truth = next((compared.get(row.label) for row in rows if row.name == "truth"), None)
+    if truth is not None:
+        for label in _above(competitors, truth, speakers, better, seed):
+            entries[label] = replace(entries[label], is_above_truth=True)
+    if not ranked or len(competitors) < 2:
+        return Standing(entries, len(cases), left_out)
+    pairs = compare_all(competitors, speakers, seed=seed)
+    told = frozenset(
+        names if (one.difference.mean > 0) == (better == "higher") else names[::-1]
+        for names, one in pairs.items()
+        if one.holds
+    )
+    placed = ranks(competitors, told)
+    for label, mark in marks(placed).items():
+        entries[label] = replace(entries[label], rank=placed[label], mark=mark)
+    return Standing(entries, len(cases), left_out, pairs, told)
+
+
+def marks(placed: Mapping[str, int]) -> dict[str, Mark]:
+    """How each of these ranks is set off: the best, the next; none of them where all are tied."""
+    first, *others = sorted(set(placed.values()))
+    if not others:
+        return dict.fromkeys(placed, "tied")
+    set_off: dict[int, Mark] = {first: "best", others[0]: "second"}
+    return {name: set_off.get(rank, "") for name, rank in placed.items()}
+
+
+def _above(
+    competitors: Mapping[str, Mapping[str, float]],
+    truth: Mapping[str, float],
+    speakers: Mapping[str, str],
+    better: Literal["higher", "lower"],
+    seed: int,
+) -> list[str]:
+    """Who is better than the real video, where the difference holds after Holm's correction."""
+    sign = 1.0 if better == "higher" else -1.0
+    tested = {label: compare(own, truth, speakers, seed=seed) for label, own in competitors.items()}
+    raw = [None if one is None else one.p_value for one in tested.values()]
+    return [
+        label
+        for (label, one), p_value in zip(tested.items(), holm(raw), strict=True)
+        if one is not None and p_value is not None
+        if sign * one.difference.mean > 0 and Comparison(one.difference, p_value).holds
+    ]
 
 
 def _tested(rows: Sequence[Row], reference: str | None) -> list[str]:
@@ -198,6 +277,8 @@ def _standing(
     rows: Sequence[Row],
     reference: str | None,
     kind: CaseKind,
+    *,
+    ranked: bool,
 ) -> Standing:
     if column.is_set:
         return _set_standing(results, dataset, column, rows, kind)
@@ -205,9 +286,10 @@ def _standing(
         scores,
         rows,
         dataset.speakers,
-        better=column.output.better,
-        reference=reference,
+        better="none" if column.is_void else column.output.better,
+        reference=None if column.is_void else reference,
         seed=results.seed,
+        ranked=ranked,
     )
     if column.output.name != "offset":
         return standing
@@ -228,7 +310,7 @@ def _within_one(scores: Scores, dataset: Dataset, seed: int) -> Interval:
 def _set_standing(
     results: Results, dataset: Dataset, column: Column, rows: Sequence[Row], kind: CaseKind
 ) -> Standing:
-    """A set metric has one value for all videos: no interval and no test, but a rank."""
+    """A set metric has one value for all videos: no interval, no test, and so no rank."""
     entries: dict[str, Entry] = {}
     cases = dataset.of_kind(kind)
     for row in rows:
@@ -239,97 +321,46 @@ def _set_standing(
         if cell.state == "ok" and column.output.name in cell.values:
             value = cell.values[column.output.name]
             interval = Interval(value, None, None, count, 0, "none")
-            entries[row.label] = Entry("value", count, planned, interval)
+            entries[row.label] = Entry("value", count, planned, interval=interval)
         else:
             state: EntryState = "failed" if cell.state == "ok" else cell.state
             reasons = ((cell.reason, 1),) if cell.reason else ()
             entries[row.label] = Entry(state, 0, planned, reasons=reasons)
-    if column.output.better != "none":
-        _rank(entries, rows, {}, {}, column.output.better, results.seed)
-        _mark_above_truth(entries, rows, column.output.better)
     return Standing(entries, 0, 0)
 
 
 def _entry(scores: Scores) -> Entry:
     """The account of one method's cells, before any comparison."""
-    reasons = (*scores.failed.items(), *scores.undefined.items())
-    counts = (len(scores.values), scores.planned)
+    n_undefined = sum(scores.undefined.values())
     if scores.planned == 0:
         return Entry("absent")
+    state: EntryState = "missing"
     if scores.values:
-        return Entry("value", *counts, reasons=reasons, n_faceless=scores.faceless)
-    if scores.failed:
-        return Entry("failed", *counts, reasons=reasons)
-    if scores.undefined:
-        return Entry("undefined", *counts, reasons=reasons, n_faceless=scores.faceless)
-    return Entry("missing", *counts)
-
-
-def _rank(
-    entries: dict[str, Entry],
-    rows: Sequence[Row],
-    compared: Mapping[str, Mapping[str, float]],
-    speakers: Mapping[str, str],
-    better: Literal["higher", "lower"],
-    seed: int,
-) -> None:
-    """Ranks the competitors; best and second are told apart only by their paired interval."""
-    labels = [row.label for row in rows if not row.control]
-    means = [
-        interval.mean
-        if (interval := entries[label].interval) is not None and not entries[label].is_apart
-        else None
-        for label in labels
-    ]
-    placed = [
-        (rank, label)
-        for rank, label in zip(ranks(means, better=better), labels, strict=True)
-        if rank is not None
-    ]
-    if len(placed) < 2:
-        return
-    for rank, label in placed:
-        entries[label] = replace(entries[label], rank=rank)
-    (_, first), (_, second) = sorted(placed, key=lambda one: one[0])[:2]
-    told_apart = entries[first].rank != entries[second].rank
-    if first in compared and second in compared:
-        tested = compare(compared[first], compared[second], speakers, seed=seed)
-        told_apart = tested is not None and tested.difference.excludes_zero
-    entries[first] = replace(entries[first], mark="best" if told_apart else "tied")
-    entries[second] = replace(entries[second], mark="second" if told_apart else "tied")
-
-
-def _mark_above_truth(
-    entries: dict[str, Entry], rows: Sequence[Row], better: Literal["higher", "lower"]
-) -> None:
-    truth = next((row.label for row in rows if row.name == "truth"), None)
-    if truth is None or entries[truth].interval is None:
-        return
-    best = entries[truth].interval
-    for row in rows:
-        own = entries[row.label].interval
-        if row.control or own is None or best is None or entries[row.label].is_apart:
-            continue
-        is_above = own.mean > best.mean if better == "higher" else own.mean < best.mean
-        entries[row.label] = replace(entries[row.label], is_above_truth=is_above)
+        state = "value"
+    elif scores.n_failed or n_undefined:
+        state = "failed" if scores.n_failed >= n_undefined else "undefined"
+    return Entry(
+        state,
+        len(scores.values),
+        scores.planned,
+        scores.n_failed,
+        n_undefined,
+        reasons=(*scores.failed.items(), *scores.undefined.items()),
+        n_faceless=0 if state == "failed" else scores.faceless,
+    )
 
 
 def _corrected(columns: Sequence[BlockColumn]) -> list[BlockColumn]:
-    """The columns with p values corrected over every comparison of the block; evidence has none."""
+    """The columns with p values corrected over every comparison of the block."""
     places = [
-        (index, label)
-        for index, column in enumerate(columns)
-        if not column.is_evidence
-        for label in column.standing.entries
+        (index, label) for index, column in enumerate(columns) for label in column.standing.entries
     ]
     raw = [columns[index].standing.entries[label].p_value for index, label in places]
     adjusted = dict(zip(places, holm(raw), strict=True))
     corrected: list[BlockColumn] = []
     for index, column in enumerate(columns):
         entries = {
-            label: replace(entry, rank=None, mark="", p_value=None)
-            if column.is_evidence
-            else replace(entry, p_value=adjusted[index, label])
+            label: replace(entry, p_value=adjusted[index, label])
             for label, entry in column.standing.entries.items()
         }
         corrected.append(replace(column, standing=replace(column.standing, entries=entries)))

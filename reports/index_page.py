@@ -81,10 +81,9 @@ def view_index(
     by_case = {(link.dataset.name, link.case.id): link for link in links}
     worst = find_worst(results, tables, by_case, evidence, words)
     questions = ask(results, tables, words)
-    void = void_scorers(validities)
-    heat = map_heat(results, tables, by_case, void, words)
-    speakers = view_speakers(results, breakdowns, void, words)
-    speed = view_speed(results, tables, void, words)
+    heat = map_heat(results, tables, by_case, words)
+    speakers = view_speakers(results, breakdowns, words)
+    speed = view_speed(results, tables, words)
     return IndexView(
         title=title_of(results, words),
         faces=faces,
@@ -112,8 +111,7 @@ def view_index(
         tables=tuple(views),
         studies=tuple(studies),
         pairs={
-            view.anchor: view_pairs(results, compare_pairs(results, view.table), void, words)
-            for view in views
+            view.anchor: view_pairs(results, compare_pairs(view.table), words) for view in views
         },
         heat=heat,
         speakers=speakers,
@@ -162,8 +160,3 @@ def _strips_note(shown: int, total: int, words: Words) -> str:
     if shown < total:
         return words("strips_some", shown=shown, all=total)
     return words("strips_all", n=total)
-
-
-def void_scorers(validities: Sequence[Validity]) -> frozenset[tuple[str, str]]:
-    """Data set and protocol of every scorer that does not work there."""
-    return frozenset((one.dataset.name, one.protocol) for one in validities if one.works is False)

@@ -26,6 +26,9 @@ class Pairing:
 
     column, official: the paper's protocol. counterpart, standing: the same number on `cross` cases,
     or the speech gain of `counterpart` (the mouth region's where the run measured it).
+
+    Ranks are compared by pairs: two methods change places only where each of the two standings
+    tells them apart, and the other way round.
     """
 
     kind: Kind
@@ -35,12 +38,27 @@ class Pairing:
     counterpart: Column
     standing: Standing
 
-    def change(self, label: str) -> int | None:
-        """Places gained (positive) or lost; None where one of the two ranks is missing."""
-        before, after = self.official.entries.get(label), self.standing.entries.get(label)
-        if before is None or after is None or before.rank is None or after.rank is None:
-            return None
-        return before.rank - after.rank
+    @property
+    def passes(self) -> frozenset[tuple[str, str]]:
+        """(who passes, whom) of every two methods that change places."""
+        return frozenset(one for one in self.standing.told if one[::-1] in self.official.told)
+
+    @property
+    def lost(self) -> frozenset[tuple[str, str]]:
+        """(better, worse) of every two that only the paper's protocol tells apart."""
+        return frozenset(
+            one
+            for one in self.official.told
+            if one not in self.standing.told and one[::-1] not in self.standing.told
+        )
+
+    def gained(self, label: str) -> int:
+        """How many other methods this one passes."""
+        return sum(winner == label for winner, _ in self.passes)
+
+    def fallen(self, label: str) -> int:
+        """How many other methods pass this one."""
+        return sum(loser == label for _, loser in self.passes)
 
     @property
     def better(self) -> Literal["higher", "lower", "none"]:
@@ -61,12 +79,13 @@ def pair(results: Results, table: Table) -> list[Pairing]:
             if not dataset.of_kind("probe" if kind == "gain" else "cross"):
                 continue
             counterpart = _mouth(results, dataset, column) if kind == "gain" else column
+            judged = not column.is_void
             standing = stand(
                 _scores(results, dataset, table.rows, counterpart, kind),
                 table.rows,
                 dataset.speakers,
-                better="higher" if kind == "gain" else column.output.better,
-                reference=table.reference,
+                better="higher" if kind == "gain" else column.output.better if judged else "none",
+                reference=table.reference if judged else None,
                 seed=results.seed,
             )
             if any(entry.state != "absent" for entry in standing.entries.values()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from reports.comparison import Block, BlockColumn, Entry, Table
@@ -14,12 +14,10 @@ from reports.words import Words
 PAPER = ("lse_d", "lse_c", "ssim", "psnr")  # the columns of the paper's Tables 1 and 2, in order
 
 
-def paper_sheet(
-    table: Table, void: Collection[tuple[str, str]], words: Words, caption: str
-) -> Sheet | None:
+def paper_sheet(table: Table, words: Words, caption: str) -> Sheet | None:
     """The paper's columns of a table for the real video and the competitors; None without any.
 
-    void: data set and protocol of scorers that do not work; their columns stay empty.
+    Of a scorer that does not work the column stays empty.
     """
     blocks = [(block, found) for block in table.blocks if (found := _paper_columns(block))]
     rows = [row for row in table.rows if row.name == "truth" or not row.control]
@@ -27,10 +25,8 @@ def paper_sheet(
         return None
     shown = {
         row.label: tuple(
-            SheetCell("–")
-            if (block.dataset.name, one.column.protocol) in void
-            else _cell(one.standing.entries[row.label], words)
-            for block, columns in blocks
+            SheetCell("–") if one.column.is_void else _cell(one.standing.entries[row.label], words)
+            for _, columns in blocks
             for one in columns
         )
         for row in rows
@@ -41,7 +37,7 @@ def paper_sheet(
         tuple((dataset_title(block.dataset, words), len(found)) for block, found in blocks),
         tuple(_heading(one, words) for _, found in blocks for one in found),
         tuple((_name(row, words), shown[row.label]) for row in rows),
-        tuple(_notes(blocks, rows, void, words)),
+        tuple(_notes(blocks, rows, words)),
     )
 
 
@@ -110,7 +106,6 @@ def _cell(entry: Entry, words: Words) -> SheetCell:
 def _notes(
     blocks: Sequence[tuple[Block, Sequence[BlockColumn]]],
     rows: Sequence[Row],
-    void: Collection[tuple[str, str]],
     words: Words,
 ) -> list[str]:
     entries = [
@@ -123,7 +118,7 @@ def _notes(
         f"{one.column.title(words)} ({block.dataset.name})"
         for block, found in blocks
         for one in found
-        if (block.dataset.name, one.column.protocol) in void
+        if one.column.is_void
     ]
     if failed:
         notes.append(words("note_paper_void", columns=words.listed(failed)))

@@ -100,11 +100,15 @@ class Ratings:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished plot with its caption, and what must be said of it."""
+    """A finished plot with its caption, and what must be said of it.
+
+    is_void: it shows a scorer that does not work on the data.
+    """
 
     caption: str
     drawing: Markup
     note: str = ""
+    is_void: bool = False
 
 
 def distribution(title: str, about: str, unit: str, groups: Sequence[Group]) -> Markup:

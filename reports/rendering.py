@@ -9,15 +9,15 @@ import jinja2
 
 from bench.run_folder import OutputPart
 from reports import sheets
-from reports.comparison import Block, BlockColumn
+from reports.comparison import Block, BlockColumn, Entry
 from reports.drawing import colour_class
 from reports.pictures import GAIN
 from reports.results import Column, Dataset
 from reports.sections.data import stand_in_text
 from reports.sections.leakfree import is_unshown_gain
-from reports.sections.study import comparison_text, is_significant
+from reports.sections.study import comparison_text
 from reports.sections.study_plots import rho_text
-from reports.sections.tables import TableView
+from reports.studies import holds
 from reports.text import arrow, coded, estimate_span, fixed, p_text, percent, span
 from reports.words import Words
 
@@ -40,6 +40,9 @@ def environment(words: Words) -> jinja2.Environment:
     def heading(column: Column) -> str:
         return sheets.heading(column, words)
 
+    def gap_text(entry: Entry) -> str:
+        return sheets.gap_text(entry, words)
+
     def output_text(output: OutputPart) -> str:
         return _output_text(output, words)
 
@@ -57,12 +60,12 @@ def environment(words: Words) -> jinja2.Environment:
         comparison_text=comparison_text,
         difference_gain=GAIN,
         difference_white=math.ceil(255 / GAIN),
+        gap_text=gap_text,
         estimate_span=estimate_span,
         fixed=fixed,
         heading=heading,
-        is_significant=is_significant,
+        holds=holds,
         is_unshown_gain=is_unshown_gain,
-        is_void=_is_void,
         output_text=output_text,
         p_text=p_text,
         percent=percent,
@@ -90,10 +93,6 @@ def _output_text(output: OutputPart, words: Words) -> str:
     if output.best is not None:
         parts.append(words("best_value", value=f"{output.best:g}"))
     return ", ".join(part for part in parts if part)
-
-
-def _is_void(view: TableView, block: Block, one: BlockColumn) -> bool:
-    return (block.dataset.name, one.column.protocol) in view.void
 
 
 def _shown(block: Block) -> list[tuple[BlockColumn, BlockColumn | None]]:

@@ -15,21 +15,21 @@ from reports import sheets, study_sheets
 from reports.case_page import CaseLink, case_columns, case_links, view_case
 from reports.comparison import Table, build_table
 from reports.footage import find_footage
-from reports.index_page import view_index, void_scorers
+from reports.index_page import view_index
 from reports.leakfree import Pairing, pair
 from reports.paper_sheet import paper_sheet, to_narrow_latex
 from reports.pictures import Evidence, Footage, take_evidence
 from reports.published_numbers import read_published, read_published_study
 from reports.rendering import TEMPLATES, environment
-from reports.results import Results, join
+from reports.results import Results
 from reports.sections.faces import show_faces
 from reports.sections.leakfree import view_rows
 from reports.sections.speakers import break_down, speakers_csv
 from reports.sections.study import FIRST_NUMBER, StudyView, view_study
 from reports.sections.tables import TableView, table_headline, table_notes, view_table
-from reports.sections.worst import worst_cells
+from reports.sections.worst import competing, ranked_columns, worst_cells
 from reports.studies import read_studies, study_files
-from reports.validity import Validity, judge
+from reports.validity import Validity, read_judged
 from reports.words import Words, read_words
 
 MOST_COPIED = 30_000  # bytes of a table's file that the page holds itself, to copy from
@@ -44,13 +44,13 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = ST
     Raises BenchError where a run cannot be read or `out` is something else than a report.
     """
     words = read_words(lang)
-    results = join(runs)
+    results, validities = read_judged(runs)
     out = out.absolute()
     _check_target(out)
     part = out.with_name(f".{out.name}.part-{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        _write(results, words, part, out, strips)
+        _write(results, validities, words, part, out, strips)
         _swap(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -92,13 +92,19 @@ def _swap(part: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(results: Results, words: Words, part: Path, out: Path, strips: int) -> None:
+def _write(
+    results: Results,
+    validities: Sequence[Validity],
+    words: Words,
+    part: Path,
+    out: Path,
+    strips: int,
+) -> None:
     for name in ("cases", "pictures", "tables"):
         (part / name).mkdir(parents=True)
     for name in ("style.css", "player.js", "report.js"):
         shutil.copyfile(TEMPLATES / name, part / name)
     tables = [table for one in results.tables if (table := build_table(results, one)).blocks]
-    validities = judge(results)
     links = case_links(results)
     shown = _chosen(results, tables, links, strips)
     evidence = _evidence(results, shown, part / "pictures", out / "pictures")
@@ -127,6 +133,7 @@ def _write(results: Results, words: Words, part: Path, out: Path, strips: int) -
         breakdowns=breakdowns,
     )
     pages = environment(words)
+    pages.globals["called"] = results.shown
     _save(part / "index.html", pages.get_template("index.html").render(view=index, root=""))
     _write_cases(results, words, tables, links, evidence, pages, part, out)
 
@@ -153,7 +160,7 @@ def _write_tables(
             validities=validities,
             pairings=pairings,
             published=published,
-            files=_write_sheets(table, number, pairings, validities, words, folder),
+            files=_write_sheets(table, number, pairings, words, folder),
             said=said,
         )
         said += view.notes
@@ -188,7 +195,6 @@ def _write_sheets(
     table: Table,
     number: int,
     pairings: Sequence[Pairing],
-    validities: Sequence[Validity],
     words: Words,
     folder: Path,
 ) -> list[str]:
@@ -198,7 +204,7 @@ def _write_sheets(
     files = ["summary.csv"]
     made = sheets.sheet(table, words, caption, table_notes(table, words))
     files += _save_sheet(folder, name, made)
-    paper = paper_sheet(table, void_scorers(validities), words, caption)
+    paper = paper_sheet(table, words, caption)
     if paper is not None:
         files += [f"{name}_paper.csv", f"{name}_paper.tex"]
         _save(folder / f"{name}_paper.csv", sheets.to_csv(paper))
@@ -249,14 +255,12 @@ def _chosen(
     wanted: dict[tuple[str, str], None] = {}
     for dataset, _, _, case, _ in worst_cells(results, tables):
         wanted[dataset.name, case] = None
-    for table in tables[:1]:
-        for block in table.blocks:
-            for one in block.columns:
-                for label in table.competitors or tuple(row.label for row in table.rows):
-                    scores = results.scores(block.dataset, label, one.column, kind="reconstruct")
-                    order = sorted(scores.values, key=lambda case: (scores.values[case], case))
-                    for place in (0, len(order) // 2, len(order) - 1) if order else ():
-                        wanted[block.dataset.name, order[place]] = None
+    for dataset, column in ranked_columns(results, tables):
+        for label in competing(results):
+            values = results.scores(dataset, label, column, kind="reconstruct").values
+            order = sorted(values, key=lambda case: (values[case], case))
+            for place in (0, len(order) // 2, len(order) - 1) if order else ():
+                wanted[dataset.name, order[place]] = None
     for link in links:
         made = [results.generation(link.dataset, row.label, link.case) for row in results.rows]
         if any(one is not None and one.record.status != "ok" for one in made):

@@ -8,7 +8,7 @@ keeps its label is one row; a metric whose protocol differs is another column.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -53,7 +53,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One number of one metric under one protocol; two protocols are two columns."""
+    """One number of one metric under one protocol; two protocols are two columns.
+
+    is_void: its scorer does not work on the data set (`reports.validity`), so that it proves
+    nothing: whatever shows it strikes it out, and nothing is ranked or tested by it.
+    """
 
     metric: str
     output: OutputPart
@@ -62,6 +66,7 @@ class Column:
     metric_name: str
     reads_reference: bool
     region: str
+    is_void: bool = False
 
     @property
     def name(self) -> str:
@@ -198,6 +203,13 @@ class Results:
     def columns(self, dataset: Dataset) -> tuple[Column, ...]:
         """All columns of numbers that this data set's runs measured."""
         return tuple(self._columns[dataset.name])
+
+    def strike_out(self, void: Collection[tuple[str, str]]) -> None:
+        """Marks every column of these data sets and protocols as void."""
+        self._columns = {
+            name: [replace(one, is_void=(name, one.protocol) in void) for one in columns]
+            for name, columns in self._columns.items()
+        }
 
     def column(self, dataset: Dataset, metric: str, output: str, *, protocol: str) -> Column | None:
         """The column of another output of the same metric under the same protocol."""

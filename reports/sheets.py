@@ -13,7 +13,7 @@ from reports.comparison import Entry, Standing, Table
 from reports.leakfree import Pairing
 from reports.results import Column, Dataset, Row
 from reports.text import arrow, fixed, latex, markdown, span
-from reports.validity import Validity
+from reports.validity import Validity, shifts
 from reports.words import Words
 
 NUMBERED = re.compile(r"(?:Table \d+\.|表 \d+) ")  # at the start of a caption: LaTeX counts itself
@@ -38,7 +38,10 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class SheetCell:
-    """One cell: its text, its interval's text, and how it is set off (bold, underlined, marked)."""
+    """One cell: its text, its interval's text, how it is set off, and its signs.
+
+    style: bold, underlined, struck or nothing.
+    """
 
     text: str
     span: str = ""
@@ -64,12 +67,16 @@ def sheet(table: Table, words: Words, caption: str, notes: Sequence[str]) -> She
     headings: list[str] = []
     for block in table.blocks:
         groups.append((dataset_title(block.dataset, words), len(block.columns) + 1))
-        headings += [heading(one.column, words) for one in block.columns] + [words("failed")]
+        headings += [whole_heading(one.column, words) for one in block.columns]
+        headings.append(words("failed"))
     rows: list[tuple[str, tuple[SheetCell, ...]]] = []
     for row in table.rows:
         cells: list[SheetCell] = []
         for block in table.blocks:
-            cells += [cell(one.standing.entries[row.label], words) for one in block.columns]
+            cells += [
+                cell(one.standing.entries[row.label], words, void=one.column.is_void)
+                for one in block.columns
+            ]
             failed, planned = block.failures.get(row.label, (0, 0))
             cells.append(SheetCell(f"{failed}/{planned}"))
         rows.append((row_label(row), tuple(cells)))
@@ -90,7 +97,7 @@ def leakfree_sheet(
     headings: list[str] = []
     for one in pairings:
         title = dataset_title(one.dataset, words)
-        groups.append((f"{title}: {heading(one.column, words)}", 4))
+        groups.append((f"{title}: {whole_heading(one.column, words)}", 4))
         headings += [words("official"), words("rank"), words(one.kind), words("rank")]
     body: list[tuple[str, tuple[SheetCell, ...]]] = []
     for row in rows:
@@ -98,10 +105,12 @@ def leakfree_sheet(
         for one in pairings:
             before = one.official.entries[row.label]
             after = one.standing.entries[row.label]
-            change = one.change(row.label)
-            moved = f"{rank_text(after)} ({change:+d})" if change else rank_text(after)
-            cells += [cell(before, words), SheetCell(rank_text(before))]
-            cells += [cell(after, words, signed=one.kind == "gain"), SheetCell(moved)]
+            void = one.column.is_void
+            moved = (one.gained(row.label), -one.fallen(row.label))
+            changes = ", ".join(f"{change:+d}" for change in moved if change)
+            rank = f"{rank_text(after)} ({changes})" if changes else rank_text(after)
+            cells += [cell(before, words, void=void), SheetCell(rank_text(before))]
+            cells += [cell(after, words, signed=one.kind == "gain", void=void), SheetCell(rank)]
         body.append((row_label(row), tuple(cells)))
     return Sheet(name, caption, tuple(groups), tuple(headings), tuple(body), ())
 
@@ -109,6 +118,12 @@ def leakfree_sheet(
 def heading(column: Column, words: Words) -> str:
     """A column's name with the direction that is better."""
     return f"{column.title(words)} {arrow(column.output.better)}".strip()
+
+
+def whole_heading(column: Column, words: Words) -> str:
+    """The heading of a table that is copied: it says itself where the scorer does not work."""
+    text = heading(column, words)
+    return f"{text} ({words('void_short')})" if column.is_void else text
 
 
 def dataset_title(dataset: Dataset, words: Words) -> str:
@@ -135,12 +150,21 @@ def rank_text(entry: Entry) -> str:
     return "–" if entry.rank is None else str(entry.rank)
 
 
-def cell(entry: Entry, words: Words, *, signed: bool = False) -> SheetCell:
-    """An entry as text."""
+def gap_text(entry: Entry, words: Words) -> str:
+    """How many cases lack a value for which reason; empty for one reason: `9 N. A., 1 failed`."""
+    missing = entry.n_planned - entry.n_scored - entry.n_failed - entry.n_undefined
+    counts = (("undefined", entry.n_undefined), ("failed", entry.n_failed), ("missing", missing))
+    named = [words("gap", n=n, what=words(f"{state}_short")) for state, n in counts if n > 0]
+    return words.listed(named) if len(named) > 1 else ""
+
+
+def cell(entry: Entry, words: Words, *, signed: bool = False, void: bool = False) -> SheetCell:
+    """An entry as text; void: by a scorer that does not work on the data."""
     if entry.interval is None:
         state = "faceless" if entry.n_faceless else entry.state
-        return SheetCell(words(f"{state}_short"))
-    style = {"best": "bold", "second": "underlined", "tied": "underlined"}.get(entry.mark, "")
+        gaps = gap_text(entry, words)
+        return SheetCell(words(f"{state}_short") + (f" ({gaps})" if gaps else ""))
+    style = "struck" if void else {"best": "bold", "second": "underlined"}.get(entry.mark, "")
     sign = "\N{ALMOST EQUAL TO}" if entry.mark == "tied" else ""
     sign += "*" if entry.is_significant else ""
     sign += "\N{DAGGER}" if entry.is_above_truth else ""
@@ -178,7 +202,8 @@ def to_markdown(sheet: Sheet) -> str:
 
 def _markdown_cell(one: SheetCell) -> str:
     text = markdown(one.text)
-    text = {"bold": f"**{text}**", "underlined": f"<u>{text}</u>"}.get(one.style, text)
+    styled = {"bold": f"**{text}**", "underlined": f"<u>{text}</u>", "struck": f"~~{text}~~"}
+    text = styled.get(one.style, text)
     return text + markdown(one.sign) + (f" [{markdown(one.span)}]" if one.span else "")
 
 
@@ -217,9 +242,10 @@ def to_latex(sheet: Sheet) -> str:
 
 def latex_cell(one: SheetCell) -> str:
     text = latex(one.text)
-    text = {"bold": rf"\textbf{{{text}}}", "underlined": rf"\underline{{{text}}}"}.get(
-        one.style, text
-    )
+    if one.style == "struck":  # by hand: no package that may be missing
+        text = rf"\setbox0=\hbox{{{text}}}\rlap{{\vrule height0.75ex depth-0.65ex width\wd0}}\box0"
+    styled = {"bold": rf"\textbf{{{text}}}", "underlined": rf"\underline{{{text}}}"}
+    text = styled.get(one.style, text)
     return text + latex(one.sign)
 
 
@@ -258,25 +284,42 @@ def summary_rows(
             name, dataset_name(pairing.dataset), pairing.counterpart, pairing.standing, table.rows
         )
     for validity in validities:
-        for output in ("within_one", "above_mismatched", "above_still"):
-            share: Interval | None = getattr(validity, output)
-            if share is not None:
-                rows.append(
-                    SummaryRow(
-                        "scorer_validity",
-                        dataset_name(validity.dataset),
-                        "truth",
-                        output,
-                        validity.protocol,
-                        share.mean,
-                        share.low,
-                        share.high,
-                        share.n,
-                        len(validity.dataset.of_kind("reconstruct")),
-                        None,
-                    )
-                )
+        rows += _validity_rows(validity)
     return rows
+
+
+def _validity_rows(validity: Validity) -> list[SummaryRow]:
+    """`works` is 1, 0, or empty where it is not known; `offset_median` is in frames."""
+    asked = len(validity.dataset.of_kind("reconstruct"))
+    works = None if validity.works is None else float(validity.works)
+    found: list[tuple[str, Interval | None, int]] = [
+        ("works", None if works is None else Interval(works, None, None, 0, 0, "none"), asked),
+        ("within_one", validity.within_one, asked),
+        ("above_mismatched", validity.above_mismatched, asked),
+        ("above_still", validity.above_still, asked),
+        ("followed", validity.followed, asked * len(shifts(validity.dataset))),
+        ("auc_mismatched", validity.auc, asked),
+    ]
+    if validity.offset is not None:
+        offset = Interval(validity.offset, None, None, validity.offsets, 0, "none")
+        found.append(("offset_median", offset, asked))
+    return [
+        SummaryRow(
+            "scorer_validity",
+            dataset_name(validity.dataset),
+            "truth",
+            output,
+            validity.protocol,
+            one.mean,
+            one.low,
+            one.high,
+            one.n,
+            planned,
+            None,
+        )
+        for output, one, planned in found
+        if one is not None
+    ]
 
 
 def whole_protocol(column: Column, rows: Sequence[Row], label: str) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.run_folder import Run
-from bench.study.scores import Estimate, Opinion, Panel, Scores, read_scores
+from bench.stats import SIGNIFICANT, ranks
+from bench.study.scores import Comparison, Opinion, Panel, Scores, read_scores
+from reports.comparison import Mark, marks
 from reports.results import Row
 from reports.words import Words
 
@@ -20,14 +22,14 @@ class Opinions:
 
     row: the method as the runs know it; its label alone where they do not.
 
-    marks: by question, "best", "second", "tied" or "".
+    marks: by question, as in the measured tables.
     """
 
     method: str
     row: Row
     role: str
     cells: tuple[Opinion | None, ...]
-    marks: tuple[str, ...]
+    marks: tuple[Mark, ...]
 
 
 def study_files(run: Path) -> list[Path]:
@@ -63,14 +65,14 @@ def opinions(scores: Scores, known: Sequence[Row]) -> tuple[Opinions, ...]:
     panel = scores.kept
     names = [question.name for question in scores.questions]
     rows = {row.label: row for row in known}
-    marks = {name: _marks(panel, name) for name in names}
+    set_off = {name: _marks(panel, name) for name in names}
     return tuple(
         Opinions(
             method,
             rows.get(method, Row(method, method, "", control=False)),
             role,
             tuple(opinion_of(panel, method, name, role) for name in names),
-            tuple(marks[name].get(method, "") if role == "rated" else "" for name in names),
+            tuple(set_off[name].get(method, "") if role == "rated" else "" for name in names),
         )
         for method, role in roles(panel, scores.methods)
     )
@@ -91,31 +93,36 @@ def opinion_of(panel: Panel, method: str, question: str, role: str) -> Opinion |
     return None
 
 
-def _marks(panel: Panel, question: str) -> dict[str, str]:
-    """Best and second of the competitors, told apart only by their paired interval."""
-    means = [
-        (one.mean.value, one.method)
+def rated(panel: Panel, question: str) -> list[str]:
+    """The methods that have a mean in this question; attention checks are none."""
+    return [
+        one.method
         for one in panel.opinions
         if (one.dataset, one.question, one.role) == (None, question, "rated")
         and one.mean.value is not None
     ]
-    if len(means) < 2:
-        return {}
-    (_, best), (_, second) = sorted(means, key=lambda one: (-one[0], one[1]))[:2]
-    between = next(
-        (
-            one.difference
-            for one in panel.comparisons
-            if one.question == question and {one.first, one.second} == {best, second}
-        ),
-        None,
-    )
-    if between is None or not _excludes_zero(between):
-        return {best: "tied", second: "tied"}
-    return {best: "best", second: "second"}
 
 
-def _excludes_zero(estimate: Estimate) -> bool:
-    if estimate.low is None or estimate.high is None:
+def told(panel: Panel, question: str) -> list[tuple[str, str]]:
+    """(better, worse) of every two methods whose difference in this question holds."""
+    return [
+        (one.first, one.second) if (one.difference.value or 0.0) > 0 else (one.second, one.first)
+        for one in panel.comparisons
+        if one.question == question and holds(one)
+    ]
+
+
+def holds(comparison: Comparison | None) -> bool:
+    """Whether two methods can be told apart: by the corrected test and by the interval."""
+    if comparison is None or comparison.p_corrected is None:
         return False
-    return estimate.low > 0.0 or estimate.high < 0.0
+    low, high = comparison.difference.low, comparison.difference.high
+    if low is None or high is None:
+        return False
+    return comparison.p_corrected < SIGNIFICANT and (low > 0.0 or high < 0.0)
+
+
+def _marks(panel: Panel, question: str) -> dict[str, Mark]:
+    """How each rated method is set off, by the ranks of what can be told apart."""
+    names = rated(panel, question)
+    return marks(ranks(names, told(panel, question))) if len(names) > 1 else {}

@@ -10,7 +10,7 @@ from reports.studies import opinions, question_texts
 from reports.text import estimate_span, fixed
 from reports.words import Words
 
-_STYLES = {"best": "bold", "second": "underlined", "tied": "underlined"}
+_STYLES = {"best": "bold", "second": "underlined"}
 
 
 def sheet(scores: Scores, name: str, number: int, results: Results, words: Words) -> Sheet:

@@ -157,7 +157,7 @@ def build_run(folder: Path, fake: FakeRun | None = None) -> Path:
                 "control": method.control,
                 "protocol": method.protocol,
                 "kinds": list(method.kinds),
-                "options": {},
+                "options": {"frames": -method.offset} if method.name == "shifted" else {},
                 "key": method.key,
             }
             for method in fake.methods

@@ -136,7 +136,7 @@ def test_pairs_are_tested_on_the_same_cases_and_corrected_within_their_column(
     tmp_path: Path,
 ) -> None:
     results = joined(tmp_path, FakeRun(methods=CONTROLS + TWINS, reference="one"))
-    matrices = compare_pairs(results, build_table(results, results.tables[0]))
+    matrices = compare_pairs(build_table(results, results.tables[0]))
     assert [matrix.column.output.name for matrix in matrices] == ["lse_d", "lse_c", "ssim", "psnr"]
     psnr = matrices[3]
     values = {
@@ -214,7 +214,7 @@ def test_the_map_orders_cases_from_hard_to_easy_and_tells_their_values(tmp_path:
     results = joined(tmp_path, FakeRun(failing=[("copycat", "s00_000")]))
     table = build_table(results, results.tables[0])
     links = {(link.dataset.name, link.case.id): link for link in reports_links(results)}
-    view = map_heat(results, [table], links, set(), read_words("en"))
+    view = map_heat(results, [table], links, read_words("en"))
     psnr = str(view.maps[3].drawing)
     told = re.findall(r"<title>(s\d+_\d+)\n", psnr)
     dataset = results.datasets[0]
@@ -242,7 +242,7 @@ def test_three_hundred_cases_of_twelve_methods_stay_a_light_page(tmp_path: Path)
     results = joined(tmp_path, fake)
     table = build_table(results, results.tables[0])
     links = {(link.dataset.name, link.case.id): link for link in reports_links(results)}
-    view = map_heat(results, [table], links, set(), read_words("en"))
+    view = map_heat(results, [table], links, read_words("en"))
     sizes = [len(str(one.drawing).encode()) for one in view.maps]
     assert len(sizes) == 4
     assert max(sizes) < 60_000

@@ -22,7 +22,7 @@ SENTENCE = re.compile(r"[A-Za-z][a-z']+(?:,? [a-z']{2,}){2,}")  # three words in
 COMPOSED = (  # beginnings that code and templates complete: `f"caption_{kind}"`
     *("absent_", "alpha_", "axis_", "caption_", "fact_", "failed_", "faceless_", "how_", "icc_"),
     *("kind_", "leakfree_", "missing_", "note_", "output_", "question_", "rho_", "role_", "rule_"),
-    *("section_", "size_", "table_", "undefined_", "unit_", "gain_"),
+    *("section_", "size_", "table_", "undefined_", "unit_", "gain_", "validity_"),
 )
 VOID = ("br", "img", "input", "link", "meta")  # tags that never close
 SPEAKING = ("metrics", "bench/conform.py", "bench/media", "bench/doctor.py", "bench/faces.py")

@@ -132,9 +132,96 @@ def test_shared_cases_are_those_that_all_have() -> None:
     assert stats.shared_cases([]) == ()
 
 
-def test_equal_values_share_the_better_rank() -> None:
-    assert stats.ranks([2.0, 5.0, None, 5.0, 1.0], better="higher") == (3, 1, None, 1, 4)
-    assert stats.ranks([2.0, 5.0, None, 5.0, 1.0], better="lower") == (2, 3, None, 3, 1)
+def test_what_cannot_be_told_apart_shares_a_rank() -> None:
+    assert stats.ranks("abc", ()) == {"a": 1, "b": 1, "c": 1}
+    assert stats.ranks("abc", [("a", "b"), ("a", "c")]) == {"a": 1, "b": 2, "c": 2}
+    assert stats.ranks("abc", [("a", "c"), ("b", "c")]) == {"a": 1, "b": 1, "c": 3}
+    # a like b, b like c, and yet a above c: who is beaten stands below, the others share.
+    assert stats.ranks("abc", [("a", "c")]) == {"a": 1, "b": 1, "c": 2}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_two_of_rank_one_were_told_apart_and_somebody_has_it(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    names = [f"m{index}" for index in range(7)]
+    order = generator.permutation(names)  # a difference of means: never round in a circle
+    told = [
+        (better, worse)
+        for better, worse in itertools.combinations(order, 2)
+        if generator.random() < 0.3
+    ]
+    ranks = stats.ranks(names, told)
+    first = {name for name, rank in ranks.items() if rank == 1}
+    assert first
+    assert not any(better in first and worse in first for better, worse in told)
+    assert all(1 <= rank <= len(names) for rank in ranks.values())
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_noise_is_told_apart_as_rarely_as_the_level_says(seed: int) -> None:
+    """Of 30 runs of 5 methods that differ by chance alone, hardly one tells any two apart."""
+    generator = np.random.default_rng(seed)
+    cases = [f"c{index}" for index in range(24)]
+    speakers = {case: f"s{index % 6}" for index, case in enumerate(cases)}
+    found = 0
+    for _ in range(3):
+        values = {
+            f"m{index}": dict(zip(cases, generator.normal(0, 1, 24).tolist(), strict=True))
+            for index in range(5)
+        }
+        found += any(one.holds for one in stats.compare_all(values, speakers).values())
+    assert found <= 1
+
+
+def test_a_true_difference_is_told_and_corrected_over_all_pairs() -> None:
+    generator = np.random.default_rng(0)
+    cases = [f"c{index}" for index in range(12)]
+    speakers = {case: f"s{index % 4}" for index, case in enumerate(cases)}
+    values = {
+        name: dict(zip(cases, (mean + generator.normal(0, 0.1, 12)).tolist(), strict=True))
+        for name, mean in (("a", 1.0), ("b", 1.0), ("c", 2.0))
+    }
+    pairs = stats.compare_all(values, speakers)
+    raw = [stats.wilcoxon([values[a][case] - values[b][case] for case in cases]) for a, b in pairs]
+    assert [one.p_value for one in pairs.values()] == pytest.approx(stats.holm(raw))
+    assert {names for names, one in pairs.items() if one.holds} == {("a", "c"), ("b", "c")}
+
+
+def test_a_difference_needs_both_test_and_interval() -> None:
+    def interval(low: float | None) -> stats.Interval:
+        return stats.Interval(0.4, low, 0.9, 30, 3, "speaker")
+
+    assert stats.Comparison(interval(0.1), 0.01).holds
+    assert not stats.Comparison(interval(-0.1), 0.01).holds
+    assert not stats.Comparison(interval(0.1), 0.06).holds
+    assert not stats.Comparison(interval(None), 0.01).holds
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 5), (5, 5), (6, 6), (7, 8), (8, 8), (56, 60)])
+def test_an_exact_share_has_clopper_and_pearsons_interval(hits: int, count: int) -> None:
+    values = [index < hits for index in range(count)]
+    found = stats.share_interval(values, ["one"] * count, exact=True)
+    exact = scipy.stats.binomtest(hits, count).proportion_ci(method="exact")
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= exact.low + 1e-12
+    assert found.high >= exact.high - 1e-12
+
+
+def test_area_under_curve_by_hand_and_by_mann_and_whitney() -> None:
+    found = stats.area_under_curve([3.0, 1.0], [2.0, 1.0], ["a", "b"])
+    assert found.mean == (1 + 1 + 0 + 0.5) / 4
+    generator = np.random.default_rng(3)
+    first, second = generator.normal(1, 1, 40), generator.normal(0, 1, 40)
+    speakers = [f"s{index % 8}" for index in range(40)]
+    found = stats.area_under_curve(first.tolist(), second.tolist(), speakers)
+    assert found.mean == pytest.approx(scipy.stats.mannwhitneyu(first, second).statistic / 1600)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0.5 < found.low < found.mean < found.high < 1.0
+    assert stats.area_under_curve([1.0], [0.0], ["a"]).low is None
+    with pytest.raises(ValueError, match="2 and 1 values"):
+        stats.area_under_curve([1.0, 2.0], [0.0], ["a"])
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (1, 1), (0, 7), (7, 7), (3, 20), (59, 60)])

@@ -9,7 +9,7 @@ from reports.results import Results
 from reports.sections.data import case_counts, size, speaker_count, stand_in_text
 from reports.sections.failures import Gaps
 from reports.sections.study import StudyView
-from reports.sections.tables import TableView
+from reports.sections.tables import TableView, validity_verdict
 from reports.sections.worst import Card
 from reports.validity import Validity
 from reports.words import Words
@@ -52,9 +52,7 @@ def banners(
         if dataset.info.stand_in
     ]
     found += [
-        Banner("danger", words("scorer_fails", data=one.dataset.name, metric=one.metric))
-        for one in validities
-        if one.works is False
+        Banner("danger", validity_verdict(one, words)) for one in validities if one.works is False
     ]
     if gaps.missing:
         found.append(Banner("info", words("missing_cells", n=gaps.missing, planned=gaps.planned)))
@@ -86,11 +84,11 @@ def _compared(
     results: Results, tables: Sequence[TableView], studies: Sequence[StudyView], words: Words
 ) -> Iterable[Line]:
     methods = [row for row in results.rows if not row.control]
-    controls = [row.label for row in results.rows if row.control]
+    controls = [row.shown for row in results.rows if row.control]
     if not methods:
         yield Line(words("only_controls"))
     for protocol in dict.fromkeys(row.protocol for row in methods):
-        names = [row.label for row in methods if row.protocol == protocol]
+        names = [row.shown for row in methods if row.protocol == protocol]
         key = "glance_methods_under" if protocol else "glance_methods"
         yield Line(words(key, n=len(names), names=words.listed(names), protocol=protocol))
     if controls:
@@ -102,27 +100,29 @@ def _compared(
 
 
 def _leaders(view: TableView, words: Words) -> Iterable[Line]:
-    """Who leads in each column of each data set, in the table's own words."""
+    """Who leads in each column of each data set: who alone is told to be better than others."""
     if len(view.table.competitors) < 2:
         return
     for block in view.table.blocks:
         won: dict[str, list[str]] = {}
+        is_ranked = False
         for one in block.columns:
-            if (block.dataset.name, one.column.protocol) in view.void:
-                continue
-            for label, entry in one.standing.entries.items():
-                if entry.mark == "best":
-                    sign = "\N{DAGGER}" if entry.is_above_truth else ""
-                    won.setdefault(label, []).append(one.column.title(words) + sign)
+            entries = one.standing.entries.items()
+            is_ranked = is_ranked or any(entry.rank is not None for _, entry in entries)
+            best = [(label, entry) for label, entry in entries if entry.mark == "best"]
+            if len(best) == 1:
+                ((label, entry),) = best
+                sign = "\N{DAGGER}" if entry.is_above_truth else ""
+                won.setdefault(label, []).append(one.column.title(words) + sign)
         text = words("sentence_separator").join(
-            words("glance_best", method=label, columns=words.listed(columns))
+            words("glance_best", method=view.table.shown(label), columns=words.listed(columns))
             for label, columns in won.items()
         )
         said = words(
             "glance_table",
             number=view.number,
             data=block.dataset.name,
-            text=text or words("glance_no_best"),
+            text=text or words("glance_no_best" if is_ranked else "glance_unranked"),
         )
         yield Line(said, f"#{view.anchor}")
 
@@ -154,8 +154,7 @@ def _sure(
 ) -> Iterable[Line]:
     kinds = {True: "good", False: "danger", None: "warning"}
     for one in validities:
-        keys = {True: "validity_works", False: "validity_fails_short", None: "validity_unknown"}
-        text = words(keys[one.works], data=one.dataset.name, metric=one.metric)
+        text = words("validity_check", verdict=validity_verdict(one, words))
         yield Line(text, "#table-1", kinds[one.works])
     yield from _flattered(tables, words)
     for view in tables:
@@ -167,7 +166,7 @@ def _sure(
             text = words("few_speakers", data=dataset.name, n=speaker_count(dataset))
             yield Line(text, kind="warning")
     for (data, method), n in gaps.faceless.items():
-        text = words("glance_faceless", n=n, method=method, data=data)
+        text = words("glance_faceless", n=n, method=results.shown(method), data=data)
         yield Line(text, "#data", "danger")
     for study in studies:
         if study.simulated:
@@ -193,7 +192,8 @@ def _flattered(tables: Sequence[TableView], words: Words) -> Iterable[Line]:
                     if entry.is_above_truth and not one.is_evidence:
                         above.setdefault(label, {})[one.column.title(words)] = None
         for label, columns in above.items():
-            text = words("glance_above", method=label, columns=words.listed(columns))
+            name = view.table.shown(label)
+            text = words("glance_above", method=name, columns=words.listed(columns))
             yield Line(text, f"#{view.anchor}", "warning")
 
 
@@ -206,7 +206,7 @@ def _next(
     for study in studies:
         yield Line(words("glance_study"), f"#{study.anchor}")
     yield Line(words("glance_plots"), "#plots")
-    if worst:
+    if worst and not worst[0].is_void:
         card = worst[0]
         text = words("glance_worst", method=card.method, heading=card.heading, value=card.value)
         yield Line(text, f"cases/{card.file}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -11,6 +11,7 @@ from reports.comparison import Table
 from reports.heat_map import Heat, HeatCase, heat_map
 from reports.plots import Drawing
 from reports.results import Cell, Column, Dataset, Results, Row
+from reports.sections.worst import ranked_columns
 from reports.text import fixed
 from reports.words import Words
 
@@ -28,24 +29,10 @@ class HeatView:
     note: str
 
 
-def ranked_columns(tables: Sequence[Table]) -> list[tuple[Dataset, Column]]:
-    """Every ranked column of any table, with its data set, once."""
-    found: dict[tuple[str, str, str], tuple[Dataset, Column]] = {}
-    for table in tables:
-        for block in table.blocks:
-            for one in block.columns:
-                column = one.column
-                if not (one.is_evidence or column.is_set or column.output.better == "none"):
-                    key = (block.dataset.name, column.name, column.protocol)
-                    found.setdefault(key, (block.dataset, column))
-    return list(found.values())
-
-
 def map_heat(
     results: Results,
     tables: Sequence[Table],
     links: Mapping[tuple[str, str], CaseLink],
-    void: Collection[tuple[str, str]],
     words: Words,
 ) -> HeatView | None:
     """A map for each ranked column; None where there is nothing to compare.
@@ -55,9 +42,9 @@ def map_heat(
     maps: list[Drawing] = []
     states: dict[str, None] = {}
     notes: dict[str, None] = {}
-    for dataset, column in ranked_columns(tables):
+    for dataset, column in ranked_columns(results, tables):
         title = f"{column.title(words)} · {dataset.name}"
-        if (dataset.name, column.protocol) in void:
+        if column.is_void:
             notes[f"{title}{words('colon')}{words('void')}"] = None
             continue
         drawn, seen, note = _map(results, dataset, column, links, words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 from reports.comparison import Entry, Table
 from reports.leakfree import Pairing
@@ -25,7 +26,7 @@ class LeakFreePart:
 
 @dataclass(frozen=True)
 class LeakFreeView:
-    """The leak-free comparison. moves: by method, every change of its rank, as a sentence."""
+    """The leak-free comparison. moves: who passes whom, a sentence each; n_moves: how often."""
 
     anchor: str
     title: str
@@ -45,19 +46,21 @@ def view_leakfree(
         _part(kind, tuple(one for one in pairings if one.kind == kind), table, words)
         for kind in ("cross", "gain")
     ]
-    moved = [(one, label) for one in pairings for label in table.competitors if one.change(label)]
-    verdict = words("ranks_same")
-    if len(table.competitors) < 2:
+    n_moves = sum(len(one.passes) for one in pairings)
+    n_lost = sum(len(one.lost) for one in pairings)
+    if not any(one.official.pairs and one.standing.pairs for one in pairings):
         verdict = words("ranks_none")
-    elif moved:
-        verdict = words("ranks_change", n=len(moved))
+    else:
+        verdict = words("ranks_change", n=n_moves) if n_moves else words("ranks_same")
+        if n_lost:
+            verdict = words("two_sentences", first=words("ranks_lost", n=n_lost), second=verdict)
     return LeakFreeView(
         anchor=f"table-{number}-leakfree",
         title=words("leakfree_title", number=number),
         parts=tuple(part for part in parts if part.pairings),
         verdict=verdict,
         moves=tuple(_moves(table, pairings, words)),
-        n_moves=len(moved),
+        n_moves=n_moves,
     )
 
 
@@ -107,7 +110,7 @@ def _examples(pairings: Sequence[Pairing], table: Table, words: Words) -> tuple[
     return tuple(
         words(
             "gain_none" if is_unshown_gain(one.standing.entries[label]) else "gain_some",
-            method=label,
+            method=table.shown(label),
             column=one.column.title(words),
             data=one.dataset.name,
             gain=f"{fixed(abs(gain), digits=2)} {unit}".strip(),
@@ -117,19 +120,20 @@ def _examples(pairings: Sequence[Pairing], table: Table, words: Words) -> tuple[
 
 
 def _moves(table: Table, pairings: Sequence[Pairing], words: Words) -> list[str]:
-    found: list[str] = []
+    """Who passes whom, in which columns; in the table's order."""
     several = len({one.dataset.name for one in pairings}) > 1
-    for label in table.competitors:
-        moves = [
-            words(
-                "rank_move",
-                column=one.column.title(words) + (f" ({one.dataset.name})" if several else ""),
-                before=one.official.entries[label].rank,
-                after=one.standing.entries[label].rank,
-            )
-            for one in pairings
-            if one.change(label)
-        ]
-        if moves:
-            found.append(words("rank_moves", method=label, moves=words.listed(moves)))
-    return found
+    moves: dict[tuple[str, str], list[str]] = {}
+    for winner, loser in permutations(table.competitors, 2):
+        for one in pairings:
+            if (winner, loser) in one.passes:
+                name = one.column.title(words) + (f" ({one.dataset.name})" if several else "")
+                moves.setdefault((winner, loser), []).append(name)
+    return [
+        words(
+            "rank_move",
+            winner=table.shown(winner),
+            loser=table.shown(loser),
+            columns=words.listed(columns),
+        )
+        for (winner, loser), columns in moves.items()
+    ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.pairwise import Duel, Matrix
+from bench.stats import Comparison
+from reports.pairwise import Matrix
 from reports.results import Results
 from reports.text import fixed, p_text, span
 from reports.words import Words
@@ -33,19 +34,16 @@ class MatrixView:
 
 
 def view_pairs(
-    results: Results,
-    matrices: Sequence[Matrix],
-    void: Collection[tuple[str, str]],
-    words: Words,
+    results: Results, matrices: Sequence[Matrix], words: Words
 ) -> tuple[MatrixView, ...]:
-    """The matrices as the page shows them. void: data set and protocol of scorers that fail."""
+    """The matrices as the page shows them."""
     several = len({matrix.dataset.name for matrix in matrices}) > 1
     views: list[MatrixView] = []
     for matrix in matrices:
         title = matrix.column.title(words)
         if several:
             title = f"{title} · {matrix.dataset.name}"
-        is_void = (matrix.dataset.name, matrix.column.protocol) in void
+        is_void = matrix.column.is_void
         held = words("pairs_held", held=matrix.n_held, n=matrix.n_pairs, cases=matrix.n)
         names = tuple(results.shown(label) for label in matrix.labels)
         rows = tuple(
@@ -72,7 +70,7 @@ def _cell(results: Results, matrix: Matrix, first: str, second: str, words: Word
     return DuelCell(_kind(matrix, duel), shown, p_text(duel.p_value), tooltip)
 
 
-def _kind(matrix: Matrix, duel: Duel) -> str:
+def _kind(matrix: Matrix, duel: Comparison) -> str:
     if not duel.holds:
         return "open"
     is_higher = duel.difference.mean > 0

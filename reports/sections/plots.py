@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bench.stats import mean_interval
+from bench.stats import Interval, mean_interval
 from reports import plots
 from reports.case_page import mean_curve, shift_series
-from reports.comparison import Block, BlockColumn, Table
+from reports.comparison import BlockColumn, Table, stand
 from reports.results import Column, Dataset, Results, Row
+from reports.sections.worst import ranked_columns
 from reports.words import Words
 
 
@@ -26,35 +27,39 @@ class Question:
 
 
 def ask(results: Results, tables: Sequence[Table], words: Words) -> tuple[Question, ...]:
-    """The questions about the first table, those without any plot left out."""
-    if not tables:
-        return ()
-    table = tables[0]
+    """The questions about all methods of the runs, those without any plot left out.
+
+    Differences are each table's own: it names the baseline, and corrects for its comparisons.
+    """
     colours = results.colours
     spread: list[plots.Drawing] = []
+    for dataset, column in ranked_columns(results, tables):
+        caption = f"{column.title(words)} · {dataset.name}"
+        drawn = _spread(results, dataset, column, colours, words)
+        _add(spread, caption, drawn, is_void=column.is_void)
     differences: list[plots.Drawing] = []
-    for block in table.blocks:
-        for one in block.columns:
-            if one.is_evidence or one.column.is_set:
-                continue
-            caption = f"{one.column.title(words)} · {block.dataset.name}"
-            _add(spread, caption, _spread(results, table, block, one, colours, words))
-            _add(differences, caption, _differences(one, caption, colours, words))
+    for number, table in enumerate(tables, start=1):
+        for block in table.blocks:
+            for one in block.columns:
+                caption = f"{one.column.title(words)} · {block.dataset.name}"
+                if len(tables) > 1:
+                    caption = f"{caption} · {words('section_table', number=number)}"
+                against = words("plot_against", reference=table.shown(table.reference or ""))
+                _add(
+                    differences, caption, _differences(table, one, caption, colours, words), against
+                )
     shift: list[plots.Drawing] = []
     trade: list[plots.Drawing] = []
-    for block in table.blocks:
-        _add(shift, block.dataset.name, _shift(results, table, block.dataset, colours, words))
-        drawn, note = _trade(block, colours, words)
-        _add(trade, block.dataset.name, drawn, note)
-    against = words("plot_against", reference=table.reference or "")
-    legend = tuple((colours[row.label], row) for row in table.rows)
+    for dataset in results.datasets:
+        column = next((c for c in results.columns(dataset) if c.output.name == "lse_d"), None)
+        if column is not None:
+            drawn = _shift(results, dataset, column, colours, words)
+            _add(shift, dataset.name, drawn, is_void=column.is_void)
+        trade += _trade(results, tables, dataset, colours, words)
+    legend = tuple((colours[row.label], row) for row in results.rows)
     asked = (
         Question(words("plot_spread"), words("plot_spread_about"), tuple(spread)),
-        Question(
-            words("plot_differences"),
-            words("two_sentences", first=words("plot_differences_about"), second=against),
-            tuple(differences),
-        ),
+        Question(words("plot_differences"), words("plot_differences_about"), tuple(differences)),
         Question(words("plot_shift"), words("plot_shift_mean_about"), tuple(shift), legend),
         Question(words("plot_trade"), words("plot_trade_about"), tuple(trade)),
     )
@@ -75,35 +80,34 @@ def with_direction(heading: str, unit: str, better: str, words: Words) -> str:
 
 def _spread(
     results: Results,
-    table: Table,
-    block: Block,
-    one: BlockColumn,
+    dataset: Dataset,
+    column: Column,
     colours: Mapping[str, int],
     words: Words,
 ) -> Markup:
-    dataset, speakers = block.dataset, block.dataset.speakers
+    speakers = dataset.speakers
     groups: list[plots.Group] = []
-    for row in table.rows:
-        values = results.scores(dataset, row.label, one.column, kind="reconstruct").values
+    for row in results.rows:
+        values = results.scores(dataset, row.label, column, kind="reconstruct").values
         if not values:
             continue
         interval = mean_interval(
             list(values.values()), [speakers[case] for case in values], seed=results.seed
         )
-        groups.append(plots.Group(row.label, colours[row.label], tuple(values.values()), interval))
+        groups.append(plots.Group(row.shown, colours[row.label], tuple(values.values()), interval))
     return plots.distribution(
-        f"{words('plot_spread')} {one.column.title(words)}, {dataset.name}",
+        f"{words('plot_spread')} {column.title(words)}, {dataset.name}",
         words("plot_spread_about"),
-        axis(one.column, words),
+        axis(column, words),
         groups,
     )
 
 
 def _differences(
-    one: BlockColumn, caption: str, colours: Mapping[str, int], words: Words
+    table: Table, one: BlockColumn, caption: str, colours: Mapping[str, int], words: Words
 ) -> Markup:
     bars = [
-        plots.Bar(label, colours[label], entry.difference, entry.is_significant)
+        plots.Bar(table.shown(label), colours[label], entry.difference, entry.is_significant)
         for label, entry in one.standing.entries.items()
         if entry.difference is not None
     ]
@@ -116,13 +120,10 @@ def _differences(
 
 
 def _shift(
-    results: Results, table: Table, dataset: Dataset, colours: Mapping[str, int], words: Words
+    results: Results, dataset: Dataset, column: Column, colours: Mapping[str, int], words: Words
 ) -> Markup:
-    column = next((c for c in results.columns(dataset) if c.output.name == "lse_d"), None)
-    if column is None:
-        return Markup("")
     series: list[plots.Series] = []
-    for row in table.rows:
+    for row in results.rows:
         cells = [
             results.cell(dataset, row.label, case, column)
             for case in dataset.of_kind("reconstruct")
@@ -130,7 +131,7 @@ def _shift(
         curves = [cell.curves["distances"] for cell in cells if cell and "distances" in cell.curves]
         mean = mean_curve(curves)
         if mean is not None:
-            series.append(shift_series(row.label, colours[row.label], mean))
+            series.append(shift_series(row.shown, colours[row.label], mean))
     return plots.lines(
         words("plot_shift"),
         words("plot_shift_mean_about"),
@@ -142,33 +143,65 @@ def _shift(
     )
 
 
-def _trade(block: Block, colours: Mapping[str, int], words: Words) -> tuple[Markup, str]:
+def _trade(
+    results: Results,
+    tables: Sequence[Table],
+    dataset: Dataset,
+    colours: Mapping[str, int],
+    words: Words,
+) -> list[plots.Drawing]:
     """Synchronisation against picture quality, and whom the plot cannot show."""
-    sync = next((c for c in block.columns if c.column.output.name == "lse_c"), None)
-    picture = next((c for c in reversed(block.columns) if c.column.reads_reference), None)
+    ranked = [column for one, column in ranked_columns(results, tables) if one is dataset]
+    sync = next((one for one in ranked if one.output.name == "lse_c"), None)
+    picture = next((one for one in reversed(ranked) if one.reads_reference), None)
     if sync is None or picture is None:
-        return Markup(""), ""
-    points: list[plots.Point] = []
-    lacking: list[str] = []
-    for label, entry in sync.standing.entries.items():
-        other = picture.standing.entries[label]
-        if entry.interval is not None and other.interval is not None:
-            points.append(plots.Point(label, colours[label], other.interval, entry.interval))
-        elif entry.interval is not None:
-            lacking.append(label)
+        return []
+    up, across = (_means(results, dataset, column) for column in (sync, picture))
+    points = [
+        plots.Point(results.shown(label), colours[label], across[label], up[label])
+        for label in up
+        if label in across
+    ]
     drawn = plots.scatter(
         words("plot_trade"),
         words("plot_trade_about"),
-        axis(picture.column, words),
-        words("axis_up", axis=sync.column.title(words)),
+        axis(picture, words),
+        words("axis_up", axis=sync.title(words)),
         points,
     )
-    if not lacking:
-        return drawn, ""
-    title = picture.column.title(words)
-    return drawn, words("plot_lacking", methods=words.listed(lacking), column=title)
+    lacking = [results.shown(label) for label in up if label not in across]
+    note = ""
+    if lacking:
+        title = picture.title(words)
+        note = words("plot_lacking", methods=words.listed(lacking), column=title)
+    found: list[plots.Drawing] = []
+    _add(found, dataset.name, drawn, note, is_void=sync.is_void)
+    return found
 
 
-def _add(drawings: list[plots.Drawing], caption: str, drawing: Markup, note: str = "") -> None:
+def _means(results: Results, dataset: Dataset, column: Column) -> dict[str, Interval]:
+    """The mean of every method that has one, over the cases that all have."""
+    scores = {
+        row.label: results.scores(dataset, row.label, column, kind="reconstruct")
+        for row in results.rows
+    }
+    standing = stand(
+        scores, results.rows, dataset.speakers, better="none", reference=None, seed=results.seed
+    )
+    return {
+        label: entry.interval
+        for label, entry in standing.entries.items()
+        if entry.interval is not None
+    }
+
+
+def _add(
+    drawings: list[plots.Drawing],
+    caption: str,
+    drawing: Markup,
+    note: str = "",
+    *,
+    is_void: bool = False,
+) -> None:
     if drawing:
-        drawings.append(plots.Drawing(caption, drawing, note))
+        drawings.append(plots.Drawing(caption, drawing, note, is_void))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -13,8 +13,8 @@ from bench.stats import shared_cases
 from reports import plots
 from reports.comparison import Table
 from reports.results import Column, Dataset, Results, Row, Scores
-from reports.sections.heat import ranked_columns
 from reports.sections.plots import axis
+from reports.sections.worst import ranked_columns
 from reports.sheets import dataset_name, whole_protocol
 from reports.text import fixed
 from reports.words import Words
@@ -57,7 +57,7 @@ class SpeakersView:
 
 def break_down(results: Results, tables: Sequence[Table]) -> list[Breakdown]:
     """Every ranked column by speaker, where there are several and any has several cases."""
-    found = (_by_speaker(results, *ranked) for ranked in ranked_columns(tables))
+    found = (_by_speaker(results, *ranked) for ranked in ranked_columns(results, tables))
     return [one for one in found if one is not None]
 
 
@@ -94,13 +94,10 @@ def _has_half(scores: Mapping[str, Scores], row: Row, most: int) -> bool:
 
 
 def view_speakers(
-    results: Results,
-    breakdowns: Sequence[Breakdown],
-    void: Collection[tuple[str, str]],
-    words: Words,
+    results: Results, breakdowns: Sequence[Breakdown], words: Words
 ) -> SpeakersView | None:
     """The breakdowns as the page shows them; a scorer that does not work has none."""
-    shown = [one for one in breakdowns if (one.dataset.name, one.column.protocol) not in void]
+    shown = [one for one in breakdowns if not one.column.is_void]
     if not shown:
         return None
     colours = results.colours

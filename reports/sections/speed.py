@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -12,8 +12,8 @@ from bench.types import FPS
 from reports import plots
 from reports.comparison import Table
 from reports.results import Column, Dataset, Results, Row
-from reports.sections.heat import ranked_columns
 from reports.sections.plots import with_direction
+from reports.sections.worst import ranked_columns
 from reports.text import fixed
 from reports.words import Words
 
@@ -65,16 +65,14 @@ def measure_pace(results: Results, words: Words) -> dict[str, Pace]:
     return found
 
 
-def view_speed(
-    results: Results, tables: Sequence[Table], void: Collection[tuple[str, str]], words: Words
-) -> SpeedView | None:
+def view_speed(results: Results, tables: Sequence[Table], words: Words) -> SpeedView | None:
     """Pace against every ranked column; None with fewer than two timed competitors."""
     paces = measure_pace(results, words)
     if len(paces) < 2:
         return None
     drawn: list[plots.Drawing] = []
-    for dataset, column in ranked_columns(tables):
-        if (dataset.name, column.protocol) not in void:
+    for dataset, column in ranked_columns(results, tables):
+        if not column.is_void:
             drawing = _plot(results, tables, dataset, column, paces, words)
             if drawing is not None:
                 drawn.append(drawing)

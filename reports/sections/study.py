@@ -13,15 +13,13 @@ from reports.sections.study_plots import (
     CorrelationLine,
     correlation_lines,
     histograms,
-    ranked_columns,
     scatters,
 )
-from reports.studies import Opinions, opinions, question_texts
+from reports.studies import Opinions, holds, opinions, question_texts
 from reports.text import estimate_span, fixed, p_text
 from reports.words import Words
 
 FIRST_NUMBER = 3  # the paper's
-SIGNIFICANT = 0.05
 # Krippendorff (2004) asks for 0.8, and for 0.667 where tentative conclusions are enough.
 ALPHA_BANDS = ((0.8, "high"), (0.667, "tentative"), (0.2, "low"), (-1.0, "none"))
 # Koo and Li (2016): below 0.5 poor, below 0.75 moderate, below 0.9 good.
@@ -106,8 +104,8 @@ def view_study(
         kept=tuple(_kept(scores)) if scores.exclusions else (),
         pairs=tuple(_pairs(scores)),
         pairs_verdict=_pairs_verdict(scores.kept, words),
-        correlations=tuple(correlation_lines(scores, words)),
-        scatters=tuple(scatters(scores, ranked_columns(results), colours, words)),
+        correlations=tuple(correlation_lines(scores, results, words)),
+        scatters=tuple(scatters(scores, results, colours, words)),
         files=tuple(files),
     )
 
@@ -139,8 +137,7 @@ def study_caption(scores: Scores, words: Words) -> str:
 def study_notes(scores: Scores, rows: Sequence[Opinions], words: Words) -> tuple[str, ...]:
     """How to read a cell, what the marks mean, and what the study itself says of its limits."""
     notes = [words("note_study_cell")]
-    marks = {mark for row in rows for mark in row.marks}
-    if marks & {"best", "tied"}:
+    if any(mark for row in rows for mark in row.marks):
         notes.append(words("note_study_marks"))
     if any(row.role != "rated" for row in rows):
         notes.append(words("note_study_checks"))
@@ -154,16 +151,22 @@ def study_notes(scores: Scores, rows: Sequence[Opinions], words: Words) -> tuple
 def _leader(rows: Sequence[Opinions], scores: Scores, number: int, words: Words) -> str:
     questions = question_texts(scores, words)
     won: dict[str, list[str]] = {}
-    for row in rows:
-        for question, mark in zip(questions, row.marks, strict=True):
-            if mark == "best":
-                won.setdefault(row.method, []).append(question)
+    for place, question in enumerate(questions):
+        best = [row.method for row in rows if row.marks[place] == "best"]
+        if len(best) == 1:
+            won.setdefault(best[0], []).append(question)
+    is_ranked = any(mark for row in rows for mark in row.marks)
     text = words("sentence_separator").join(
         words("glance_best", method=method, columns=words.listed(columns))
         for method, columns in won.items()
     )
     name = words("simulated_short") if scores.simulated else words("table_study")
-    return words("glance_table", number=number, data=name, text=text or words("glance_no_best"))
+    return words(
+        "glance_table",
+        number=number,
+        data=name,
+        text=text or words("glance_no_best" if is_ranked else "glance_unranked"),
+    )
 
 
 def _all_methods(scores: Scores) -> list[str]:
@@ -220,15 +223,8 @@ def _pairs(scores: Scores) -> Iterator[tuple[str, str, tuple[Comparison | None, 
 
 
 def _pairs_verdict(panel: Panel, words: Words) -> str:
-    held = sum(is_significant(one) for one in panel.comparisons)
+    held = sum(holds(one) for one in panel.comparisons)
     return words("study_pairs", held=held, pairs=len(panel.comparisons))
-
-
-def is_significant(comparison: Comparison | None) -> bool:
-    """Whether the corrected test tells the two methods apart."""
-    if comparison is None or comparison.p_corrected is None:
-        return False
-    return comparison.p_corrected < SIGNIFICANT
 
 
 def comparison_text(comparison: Comparison | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.stats import Interval
@@ -17,13 +17,17 @@ from reports.words import Words
 
 @dataclass(frozen=True)
 class CorrelationLine:
-    """One column of the run against one question, by clip and by method."""
+    """One column of the run against one question, by clip and by method.
+
+    is_void: the column's scorer does not work on some data set of the runs.
+    """
 
     question: str
     column: str
     protocol: str
     by_clip: Correlation | None
     by_method: Correlation | None
+    is_void: bool = False
 
 
 def histograms(scores: Scores, colours: Mapping[str, int], words: Words) -> Iterator[plots.Drawing]:
@@ -43,7 +47,8 @@ def histograms(scores: Scores, colours: Mapping[str, int], words: Words) -> Iter
             yield plots.Drawing(text, drawn)
 
 
-def correlation_lines(scores: Scores, words: Words) -> Iterator[CorrelationLine]:
+def correlation_lines(scores: Scores, results: Results, words: Words) -> Iterator[CorrelationLine]:
+    void = void_protocols(results)
     names = dict(
         zip([q.name for q in scores.questions], question_texts(scores, words), strict=True)
     )
@@ -61,20 +66,29 @@ def correlation_lines(scores: Scores, words: Words) -> Iterator[CorrelationLine]
             protocol,
             levels.get("clip"),
             levels.get("method"),
+            is_void=protocol in void,
         )
 
 
-def scatters(
-    scores: Scores,
-    shown: Collection[tuple[str, str]],
-    colours: Mapping[str, int],
-    words: Words,
-) -> Iterator[plots.Drawing]:
-    """One plot for each question and metric: a dot a clip, a point a method.
+def void_protocols(results: Results) -> set[str]:
+    """The protocols whose scorer does not work on a data set of the runs."""
+    return {
+        column.protocol
+        for dataset in results.datasets
+        for column in results.columns(dataset)
+        if column.is_void
+    }
 
-    shown: label and output of the metrics that the report's tables rank; empty for all.
+
+def scatters(
+    scores: Scores, results: Results, colours: Mapping[str, int], words: Words
+) -> Iterator[plots.Drawing]:
+    """One plot for each question and metric that the tables rank: a dot a clip, a point a method.
+
+    Of all metrics where no table ranks any.
     """
-    for line in correlation_lines(scores, words):
+    shown = ranked_columns(results)
+    for line in correlation_lines(scores, results, words):
         by_method, by_clip = line.by_method, line.by_clip
         if by_method is None or by_method.better == "none":
             continue
@@ -110,7 +124,7 @@ def scatters(
                 if one is not None
             )
             caption = words("plot_opinion_of", question=line.question, column=line.column)
-            yield plots.Drawing(caption, drawn, note)
+            yield plots.Drawing(caption, drawn, note, line.is_void)
 
 
 def ranked_columns(results: Results) -> set[tuple[str, str]]:

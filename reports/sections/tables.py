@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.stats import Interval
@@ -11,9 +11,11 @@ from reports.leakfree import Pairing
 from reports.published_numbers import PublishedTable
 from reports.sections.data import stand_in_text
 from reports.sections.leakfree import LeakFreeView, view_leakfree
-from reports.text import percent
+from reports.text import fixed, percent
 from reports.validity import Validity
 from reports.words import Words
+
+REFERENCE_SCORER = "syncnet_v2"
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class ValidityView:
 class TableView:
     """One measured table with everything that stands around it.
 
-    compared: by data set, on how many of the cases. void: data set and protocol of every scorer
-    that does not work there; its columns prove nothing.
+    compared: by data set, on how many of the cases. scale: what keeps the measured numbers and the
+    published ones beside them apart.
     """
 
     anchor: str
@@ -45,8 +47,8 @@ class TableView:
     files: tuple[str, ...]
     published: PublishedTable | None
     published_caption: str
+    scale: str
     leakfree: LeakFreeView | None
-    void: frozenset[tuple[str, str]]
 
 
 def view_table(
@@ -68,6 +70,7 @@ def view_table(
         for one in block.columns
     )
     notes = table_notes(table, words)
+    beside = published if published is not None and published.data else None
     fresh = [note for note in notes if note not in said]
     if len(fresh) < len(notes):
         fresh.insert(0, words("note_as_before"))
@@ -87,12 +90,10 @@ def view_table(
         notes=tuple(fresh),
         protocols=tuple(protocols),
         files=tuple(files),
-        published=published if published is not None and published.data else None,
+        published=beside,
         published_caption=words("published_caption", data=_published_data(published, words)),
+        scale="" if beside is None else _scale(table, beside, words),
         leakfree=view_leakfree(table, number, pairings, words),
-        void=frozenset(
-            (one.dataset.name, one.protocol) for one in validities if one.works is False
-        ),
     )
 
 
@@ -129,7 +130,7 @@ def table_notes(table: Table, words: Words) -> list[str]:
     if table.reference is None:
         notes.append(words("note_no_reference"))
     else:
-        notes.append(words("note_reference", reference=table.reference))
+        notes.append(words("note_reference", reference=table.shown(table.reference)))
     entries = [
         entry
         for block in table.blocks
@@ -140,11 +141,24 @@ def table_notes(table: Table, words: Words) -> list[str]:
         notes.append(words("note_above_truth"))
     if any(entry.is_apart for entry in entries):
         notes.append(words("note_apart"))
+    if any(
+        entry.is_apart
+        for block in table.blocks
+        for one in block.columns
+        if one.column.output.name == "lse_c"
+        for entry in one.standing.entries.values()
+    ):
+        notes.append(words("note_apart_sync"))
+    notes += [
+        words("note_void", data=block.dataset.name, columns=words.listed(struck))
+        for block in table.blocks
+        if (struck := [one.column.title(words) for one in block.columns if one.column.is_void])
+    ]
     notes += [
         stand_in_text(block.dataset, words) for block in table.blocks if block.dataset.info.stand_in
     ]
     for block in table.blocks:
-        notes += left_out_notes(block, words)
+        notes += left_out_notes(block, words, {row.label: row.shown for row in table.rows})
         if any(one.is_evidence for one in block.columns):
             notes.append(words("note_evidence"))
     states = {entry.state for entry in entries if not entry.n_faceless}
@@ -171,30 +185,34 @@ def _reasons(entries: Sequence[Entry]) -> list[str]:
 
 def compared_text(block: Block, words: Words) -> str:
     """On how many of a data set's cases the means stand; "" where there is none."""
-    planned = len(block.dataset.of_kind("reconstruct"))
-    counts = [
-        one.standing.compared
+    standings = [
+        one.standing
         for one in block.columns
         if not one.is_evidence and not one.column.is_set and one.standing.compared
     ]
-    if not counts:
+    if not standings:
         return ""
-    low, high = min(counts), max(counts)
+    planned = max(one.compared + one.left_out for one in standings)
+    low, high = min(one.compared for one in standings), max(one.compared for one in standings)
     if low == planned:
         return words("compared_all", n=planned)
     some = str(low) if low == high else f"{low}–{high}"
-    return words("compared_some", some=some, planned=planned, left_out=planned - low)
+    return words("compared_some", some=some, planned=planned)
 
 
-def left_out_notes(block: Block, words: Words) -> list[str]:
-    """Which columns were compared on fewer cases, and who lacks them."""
+def left_out_notes(block: Block, words: Words, names: Mapping[str, str] | None = None) -> list[str]:
+    """Which columns were compared on fewer cases, and who lacks them.
+
+    names: what to call the methods; their labels without.
+    """
+    names = names or {}
     gathered: dict[tuple[int, int, str], list[str]] = {}
     for one in block.columns:
         standing = one.standing
         if one.is_evidence or not standing.left_out:
             continue
         lacking = words.listed(
-            f"{label} {entry.n_planned - entry.n_scored}"
+            f"{names.get(label, label)} {entry.n_planned - entry.n_scored}"
             for label, entry in standing.entries.items()
             if entry.state == "value" and not entry.is_apart and entry.n_scored < entry.n_planned
         )
@@ -222,23 +240,66 @@ def _published_data(published: PublishedTable | None, words: Words) -> str:
     )
 
 
+def _scale(table: Table, published: PublishedTable, words: Words) -> str:
+    """Which measured columns have another protocol than the printed ones of the same name.
+
+    The scorer that printed numbers of LSE are commonly made with is `syncnet_v2`; any other has a
+    scale of its own.
+    """
+    measured = {
+        one.column.output.name: one.column
+        for block in table.blocks
+        for one in block.columns
+        if not one.is_evidence and one.column.output.name in published.outputs
+    }
+    other = [
+        one
+        for one in measured.values()
+        if one.output.name in ("lse_d", "lse_c") and REFERENCE_SCORER not in one.protocol
+    ]
+    rest = [
+        one for one in measured.values() if one not in other and one.protocol != published.protocol
+    ]
+    notes = []
+    if other:
+        columns = words.listed(one.title(words) for one in other)
+        notes.append(words("scale_scorer", columns=columns, protocol=other[0].protocol))
+    if rest:
+        columns = words.listed(one.title(words) for one in rest)
+        notes.append(
+            words("scale_protocol", columns=columns, printed=words.said(published.protocol))
+        )
+    return words("sentence_space").join(notes)
+
+
 def _validity_view(one: Validity, words: Words) -> ValidityView:
-    data = one.dataset.name
-    if one.within_one is None or one.above_mismatched is None:
-        return ValidityView(None, words("validity_unknown", data=data, metric=one.metric))
-    still = ""
-    if one.above_still is not None:
-        still = words("validity_still", share=_share(one.above_still, words))
-    text = words(
-        "validity_shares",
-        data=data,
-        metric=one.metric,
-        within=_share(one.within_one, words),
-        above=_share(one.above_mismatched, words),
-        still=still,
-    )
-    verdict = words("validity_works" if one.works else "scorer_fails", data=data, metric=one.metric)
-    return ValidityView(one.works, words("two_sentences", first=verdict, second=text))
+    said = [validity_verdict(one, words)]
+    if one.state != "unmeasured":
+        said.append(words("validity_shares", **validity_shares(one, words)))
+    if one.auc is not None:
+        said.append(words("validity_auc", auc=_area(one.auc, words)))
+    if one.offset is not None and one.within_one is not None:
+        within = _share(one.within_one, words)
+        offset = fixed(one.offset, signed=True, digits=1)
+        said.append(words("validity_offset", offset=offset, within=within))
+    return ValidityView(one.works, words("sentence_space").join(said))
+
+
+def validity_verdict(one: Validity, words: Words) -> str:
+    """Whether the scorer works, in one sentence; of one that does, how late the data's sound is."""
+    named = {"data": one.dataset.name, "metric": one.metric}
+    if one.state == "works" and one.offset is not None and one.is_lagging:
+        late = "early" if one.offset > 0 else "late"
+        return words(f"validity_works_{late}", frames=f"{abs(one.offset):g}", **named)
+    return words(f"validity_{one.state}", **named)
+
+
+def validity_shares(one: Validity, words: Words) -> dict[str, str]:
+    """The three shares that judge the scorer, with their intervals, by name."""
+    return {
+        name: words("validity_unmeasured_share") if share is None else _share(share, words)
+        for name, share in one.shares.items()
+    }
 
 
 def _share(interval: Interval, words: Words) -> str:
@@ -246,3 +307,11 @@ def _share(interval: Interval, words: Words) -> str:
         return words("share_alone", share=percent(interval.mean), count=interval.n)
     low, high = percent(interval.low), percent(interval.high)
     return words("share", share=percent(interval.mean), count=interval.n, low=low, high=high)
+
+
+def _area(interval: Interval, words: Words) -> str:
+    area = fixed(interval.mean, digits=2)
+    if interval.low is None or interval.high is None or interval.low == interval.high:
+        return words("share_alone", share=area, count=interval.n)
+    low, high = fixed(interval.low, digits=2), fixed(interval.high, digits=2)
+    return words("share", share=area, count=interval.n, low=low, high=high)

@@ -1,8 +1,8 @@
-"""The gallery of the cases worth looking at: each competitor's worst in each column."""
+"""The gallery of the cases worth looking at: every competitor's worst in each ranked column."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.case_page import CaseLink
@@ -18,7 +18,7 @@ CARDS = 24  # cases shown in all, about
 
 @dataclass(frozen=True)
 class Card:
-    """A case worth looking at."""
+    """A case worth looking at. is_void: by a scorer that does not work on the data."""
 
     file: str
     strip: str
@@ -27,6 +27,7 @@ class Card:
     value: str
     dataset: str
     case: str
+    is_void: bool
 
 
 def find_worst(
@@ -36,7 +37,10 @@ def find_worst(
     evidence: Mapping[tuple[str, str], Evidence],
     words: Words,
 ) -> tuple[Card, ...]:
-    """The worst cases of each competitor and ranked column; of the truth where none competes."""
+    """The worst cases of each competitor and ranked column; of the truth where none competes.
+
+    The very worst of a column stand first; what a scorer says that does not work stands last.
+    """
     cards: dict[tuple[str, str, str], Card] = {}
     for dataset, label, column, case, value in worst_cells(results, tables):
         link = links[dataset.name, case]
@@ -44,11 +48,12 @@ def find_worst(
         card = Card(
             file=link.file,
             strip=taken.strip if taken else "",
-            method=label,
+            method=results.shown(label),
             heading=column.title(words),
             value=fixed(value),
             dataset=dataset.name,
             case=case,
+            is_void=column.is_void,
         )
         cards.setdefault((dataset.name, label, case), card)
     return tuple(cards.values())
@@ -57,24 +62,42 @@ def find_worst(
 def worst_cells(
     results: Results, tables: Sequence[Table]
 ) -> list[tuple[Dataset, str, Column, str, float]]:
-    """Data set, method, column, case and value of the worst cells of the first table."""
+    """Data set, method, column, case and value of the worst cells of every competitor of the runs.
+
+    In each column that any table ranks, the worst cell of all methods first.
+    """
+    labels = competing(results)
+    columns = list(ranked_columns(results, tables))
+    most = min(WORST, max(1, CARDS // max(1, len(labels) * len(columns))))
     found: list[tuple[Dataset, str, Column, str, float]] = []
-    for table in tables[:1]:
-        labels = table.competitors or tuple(row.label for row in table.rows if row.name == "truth")
-        ranked = sum(not one.is_evidence for block in table.blocks for one in block.columns)
-        most = min(WORST, max(1, CARDS // max(1, len(labels) * ranked)))
-        for block in table.blocks:
-            for one in block.columns:
-                better = one.column.output.better
-                if one.is_evidence or one.column.is_set or better == "none":
-                    continue
-                for label in labels:
-                    values = results.scores(
-                        block.dataset, label, one.column, kind="reconstruct"
-                    ).values
-                    order = sorted(values, key=lambda case: (values[case], case))
-                    bad = order[:most] if better == "higher" else order[::-1][:most]
-                    found += [
-                        (block.dataset, label, one.column, case, values[case]) for case in bad
-                    ]
+    for dataset, column in sorted(columns, key=lambda one: one[1].is_void):
+        sign = 1.0 if column.output.better == "higher" else -1.0
+        bad: list[tuple[float, str, str]] = []
+        for label in labels:
+            values = results.scores(dataset, label, column, kind="reconstruct").values
+            bad += sorted((sign * value, case, label) for case, value in values.items())[:most]
+        found += [
+            (dataset, label, column, case, sign * value) for value, case, label in sorted(bad)
+        ]
     return found
+
+
+def competing(results: Results) -> list[str]:
+    """The competitors of all runs, whatever table names them; the truth where nobody competes."""
+    labels = [row.label for row in results.rows if not row.control]
+    return labels or [row.label for row in results.rows if row.name == "truth"]
+
+
+def ranked_columns(results: Results, tables: Sequence[Table]) -> Iterator[tuple[Dataset, Column]]:
+    """Every column by case that a table ranks, once for each data set."""
+    for dataset in results.datasets:
+        columns = (
+            one.column
+            for table in tables
+            for block in table.blocks
+            for one in block.columns
+            if block.dataset.name == dataset.name and not one.is_evidence
+        )
+        for column in dict.fromkeys(columns):
+            if not column.is_set and column.output.better != "none":
+                yield dataset, column
