@@ -242,7 +242,7 @@ def test_every_change_of_places_is_said(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run")
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
     assert "6 pairs of methods change places" in page
-    assert "wav2lip passes copycat: LSE-D, LSE-C, PSNR" in page
+    assert "Wav2Lip (2020) passes copycat: LSE-D, LSE-C, PSNR" in page
     assert "▼2" in page
     assert "The speech gain is the difference of the two scores" in page
 
@@ -530,7 +530,7 @@ def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
     first = page[: page.index("<main")]
     for sentence in (
-        "3 methods: wav2lip, copycat, M-CSAWav2Lip",
+        "3 methods: Wav2Lip (2020), copycat, M-CSAWav2Lip",
         "copycat leads in LSE-D†, LSE-C†, PSNR",
         "copycat scores above the real video in LSE-D, LSE-C (†)",
         "Table 1: 6 pairs of methods change places where the answer is not in the input.",
