@@ -554,14 +554,18 @@ def _scorer_works(clips: list[Clip], faces: str, scorer: str) -> bool:
     from bench import terminal
     from bench.scorer_check import MOST_CLIPS, run_controls
     from reports.results import join
+    from reports.terminal import scorer_findings, scorer_verdict
     from reports.validity import judge
 
     with tempfile.TemporaryDirectory() as name, terminal.progress("running the controls") as step:
         folder = Path(name)
         lacking = run_controls(clips, folder, faces=faces, scorer=scorer, progress=step)
         (validity,) = judge(join([folder / "run"]))
-    terminal.show_validity(
-        validity,
+    terminal.show_scorer(
+        validity.protocol,
+        scorer_findings(validity),
+        scorer_verdict(validity),
+        works=validity.works,
         asked=(min(len(clips), MOST_CLIPS), len(clips)),
         lacking=lacking,
     )

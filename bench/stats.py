@@ -147,7 +147,8 @@ def area_under_curve(
     The area under the ROC curve (Mann and Whitney 1947): 0.5 where nothing tells them apart, 1
     where a threshold does. `first[k]`, `second[k]` are of one clip, `clusters[k]` is its speaker;
     the interval is a percentile bootstrap of speakers (of clips where there is one), each with all
-    of its values. Raises ValueError without values, or if the lengths differ.
+    of its values; one that is drawn twice is not compared with its own copy, which would count
+    pairs of one speaker too often. Raises ValueError without values, or if the lengths differ.
     """
     if not len(first) == len(second) == len(clusters):
         raise ValueError(f"{len(first)} and {len(second)} values, {len(clusters)} cluster names")
@@ -168,7 +169,16 @@ def area_under_curve(
     sizes = np.bincount(member).astype(np.float64)  # (G,)
     generator = np.random.default_rng(seed)
     times = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)  # (R, G)
-    areas = ((times @ joined) * times).sum(axis=1) / (times @ sizes) ** 2
+    pairs = np.outer(sizes, sizes)  # (G, G)
+
+    def summed(table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sum over all drawn pairs, (R,)."""
+        of_one = np.diag(table)
+        every = ((times @ table) * times).sum(axis=1)
+        drawn: NDArray[np.float64] = every - (times**2 - times) @ of_one
+        return drawn
+
+    areas = summed(joined) / summed(pairs)
     tail = (1.0 - LEVEL) / 2.0
     low, high = np.quantile(areas, [tail, 1.0 - tail])
     return Interval(float(above.mean()), float(low), float(high), len(first), len(names), unit)

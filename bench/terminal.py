@@ -32,10 +32,8 @@ if TYPE_CHECKING:
     from bench.plugins import Method, Metric, Plugin
     from bench.registry import Registered, Registry
     from bench.runner import Faceless, Notify, Summary
-    from bench.stats import Interval
     from bench.store import Record
     from bench.weights import WeightState
-    from reports.validity import Validity
 
 _STYLES = {"bold": "bold", "underlined": "underline", "struck": "strike"}
 _SHOWN = 20  # rows of a long list before it says how many more there are
@@ -274,61 +272,31 @@ def show_findings(findings: Sequence[Findings]) -> None:
     out.print(f"{len(findings)} clips examined, {len(marked)} marked")
 
 
-def show_validity(
-    validity: Validity,
+def show_scorer(
+    protocol: str,
+    findings: Sequence[str],
+    verdict: str,
     *,
+    works: bool | None,
     asked: tuple[int, int],
     lacking: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> None:
     """What a scorer makes of a data set's own controls, and what follows.
 
-    asked: how many clips were taken, and of how many. lacking: by control and reason, the clips
-    without a value.
+    works: None where it is not known. asked: how many clips were taken, and of how many. lacking:
+    by control and reason, the clips without a value.
     """
     out = console()
-    out.print(f"scorer {escape(validity.protocol)}, asked on {asked[0]} of {asked[1]} clips")
-    what = {
-        "above_mismatched": "truth above mismatched in LSE-C",
-        "above_still": "truth above still in LSE-C",
-        "followed": "sound moved by 5 frames either way, followed within one frame",
-    }
-    for name, share in validity.shares.items():
-        out.print(f"  {what[name]}: {_share(share)}")
-    if validity.offset is not None and validity.within_one is not None:
-        within = validity.within_one.mean
-        text = f"median {validity.offset:+.1f} frames, {within:.0%} within one frame of 0"
-        out.print(f"  the clips' own offset (above 0: sound early): {text}")
-    if validity.auc is not None:
-        text = f"{validity.auc.mean:.2f}{_span(validity.auc, '.2f')}"
-        out.print(f"  truth of any clip above mismatched of any clip (AUC): {text}")
+    out.print(f"scorer {escape(protocol)}, asked on {asked[0]} of {asked[1]} clips")
+    for line in findings:
+        out.print(f"  {escape(line)}")
     for control, reasons in lacking.items():
         for reason, names in reasons.items():
             few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             text = f"{control} without a value: {len(names)} ({few}): {reason}"
             out.print(f"  [yellow]{escape(text)}[/]")
-    late = ""
-    if validity.offset is not None and validity.is_lagging:
-        late = f"; your sound is about {abs(validity.offset):g} frames "
-        late += "early" if validity.offset > 0 else "late"
-    verdict = {
-        "works": f"[green]it works on these clips[/]{late}",
-        "fails": "[red]it does not work on these clips: LSE would prove nothing here[/]",
-        "unsure": "[yellow]it cannot be told from these clips whether it works: too few of them[/]",
-        "unmeasured": "[yellow]it could not be judged[/]",
-    }
-    out.print(f"  {verdict[validity.state]} (asked: 90 % in each of the three shares)")
-
-
-def _share(share: Interval | None) -> str:
-    if share is None:
-        return "not measured"
-    return f"{share.mean:.0%} of {share.n}{_span(share, '.0%')}"
-
-
-def _span(interval: Interval, form: str) -> str:
-    if interval.low is None or interval.high is None:
-        return ""
-    return f" (95 %: {interval.low:{form}} to {interval.high:{form}})"
+    colour = {True: "green", False: "red", None: "yellow"}[works]
+    out.print(f"  [{colour}]{escape(verdict)}[/]")
 
 
 def _needs(registered: Registered[Method] | Registered[Metric]) -> str:

@@ -233,10 +233,10 @@ def _number(column: Column, cell: Cell | None, words: Words) -> tuple[str, str, 
     value = cell.values.get(column.output.name)
     if value is None:
         return "failed", words("failed_short"), words("failed")
-    state = "void" if column.is_void else "ok"
+    shown = "void" if column.is_void else "ok"
     if column.output.name == "offset":
-        return state, f"{value:+.0f}".replace("-", "\N{MINUS SIGN}"), ""
-    return state, fixed(value), ""
+        return shown, f"{value:+.0f}".replace("-", "\N{MINUS SIGN}"), ""
+    return shown, fixed(value), ""
 
 
 def _plots(

@@ -40,7 +40,9 @@ class Entry:
     state: "value", or why there is none: "absent" where the method was never asked; of several
     reasons the most frequent. interval: over the compared cases (the method's own where it stands
     apart). is_above_truth: better than the real video, and the difference holds.
+    reasons: why cases have no value, with how many; undefined: those of them that are no failures.
     difference, p_value: against the reference; p after Holm's correction over the data set's table.
+    is_tied: a reference that competes cannot be told from it among all competitors of the column.
     mark: "best" for all that nobody is told to beat, "second" for the next rank, "tied" where no
     two competitors can be told apart.
     within_one: of an offset, the share of cases within one frame.
@@ -55,10 +57,12 @@ class Entry:
     n_undefined: int = 0
     interval: Interval | None = None
     reasons: tuple[tuple[str, int], ...] = ()
+    undefined: tuple[str, ...] = ()
     is_apart: bool = False
     is_above_truth: bool = False
     difference: Interval | None = None
     p_value: float | None = None
+    is_tied: bool = False
     rank: int | None = None
     mark: Mark = ""
     within_one: Interval | None = None
@@ -67,7 +71,7 @@ class Entry:
     @property
     def is_significant(self) -> bool:
         """Whether the method can be told from the reference: by corrected test and interval."""
-        if self.p_value is None or self.difference is None:
+        if self.p_value is None or self.difference is None or self.is_tied:
             return False
         return Comparison(self.difference, self.p_value).holds
 
@@ -228,7 +232,8 @@ def stand(
     )
     placed = ranks(competitors, told)
     for label, mark in marks(placed).items():
-        entries[label] = replace(entries[label], rank=placed[label], mark=mark)
+        is_tied = reference in competitors and not {(label, reference), (reference, label)} & told
+        entries[label] = replace(entries[label], rank=placed[label], mark=mark, is_tied=is_tied)
     return Standing(entries, len(cases), left_out, pairs, told)
 
 
@@ -325,7 +330,8 @@ def _set_standing(
         else:
             state: EntryState = "failed" if cell.state == "ok" else cell.state
             reasons = ((cell.reason, 1),) if cell.reason else ()
-            entries[row.label] = Entry(state, 0, planned, reasons=reasons)
+            undefined = (cell.reason,) if state == "undefined" else ()
+            entries[row.label] = Entry(state, 0, planned, reasons=reasons, undefined=undefined)
     return Standing(entries, 0, 0)
 
 
@@ -346,6 +352,7 @@ def _entry(scores: Scores) -> Entry:
         scores.n_failed,
         n_undefined,
         reasons=(*scores.failed.items(), *scores.undefined.items()),
+        undefined=tuple(scores.undefined),
         n_faceless=0 if state == "failed" else scores.faceless,
     )
 

@@ -18,6 +18,11 @@ from reports.words import Words
 
 NUMBERED = re.compile(r"(?:Table \d+\.|表 \d+) ")  # at the start of a caption: LaTeX counts itself
 
+_STRUCK = (  # by hand: no package that may be missing
+    r"\providecommand{\struck}[1]{\setbox0\hbox{#1}"
+    r"\rlap{\vrule height0.75ex depth-0.65ex width\wd0}\box0}"
+)
+
 
 @dataclass(frozen=True)
 class SummaryRow:
@@ -218,6 +223,7 @@ def to_latex(sheet: Sheet) -> str:
         at += width
     lines = [
         "% needs \\usepackage{booktabs,graphicx}; Chinese besides: \\usepackage{ctex} and XeLaTeX",
+        *([_STRUCK] if any(one.style == "struck" for _, row in sheet.rows for one in row) else []),
         r"\begin{table}",
         rf"\caption{{{latex(NUMBERED.sub('', sheet.caption))}}}",
         r"\centering\small",
@@ -242,9 +248,11 @@ def to_latex(sheet: Sheet) -> str:
 
 def latex_cell(one: SheetCell) -> str:
     text = latex(one.text)
-    if one.style == "struck":  # by hand: no package that may be missing
-        text = rf"\setbox0=\hbox{{{text}}}\rlap{{\vrule height0.75ex depth-0.65ex width\wd0}}\box0"
-    styled = {"bold": rf"\textbf{{{text}}}", "underlined": rf"\underline{{{text}}}"}
+    styled = {
+        "bold": rf"\textbf{{{text}}}",
+        "underlined": rf"\underline{{{text}}}",
+        "struck": rf"\struck{{{text}}}",
+    }
     text = styled.get(one.style, text)
     return text + latex(one.sign)
 

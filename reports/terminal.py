@@ -1,4 +1,4 @@
-"""What the command line shows at the end of a run: its first table, and what to know about it."""
+"""What the command line shows: a run's first table, and what the doctor finds of a scorer."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.stats import Interval
 from reports import sheets
 from reports.case_page import case_links
 from reports.comparison import Block, BlockColumn, Table, build_table
 from reports.sections.failures import gather_gaps
 from reports.sections.glance import banners
 from reports.sections.tables import compared_text, left_out_notes
-from reports.validity import read_judged
+from reports.validity import Validity, read_judged
 from reports.words import Words, read_words
 
 Rows = list[tuple[str, ...]]  # header first
@@ -87,3 +88,48 @@ def _footnotes(block: Block, words: Words) -> list[str]:
     is_ranked = any(entry.rank is not None for entry in entries)
     notes = [compared_text(block, words), *left_out_notes(block, words)]
     return [*filter(None, notes), *([words("note_marks")] if is_ranked else [])]
+
+
+def scorer_findings(validity: Validity) -> list[str]:
+    """What a scorer makes of clips, a line each: its three shares, their own offset, the AUC."""
+    what = {
+        "above_mismatched": "truth above mismatched in LSE-C",
+        "above_still": "truth above still in LSE-C",
+        "followed": "sound moved by 5 frames either way, followed within one frame",
+    }
+    found = [f"{what[name]}: {_share(share)}" for name, share in validity.shares.items()]
+    if validity.offset is not None and validity.within_one is not None:
+        within = validity.within_one.mean
+        text = f"median {validity.offset:+.1f} frames, {within:.0%} within one frame of 0"
+        found.append(f"the clips' own offset (above 0: sound early): {text}")
+    if validity.auc is not None:
+        text = f"{validity.auc.mean:.2f}{_span(validity.auc, '.2f')}"
+        found.append(f"truth of any clip above mismatched of any clip (AUC): {text}")
+    return found
+
+
+def scorer_verdict(validity: Validity) -> str:
+    """Whether the scorer works on the clips, and how late or early their sound is if it does."""
+    late = ""
+    if validity.offset is not None and validity.is_lagging:
+        late = f"; your sound is about {abs(validity.offset):g} frames "
+        late += "early" if validity.offset > 0 else "late"
+    said = {
+        "works": f"it works on these clips{late}",
+        "fails": "it does not work on these clips: LSE would prove nothing here",
+        "unsure": "it cannot be told from these clips whether it works: too few of them",
+        "unmeasured": "it could not be judged",
+    }
+    return f"{said[validity.state]} (asked: 90 % in each of the three shares)"
+
+
+def _share(share: Interval | None) -> str:
+    if share is None:
+        return "not measured"
+    return f"{share.mean:.0%} of {share.n}{_span(share, '.0%')}"
+
+
+def _span(interval: Interval, form: str) -> str:
+    if interval.low is None or interval.high is None:
+        return ""
+    return f" (95 %: {interval.low:{form}} to {interval.high:{form}})"

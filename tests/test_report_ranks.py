@@ -213,6 +213,7 @@ def test_undefined_by_definition_is_not_called_failed(tmp_path: Path) -> None:
     one = entries(run, "psnr.psnr")["truth"]
     assert (one.state, one.n_undefined, one.n_failed, one.n_scored) == ("undefined", 11, 1, 0)
     assert "11 N. A., 1 failed" in page
+    assert "not defined here; ValueError" not in page
     assert "failed<small>0/12" not in page
     for name in ("comparison.md", "comparison.csv"):
         text = (tmp_path / "out/tables" / name).read_text(encoding="utf-8")
@@ -290,3 +291,20 @@ def test_another_scale_is_said_beside_printed_numbers(tmp_path: Path) -> None:
     assert "printed under another (unstated)" in page
     _, page = page_of(tmp_path / "c", FakeRun(published=None))
     assert "a scorer with a scale of its own" not in page
+
+
+def test_no_sign_says_the_contrary_of_a_rank(tmp_path: Path) -> None:
+    """What shares its rank with a baseline that competes bears no star, whatever the correction."""
+    fake = FakeRun(methods=CONTROLS + SEVEN[:4], reference="Wav2Lip")
+    results, _ = read_judged([build_run(tmp_path / "run", fake)])
+    table = build_table(results, results.tables[0])
+    standings = [one.standing for one in table.blocks[0].columns]
+    standings += [one.standing for one in pair(results, table)]
+    starred = 0
+    for standing in standings:
+        for label, one in standing.entries.items():
+            if one.is_significant:
+                starred += 1
+                assert {(label, "Wav2Lip"), ("Wav2Lip", label)} & standing.told
+            assert not (one.mark == "tied" and one.is_significant)
+    assert starred

@@ -13,6 +13,7 @@ import reports
 from bench import terminal
 from bench.scorer_check import CONTROLS as ASKED
 from bench.stats import Interval, share_interval
+from reports.terminal import scorer_findings, scorer_verdict
 from reports.validity import Validity, judge, read_judged, verdict
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeMethod, FakeRun, build_run
 
@@ -240,10 +241,18 @@ def test_the_doctor_moves_sounds_both_ways_and_tells_lag_and_shares(
     shifts = [one["options"]["frames"] for one in ASKED if one["name"] == "shifted"]
     assert sorted(shifts) == [-5, 5]
     run = measured(tmp_path / "run", 12, offset=lambda _: -3.0, methods=(*CONTROLS, EARLIER))
-    terminal.show_validity(judged(run), asked=(12, 12), lacking={})
+    found = judged(run)
+    terminal.show_scorer(
+        found.protocol,
+        scorer_findings(found),
+        scorer_verdict(found),
+        works=found.works,
+        asked=(12, 12),
+        lacking={},
+    )
     text = " ".join(capsys.readouterr().out.split())
     assert "truth above mismatched in LSE-C: 100% of 12 (95 %: 74% to 100%)" in text
     assert "followed within one frame: 100% of 24" in text
     assert "it works on these clips; your sound is about 3 frames late" in text
-    terminal.show_validity(judged(measured(tmp_path / "few", 4)), asked=(4, 4), lacking={})
-    assert "cannot be told from these clips" in " ".join(capsys.readouterr().out.split())
+    few = judged(measured(tmp_path / "few", 4))
+    assert "cannot be told from these clips" in scorer_verdict(few)

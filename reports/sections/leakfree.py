@@ -21,6 +21,7 @@ class LeakFreePart:
     pairings: tuple[Pairing, ...]
     rows: tuple[Row, ...]
     examples: tuple[str, ...]
+    has_moves: bool
     has_unshown_gain: bool
 
 
@@ -88,6 +89,7 @@ def _part(kind: str, pairings: tuple[Pairing, ...], table: Table, words: Words) 
         pairings,
         rows,
         _examples(pairings, table, words) if kind == "gain" else (),
+        any(one.passes for one in pairings),
         any(is_unshown_gain(entry) for entry in gains),
     )
 

@@ -51,10 +51,10 @@ def ask(results: Results, tables: Sequence[Table], words: Words) -> tuple[Questi
     shift: list[plots.Drawing] = []
     trade: list[plots.Drawing] = []
     for dataset in results.datasets:
-        column = next((c for c in results.columns(dataset) if c.output.name == "lse_d"), None)
-        if column is not None:
-            drawn = _shift(results, dataset, column, colours, words)
-            _add(shift, dataset.name, drawn, is_void=column.is_void)
+        sync = next((c for c in results.columns(dataset) if c.output.name == "lse_d"), None)
+        if sync is not None:
+            drawn = _shift(results, dataset, sync, colours, words)
+            _add(shift, dataset.name, drawn, is_void=sync.is_void)
         trade += _trade(results, tables, dataset, colours, words)
     legend = tuple((colours[row.label], row) for row in results.rows)
     asked = (

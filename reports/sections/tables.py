@@ -178,7 +178,7 @@ def _reasons(entries: Sequence[Entry]) -> list[str]:
             reason
             for entry in entries
             if entry.state == "undefined" and not entry.n_faceless
-            for reason, _ in entry.reasons
+            for reason in entry.undefined
         )
     )
 
