@@ -16,9 +16,10 @@ from bench.run_folder import CasePart, Curve
 from bench.types import FPS
 from reports import plots
 from reports.comparison import EVIDENCE
+from reports.footage import video_file
 from reports.pictures import Evidence
 from reports.results import Cell, Column, Dataset, Made, Results, Row
-from reports.text import fixed
+from reports.text import fixed, percent
 from reports.words import Words
 
 CLIP_WINDOW = 5  # frames that one value of the framewise confidence stands on
@@ -51,11 +52,24 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What is to be said of one or several methods of a case, once.
+
+    methods: their names. is_failure: the text is a failure's own message, which stays English.
+    """
+
+    methods: str
+    text: str
+    is_failure: bool = False
+
+
+@dataclass(frozen=True)
 class CaseView:
     """Everything that a case page shows."""
 
     link: CaseLink
     tiles: tuple[Tile, ...]
+    notes: tuple[Note, ...]
     seconds: float
     plots: tuple[plots.Drawing, ...]
     marks: tuple[str, ...]
@@ -66,6 +80,11 @@ class CaseView:
     def has_strips(self) -> bool:
         """Whether any method's frames are shown."""
         return any(tile.evidence is not None for tile in self.tiles)
+
+    @property
+    def has_differences(self) -> bool:
+        """Whether any method's frames are compared with the real video's."""
+        return any(tile.evidence is not None and tile.evidence.difference for tile in self.tiles)
 
     @property
     def is_located(self) -> bool:
@@ -105,7 +124,7 @@ def view_case(
         cells = [(column, results.cell(dataset, row.label, case, column)) for column in columns]
         for _, cell in cells:
             if cell is not None and cell.curves:
-                curves[row.label] = (colour, cell)
+                curves[row.shown] = (colour, cell)
         tiles.append(
             Tile(
                 row=row,
@@ -127,6 +146,7 @@ def view_case(
     return CaseView(
         link=link,
         tiles=tuple(tiles),
+        notes=_notes(tiles, words),
         seconds=seconds,
         plots=_plots(
             tiles,
@@ -159,11 +179,8 @@ def case_columns(results: Results, dataset: Dataset, names: Sequence[str]) -> li
 
 def video_href(made: Made, pages: Path) -> str:
     """The video's address relative to `pages`; empty where there is none, or it lies elsewhere."""
-    if made.record.status != "ok" or not made.record.video:
-        return ""
-    folder = made.run.folder.resolve()
-    file = (folder / made.record.video).resolve()
-    if not file.is_relative_to(folder):
+    file = video_file(made)
+    if file is None:
         return ""
     return urllib.parse.quote(Path(os.path.relpath(file, pages.resolve())).as_posix())
 
@@ -186,6 +203,24 @@ def _file_name(dataset: Dataset, case: CasePart) -> str:
     plain = re.sub(r"[^A-Za-z0-9]+", "-", f"{dataset.name}-{case.id}").strip("-")[:60]
     exact = hashlib.sha256(f"{dataset.name}\0{case.id}".encode()).hexdigest()[:8]
     return f"{plain}-{exact}.html"
+
+
+def _notes(tiles: Sequence[Tile], words: Words) -> tuple[Note, ...]:
+    """What was done to the videos, where faces are missing, what failed; each told once."""
+    told: dict[tuple[str, bool], list[str]] = {}
+    for tile in tiles:
+        name = tile.row.shown
+        if tile.conformed:
+            done = words("sentence_separator").join(words.said(note) for note in tile.conformed)
+            told.setdefault((done, False), []).append(name)
+        if tile.faces_missing:
+            missing = words("case_faces_missing", share=percent(tile.faces_missing))
+            told.setdefault((missing, False), []).append(name)
+        if tile.state != "ok":
+            told.setdefault((tile.reason, True), []).append(name)
+    return tuple(
+        Note(words.listed(names), text, is_failure) for (text, is_failure), names in told.items()
+    )
 
 
 def _number(column: Column, cell: Cell | None, words: Words) -> tuple[str, str, str]:

@@ -119,6 +119,10 @@ class Table:
     blocks: tuple[Block, ...]
     reference: str | None
 
+    def shown(self, label: str) -> str:
+        """What pages call the row with this label."""
+        return next((row.shown for row in self.rows if row.label == label), label)
+
     @property
     def competitors(self) -> tuple[str, ...]:
         """The rows that are ranked: all but the controls."""

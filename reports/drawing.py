@@ -46,6 +46,33 @@ class Scale:
         return [index * step for index in range(first, last + 1)]
 
 
+@dataclass(frozen=True)
+class LogScale(Scale):
+    """A map that gives equal factors equal lengths; low and high are above 0."""
+
+    def __call__(self, value: float) -> float:
+        """Where the value lies, in units."""
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, count: int = 5) -> list[float]:
+        """Values such as 1, 2, 5, 10 inside the range, at most about twice `count` of them."""
+        lowest, highest = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        for steps in ((1.0, 2.0, 5.0), (1.0,)):
+            powers = [step * 10.0**power for power in range(lowest, highest + 1) for step in steps]
+            found = [value for value in powers if self.low <= value <= self.high]
+            if len(found) <= count + 2:
+                break
+        return found if len(found) > 1 else Scale.ticks(self, count)
+
+
+def log_scale(values: Sequence[float], start: float, end: float) -> Scale:
+    """A logarithmic scale that shows all the values, all above 0, with a little air around them."""
+    low, high = min(values), max(values)
+    air = (high / low) ** 0.05 if high > low else 1.5
+    return LogScale(low / air, high * air, start, end)
+
+
 def scale(values: Sequence[float], start: float, end: float) -> Scale:
     """A scale that shows all the values with a little air around them."""
     low, high = min(values), max(values)

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 
 from reports.case_page import CaseLink
 from reports.comparison import Table
+from reports.pairwise import compare_pairs
 from reports.pictures import Evidence
 from reports.results import Results
 from reports.sections.cases import CaseGroup, group_cases
 from reports.sections.data import DataView, view_data
+from reports.sections.faces import FacesView
 from reports.sections.failures import MOST_CASES, MOST_SHOWN, Gaps, gather_gaps
 from reports.sections.glance import Banner, Panel, banners, glance
+from reports.sections.heat import HeatView, map_heat
+from reports.sections.pairs import MatrixView, view_pairs
 from reports.sections.plots import Question, ask
 from reports.sections.provenance import RunView, view_runs
+from reports.sections.speakers import Breakdown, SpeakersView, view_speakers
+from reports.sections.speed import SpeedView, view_speed
 from reports.sections.study import StudyView
 from reports.sections.tables import TableView
 from reports.sections.worst import Card, find_worst
@@ -26,14 +32,23 @@ NOTES = 7  # how_1 .. how_7
 
 @dataclass(frozen=True)
 class IndexView:
-    """Everything that index.html shows. contents: anchor and name of every section."""
+    """Everything that index.html shows. contents: anchor and name of every section.
+
+    pairs: by a table's anchor. sources: the text of the tables' files by name, where it is short
+    enough to be copied from here.
+    """
 
     title: str
+    faces: FacesView | None
     banners: tuple[Banner, ...]
     glance: tuple[Panel, ...]
     contents: tuple[tuple[str, str], ...]
     tables: tuple[TableView, ...]
     studies: tuple[StudyView, ...]
+    pairs: Mapping[str, tuple[MatrixView, ...]]
+    heat: HeatView | None
+    speakers: SpeakersView | None
+    speed: SpeedView | None
     questions: tuple[Question, ...]
     worst: tuple[Card, ...]
     gaps: Gaps
@@ -44,6 +59,7 @@ class IndexView:
     data: tuple[DataView, ...]
     provenance: tuple[RunView, ...]
     how: tuple[str, ...]
+    sources: Mapping[str, str]
 
 
 def view_index(
@@ -56,15 +72,22 @@ def view_index(
     validities: Sequence[Validity],
     links: Sequence[CaseLink],
     evidence: Mapping[tuple[str, str], Evidence],
+    faces: FacesView | None,
     n_shown: int,
+    sources: Mapping[str, str],
+    breakdowns: Sequence[Breakdown],
 ) -> IndexView:
     """The whole page. n_shown: how many of the cases show their frames."""
     gaps = gather_gaps(results, links)
     by_case = {(link.dataset.name, link.case.id): link for link in links}
     worst = find_worst(results, tables, by_case, evidence, words)
     questions = ask(results, tables, words)
+    heat = map_heat(results, tables, by_case, words)
+    speakers = view_speakers(results, breakdowns, words)
+    speed = view_speed(results, tables, words)
     return IndexView(
         title=title_of(results, words),
+        faces=faces,
         banners=banners(results, validities, gaps, words),
         glance=glance(
             results,
@@ -75,9 +98,25 @@ def view_index(
             worst=worst,
             words=words,
         ),
-        contents=_contents(views, studies, words, has_plots=bool(questions)),
+        contents=_contents(
+            views,
+            studies,
+            words,
+            sections={
+                "plots": bool(questions),
+                "heat": heat is not None,
+                "speakers": speakers is not None,
+                "speed": speed is not None,
+            },
+        ),
         tables=tuple(views),
         studies=tuple(studies),
+        pairs={
+            view.anchor: view_pairs(results, compare_pairs(view.table), words) for view in views
+        },
+        heat=heat,
+        speakers=speakers,
+        speed=speed,
         questions=questions,
         worst=worst,
         gaps=gaps,
@@ -88,6 +127,7 @@ def view_index(
         data=view_data(results, words),
         provenance=view_runs(results, words),
         how=tuple(words(f"how_{number}") for number in range(1, NOTES + 1)),
+        sources=sources,
     )
 
 
@@ -98,7 +138,11 @@ def title_of(results: Results, words: Words) -> str:
 
 
 def _contents(
-    views: Sequence[TableView], studies: Sequence[StudyView], words: Words, *, has_plots: bool
+    views: Sequence[TableView],
+    studies: Sequence[StudyView],
+    words: Words,
+    *,
+    sections: Mapping[str, bool],
 ) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     for view in views:
@@ -109,7 +153,8 @@ def _contents(
     for study in studies:
         name = words("section_table", number=study.number)
         found.append((study.anchor, f"{name} {words('table_study')}"))
-    names = [*(["plots"] if has_plots else []), "worst", "failures", "cases", "data", "provenance"]
+    names = [name for name, is_there in sections.items() if is_there]
+    names += ["worst", "failures", "cases", "data", "provenance"]
     return (*found, *((name, words(f"section_{name}")) for name in names))
 
 

@@ -1,4 +1,4 @@
-"""Pictures and envelopes taken from a run's videos: frame strips, zoomed mouths, waveforms.
+"""Pictures and envelopes taken from a run's videos: frames, zoomed mouths, differences, waveforms.
 
 Their files are named by the digest of the video they show, so that a rebuilt report takes over
 those of the report before it instead of decoding again.
@@ -8,115 +8,276 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.types import Frames, Sound
+    from bench.types import Frame, Frames, Sound
 
 MOMENTS = 8  # frames in a strip, evenly spread over the clip
 FACE = 112  # pixels, side of a strip's frame
 MOUTH = (112, 76)  # pixels, width and height of a zoomed mouth
+PORTRAIT = 2  # a portrait is this much larger than a strip's frame
+GAIN = 4  # a difference of 255 / GAIN grey levels from the real video is white
 PEAKS = 240  # stretches of an envelope
 QUALITY = 82  # JPEG
-VERSION = "1"  # raise it when the pictures of the same video would differ
+VERSION = "2"  # raise it when the pictures of the same video would differ
 # Where a run does not say where the mouth is: a part of the frame, for a centred face.
 FALLBACK = (0.30, 0.56, 0.70, 0.90)  # x0, y0, x1, y1
 
 Region = tuple[float, float, float, float]
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A video to take pictures of, and the real video that it should equal, if there is one.
+
+    sha256, truth_sha256: their digests. mouth: where the mouth is, in pixels, if the run says so.
+    """
+
+    video: Path
+    sha256: str
+    mouth: Region | None
+    truth: Path | None = None
+    truth_sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was taken from one video. strip: file in `pictures/`. at: frame indices of the strip.
+    """What was taken from one video. strip, difference: files in `pictures/`.
 
-    peaks: the sound's envelope, 0..255. is_located: whether the run said where the mouth is.
+    difference: how far each of the strip's frames is from the real video's, "" where there is none
+    to compare with. at: frame indices of the strip. peaks: the sound's envelope, 0..255.
+    is_located: whether the run said where the mouth is.
     """
 
     strip: str
+    difference: str
     at: tuple[int, ...]
     frames: int
     peaks: tuple[int, ...]
     is_located: bool
 
 
+@dataclass(frozen=True)
+class Portrait:
+    """One frame of one video: face and mouth, and how far it is from the real one; as Evidence."""
+
+    face: str
+    difference: str
+
+
+class _Truth:
+    """The frames of a real video, decoded once for all that are compared with it."""
+
+    def __init__(self, video: Path | None) -> None:
+        self._video = video
+        self._taken: dict[tuple[int, ...], Frames | None] = {}
+        self._lock = Lock()
+
+    def frames(self, distinct: tuple[int, ...]) -> Frames | None:
+        """These frames, (K, H, W, 3); None where there is no such video or frame."""
+        from bench import media
+
+        with self._lock:
+            if self._video is not None and distinct not in self._taken:
+                try:
+                    self._taken[distinct] = media.pick_frames(self._video, distinct)
+                except BenchError:
+                    self._taken[distinct] = None
+            return self._taken.get(distinct)
+
+
 def take_evidence(
-    video: Path, sha256: str, *, mouth: Region | None, folder: Path, before: Path
-) -> Evidence:
-    """The evidence of one video, in `folder`; taken over from `before` where it lies there.
+    asked: Mapping[Key, Footage], *, folder: Path, before: Path
+) -> dict[Key, Evidence]:
+    """The evidence of these videos, in `folder`; taken over from `before` where it lies there.
 
     folder, before: the `pictures` folders of the report being built and of the one it replaces.
-    Raises BenchError if the video cannot be read.
+    A video that cannot be read has none.
     """
-    asked = f"{VERSION} {sha256} {mouth} {FALLBACK} {MOMENTS} {FACE} {MOUTH}"
-    name = hashlib.sha256(asked.encode()).hexdigest()[:20]
-    strip, note = folder / f"{name}.jpg", folder / f"{name}.json"
-    if strip.is_file() and note.is_file():
-        return _read(note)
-    old = (before / strip.name, before / note.name)
-    if all(path.is_file() for path in old):
-        shutil.copyfile(old[0], strip)
-        shutil.copyfile(old[1], note)
-        return _read(note)
-    return _make(video, mouth, strip, note)
+    # Equal videos share a file: each is taken by one thread only, with those of its real video.
+    groups: dict[str, dict[Footage, None]] = {}
+    for one in dict.fromkeys(asked.values()):
+        groups.setdefault(one.truth_sha256 or one.sha256, {})[one] = None
+
+    def take(group: Sequence[Footage]) -> dict[Footage, Evidence]:
+        truth = _Truth(next((one.truth for one in group if one.truth is not None), None))
+        found = {one: _evidence(one, truth, folder, before) for one in group}
+        return {one: evidence for one, evidence in found.items() if evidence is not None}
+
+    taken: dict[Footage, Evidence] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(take, [list(group) for group in groups.values()]):
+            taken |= found
+    return {key: taken[one] for key, one in asked.items() if one in taken}
+
+
+def take_portraits(
+    asked: Mapping[Key, Footage], frame: int, *, folder: Path, before: Path
+) -> dict[Key, Portrait]:
+    """The same frame of these videos, as `take_evidence` does."""
+    truths = {one.truth_sha256: _Truth(one.truth) for one in asked.values()}
+
+    def take(one: Footage) -> Portrait | None:
+        name = _name(one, f"frame {frame} {PORTRAIT}")
+        made = Portrait(f"{name}.jpg", f"{name}d.jpg" if one.truth_sha256 else "")
+        if _take_over([name for name in (made.face, made.difference) if name], folder, before):
+            return made
+        try:
+            return _make_portrait(one, frame, truths[one.truth_sha256], made, folder)
+        except BenchError:
+            return None
+
+    distinct = list(dict.fromkeys(asked.values()))  # equal videos share a file
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        taken = dict(zip(distinct, pool.map(take, distinct), strict=True))
+    found = {key: taken[one] for key, one in asked.items()}
+    return {key: portrait for key, portrait in found.items() if portrait is not None}
+
+
+def _make_portrait(
+    one: Footage, frame: int, truth: _Truth, made: Portrait, folder: Path
+) -> Portrait:
+    from bench import media
+
+    frames = media.pick_frames(one.video, [frame])  # (1, H, W, 3)
+    _save(_strip(frames, one.mouth, PORTRAIT), folder / made.face)
+    real = truth.frames((frame,))
+    if real is None or real.shape != frames.shape:
+        return Portrait(made.face, "")
+    _save(_differences(frames, real, PORTRAIT), folder / made.difference)
+    return made
+
+
+def _name(one: Footage, more: str) -> str:
+    asked = f"{VERSION} {one.sha256} {one.mouth} {FALLBACK} {MOMENTS} {FACE} {MOUTH} {more}"
+    asked += f" {one.truth_sha256} {GAIN}"
+    return hashlib.sha256(asked.encode()).hexdigest()[:20]
+
+
+def _take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
+    """Whether all these files lie in `folder`, copied from `before` if need be."""
+    for name in names:
+        if not (folder / name).is_file():
+            if not (before / name).is_file():
+                return False
+            shutil.copyfile(before / name, folder / name)
+    return True
+
+
+def _evidence(one: Footage, truth: _Truth, folder: Path, before: Path) -> Evidence | None:
+    note = f"{_name(one, '')}.json"
+    if _take_over([note], folder, before):
+        evidence = _read(folder / note)
+        names = [name for name in (evidence.strip, evidence.difference) if name]
+        if _take_over(names, folder, before):
+            return evidence
+    try:
+        return _make(one, truth, folder / note)
+    except BenchError:
+        (folder / note).unlink(missing_ok=True)
+        return None  # the page then says that no frames are shown; the numbers stand
 
 
 def _read(note: Path) -> Evidence:
     data = json.loads(note.read_text(encoding="utf-8"))
     return Evidence(
-        data["strip"], tuple(data["at"]), data["frames"], tuple(data["peaks"]), data["is_located"]
+        data["strip"],
+        data["difference"],
+        tuple(data["at"]),
+        data["frames"],
+        tuple(data["peaks"]),
+        data["is_located"],
     )
 
 
-def _make(video: Path, mouth: Region | None, strip: Path, note: Path) -> Evidence:
-    import cv2
-
+def _make(one: Footage, truth: _Truth, note: Path) -> Evidence:
     from bench import media
 
-    count = media.probe(video).frames
+    count = media.probe(one.video).frames
     if not count:
-        raise BenchError(f"{video}: holds no frame")
+        raise BenchError(f"{one.video}: holds no frame")
     at = tuple(round(index * (count - 1) / (MOMENTS - 1)) for index in range(MOMENTS))
-    distinct = sorted(set(at))
-    frames = media.pick_frames(video, distinct)  # (K, H, W, 3)
-    picture = _strip(frames[[distinct.index(one) for one in at]], mouth)
-    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    done, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], options)
-    if not done:
-        raise BenchError(f"{video}: its frames cannot be encoded as JPEG")
-    strip.write_bytes(encoded.tobytes())
-    peaks = _peaks(media.read_sound(video))
-    evidence = Evidence(strip.name, at, count, peaks, mouth is not None)
+    distinct = tuple(sorted(set(at)))
+    places = [distinct.index(index) for index in at]
+    frames = media.pick_frames(one.video, distinct)  # (K, H, W, 3)
+    strip, difference = note.with_suffix(".jpg"), note.with_name(f"{note.stem}d.jpg")
+    _save(_strip(frames[places], one.mouth), strip)
+    real = truth.frames(distinct) if one.truth_sha256 else None
+    is_compared = real is not None and real.shape == frames.shape
+    if real is not None and is_compared:
+        _save(_differences(frames[places], real[places]), difference)
+    peaks = _peaks(media.read_sound(one.video))
+    name = difference.name if is_compared else ""
+    evidence = Evidence(strip.name, name, at, count, peaks, one.mouth is not None)
     note.write_text(json.dumps(evidence.__dict__, sort_keys=True) + "\n", encoding="utf-8")
     return evidence
 
 
-def _strip(frames: Frames, mouth: Region | None) -> Frames:
-    """Faces above mouths, (FACE + mouth height, MOMENTS * FACE, 3), a column for each moment."""
+def _save(picture: Frames, file: Path) -> None:
+    import cv2
+
+    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    done, encoded = cv2.imencode(".jpg", picture[:, :, ::-1], options)
+    if not done:
+        raise BenchError(f"{file}: its frames cannot be encoded as JPEG")
+    file.write_bytes(encoded.tobytes())
+
+
+def _differences(frames: Frames, truth: Frames, times: int = 1) -> Frames:
+    """How far each frame is from the real one, white from 255 / GAIN grey levels on, in a row.
+
+    The largest of the three channels' absolute differences. frames, truth: (K, H, W, 3), one shape.
+    """
+    import cv2
+
+    side = (FACE * times, FACE * times)
+    shown: list[Frame] = []
+    for frame, real in zip(frames, truth, strict=True):
+        red, green, blue = cv2.split(cv2.absdiff(frame, real))
+        apart = cv2.max(cv2.max(red, green), blue)  # (H, W)
+        bright = cv2.convertScaleAbs(apart, alpha=GAIN).astype(np.uint8)  # saturates at 255
+        small = cv2.resize(_square(bright), side, interpolation=cv2.INTER_AREA)
+        shown.append(small.astype(np.uint8))
+    return np.repeat(np.hstack(shown)[:, :, None], 3, axis=2)  # (FACE, K * FACE, 3)
+
+
+def _strip(frames: Frames, mouth: Region | None, times: int = 1) -> Frames:
+    """Faces above mouths, (FACE + mouth height, K * FACE, 3) `times` as large, a column a frame."""
     import cv2
 
     height, width = frames.shape[1:3]
     x0, y0, x1, y1 = _inside(mouth, width, height)
     columns = []
     for frame in frames:
-        face = cv2.resize(_square(frame), (FACE, FACE), interpolation=cv2.INTER_AREA)
+        side = (FACE * times, FACE * times)
+        face = cv2.resize(_square(frame), side, interpolation=cv2.INTER_AREA)
         part = np.ascontiguousarray(frame[y0:y1, x0:x1])
-        zoomed = cv2.resize(part, MOUTH, interpolation=cv2.INTER_CUBIC)
+        mouth_size = (MOUTH[0] * times, MOUTH[1] * times)
+        zoomed = cv2.resize(part, mouth_size, interpolation=cv2.INTER_CUBIC)
         columns.append(np.vstack([face, zoomed]))
     return np.hstack(columns).astype(np.uint8)
 
 
-def _square(frame: Frames) -> Frames:
-    """The frame in the middle of a square, so that no face is stretched."""
+def _square(frame: Frame) -> Frame:
+    """The frame in the middle of a square, so that no face is stretched; (H, W, 3) or (H, W)."""
     height, width = frame.shape[:2]
+    if height == width:
+        return frame
     side = max(height, width)
-    square = np.zeros((side, side, 3), dtype=np.uint8)
+    square = np.zeros((side, side, *frame.shape[2:]), dtype=np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = frame
     return square

@@ -26,6 +26,7 @@ from reports.drawing import (
     ends,
     grid_x,
     grid_y,
+    log_scale,
     names_beside,
     number,
     plain_scale,
@@ -77,6 +78,14 @@ class Point:
     x: Interval
     y: Interval
     cloud: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class DotLine:
+    """One line of dots: method, colour and value of each."""
+
+    label: str
+    dots: tuple[tuple[str, int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -185,13 +194,27 @@ def forest(title: str, about: str, unit: str, bars: Sequence[Bar]) -> Markup:
     return drawn(title, about, height, body, said=[f"{b.label} {told(b.interval)}" for b in bars])
 
 
-def scatter(title: str, about: str, x_title: str, y_title: str, points: Sequence[Point]) -> Markup:
-    """Methods by two means, with the interval of each, over the dots of single cases."""
+def scatter(
+    title: str,
+    about: str,
+    x_title: str,
+    y_title: str,
+    points: Sequence[Point],
+    *,
+    log_x: bool = False,
+    named: bool = True,
+) -> Markup:
+    """Methods by two means, with the interval of each, over the dots of single cases.
+
+    log_x: equal steps to the right are equal factors. named: whether names stand beside the points;
+    else the page needs a legend, and a point's name is its tooltip.
+    """
     if len(points) < 2:
         return Markup("")
     height, top, bottom = 270, 22, 232
     clouds = [pair for point in points for pair in point.cloud]
-    across = scale(ends([p.x for p in points]) + [x for x, _ in clouds], LEFT, WIDTH - 12)
+    values = ends([p.x for p in points]) + [x for x, _ in clouds]
+    across = (log_scale if log_x else scale)(values, LEFT, WIDTH - 12)
     up = scale(ends([p.y for p in points]) + [y for _, y in clouds], bottom, top)
     body = [grid_x(across, top, bottom), grid_y(up, LEFT, WIDTH - 12)]
     body += [caption_x(x_title, LEFT, height), caption_y(y_title)]
@@ -216,10 +239,45 @@ def scatter(title: str, about: str, x_title: str, y_title: str, points: Sequence
                 ).format(colour, x, up(point.y.low), up(point.y.high))
             )
         body.append(
-            Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="5"/>').format(colour, x, y)
+            Markup(
+                '<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="5"><title>{}</title></circle>'
+            ).format(colour, x, y, point.label)
         )
-    body += names_beside([(p.label, across(p.x.mean), up(p.y.mean)) for p in points], top, bottom)
+    if named:
+        places = [(p.label, across(p.x.mean), up(p.y.mean)) for p in points]
+        body += names_beside(places, top, bottom)
     said = [f"{p.label} {told(p.x)} / {told(p.y)}" for p in points]
+    return drawn(title, about, height, body, said=said)
+
+
+def dot_lines(title: str, about: str, unit: str, lines: Sequence[DotLine]) -> Markup:
+    """A line for each name, on it a dot for each method."""
+    if not lines:
+        return Markup("")
+    row, top = 22, 6
+    height = top + row * len(lines) + 40
+    across = scale([value for line in lines for _, _, value in line.dots], LABELS, WIDTH - 12)
+    body = [grid_x(across, top, height - 36), caption_x(unit, LABELS, height)]
+    for index, line in enumerate(lines):
+        middle = top + row * index + row / 2
+        values = [value for _, _, value in line.dots]
+        body.append(row_label(line.label, middle))
+        body.append(
+            Markup('<line class="ground" x1="{0:.1f}" x2="{1:.1f}" y1="{2}" y2="{2}"/>').format(
+                across(min(values)), across(max(values)), middle
+            )
+        )
+        body += [
+            Markup(
+                '<circle class="dot {}" cx="{:.1f}" cy="{}" r="4"><title>{} {}</title></circle>'
+            ).format(colour_class(colour), across(value), middle, name, number(round(value, 3)))
+            for name, colour, value in line.dots
+        ]
+    said = [
+        f"{line.label}: {number(round(min(v), 3))} – {number(round(max(v), 3))}"
+        for line in lines
+        if (v := [value for _, _, value in line.dots])
+    ]
     return drawn(title, about, height, body, said=said)
 
 

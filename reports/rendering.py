@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import jinja2
@@ -10,6 +11,7 @@ from bench.run_folder import OutputPart
 from reports import sheets
 from reports.comparison import Block, BlockColumn, Entry
 from reports.drawing import colour_class
+from reports.pictures import GAIN
 from reports.results import Column, Dataset
 from reports.sections.data import stand_in_text
 from reports.sections.leakfree import is_unshown_gain
@@ -56,6 +58,8 @@ def environment(words: Words) -> jinja2.Environment:
         arrow=arrow,
         colour_class=colour_class,
         comparison_text=comparison_text,
+        difference_gain=GAIN,
+        difference_white=math.ceil(255 / GAIN),
         gap_text=gap_text,
         estimate_span=estimate_span,
         fixed=fixed,

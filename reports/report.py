@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jinja2
@@ -15,13 +14,17 @@ from bench.study.scores import Scores
 from reports import sheets, study_sheets
 from reports.case_page import CaseLink, case_columns, case_links, view_case
 from reports.comparison import Table, build_table
+from reports.footage import find_footage
 from reports.index_page import view_index
 from reports.leakfree import Pairing, pair
-from reports.pictures import Evidence, Region, take_evidence
+from reports.paper_sheet import paper_sheet, to_narrow_latex
+from reports.pictures import Evidence, Footage, take_evidence
 from reports.published_numbers import read_published, read_published_study
 from reports.rendering import TEMPLATES, environment
 from reports.results import Results
+from reports.sections.faces import show_faces
 from reports.sections.leakfree import view_rows
+from reports.sections.speakers import break_down, speakers_csv
 from reports.sections.study import FIRST_NUMBER, StudyView, view_study
 from reports.sections.tables import TableView, table_headline, table_notes, view_table
 from reports.sections.worst import competing, ranked_columns, worst_cells
@@ -29,6 +32,7 @@ from reports.studies import read_studies, study_files
 from reports.validity import Validity, read_judged
 from reports.words import Words, read_words
 
+MOST_COPIED = 30_000  # bytes of a table's file that the page holds itself, to copy from
 STRIPS = 60  # cases whose frames are shown; beyond, the telling ones are chosen
 
 
@@ -98,18 +102,22 @@ def _write(
 ) -> None:
     for name in ("cases", "pictures", "tables"):
         (part / name).mkdir(parents=True)
-    for name in ("style.css", "player.js"):
+    for name in ("style.css", "player.js", "report.js"):
         shutil.copyfile(TEMPLATES / name, part / name)
     tables = [table for one in results.tables if (table := build_table(results, one)).blocks]
     links = case_links(results)
     shown = _chosen(results, tables, links, strips)
     evidence = _evidence(results, shown, part / "pictures", out / "pictures")
+    faces = show_faces(results, links, folder=part / "pictures", before=out / "pictures")
     views, paired = _write_tables(results, words, tables, validities, part / "tables")
     studies = _write_studies(results, words, len(tables), part / "tables")
     rows = sheets.summary_rows(tables, paired, validities)
     for scores, _ in studies:
         rows += study_sheets.summary_rows(scores)
     _save(part / "tables/summary.csv", sheets.summary_csv(rows))
+    breakdowns = break_down(results, tables)
+    if breakdowns:
+        _save(part / "tables/speakers.csv", speakers_csv(breakdowns))
     index = view_index(
         results,
         words,
@@ -119,9 +127,13 @@ def _write(
         validities=validities,
         links=links,
         evidence=evidence,
+        faces=faces,
         n_shown=len(shown),
+        sources=_sources(part / "tables"),
+        breakdowns=breakdowns,
     )
     pages = environment(words)
+    pages.globals["called"] = results.shown
     _save(part / "index.html", pages.get_template("index.html").render(view=index, root=""))
     _write_cases(results, words, tables, links, evidence, pages, part, out)
 
@@ -180,7 +192,11 @@ def _write_studies(
 
 
 def _write_sheets(
-    table: Table, number: int, pairings: Sequence[Pairing], words: Words, folder: Path
+    table: Table,
+    number: int,
+    pairings: Sequence[Pairing],
+    words: Words,
+    folder: Path,
 ) -> list[str]:
     """Writes one table's files and returns their names."""
     name = _file_stem(table.part.name, number)
@@ -188,6 +204,11 @@ def _write_sheets(
     files = ["summary.csv"]
     made = sheets.sheet(table, words, caption, table_notes(table, words))
     files += _save_sheet(folder, name, made)
+    paper = paper_sheet(table, words, caption)
+    if paper is not None:
+        files += [f"{name}_paper.csv", f"{name}_paper.tex"]
+        _save(folder / f"{name}_paper.csv", sheets.to_csv(paper))
+        _save(folder / f"{name}_paper.tex", to_narrow_latex(paper))
     if pairings:
         title = words("leakfree_title", number=number)
         rows = view_rows(table, pairings)
@@ -207,6 +228,15 @@ def _save_sheet(folder: Path, stem: str, made: sheets.Sheet) -> list[str]:
     for name, text in texts.items():
         _save(folder / name, text)
     return list(texts)
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    """The tables' files as text, by name, for pages that offer to copy them."""
+    return {
+        path.name: path.read_text(encoding="utf-8")
+        for path in sorted(folder.iterdir())
+        if path.stat().st_size <= MOST_COPIED
+    }
 
 
 def _file_stem(name: str, number: int) -> str:
@@ -244,32 +274,13 @@ def _evidence(
     results: Results, links: Sequence[CaseLink], folder: Path, before: Path
 ) -> dict[tuple[str, str], Evidence]:
     """Strips and envelopes by case key and method; a video that cannot be read has none."""
-    asked: dict[tuple[str, str], tuple[Path, str, Region | None]] = {}
+    asked: dict[tuple[str, str], Footage] = {}
     for link in links:
         for row in results.rows:
-            made = results.generation(link.dataset, row.label, link.case)
-            if made is None or made.record.status != "ok" or not made.record.video:
-                continue
-            video = made.run.folder / made.record.video
-            if video.is_file():
-                mouth = made.record.mouth or link.case.mouth
-                asked[link.case.key, row.label] = (video, made.record.sha256, mouth)
-
-    def take(video: Path, sha256: str, mouth: Region | None) -> Evidence | None:
-        try:
-            return take_evidence(video, sha256, mouth=mouth, folder=folder, before=before)
-        except BenchError:
-            return None  # the page then says that no frames are shown; the numbers stand
-
-    # Equal videos share a file: each is taken by one thread only.
-    distinct = {(sha256, mouth): video for video, sha256, mouth in asked.values()}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        taken = {
-            (sha256, mouth): pool.submit(take, video, sha256, mouth)
-            for (sha256, mouth), video in distinct.items()
-        }
-    found = {where: taken[sha256, mouth].result() for where, (_, sha256, mouth) in asked.items()}
-    return {where: evidence for where, evidence in found.items() if evidence is not None}
+            footage = find_footage(results, link.dataset, row.label, link.case)
+            if footage is not None:
+                asked[link.case.key, row.label] = footage
+    return take_evidence(asked, folder=folder, before=before)
 
 
 def _write_cases(

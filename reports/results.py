@@ -38,7 +38,8 @@ Stage = Literal["method", "metric"]
 class Row:
     """One method of the report; `settings_differ` where its label stands for several settings.
 
-    protocol: the method's own; one row never has two.
+    protocol: the method's own; one row never has two. shown: what pages call it: its title, with
+    the label where several rows have that title.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Row:
     control: bool
     protocol: str = ""
     settings_differ: bool = False
+    shown: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ class Results:
         self.rows = tuple(rows)
         self.tables = tuple(tables)
         self._columns = {dataset.name: _columns(dataset) for dataset in self.datasets}
+        self._shown = {row.label: row.shown for row in self.rows}
 
     @property
     def seed(self) -> int:
@@ -188,6 +191,10 @@ class Results:
     def row(self, label: str) -> Row:
         """The method with this label."""
         return next(row for row in self.rows if row.label == label)
+
+    def shown(self, label: str) -> str:
+        """What pages call the method with this label; the label itself where no row has it."""
+        return self._shown.get(label, label)
 
     def row_named(self, name: str) -> Row | None:
         """The first method whose plugin has this name (`truth`, `still`, `mismatched`)."""
@@ -426,7 +433,13 @@ def _join_rows(datasets: Sequence[Dataset]) -> list[Row]:
                     keys[label] = method.key
                 elif keys[label] != method.key:
                     rows[label] = replace(rows[label], settings_differ=True)
-    return list(rows.values())
+    titles = Counter(row.title or row.label for row in rows.values())
+    return [replace(row, shown=_shown(row, titles)) for row in rows.values()]
+
+
+def _shown(row: Row, titles: Mapping[str, int]) -> str:
+    title = row.title or row.label
+    return title if titles[title] == 1 or title == row.label else f"{title} ({row.label})"
 
 
 def _join_tables(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[TablePart]:

@@ -15,7 +15,7 @@ from reports.text import arrow, fixed, latex, markdown, span
 from reports.validity import Validity, shifts
 from reports.words import Words
 
-_NUMBERED = re.compile(r"(?:Table \d+\.|表 \d+) ")  # at the start of a caption: LaTeX counts itself
+NUMBERED = re.compile(r"(?:Table \d+\.|表 \d+) ")  # at the start of a caption: LaTeX counts itself
 
 _STRUCK = (  # by hand: no package that may be missing
     r"\providecommand{\struck}[1]{\setbox0\hbox{#1}"
@@ -251,7 +251,7 @@ def to_latex(sheet: Sheet) -> str:
         "% needs \\usepackage{booktabs,graphicx}; Chinese besides: \\usepackage{ctex} and XeLaTeX",
         *([_STRUCK] if any(one.style == "struck" for _, row in sheet.rows for one in row) else []),
         r"\begin{table}",
-        rf"\caption{{{latex(_NUMBERED.sub('', sheet.caption))}}}",
+        rf"\caption{{{latex(NUMBERED.sub('', sheet.caption))}}}",
         r"\centering\small",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * len(sheet.headings)}}}",
@@ -263,7 +263,7 @@ def to_latex(sheet: Sheet) -> str:
     ]
     for label, cells in sheet.rows:
         own = "{}" * label.startswith(("[", "*"))  # else the \\ before would take it for its own
-        lines.append(f"{own}{latex(label)} & " + " & ".join(map(_latex_cell, cells)) + r" \\")
+        lines.append(f"{own}{latex(label)} & " + " & ".join(map(latex_cell, cells)) + r" \\")
         if any(one.span for one in cells):
             lines.append("& " + " & ".join(map(_latex_span, cells)) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
@@ -272,7 +272,7 @@ def to_latex(sheet: Sheet) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _latex_cell(one: SheetCell) -> str:
+def latex_cell(one: SheetCell) -> str:
     text = latex(one.text)
     styled = {
         "bold": rf"\textbf{{{text}}}",

@@ -147,6 +147,120 @@ def test_one_video_is_heard_and_the_user_chooses_which(browser: Any, report: Pat
     assert sum(not video["muted"] for video in videos(browser)) == 1
 
 
+def column(browser: Any, index: int) -> list[str]:
+    """The first line of every cell of Table 1's column, from top to bottom."""
+    found: list[str] = browser.execute_script(
+        "return [...document.querySelectorAll('#table-1 table.measured')[0].tBodies[0].rows]"
+        ".map(row => row.cells[arguments[0]].innerText.trim().split(/\\n/)[0])",
+        index,
+    )
+    return found
+
+
+def test_a_click_on_a_heading_sorts_and_the_third_one_restores(browser: Any, report: Path) -> None:
+    browser.get((report / "index.html").as_uri())
+    as_built = column(browser, 0)
+    button = browser.find_element("css selector", "#table-1 thead tr:last-child th button.sort")
+    assert button.tag_name == "button"
+    assert button.get_attribute("aria-label") == "Sort by LSE-D ↓"
+    head = button.find_element("xpath", "..")
+    seen: list[str | None] = []
+    for _ in range(3):
+        browser.execute_script("arguments[0].click()", button)
+        seen.append(head.get_attribute("aria-sort"))
+        numbers = [float(one.rstrip("*≈†‡")) for one in column(browser, 1)]
+        if seen[-1]:
+            assert numbers == sorted(numbers, reverse=seen[-1] == "descending")
+    assert seen == ["ascending", "descending", None]
+    assert column(browser, 0) == as_built
+
+
+def test_cells_without_a_value_are_last_whichever_way_a_column_is_sorted(
+    browser: Any, report: Path
+) -> None:
+    browser.get((report / "index.html").as_uri())
+    buttons = browser.find_elements("css selector", "#table-1 .sidebyside thead button.sort")
+    psnr = next(b for b in buttons if (b.get_attribute("aria-label") or "").startswith("Sort by P"))
+    for _ in range(2):
+        browser.execute_script("arguments[0].click()", psnr)
+        assert [text == "N. A." for text in column(browser, 5)] == [False] * 4 + [True] * 3
+
+
+def test_controls_and_intervals_can_be_hidden_and_the_real_video_stays(
+    browser: Any, report: Path
+) -> None:
+    browser.get((report / "index.html").as_uri())
+    shown = "return [...document.querySelectorAll(arguments[0])].filter(e => e.offsetParent).length"
+    rows, spans = "#table-1 .sidebyside tbody tr.control", "#table-1 .sidebyside td.value small"
+    assert browser.execute_script(shown, rows) == 4
+    assert browser.execute_script(shown, spans) > 20
+    for name in ("hide-controls", "hide-intervals"):
+        browser.execute_script("arguments[0].click()", browser.find_element("id", name))
+    assert browser.execute_script(shown, rows) == 1
+    kept = browser.execute_script(shown, spans)
+    assert kept == browser.execute_script(
+        shown, f"{spans}.short"
+    )  # what is lacking is never hidden
+
+
+def test_a_tables_files_can_be_copied_from_the_page(browser: Any, report: Path) -> None:
+    browser.get((report / "index.html").as_uri())
+    buttons = browser.find_elements("css selector", "#table-1 .files button.copy")
+    named = {b.get_attribute("aria-label"): b for b in buttons}
+    assert {"copy: comparison.tex", "copy: comparison.md", "copy: comparison_paper.tex"} <= set(
+        named
+    )
+    browser.execute_script(
+        "window.copied = []; const keep = (text) => { window.copied.push(text); "
+        "return Promise.resolve(); };"
+        "Object.defineProperty(navigator, 'clipboard', {value: {writeText: keep}})"
+    )
+    browser.execute_script("arguments[0].click()", named["copy: comparison.tex"])
+    assert until(lambda: browser.execute_script("return window.copied.length"))
+    (text,) = browser.execute_script("return window.copied")
+    assert text == (report / "tables/comparison.tex").read_text(encoding="utf-8")
+    assert complaints(browser) == []
+
+
+def test_a_table_that_scrolls_says_so_and_one_that_fits_does_not(
+    browser: Any, report: Path
+) -> None:
+    hints = (
+        "return [...document.querySelectorAll('.scroll')].filter(e => e.offsetParent).map(e => "
+        "[e.scrollWidth > e.clientWidth + 4, getComputedStyle(e, '::before').content])"
+    )
+    for width in (400, 1400):
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
+        try:
+            browser.get((report / "index.html").as_uri())
+            found = browser.execute_script(hints)
+        finally:
+            browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        assert all(("scrolls sideways" in text) == scrolls for scrolls, text in found)
+        assert any(scrolls for scrolls, _ in found) or width == 1400
+
+
+def test_no_third_of_the_page_is_empty_on_a_desk(browser: Any, report: Path) -> None:
+    """Of 1400 pixels, every section's words, tables and pictures reach beyond two thirds."""
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 1400, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    try:
+        browser.get((report / "index.html").as_uri())
+        reached = browser.execute_script(
+            "return ['table-1', 'heat', 'plots', 'worst'].map(id => [id, Math.max(..."
+            "[...document.querySelectorAll(`#${id} :is(p, li, td, img, svg, th, .card)`)].map("
+            "e => e.getBoundingClientRect().right))])"
+        )
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert [one for one in reached if one[1] < 1400 * 2 / 3] == []
+
+
 @pytest.mark.parametrize("width", [1400, 400])
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_pages_fit_their_width_and_the_console_stays_empty(

@@ -88,5 +88,5 @@ def _faces(results: Results, dataset: Dataset) -> list[FacesLine]:
             hit = sum(share > 0 for share in shares)
             lost = sum(share >= 1 for share in shares)
             mean = sum(shares) / len(shares)
-            lines.append(FacesLine(row.label, percent(mean), f"{hit} / {len(shares)}", lost))
+            lines.append(FacesLine(row.shown, percent(mean), f"{hit} / {len(shares)}", lost))
     return lines

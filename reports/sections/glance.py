@@ -84,11 +84,11 @@ def _compared(
     results: Results, tables: Sequence[TableView], studies: Sequence[StudyView], words: Words
 ) -> Iterable[Line]:
     methods = [row for row in results.rows if not row.control]
-    controls = [row.label for row in results.rows if row.control]
+    controls = [row.shown for row in results.rows if row.control]
     if not methods:
         yield Line(words("only_controls"))
     for protocol in dict.fromkeys(row.protocol for row in methods):
-        names = [row.label for row in methods if row.protocol == protocol]
+        names = [row.shown for row in methods if row.protocol == protocol]
         key = "glance_methods_under" if protocol else "glance_methods"
         yield Line(words(key, n=len(names), names=words.listed(names), protocol=protocol))
     if controls:
@@ -115,7 +115,7 @@ def _leaders(view: TableView, words: Words) -> Iterable[Line]:
                 sign = "\N{DAGGER}" if entry.is_above_truth else ""
                 won.setdefault(label, []).append(one.column.title(words) + sign)
         text = words("sentence_separator").join(
-            words("glance_best", method=label, columns=words.listed(columns))
+            words("glance_best", method=view.table.shown(label), columns=words.listed(columns))
             for label, columns in won.items()
         )
         said = words(
@@ -166,7 +166,7 @@ def _sure(
             text = words("few_speakers", data=dataset.name, n=speaker_count(dataset))
             yield Line(text, kind="warning")
     for (data, method), n in gaps.faceless.items():
-        text = words("glance_faceless", n=n, method=method, data=data)
+        text = words("glance_faceless", n=n, method=results.shown(method), data=data)
         yield Line(text, "#data", "danger")
     for study in studies:
         if study.simulated:
@@ -192,7 +192,8 @@ def _flattered(tables: Sequence[TableView], words: Words) -> Iterable[Line]:
                     if entry.is_above_truth and not one.is_evidence:
                         above.setdefault(label, {})[one.column.title(words)] = None
         for label, columns in above.items():
-            text = words("glance_above", method=label, columns=words.listed(columns))
+            name = view.table.shown(label)
+            text = words("glance_above", method=name, columns=words.listed(columns))
             yield Line(text, f"#{view.anchor}", "warning")
 
 

@@ -112,7 +112,7 @@ def _examples(pairings: Sequence[Pairing], table: Table, words: Words) -> tuple[
     return tuple(
         words(
             "gain_none" if is_unshown_gain(one.standing.entries[label]) else "gain_some",
-            method=label,
+            method=table.shown(label),
             column=one.column.title(words),
             data=one.dataset.name,
             gain=f"{fixed(abs(gain), digits=2)} {unit}".strip(),
@@ -131,6 +131,11 @@ def _moves(table: Table, pairings: Sequence[Pairing], words: Words) -> list[str]
                 name = one.column.title(words) + (f" ({one.dataset.name})" if several else "")
                 moves.setdefault((winner, loser), []).append(name)
     return [
-        words("rank_move", winner=winner, loser=loser, columns=words.listed(columns))
+        words(
+            "rank_move",
+            winner=table.shown(winner),
+            loser=table.shown(loser),
+            columns=words.listed(columns),
+        )
         for (winner, loser), columns in moves.items()
     ]

@@ -44,8 +44,10 @@ def ask(results: Results, tables: Sequence[Table], words: Words) -> tuple[Questi
                 caption = f"{one.column.title(words)} · {block.dataset.name}"
                 if len(tables) > 1:
                     caption = f"{caption} · {words('section_table', number=number)}"
-                against = words("plot_against", reference=table.reference or "")
-                _add(differences, caption, _differences(one, caption, colours, words), against)
+                against = words("plot_against", reference=table.shown(table.reference or ""))
+                _add(
+                    differences, caption, _differences(table, one, caption, colours, words), against
+                )
     shift: list[plots.Drawing] = []
     trade: list[plots.Drawing] = []
     for dataset in results.datasets:
@@ -92,7 +94,7 @@ def _spread(
         interval = mean_interval(
             list(values.values()), [speakers[case] for case in values], seed=results.seed
         )
-        groups.append(plots.Group(row.label, colours[row.label], tuple(values.values()), interval))
+        groups.append(plots.Group(row.shown, colours[row.label], tuple(values.values()), interval))
     return plots.distribution(
         f"{words('plot_spread')} {column.title(words)}, {dataset.name}",
         words("plot_spread_about"),
@@ -102,10 +104,10 @@ def _spread(
 
 
 def _differences(
-    one: BlockColumn, caption: str, colours: Mapping[str, int], words: Words
+    table: Table, one: BlockColumn, caption: str, colours: Mapping[str, int], words: Words
 ) -> Markup:
     bars = [
-        plots.Bar(label, colours[label], entry.difference, entry.is_significant)
+        plots.Bar(table.shown(label), colours[label], entry.difference, entry.is_significant)
         for label, entry in one.standing.entries.items()
         if entry.difference is not None
     ]
@@ -129,7 +131,7 @@ def _shift(
         curves = [cell.curves["distances"] for cell in cells if cell and "distances" in cell.curves]
         mean = mean_curve(curves)
         if mean is not None:
-            series.append(shift_series(row.label, colours[row.label], mean))
+            series.append(shift_series(row.shown, colours[row.label], mean))
     return plots.lines(
         words("plot_shift"),
         words("plot_shift_mean_about"),
@@ -156,7 +158,7 @@ def _trade(
         return []
     up, across = (_means(results, dataset, column) for column in (sync, picture))
     points = [
-        plots.Point(label, colours[label], across[label], up[label])
+        plots.Point(results.shown(label), colours[label], across[label], up[label])
         for label in up
         if label in across
     ]
@@ -167,7 +169,7 @@ def _trade(
         words("axis_up", axis=sync.title(words)),
         points,
     )
-    lacking = [label for label in up if label not in across]
+    lacking = [results.shown(label) for label in up if label not in across]
     note = ""
     if lacking:
         title = picture.title(words)

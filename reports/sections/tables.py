@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.stats import Interval
@@ -130,7 +130,7 @@ def table_notes(table: Table, words: Words) -> list[str]:
     if table.reference is None:
         notes.append(words("note_no_reference"))
     else:
-        notes.append(words("note_reference", reference=table.reference))
+        notes.append(words("note_reference", reference=table.shown(table.reference)))
     entries = [
         entry
         for block in table.blocks
@@ -158,7 +158,7 @@ def table_notes(table: Table, words: Words) -> list[str]:
         stand_in_text(block.dataset, words) for block in table.blocks if block.dataset.info.stand_in
     ]
     for block in table.blocks:
-        notes += left_out_notes(block, words)
+        notes += left_out_notes(block, words, {row.label: row.shown for row in table.rows})
         if any(one.is_evidence for one in block.columns):
             notes.append(words("note_evidence"))
     states = {entry.state for entry in entries if not entry.n_faceless}
@@ -200,15 +200,19 @@ def compared_text(block: Block, words: Words) -> str:
     return words("compared_some", some=some, planned=planned)
 
 
-def left_out_notes(block: Block, words: Words) -> list[str]:
-    """Which columns were compared on fewer cases, and who lacks them."""
+def left_out_notes(block: Block, words: Words, names: Mapping[str, str] | None = None) -> list[str]:
+    """Which columns were compared on fewer cases, and who lacks them.
+
+    names: what to call the methods; their labels without.
+    """
+    names = names or {}
     gathered: dict[tuple[int, int, str], list[str]] = {}
     for one in block.columns:
         standing = one.standing
         if one.is_evidence or not standing.left_out:
             continue
         lacking = words.listed(
-            f"{label} {entry.n_planned - entry.n_scored}"
+            f"{names.get(label, label)} {entry.n_planned - entry.n_scored}"
             for label, entry in standing.entries.items()
             if entry.state == "value" and not entry.is_apart and entry.n_scored < entry.n_planned
         )

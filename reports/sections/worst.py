@@ -48,7 +48,7 @@ def find_worst(
         card = Card(
             file=link.file,
             strip=taken.strip if taken else "",
-            method=label,
+            method=results.shown(label),
             heading=column.title(words),
             value=fixed(value),
             dataset=dataset.name,

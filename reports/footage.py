@@ -1,0 +1,43 @@
+"""Which video shows a method on a case, and which real video it should equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.run_folder import CasePart
+from reports.pictures import Footage
+from reports.results import Dataset, Made, Results
+
+
+def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart) -> Footage | None:
+    """A method's video for a case; None where it has none inside of its run folder.
+
+    Its real video is that of the face's own clip; `cross` cases have none, nobody ever filmed them.
+    """
+    made = results.generation(dataset, label, case)
+    video = video_file(made) if made is not None else None
+    if made is None or video is None:
+        return None
+    mouth = made.record.mouth or case.mouth
+    real = _truth(results, dataset, case)
+    truth = video_file(real) if real is not None else None
+    if real is None or truth is None or real.record.sha256 == made.record.sha256:
+        return Footage(video, made.record.sha256, mouth)
+    return Footage(video, made.record.sha256, mouth, truth, real.record.sha256)
+
+
+def video_file(made: Made) -> Path | None:
+    """The finished video's file; None where it is not there, or lies outside of its run folder."""
+    if made.record.status != "ok" or not made.record.video:
+        return None
+    folder = made.run.folder.resolve()
+    file = (folder / made.record.video).resolve()
+    return file if file.is_relative_to(folder) and file.is_file() else None
+
+
+def _truth(results: Results, dataset: Dataset, case: CasePart) -> Made | None:
+    row = results.row_named("truth")
+    if row is None or case.kind == "cross":
+        return None
+    own = next((one for one in dataset.of_kind("reconstruct") if one.face == case.face), None)
+    return None if own is None else results.generation(dataset, row.label, own)

@@ -1,0 +1,62 @@
+"""Every two competitors of a table, column by column: is the difference between them real?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bench.stats import Comparison
+from reports.comparison import BlockColumn, Table
+from reports.results import Column, Dataset
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One column of a table: every two of its competitors, both ways; the first minus the second.
+
+    duels: their p values are corrected over all pairs of the column; none where it is void. n: the
+    cases that they stand on.
+    """
+
+    dataset: Dataset
+    column: Column
+    labels: tuple[str, ...]
+    duels: Mapping[tuple[str, str], Comparison]
+    n: int
+
+    @property
+    def n_pairs(self) -> int:
+        """How many pairs were compared."""
+        return len(self.duels) // 2
+
+    @property
+    def n_held(self) -> int:
+        """How many of the differences hold."""
+        return sum(duel.holds for duel in self.duels.values()) // 2
+
+
+def compare_pairs(table: Table) -> list[Matrix]:
+    """A matrix for each ranked column, as its ranks were made."""
+    found: list[Matrix] = []
+    for block in table.blocks:
+        for one in block.columns:
+            is_ranked = one.column.output.better != "none" and not one.column.is_set
+            if is_ranked and not one.is_evidence:
+                found.append(_matrix(table, block.dataset, one))
+    return [matrix for matrix in found if matrix.duels or matrix.column.is_void]
+
+
+def _matrix(table: Table, dataset: Dataset, one: BlockColumn) -> Matrix:
+    pairs = one.standing.pairs
+    duels = {**pairs, **{(b, a): _turned(duel) for (a, b), duel in pairs.items()}}
+    named = {label for pair in pairs for label in pair}
+    labels = tuple(label for label in table.competitors if label in named)
+    return Matrix(dataset, one.column, labels, duels, one.standing.compared)
+
+
+def _turned(duel: Comparison) -> Comparison:
+    """The same from the other's side."""
+    one = duel.difference
+    low = None if one.high is None else -one.high
+    high = None if one.low is None else -one.low
+    return Comparison(replace(one, mean=-one.mean, low=low, high=high), duel.p_value)
