@@ -19,7 +19,7 @@ import yaml
 from bench.errors import BenchError
 from bench.plugins import Options, Plugin
 from bench.registry import Registered, Registry, closest, load_registry
-from bench.types import CASE_KINDS, CaseKind
+from bench.types import CASE_KINDS, LONGEST, CaseKind
 
 _LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
 _LABEL_WORDS = (
@@ -136,6 +136,7 @@ class Config(_Section):
     data: Annotated[tuple[DataEntry, ...], pydantic.Field(min_length=1)]
     cases: CaseSettings = CaseSettings()
     faces: Literal["given", "haar", "yunet"] = "haar"
+    longest: Annotated[float, pydantic.Field(gt=0)] = LONGEST
     plugins: tuple[str, ...] = ()
     methods: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
     metrics: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]

@@ -68,10 +68,11 @@ def opened(path: Path, *, as_stored: bool = False) -> Iterator[av.container.Inpu
             options=dict(_DECODING),
             container_options={**_OPTIONS, **({"fflags": "nofillin"} if as_stored else {})},
         )
+    except av.error.ArgumentError as error:  # what the list of formats does not have
+        raise BenchError(f"{path}: is of a format that is not taken; these are: {TAKEN}") from error
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise BenchError(
-            f"{path}: cannot be opened as video, sound or image ({error}); is it complete, and of "
-            f"a format that is taken? These are: {TAKEN}"
+            f"{path}: cannot be opened as video, sound or image ({error}); is it complete?"
         ) from error
     with container:
         for stream in container.streams.video:
@@ -91,17 +92,31 @@ def opened(path: Path, *, as_stored: bool = False) -> Iterator[av.container.Inpu
 
 
 class Packets:
-    """The coded pieces of some tracks as far as the file can be read; `error` says why it ended."""
+    """The coded pieces of some tracks as far as the file can be read; `error` says why it ended.
+
+    The last ones are empty: one for each track, which makes its decoder give what it holds back.
+    """
 
     def __init__(self, container: av.container.InputContainer, *streams: av.stream.Stream) -> None:
         self._pieces = container.demux(*streams)
+        self._streams = streams
         self.error = ""
 
     def __iter__(self) -> Iterator[av.Packet[av.stream.Stream]]:
+        ended: set[int] = set()
         try:
-            yield from self._pieces
+            for packet in self._pieces:
+                if packet.dts is None and packet.size == 0:
+                    ended.add(packet.stream.index)
+                yield packet
         except av.error.FFmpegError as error:
             self.error = str(error)
+        except IndexError:  # PyAV 18 stumbles at the end over tracks that appeared on the way
+            for stream in self._streams:
+                if stream.index not in ended:
+                    last: av.Packet[av.stream.Stream] = av.Packet()
+                    last.stream = stream
+                    yield last
 
 
 def decoded(packet: av.Packet[av.stream.Stream]) -> Sequence[object]:

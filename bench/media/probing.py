@@ -52,6 +52,18 @@ class Probe:
     sound_track: int = 0
     picture_tracks: int = 0
 
+    @property
+    def track_notes(self) -> list[str]:
+        """What is taken where there are several tracks, in short sentences; else nothing."""
+        notes = []
+        if self.picture_tracks > 1:
+            size = f"{self.width}x{self.height}"
+            notes.append(f"{self.picture_tracks} picture tracks, that of {size} is taken")
+        if self.sound_tracks > 1:
+            number = self.sound_track + 1
+            notes.append(f"{self.sound_tracks} sound tracks, number {number} is taken")
+        return notes
+
 
 def probe(path: Path) -> Probe:
     """What the file says about its tracks; raises BenchError without pictures and sound."""

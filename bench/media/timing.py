@@ -3,11 +3,14 @@
 Most containers store when each picture is shown. AVI, and ASF and Matroska with tracks in AVI's
 manner, store only when each is decoded; what libavformat makes of that is wrong as soon as pictures
 are coded in another order than shown. There the k-th picture shown has the k-th time of decoding,
-as in players. So too where both times are stored and equal although pictures change their order.
+as in players. So too where a careless writer stored times of decoding as times of showing. MPEG
+program streams store a time every few pictures; where what libavformat fills in between runs
+backwards, pictures follow each other at the track's rate.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -64,22 +67,29 @@ def clock(path: Path) -> Clock | None:
                 f"{path}: FFmpeg does not know how its pictures are coded; convert the file, "
                 "for instance to H.264 in mp4"
             )
-        if _is_made_up(container, stream):
-            return _decoding_order(path)
-    return _stored(path)
+        order = _decoding_order(path) if _has_coded_order(container, stream) else None
+    return order or _stored(path)
 
 
-def _is_made_up(
+def _has_coded_order(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream
 ) -> bool:
-    """Whether the track has times of decoding alone, in a container opened as stored."""
+    """Whether the times rise from each coded picture to the next, in a container as stored.
+
+    Either they are of decoding, or the pictures are coded in the order in which they are shown.
+    """
     reorders = stream.codec_context.has_b_frames
-    has_times = False
+    before = -math.inf
     for packet in Packets(container, stream):
-        if packet.pts is not None and (packet.pts != packet.dts or not reorders):
+        if not packet.size:
+            continue
+        if packet.pts is None and packet.dts is None:
             return False
-        has_times |= packet.dts is not None
-    return has_times
+        if packet.pts is not None:
+            if packet.pts <= before or not reorders:
+                return False
+            before = packet.pts
+    return True
 
 
 def _stored(path: Path) -> Clock:
@@ -92,15 +102,26 @@ def _stored(path: Path) -> Clock:
             if not _is_picture(packet, codec):
                 continue
             certain += _is_certain(packet, codec)
-            has_time = packet.pts is not None and packet.time_base is not None
-            times.append(float(packet.pts * packet.time_base) if has_time else None)
+            is_told = packet.pts is not None and packet.time_base is not None
+            times.append(float((packet.pts or 0) * packet.time_base) if is_told else None)
         known = sorted(time for time in times if time is not None)
         mean = _mean_rate(known)
         rate = float(stream.average_rate or mean or stream.guessed_rate or FPS)
+    if len(set(known)) < len(known) and _is_sparse(path):
+        known = [known[0] + number / rate for number in range(len(times))]
+        return Clock(tuple(known), tuple(known), len(times), certain, rate)
     if known:
         step = 1 / (mean or rate)
         known = [known[0] - step * number for number in range(_early(times), 0, -1)] + known
     return Clock(tuple(known), None, len(times), certain, rate)
+
+
+def _is_sparse(path: Path) -> bool:
+    """Whether the file has times for less than half of its pictures."""
+    with opened(path, as_stored=True) as container:
+        packets = Packets(container, _picture_track(container))
+        has_time = [packet.pts is not None for packet in packets if packet.size]
+    return sum(has_time) < len(has_time) / 2
 
 
 def _early(times: list[float | None]) -> int:
@@ -115,9 +136,10 @@ def _early(times: list[float | None]) -> int:
     return sum(time is None for time in times[: first + MOST_REORDERED])
 
 
-def _decoding_order(path: Path) -> Clock:
+def _decoding_order(path: Path) -> Clock | None:
     """The times of decoding, given to the pictures in order of showing.
 
+    None where the file has times of its own, and the pictures are shown as they are coded.
     The pictures are decoded once to see which coded ones come to nothing, for these keep their
     times: else one that is damaged would pull all that follow it forward.
     """
@@ -127,15 +149,20 @@ def _decoding_order(path: Path) -> Clock:
         codec = stream.codec_context.name
         ticks: dict[int, int] = {}  # by number of the coded piece
         certain = 0
+        has_own = False
         makers: list[int] = []  # the piece that each picture was made of
         for number, packet in enumerate(Packets(container, stream)):
             packet.opaque = number
-            if packet.dts is not None and _is_picture(packet, codec):
-                ticks[number] = packet.dts
+            has_own |= packet.pts is not None
+            tick = packet.dts if packet.pts is None else packet.pts
+            if tick is not None and _is_picture(packet, codec):
+                ticks[number] = tick
                 certain += _is_certain(packet, codec)
-            makers += [cast("av.VideoFrame", raw).opaque for raw in decoded(packet)]
+            makers += [cast("int", cast("av.VideoFrame", raw).opaque) for raw in decoded(packet)]
         base = stream.time_base or Fraction(1, FPS)
         guessed = float(stream.average_rate or stream.guessed_rate or FPS)
+    if has_own and makers == sorted(makers):
+        return None
     coded = sorted(ticks.values())
     gaps = np.diff(sorted(set(coded)))
     step = Fraction(int(np.percentile(gaps, 50, method="lower"))) if len(gaps) else None
