@@ -214,7 +214,8 @@ def _as_it_is(clip: Clip, longest: float) -> Conformed | None:
 
     if clip.audio is not None or clip.video.suffix.lower() != ".mp4":
         return None
-    if not _has_form(media.probe(clip.video)):
+    found = media.probe(clip.video)
+    if not _has_form(found):
         return None
     resampled = media.Resampled(clip.video, longest=longest)
     frames = sum(1 for _ in resampled)
@@ -223,7 +224,8 @@ def _as_it_is(clip: Clip, longest: float) -> Conformed | None:
     sound = media.read_sound(clip.video, longest=longest)
     if sound is not None and len(sound) != SAMPLES_PER_FRAME * frames:
         return None
-    return Conformed(clip.video, file_sha256(clip.video), frames, (), sound is not None)
+    notes = tuple(found.track_notes)
+    return Conformed(clip.video, file_sha256(clip.video), frames, notes, sound is not None)
 
 
 def _has_form(found: Probe) -> bool:
