@@ -208,10 +208,10 @@ def _pictures(clip: Clip, detector: Detector | None, marks: list[Mark]) -> Findi
     count = watch.count
     if count == 0:
         raise BenchError(f"no picture decodes; {pictures.note or 'the track is empty'}")
-    if pictures.note:
-        is_begun_late = pictures.note.startswith("the first") and "," not in pictures.note
-        what = "" if is_begun_late else "does not decode to its end: "
-        marks.append(Mark(f"{what}{pictures.note}", "error"))
+    if pictures.note.startswith("the first") and "," not in pictures.note:
+        marks.append(Mark(pictures.note, "error"))
+    elif pictures.note:
+        marks.append(Mark(f"does not decode to its end: {pictures.note}", "error"))
     marks += [Mark(note, "warning") for note in _tracks(clip, probe)]
     late = sum(late <= early for early, late in itertools.pairwise(times))
     if late:
@@ -293,7 +293,7 @@ def _with_sound(clip: Clip, findings: Findings, marks: list[Mark]) -> Findings:
         return findings
     loudness = _loudness(sound)
     if _is_silent(sound):
-        marks.append(Mark(f"the sound is silent{_sounding(clip)}", "error"))
+        marks.append(Mark(_silence(clip), "error"))
     elif loudness < QUIET_DB:
         marks.append(Mark(f"the sound is very quiet ({loudness:.0f} dB)", "warning"))
     findings = dataclasses.replace(findings, has_sound=True, sound_db=loudness)
@@ -320,8 +320,8 @@ def _tracks(clip: Clip, probe: Probe) -> list[str]:
     return notes
 
 
-def _sounding(clip: Clip) -> str:
-    """Which other sound track is not silent, if any."""
+def _silence(clip: Clip) -> str:
+    """That the sound is silent, and which other track of the file is not."""
     from bench import media
 
     path = clip.audio or clip.video
@@ -332,8 +332,10 @@ def _sounding(clip: Clip) -> str:
         with contextlib.suppress(BenchError):
             other = media.read_sound(path, track=track)
             if other is not None and len(other) and not _is_silent(other):
-                return f"; track {track + 1} of the file is not: flag it as default"
-    return ""
+                return (
+                    f"the sound is silent; track {track + 1} of the file is not: flag it as default"
+                )
+    return "the sound is silent"
 
 
 def _is_silent(sound: Sound) -> bool:

@@ -150,7 +150,7 @@ def _decoding_order(path: Path) -> Clock | None:
         ticks: dict[int, int] = {}  # by number of the coded piece
         certain = 0
         has_own = False
-        makers: list[int] = []  # the piece that each picture was made of
+        makers: list[int | None] = []  # the piece each picture was made of; not all decoders say
         for number, packet in enumerate(Packets(container, stream)):
             packet.opaque = number
             has_own |= packet.pts is not None
@@ -158,16 +158,17 @@ def _decoding_order(path: Path) -> Clock | None:
             if tick is not None and _is_picture(packet, codec):
                 ticks[number] = tick
                 certain += _is_certain(packet, codec)
-            makers += [cast("int", cast("av.VideoFrame", raw).opaque) for raw in decoded(packet)]
+            makers += [_maker(raw) for raw in decoded(packet)]
         base = stream.time_base or Fraction(1, FPS)
         guessed = float(stream.average_rate or stream.guessed_rate or FPS)
-    if has_own and makers == sorted(makers):
+    told = [maker for maker in makers if maker is not None]
+    if has_own and (told == sorted(told) or len(told) < len(makers)):
         return None
     coded = sorted(ticks.values())
     gaps = np.diff(sorted(set(coded)))
     step = Fraction(int(np.percentile(gaps, 50, method="lower"))) if len(gaps) else None
     rate = float(1 / (step * base)) if step else guessed
-    shown: list[float] = sorted({ticks[maker] for maker in makers if maker in ticks})
+    shown: list[float] = sorted({ticks[maker] for maker in told if maker in ticks})
     if len(shown) < len(makers):  # two pictures of one piece, as MPEG-4 packs them
         after = float(step or 1)
         last = coded[-1]
@@ -181,6 +182,11 @@ def _decoding_order(path: Path) -> Clock | None:
         certain,
         rate,
     )
+
+
+def _maker(raw: object) -> int | None:
+    assert isinstance(raw, av.VideoFrame)
+    return cast("int | None", raw.opaque)
 
 
 def _is_picture(packet: av.Packet[av.stream.Stream], codec: str) -> bool:
