@@ -160,7 +160,8 @@ class CaseWorker:
         return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
 
     def _conformed(self, clip: Clip) -> Conformed:
-        return conform_clip(clip, cache=cache_dir())
+        longest = self._plan.loaded.config.longest
+        return conform_clip(clip, cache=cache_dir(), longest=longest)
 
     def _sound(self, clip: Clip) -> Sound | None:
         return Video(self._conformed(clip).path).sound()

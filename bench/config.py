@@ -23,7 +23,7 @@ from bench.faces import tracking
 from bench.plugins import Options, Plugin
 from bench.registry import Registered, Registry, closest, load_registry
 from bench.shipped import joined
-from bench.types import CASE_KINDS, CaseKind
+from bench.types import CASE_KINDS, LONGEST, CaseKind
 from bench.yaml_file import load_yaml
 
 LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
@@ -147,6 +147,7 @@ class Config(_Section):
     cases: CaseSettings = CaseSettings()
     faces: Literal["given", "haar", "yunet"] = "haar"
     face: Literal["largest", "central", "given"] = "largest"
+    longest: Annotated[float, pydantic.Field(gt=0)] = LONGEST
     plugins: tuple[str, ...] = ()
     methods: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
     metrics: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]

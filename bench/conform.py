@@ -16,10 +16,13 @@ Outputs of methods: frames must have the face's size and the job's count. A file
 to 25 fps by timestamps, to the face's size (area means or bicubic), and up to 5 frames too many are
 cut, or too few filled with the last one; more is an error. Pictures of another shape (width by
 height off by more than 2 %) are an error, unless the method says how to fit them (`Generation`).
-Its sound is always replaced by the job's speech, or by the sound that the method names. Of a file
-of this form the pictures are copied as they are, to the last bit; all else is encoded at crf 10 by
-x264's `ultrafast`: on videos of the embedded corpora as true as crf 12 by `veryfast` (RGB PSNR 46.3
-against 46.5 dB), in 0.3 of the time, with files 1.6 times as large.
+Its sound is always replaced by the job's speech, or by the sound that the method names. Pictures
+that need none of this and that browsers play (H.264, VP9 or AV1, 8 bits, 4:2:0) are copied as they
+are, to the last bit, out of any container. All else is encoded at crf 10 by x264's `ultrafast`: on
+videos of the embedded corpora as true as crf 12 by `veryfast` (RGB PSNR 46.3 against 46.5 dB), in
+0.3 of the time, with files 1.6 times as large. Of a file a note says why it was encoded anew, and
+what that cost: the PSNR of what is measured against what came, which is as much for frames handed
+over as arrays and for the same frames in a lossless file.
 """
 
 from __future__ import annotations
@@ -41,12 +44,13 @@ from bench.errors import BenchError
 from bench.jobs import Generation, Job
 from bench.keys import file_sha256
 from bench.one_move import in_one_move
-from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Clip, Fit, Frame, Sound
+from bench.types import FPS, LONGEST, SAMPLE_RATE, SAMPLES_PER_FRAME, Clip, Fit, Frame, Sound
 
 if TYPE_CHECKING:
     from bench.media import Probe
 
 CONFORM_VERSION = "1"  # raise it when a rule or an encoder setting of clips changes
+READ_ANEW_VERSION = "2"  # of clips whose times and tracks were once read wrongly: `conform_version`
 OUTPUT_VERSION = "2"  # and this one when one of outputs does
 CLIP_CRF = 8
 OUTPUT_CRF, OUTPUT_PRESET = 10, "ultrafast"
@@ -54,6 +58,9 @@ SMALLEST = 16  # pixels, either side
 FRAMES_FORGIVEN = 5  # how far a method's file may miss the count
 SHAPE_FORGIVEN = 0.02  # how far width by height may be off: programs round sizes
 SOUND_FORGIVEN = 0.1  # seconds; containers pad sound by a block or two
+PLAYED = frozenset({"h264", "vp9", "av1", "libdav1d"})  # what browsers play in an mp4, as FFmpeg
+PLAYED_PIXELS = frozenset({"yuv420p", "yuvj420p"})  # names decoders and pixels
+TRACKS = "ffmpeg"  # whose choice of a track the kept answers follow; once it was the first
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
@@ -68,23 +75,47 @@ class Conformed:
     has_sound: bool
 
 
-def conform_clip(clip: Clip, *, cache: Path) -> Conformed:
+def conform_version(clip: Clip) -> str:
+    """The version of the rules for this clip, which enters its keys.
+
+    READ_ANEW_VERSION for containers other than mp4, mov, MPEG program streams, wav and images, for
+    what of these was read before may be wrong: AVI's times, a stream's first pictures. What cannot
+    be read has CONFORM_VERSION.
+    """
+    files = (clip.video,) if clip.audio is None else (clip.video, clip.audio)
+    return READ_ANEW_VERSION if any(map(_is_read_anew, files)) else CONFORM_VERSION
+
+
+def _is_read_anew(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    is_mp4 = head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
+    is_wave = head[:4] == b"RIFF" and head[8:] == b"WAVE"
+    return not (is_mp4 or is_wave or head.startswith(b"\0\0\1\xba") or _is_image(path))
+
+
+def conform_clip(clip: Clip, *, cache: Path, longest: float = LONGEST) -> Conformed:
     """The clip in the one form: its own file if that has it, else one in `cache`/clips.
 
+    longest: seconds of pictures or sound from which a clip is refused.
     Cached by the clip's digest (taken from the files where the manifest has none) and
-    CONFORM_VERSION; a cached answer has the notes of the first. Raises BenchError where a file
-    cannot be read, or is too small.
+    `conform_version`; a cached answer has the notes of the first. Raises BenchError where a file
+    cannot be read, or is too small or too long.
     """
     _check_files(clip)
-    digest = hashlib.sha256(f"{CONFORM_VERSION}:{clip_digest(clip)}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{conform_version(clip)}:{clip_digest(clip)}".encode()).hexdigest()
     target = cache / "clips" / f"{digest}.mp4"
     record = target.with_suffix(".json")
     known = _recalled(record, clip, target)
     if known is not None:
         return known
-    made = _as_it_is(clip) or _encoded(clip, target)
+    made = _as_it_is(clip, longest) or _encoded(clip, target, longest)
     line = {
         "is_source": made.path == clip.video,
+        "tracks": TRACKS,
         "bytes": made.path.stat().st_size,
         "sha256": made.sha256,
         "frames": made.frames,
@@ -106,23 +137,33 @@ def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str,
     from bench import media
 
     sound = job.speech if generation.sound is None else generation.sound
-    notes: list[str] = []
-    frames: Iterable[Frame]
-    if isinstance(generation.video, Path):
-        notes += _own_sound_notes(generation.video, job)
-        if len(sound) == job.frames * SAMPLES_PER_FRAME and _has_pictures(generation.video, job):
-            own = media.read_sound(generation.video)
-            if own is not None and np.array_equal(own, sound):
-                with in_one_move(target) as part:
-                    shutil.copyfile(generation.video, part)
-            else:
-                media.replace_sound(generation.video, target, sound)
-            return tuple(notes)
-        frames = _file_frames(generation.video, job, generation.fit, notes)
-    else:
-        frames = _checked_frames(generation.video, job)
     exact = fitted_sound(sound, job.frames)
+    notes: list[str] = []
+    if not isinstance(generation.video, Path):
+        frames = _checked_frames(generation.video, job)
+        media.write_video(target, frames, sound=exact, crf=OUTPUT_CRF, preset=OUTPUT_PRESET)
+        return tuple(_length_notes(sound, job.frames))
+    path = generation.video
+    notes += _own_sound_notes(path, job)
+    if len(sound) == len(exact) and _has_pictures(path, job):
+        own = media.read_sound(path)
+        if own is None or not np.array_equal(own, sound):
+            media.replace_sound(path, target, sound)
+        else:
+            with in_one_move(target) as part:
+                shutil.copyfile(path, part)
+        return tuple(notes)
+    reason = _reason_to_encode(path, job)
+    if not reason:
+        if _is_remuxed(path, target, exact):
+            return (*notes, *_length_notes(sound, job.frames))
+        reason = "its pictures cannot be copied into an mp4"
+    frames = _file_frames(path, job, generation.fit, notes)
     media.write_video(target, frames, sound=exact, crf=OUTPUT_CRF, preset=OUTPUT_PRESET)
+    again = _file_frames(path, job, generation.fit, [])
+    loss = _psnr(again, media.iter_frames(target))
+    cost = "without loss" if math.isinf(loss) else f"PSNR {loss:.1f} dB"
+    notes.append(f"pictures encoded anew, for {reason}: {cost}")
     return (*notes, *_length_notes(sound, job.frames))
 
 
@@ -148,6 +189,8 @@ def _recalled(record: Path, clip: Clip, target: Path) -> Conformed | None:
         path = clip.video if line["is_source"] else target
         if path.stat().st_size != line["bytes"]:
             return None
+        if line.get("tracks") != TRACKS and _has_several_tracks(clip):
+            return None
         return Conformed(
             path, line["sha256"], line["frames"], tuple(line["notes"]), line["has_sound"]
         )
@@ -155,22 +198,34 @@ def _recalled(record: Path, clip: Clip, target: Path) -> Conformed | None:
         return None
 
 
-def _as_it_is(clip: Clip) -> Conformed | None:
+def _has_several_tracks(clip: Clip) -> bool:
+    from bench import media
+
+    try:
+        found = [media.probe(path) for path in (clip.video, clip.audio) if path is not None]
+    except BenchError:
+        return True
+    return any(max(one.sound_tracks, one.picture_tracks) > 1 for one in found)
+
+
+def _as_it_is(clip: Clip, longest: float) -> Conformed | None:
     """The clip's own file, if it has the form; only decoding it to the end can tell."""
     from bench import media
 
     if clip.audio is not None or clip.video.suffix.lower() != ".mp4":
         return None
-    if not _has_form(media.probe(clip.video)):
+    found = media.probe(clip.video)
+    if not _has_form(found):
         return None
-    resampled = media.Resampled(clip.video)
+    resampled = media.Resampled(clip.video, longest=longest)
     frames = sum(1 for _ in resampled)
     if resampled.note or resampled.damage:
         return None
-    sound = media.read_sound(clip.video)
+    sound = media.read_sound(clip.video, longest=longest)
     if sound is not None and len(sound) != SAMPLES_PER_FRAME * frames:
         return None
-    return Conformed(clip.video, file_sha256(clip.video), frames, (), sound is not None)
+    notes = tuple(found.track_notes)
+    return Conformed(clip.video, file_sha256(clip.video), frames, notes, sound is not None)
 
 
 def _has_form(found: Probe) -> bool:
@@ -182,14 +237,15 @@ def _has_form(found: Probe) -> bool:
     return pictures and size and rate and (sound or not found.has_sound)
 
 
-def _encoded(clip: Clip, target: Path) -> Conformed:
+def _encoded(clip: Clip, target: Path, longest: float) -> Conformed:
     from bench import media
 
     notes: list[str] = []
-    is_image = clip.video.suffix.lower() in IMAGES
+    is_image = _is_image(clip.video)
     found = media.probe(clip.video)
     sound_file = clip.audio or clip.video
-    sound = None if is_image and clip.audio is None else media.read_sound(sound_file)
+    has_none = is_image and clip.audio is None
+    sound = None if has_none else media.read_sound(sound_file, longest=longest)
     if clip.audio is not None and sound is None:
         raise BenchError(f"clip {clip.id!r}: audio {clip.audio}: has no sound track")
     if is_image:
@@ -199,7 +255,7 @@ def _encoded(clip: Clip, target: Path) -> Conformed:
         notes.append(f"still image shown for {count} frames")
         resampled = None
     else:
-        pictures = resampled = media.Resampled(clip.video)
+        pictures = resampled = media.Resampled(clip.video, longest=longest)
         notes.append(f"pictures encoded anew ({found.video_codec} -> H.264, crf {CLIP_CRF})")
     with in_one_move(target) as part:
         frames = media.write_video(part, _even(pictures, clip, notes), crf=CLIP_CRF)
@@ -209,6 +265,7 @@ def _encoded(clip: Clip, target: Path) -> Conformed:
         notes += [note for note in (resampled.note, resampled.damage) if note]
     if sound is not None:
         heard = media.probe(sound_file)
+        notes += heard.track_notes
         if (heard.sound_rate, heard.sound_channels) != (SAMPLE_RATE, 1):
             notes.append(
                 f"sound {heard.sound_rate} Hz, {heard.sound_channels} channels "
@@ -216,6 +273,10 @@ def _encoded(clip: Clip, target: Path) -> Conformed:
             )
         notes += _length_notes(sound, frames)
     return Conformed(target, file_sha256(target), frames, tuple(notes), sound is not None)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGES
 
 
 def _even(pictures: Iterable[Frame], clip: Clip, notes: list[str]) -> Iterator[Frame]:
@@ -257,9 +318,71 @@ def _has_pictures(path: Path, job: Job) -> bool:
         return False
     if path == job.face.path:
         return len(job.face.read()) == job.frames
-    resampled = media.Resampled(path)
+    resampled = media.Resampled(path, longest=_longest(job))
     frames = sum(1 for _ in resampled)
     return frames == job.frames and not resampled.note and not resampled.damage
+
+
+def _reason_to_encode(path: Path, job: Job) -> str:
+    """Why the file's pictures cannot stay as they are; "" where they can."""
+    from bench import media
+
+    found = media.probe(path)
+    if found.video_codec not in PLAYED or found.pixel_format not in PLAYED_PIXELS:
+        return f"browsers do not play {found.video_codec} {found.pixel_format}"
+    if (found.height, found.width) != _size(job) or found.rotation:
+        return "their size is another"
+    resampled = media.Resampled(path, longest=_longest(job))
+    frames = sum(1 for _ in resampled)
+    if resampled.note:
+        return "their rate is another"
+    if resampled.damage:
+        return "not all of them decode"
+    return "" if frames == job.frames else "their count is another"
+
+
+def _is_remuxed(path: Path, target: Path, sound: Sound) -> bool:
+    """Whether `target` now shows the very pictures of `path`, with this sound.
+
+    The file's own coded sound goes along where it says the same: coding it again would change it.
+    """
+    from bench import media
+
+    ways: list[Sound | None] = [sound]
+    own = media.read_sound(path) if media.probe(path).sound_codec == "aac" else None
+    if own is not None and np.array_equal(own, sound):
+        ways = [None, sound]
+    for way in ways:
+        if not media.remux(path, target, way):
+            continue
+        heard = media.read_sound(target)
+        if heard is None or len(heard) != len(sound):
+            continue
+        if way is None and not np.array_equal(heard, sound):
+            continue
+        pairs = itertools.zip_longest(media.iter_frames(path), media.iter_frames(target))
+        if all(
+            came is not None and kept is not None and np.array_equal(came, kept)
+            for came, kept in pairs
+        ):
+            return True
+    target.unlink(missing_ok=True)
+    return False
+
+
+def _psnr(came: Iterable[Frame], written: Iterable[Frame]) -> float:
+    """Decibels between two series of frames, over all values of R, G and B; infinite if equal."""
+    squares = values = 0
+    for one, other in zip(came, written, strict=True):
+        difference = one.astype(np.int32) - other
+        squares += int(np.square(difference).sum(dtype=np.int64))
+        values += difference.size
+    return 10 * math.log10(255**2 * values / squares) if squares else math.inf
+
+
+def _longest(job: Job) -> float:
+    """Seconds of a method's video that are looked at, so that its length can be told."""
+    return max(LONGEST, 2 * job.frames / FPS)
 
 
 def _file_frames(path: Path, job: Job, fit: Fit, notes: list[str]) -> Iterator[Frame]:
@@ -267,7 +390,7 @@ def _file_frames(path: Path, job: Job, fit: Fit, notes: list[str]) -> Iterator[F
     from bench import media
 
     height, width = _size(job)
-    resampled = media.Resampled(path)
+    resampled = media.Resampled(path, longest=_longest(job))
     came = 0
     last: Frame | None = None
     for frame in resampled:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,11 +24,11 @@ from bench.data.manifest import clip_digest, content_digest
 from bench.errors import BenchError
 from bench.one_move import in_one_move
 from bench.paths import cache_dir
-from bench.types import FPS, SAMPLE_RATE, Clip, Frame, Sound
+from bench.types import FPS, LONGEST, SAMPLE_RATE, Clip, Frame, Sound
 
 if TYPE_CHECKING:
     from bench.faces import Choice, Detection, Detector, Sights
-    from bench.media import Traits
+    from bench.media import Probe, Traits
 
 DOCTOR_VERSION = "2"  # raise it whenever a finding may change; kept findings of others are ignored
 
@@ -214,10 +215,19 @@ def _pictures(clip: Clip, detector: Detector | None, face: Choice, marks: list[M
     count = watch.count
     if count == 0:
         raise BenchError(f"no picture decodes; {pictures.note or 'the track is empty'}")
-    if pictures.note:
+    if pictures.note.startswith("the first") and "," not in pictures.note:
+        marks.append(Mark(pictures.note, "error"))
+    elif pictures.note:
         marks.append(Mark(f"does not decode to its end: {pictures.note}", "error"))
+    marks += [Mark(note, "warning") for note in _tracks(clip, probe)]
+    late = sum(late <= early for early, late in itertools.pairwise(times))
+    if late:
+        marks.append(Mark(f"{late} pictures are not shown after the one before", "error"))
     step = (times[-1] - times[0]) / (count - 1) if count > 1 else 1 / (probe.fps or FPS)
     seconds = times[-1] - times[0] + step
+    if seconds > LONGEST:
+        text = f"{seconds:.0f} s long; {LONGEST:.0f} s are taken unless `longest` says more"
+        marks.append(Mark(text, "error"))
     if seconds < SHORT_SECONDS:
         marks.append(Mark(f"short: {count} frames, {seconds:.2f} s", "warning"))
     if not probe.constant_rate:
@@ -344,8 +354,8 @@ def _with_sound(clip: Clip, findings: Findings, marks: list[Mark]) -> Findings:
             marks.append(Mark("no sound", "error"))
         return findings
     loudness = _loudness(sound)
-    if int(np.abs(sound.astype(np.int32)).max()) <= SILENT_PEAK:
-        marks.append(Mark("the sound is silent", "error"))
+    if _is_silent(sound):
+        marks.append(Mark(_silence(clip), "error"))
     elif loudness < QUIET_DB:
         marks.append(Mark(f"the sound is very quiet ({loudness:.0f} dB)", "warning"))
     findings = dataclasses.replace(findings, has_sound=True, sound_db=loudness)
@@ -358,6 +368,40 @@ def _with_sound(clip: Clip, findings: Findings, marks: list[Mark]) -> Findings:
         text = f"the sound is {abs(longer):.2f} s {word} than the pictures"
         marks.append(Mark(text, "error" if is_error else "warning"))
     return dataclasses.replace(findings, length_difference=longer)
+
+
+def _tracks(clip: Clip, probe: Probe) -> list[str]:
+    """Which of several tracks are read; of the file that the sound is taken from, and the video."""
+    from bench import media
+
+    if clip.audio is None:
+        return probe.track_notes
+    notes = dataclasses.replace(probe, sound_tracks=0).track_notes
+    with contextlib.suppress(BenchError):  # the sound's own examination says it
+        notes += dataclasses.replace(media.probe(clip.audio), picture_tracks=0).track_notes
+    return notes
+
+
+def _silence(clip: Clip) -> str:
+    """That the sound is silent, and which other track of the file is not."""
+    from bench import media
+
+    path = clip.audio or clip.video
+    probe = media.probe(path)
+    for track in range(probe.sound_tracks):
+        if track == probe.sound_track:
+            continue
+        with contextlib.suppress(BenchError):
+            other = media.read_sound(path, track=track)
+            if other is not None and len(other) and not _is_silent(other):
+                return (
+                    f"the sound is silent; track {track + 1} of the file is not: flag it as default"
+                )
+    return "the sound is silent"
+
+
+def _is_silent(sound: Sound) -> bool:
+    return int(np.abs(sound.astype(np.int32)).max()) <= SILENT_PEAK
 
 
 class _Watch:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.cases import make_cases
 from bench.config import Config, Loaded, PluginEntry, expand, raise_problems
-from bench.conform import CONFORM_VERSION, OUTPUT_VERSION
+from bench.conform import OUTPUT_VERSION, conform_version
 from bench.data.manifest import file_digest
 from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
@@ -345,6 +345,7 @@ def _with_digest(clip: Clip) -> Clip:
 
 
 def _case_key(case: Case, loaded: Loaded) -> str:
+    clips = filter(None, (case.face, case.speech, case.other))
     return digest(
         {
             "kind": case.kind,
@@ -353,7 +354,7 @@ def _case_key(case: Case, loaded: Loaded) -> str:
             "other": case.other.sha256 if case.other else None,
             "seed": loaded.config.seed,
             "faces": [loaded.config.tracking, FACES_VERSION],
-            "conform": [CONFORM_VERSION, OUTPUT_VERSION],
+            "conform": [max(map(conform_version, clips)), OUTPUT_VERSION],
         }
     )
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from bench import faces
-from bench.conform import CONFORM_VERSION, conform_clip
+from bench.conform import conform_clip, conform_version
 from bench.data.manifest import clip_digest
 from bench.errors import BenchError
 from bench.parent_process import end_with_parent
@@ -47,7 +47,8 @@ class Order:
 
     def folder(self, kind: str, *, version: str) -> Path:
         """Where what is made of it is kept. kind, version: what is made, in which way."""
-        shaped_by = f"{CONFORM_VERSION}-{faces.FACES_VERSION}-{version}-{self.detector}"
+        conformed_by = conform_version(self.clip)
+        shaped_by = f"{conformed_by}-{faces.FACES_VERSION}-{version}-{self.detector}"
         box = f"-{self.clip.box}" if self.detector == "given" else ""
         name = hashlib.sha256(f"{clip_digest(self.clip)}{box}".encode()).hexdigest()
         return self.cache / kind / shaped_by / name

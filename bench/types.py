@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 FPS = 25  # frames per second of every conformed video
 SAMPLE_RATE = 16_000  # samples per second of every conformed sound
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS  # 640
+LONGEST = 1800.0  # seconds of pictures or sound that are taken of one file; configs may say more
 
 Frame: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB
 Frames: TypeAlias = NDArray[np.uint8]  # (T, H, W, 3) RGB

@@ -52,7 +52,7 @@ class Command(bench.Method):
     are left out.
     """
 
-    name, version, source = "command", "2", "an external program"
+    name, version, source = "command", "3", "an external program"
     needs = ("a program that runs from a command line", "its interpreter, packages and weights")
 
     class Options(bench.Options):

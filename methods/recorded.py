@@ -28,7 +28,7 @@ class Recorded(bench.Method):
     Deviations: none. A missing video is a failed cell that names the expected file: it is counted.
     """
 
-    name, version, source = "recorded", "2", "videos made elsewhere"
+    name, version, source = "recorded", "3", "videos made elsewhere"
     needs = ("a folder with one finished video per case",)
 
     class Options(bench.Options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import pytest
 
 from bench import media
 from bench.conform import conform_clip
+from bench.doctor import examine
 from bench.errors import BenchError
 from bench.types import Clip
 from tests.small_media import (
+    copy_coded,
     counting_picture,
     moving_picture,
     set_display_matrix,
     tone,
+    write_coded,
     write_timed,
     write_wav,
 )
@@ -236,6 +240,62 @@ def test_broken_sounds_end_with_a_reason(tmp_path: Path, name: str) -> None:
         (tmp_path / "x.mp4").rename(voice)
     with pytest.raises(BenchError, match="voice"):
         conform_clip(Clip("clip", good(tmp_path), audio=voice), cache=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", [*VALUES, *ERRORS])
+def test_the_doctor_marks_awkward_files_and_never_raises(tmp_path: Path, name: str) -> None:
+    path = {**VALUES, **ERRORS}[name](tmp_path)
+    found = examine(Clip("clip", path))
+    assert found.frames or any(mark.startswith("unreadable") for mark in found.marks)
+
+
+def test_flipped_bytes_end_as_values_or_reasons(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    sounds, frames = (tone(0.4),), moving_picture(10)
+    sources = [
+        write_coded(tmp_path / f"a.{ending}", frames, codec, sounds=sounds, sound_codec=voice)
+        for ending, codec, voice in (
+            ("mp4", "libx264", "aac"),
+            ("avi", "mpeg4", "pcm_s16le"),
+            ("mkv", "libx264", "aac"),
+            ("flv", "flv", "aac"),
+        )
+    ]
+    for round_ in range(20):
+        source = sources[round_ % len(sources)]
+        data = bytearray(source.read_bytes())
+        for place in generator.integers(0, min(len(data), 1500), 3):
+            data[place] ^= 1 << generator.integers(8)
+        path = tmp_path / f"clip{source.suffix}"
+        path.write_bytes(data)
+        examine(Clip("clip", path))
+        for read in (media.probe, media.read_frames, media.read_sound):
+            with contextlib.suppress(BenchError):
+                read(path)
+
+
+def test_the_doctor_names_what_the_tracks_hold(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mkv"
+    sounds = (np.zeros(16_000, np.int16), tone(1.0))
+    write_coded(path, moving_picture(25), "libx264", sounds=sounds)
+    marks = examine(Clip("clip", path)).marks
+    assert "2 sound tracks, number 1 is taken" in marks
+    assert "the sound is silent; track 2 of the file is not: flag it as default" in marks
+    write_coded(path, moving_picture(25), "libx264", sounds=sounds, default_sound=1)
+    assert examine(Clip("clip", path)).marks == ("2 sound tracks, number 2 is taken",)
+
+
+def test_the_doctor_marks_a_stream_that_begins_inside_a_group(tmp_path: Path) -> None:
+    source = write_coded(tmp_path / "a.mp4", moving_picture(60), "libx264", b_frames=2)
+    path = copy_coded(
+        source, tmp_path / "clip.ts", lambda number, packet: packet if number > 9 else None
+    )
+    assert "the first 15 pictures do not decode" in examine(Clip("clip", path)).marks
+
+
+def test_the_doctor_marks_a_picture_hours_later(tmp_path: Path) -> None:
+    path = write_timed(tmp_path / "clip.mkv", counting_picture(3), [0, 40, 36_000_000])
+    assert any("1800 s are taken" in mark for mark in examine(Clip("clip", path)).marks)
 
 
 @pytest.mark.shared

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import logging
+import re
 from pathlib import Path
 from typing import Literal
 
+import av
 import numpy as np
 import pytest
 
@@ -15,9 +18,11 @@ from bench import media
 from bench.conform import (
     CONFORM_VERSION,
     FRAMES_FORGIVEN,
+    READ_ANEW_VERSION,
     Conformed,
     conform_clip,
     conform_output,
+    conform_version,
     fitted_sound,
 )
 from bench.data.manifest import content_digest
@@ -26,11 +31,13 @@ from bench.jobs import Generation, Job
 from bench.types import Case, Clip
 from bench.video import Video
 from tests.small_media import (
+    copy_coded,
     counting_picture,
     moving_picture,
     numbers,
     set_display_matrix,
     tone,
+    write_coded,
     write_timed,
     write_wav,
 )
@@ -301,6 +308,7 @@ def test_a_file_of_another_size_and_rate_is_conformed_and_said(tmp_path: Path) -
         "the video had no sound, the case's was added",
         "size 32x24 -> 64x48",
         "50 fps -> 25 fps by timestamps, 20 -> 10 frames",
+        "pictures encoded anew, for their size is another: without loss",
     )
     assert numbers(written(target)) == list(range(0, 20, 2))
 
@@ -362,7 +370,10 @@ def test_a_few_frames_too_many_or_few_are_conformed(
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "made.mp4"
     media.write_video(path, counting_frames(count), sound=tone(0.4))
-    assert conform_output(Generation(path), job, target) == (note,)
+    assert conform_output(Generation(path), job, target) == (
+        note,
+        "pictures encoded anew, for their count is another: without loss",
+    )
     assert numbers(written(target))[-1] == last
 
 
@@ -431,3 +442,148 @@ def test_a_missing_file_of_a_clip_is_named_with_the_clip(tmp_path: Path) -> None
     clip = Clip("spoken", path, tmp_path / "gone.wav")
     with pytest.raises(BenchError, match=r"clip 'spoken': .*gone\.wav: does not exist; expected a"):
         conform_clip(clip, cache=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("ending", ["mov", "mkv", "avi", "flv", "ts", "nut", "mp4"])
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_the_same_pictures_are_kept_out_of_any_container(
+    tmp_path: Path, ending: str, b_frames: int
+) -> None:
+    job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
+    frames = moving_picture(30)  # 64x48
+    source = write_coded(tmp_path / "source.mp4", frames, "libx264", b_frames=b_frames)
+    path = copy_coded(source, tmp_path / f"made.{ending}")
+    notes = conform_output(Generation(path), job, target)
+    assert notes == ("the video had no sound, the case's was added",)
+    assert np.array_equal(written(target, 30), media.read_frames(source))
+    found = media.probe(target)
+    assert (found.video_codec, found.fps, found.constant_rate) == ("h264", 25.0, True)
+    assert media.read_frames_at(target)[1] == ""
+
+
+def test_the_same_bits_in_mov_are_the_same_output_as_in_mp4(tmp_path: Path) -> None:
+    job = make_job(tmp_path, 30)
+    source = tmp_path / "made.mp4"
+    media.write_video(source, moving_picture(30), sound=job.speech)
+    job = dataclasses.replace(job, speech=media.read_sound(source))
+    kept = []
+    for ending in ("mp4", "mov"):
+        target = tmp_path / f"{ending}.mp4"
+        path = copy_coded(source, tmp_path / f"copy.{ending}")
+        assert conform_output(Generation(path), job, target) == ()
+        kept.append((media.read_frames(target), media.read_sound(target)))
+    assert np.array_equal(kept[0][0], kept[1][0])
+    assert np.array_equal(kept[0][1], kept[1][1])
+    assert np.array_equal(kept[0][1], job.speech)
+
+
+def test_an_mp4_with_another_sound_form_keeps_its_pictures(tmp_path: Path) -> None:
+    job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
+    both = np.repeat(tone(1.2)[:, None], 2, axis=1)  # (S, 2)
+    path = tmp_path / "made.mp4"
+    frames = moving_picture(30)
+    write_coded(path, frames, "libx264", sounds=(both,), sound_codec="aac", b_frames=2)
+    assert conform_output(Generation(path), job, target) == ()
+    assert np.array_equal(written(target, 30), media.read_frames(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"),
+    [
+        ("a.avi", "ffv1", "yuv420p"),
+        ("a.avi", "mpeg4", "yuv420p"),
+        ("a.mkv", "libx264", "yuv444p"),
+        ("a.mov", "png", "rgb24"),
+        ("a.mp4", "mpeg4", "yuv420p"),
+    ],
+)
+def test_what_browsers_do_not_play_is_encoded_with_its_reason_and_loss(
+    tmp_path: Path, name: str, codec: str, pixels: str
+) -> None:
+    job, target = make_job(tmp_path, 30), tmp_path / "out.mp4"
+    path = write_coded(tmp_path / name, moving_picture(30), codec, pixels=pixels)
+    *_, note = conform_output(Generation(path), job, target)
+    wanted = rf"pictures encoded anew, for browsers do not play \w+ {pixels}: PSNR ([\d.]+) dB"
+    told = re.fullmatch(wanted, note)
+    assert told is not None, note
+    squares = (written(target, 30).astype(float) - media.read_frames(path)) ** 2
+    assert float(told[1]) == pytest.approx(10 * np.log10(255**2 / squares.mean()), abs=0.051)
+
+
+def test_frames_in_a_lossless_file_score_as_frames_in_memory(tmp_path: Path) -> None:
+    job, frames = make_job(tmp_path, 30), moving_picture(30)
+    path = write_coded(tmp_path / "a.mkv", frames, "ffv1", pixels="bgr0")
+    conform_output(Generation(path), job, tmp_path / "file.mp4")
+    conform_output(Generation(frames), job, tmp_path / "memory.mp4")
+    assert (tmp_path / "file.mp4").read_bytes() == (tmp_path / "memory.mp4").read_bytes()
+
+
+def test_a_damaged_output_is_encoded_and_said(tmp_path: Path) -> None:
+    job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
+    source = write_coded(tmp_path / "s.avi", moving_picture(30), "mpeg4")
+
+    def without(number: int, packet: av.Packet) -> av.Packet | None:
+        return None if number == 29 else packet
+
+    notes = conform_output(Generation(copy_coded(source, tmp_path / "b.avi", without)), job, target)
+    assert "last frame repeated 1 times" in notes
+    assert notes[-1].startswith("pictures encoded anew")
+
+
+def test_clips_read_anew_have_keys_of_their_own_and_others_keep_theirs(tmp_path: Path) -> None:
+    frames = moving_picture(3)
+    media.write_video(tmp_path / "a.mp4", frames)
+    for name, codec in (("a.mov", "libx264"), ("a.mpg", "mpeg1video")):
+        write_coded(tmp_path / name, frames, codec)
+    for name, codec in (("a.avi", "mpeg4"), ("a.mkv", "libx264"), ("a.ts", "libx264")):
+        write_coded(tmp_path / name, frames, codec)
+    voice = write_wav(tmp_path / "a.wav", tone(0.1), 16_000)
+    write_image(tmp_path / "a.png", frames[0])
+    for name in ("a.mp4", "a.mov", "a.mpg", "a.png", "gone.avi"):
+        assert conform_version(Clip("a", tmp_path / name, voice)) == CONFORM_VERSION
+    for name in ("a.avi", "a.mkv", "a.ts"):
+        assert conform_version(Clip("a", tmp_path / name)) == READ_ANEW_VERSION
+    assert conform_version(Clip("a", tmp_path / "a.mp4", tmp_path / "a.avi")) == READ_ANEW_VERSION
+
+
+def test_a_kept_answer_of_several_tracks_from_before_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    sounds = (np.zeros(6400, np.int16), tone(0.4))
+    write_coded(
+        path, moving_picture(10), "libx264", sounds=sounds, sound_codec="aac", default_sound=1
+    )
+    made = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
+    assert "2 sound tracks, number 2 is taken" in made.notes
+    assert np.abs(media.read_sound(made.path)).max() > 4000
+    record = next((tmp_path / "cache" / "clips").glob("*.json"))
+    line = json.loads(record.read_text())
+    del line["tracks"]
+    record.write_text(json.dumps({**line, "notes": ["of old"]}))
+    assert conform_clip(Clip("clip", path), cache=tmp_path / "cache") == made
+
+
+def test_a_clip_longer_than_the_longest_is_refused(tmp_path: Path) -> None:
+    path = write_timed(tmp_path / "clip.mkv", counting_picture(3), [0, 40, 4000])
+    with pytest.raises(BenchError, match=r"at most 3 s are taken"):
+        conform_clip(Clip("clip", path), cache=tmp_path / "cache", longest=3)
+    assert conform_clip(Clip("clip", path), cache=tmp_path / "cache").frames > 90
+
+
+@pytest.mark.shared
+def test_a_shared_mov_scores_as_the_mp4_of_the_same_bits(tmp_path: Path, shared: Path) -> None:
+    path = shared / "cases" / "media" / "same_bits_as_mp4.mov"
+    frames = media.read_frames(path)
+    face = tmp_path / "face.mp4"
+    media.write_video(face, frames, sound=tone(3.0))
+    clip = Clip("face", face)
+    job = Job(
+        Case("data", "reconstruct", clip, clip),
+        Video(face),
+        media.read_sound(face),
+        75,
+        tmp_path / "work",
+        0,
+        logging.getLogger("job"),
+    )
+    assert conform_output(Generation(path), job, tmp_path / "a.mp4") == ()
+    assert np.array_equal(media.read_frames(tmp_path / "a.mp4"), frames)

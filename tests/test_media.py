@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,12 +15,17 @@ from bench import media
 from bench.errors import BenchError
 from tests.small_media import (
     RATE,
+    beats,
     clicks,
+    copy_coded,
     counting_picture,
+    heard,
     moving_picture,
     numbers,
+    pack_b_frames,
     set_display_matrix,
     tone,
+    write_coded,
     write_timed,
     write_wav,
 )
@@ -386,3 +394,342 @@ def test_resizing_keeps_colours_and_gives_the_size(width: int, height: int) -> N
     scaled = media.resize(frame, width=width, height=height)
     assert scaled.shape == (height, width, 3)
     assert np.abs(scaled.astype(int) - (200, 30, 90)).max() <= 1
+
+
+BEATS = (12, 37, 52)
+COUNT = 60  # of pictures
+STORED = {  # file: codec of the pictures, of the sound, pictures held back for B-frames, container
+    "a.avi": ("libx264", "pcm_s16le", 2, None),
+    "without b.avi": ("libx264", "pcm_s16le", 0, None),
+    "part 2.avi": ("mpeg4", "pcm_s16le", 2, None),
+    "lossless.avi": ("ffv1", "pcm_s16le", 0, None),
+    "a.mp4": ("libx264", "aac", 2, None),
+    "a.mov": ("libx264", "pcm_s16le", 2, None),
+    "a.mkv": ("libx264", "aac", 2, None),
+    "a.nut": ("libx264", "pcm_s16le", 2, None),
+    "a.flv": ("libx264", "aac", 2, None),
+    "a.ts": ("libx264", "mp2", 2, None),
+    "a.mpg": ("mpeg2video", "mp2", 2, None),
+    "a.wmv": ("wmv2", None, 0, None),
+    "a.m4v": ("mpeg4", None, 2, "m4v"),
+    "a.h264": ("libx264", None, 2, "h264"),
+}
+
+
+def write_beats(folder: Path, name: str) -> Path:
+    """A counting picture with beats, as STORED says."""
+    codec, sound_codec, b_frames, container = STORED[name]
+    return write_coded(
+        folder / name,
+        counting_picture(COUNT),
+        codec,
+        sounds=(beats(COUNT, BEATS),) if sound_codec else (),
+        sound_codec=sound_codec or "",
+        b_frames=b_frames,
+        container=container,
+    )
+
+
+def assert_in_step(path: Path, *, late: float = 0.0) -> None:
+    """Every picture comes once and in order, and sound is `late` frames behind it."""
+    frames, note = media.read_frames_at(path)
+    assert (numbers(frames), note) == (list(range(COUNT)), "")
+    assert numbers(media.read_frames(path)) == list(range(COUNT))
+    found = media.probe(path)
+    assert (found.frames, found.fps, found.constant_rate) == (COUNT, 25.0, True)
+    sound = media.read_sound(path)
+    assert sound is None or heard(sound) == pytest.approx([b + late for b in BEATS], abs=0.05)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_every_container_shows_each_picture_once_and_in_step(tmp_path: Path, name: str) -> None:
+    path = write_beats(tmp_path, name)
+    if name == "a.h264":  # which tells no times at all
+        assert numbers(media.read_frames_at(path)[0]) == list(range(COUNT))
+    else:
+        assert_in_step(path)
+
+
+def test_h264_copied_into_avi_is_shown_as_it_was(tmp_path: Path) -> None:
+    path = copy_coded(write_beats(tmp_path, "a.mp4"), tmp_path / "copy.avi")
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == 600  # what the header claims
+    assert_in_step(path, late=1024 / 640)  # AVI does not tell that AAC starts with a silent block
+    assert media.decode(path).complete
+
+
+def test_packed_b_frames_are_shown_in_order(tmp_path: Path) -> None:
+    plain = write_coded(tmp_path / "b.avi", counting_picture(COUNT), "mpeg4", b_frames=1)
+    assert_in_step(pack_b_frames(plain, tmp_path / "packed.avi"))
+
+
+def test_times_of_decoding_stored_as_times_of_showing_are_taken_for_what_they_are(
+    tmp_path: Path,
+) -> None:
+    def careless(number: int, packet: av.Packet) -> av.Packet:
+        packet.pts = packet.dts = packet.dts + 1024
+        return packet
+
+    source = write_beats(tmp_path, "a.mp4")
+    for name in ("careless.mp4", "careless.mkv"):
+        frames, note = media.read_frames_at(copy_coded(source, tmp_path / name, careless))
+        assert (numbers(frames), note) == (list(range(COUNT)), "")
+
+
+def test_matroska_before_its_zero_is_read_whole(tmp_path: Path) -> None:
+    source = write_beats(tmp_path, "a.mp4")
+    path = tmp_path / "early.mkv"
+    with (
+        av.open(str(source)) as given,
+        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as made,
+    ):
+        copies = [made.add_stream_from_template(stream) for stream in given.streams]
+        for packet in given.demux():
+            if packet.dts is not None:
+                back = round(18 / 25 / packet.time_base)
+                packet.pts, packet.dts = packet.pts - back, packet.dts - back
+                packet.stream = copies[packet.stream.index]
+                made.mux(packet)
+    with av.open(str(path)) as container:
+        assert next(container.demux(video=0)).pts is None
+    assert_in_step(path)
+
+
+@pytest.mark.parametrize("ending", ["ts", "mkv", "avi", "mp4", "flv"])
+def test_a_stream_that_begins_inside_a_group_says_so_and_stays_in_step(
+    tmp_path: Path, ending: str
+) -> None:
+    source = write_beats(tmp_path, "a.mp4")
+    path = copy_coded(
+        source, tmp_path / f"late.{ending}", lambda number, packet: packet if number > 9 else None
+    )
+    resampled = media.Resampled(path)
+    shown = numbers(np.stack(list(resampled)))
+    late = 1024 / 640 if ending == "avi" else 0
+    beat = heard(media.read_sound(path))[-2] - late  # of picture 37
+    assert shown.index(37) == round(beat)
+    assert resampled.damage == "the first 15 pictures do not decode"
+    assert shown[0] == 25  # the first that decodes stands in for them
+    assert media.decode(path).note == resampled.damage
+
+
+@pytest.mark.parametrize("ending", ["avi", "mp4", "mkv"])
+def test_a_picture_that_is_lost_pulls_no_other_forward(tmp_path: Path, ending: str) -> None:
+    def damaged(number: int, packet: av.Packet) -> av.Packet:
+        if number != 30:
+            return packet
+        broken = av.Packet(b"\0\0\0\4\x65\xff\xff\xff")
+        broken.pts, broken.dts, broken.time_base = packet.pts, packet.dts, packet.time_base
+        broken.duration, broken.stream = packet.duration, packet.stream
+        return broken
+
+    path = copy_coded(write_beats(tmp_path, "a.mp4"), tmp_path / f"lost.{ending}", damaged)
+    resampled = media.Resampled(path)
+    shown = numbers(np.stack(list(resampled)))
+    assert len(shown) == COUNT
+    assert shown[:24] == list(range(24))
+    assert shown[50:] == list(range(50, COUNT))  # a group of pictures later
+    assert "damaged" in resampled.damage
+
+
+def test_pictures_at_one_time_are_left_out_with_a_note(tmp_path: Path) -> None:
+    def doubled(number: int, packet: av.Packet) -> av.Packet:
+        if number == 5:
+            packet.pts = packet.dts = 160  # milliseconds, as number 4
+        return packet
+
+    path = write_coded(tmp_path / "a.mkv", counting_picture(10), "ffv1")
+    frames, note = media.read_frames_at(copy_coded(path, tmp_path / "b.mkv", doubled))
+    assert numbers(frames) == [0, 1, 2, 3, 4, 4, 6, 7, 8, 9]
+    assert note.endswith("10 -> 10 frames, 1 left out that are not shown after the one before")
+
+
+def test_the_last_picture_lasts_as_long_as_the_others(tmp_path: Path) -> None:
+    path = copy_coded(write_beats(tmp_path, "a.mp4"), tmp_path / "copy.avi")
+    pictures = media.Pictures(path)
+    times = [time for time, _ in pictures]
+    assert pictures.end - times[-1] == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "mpeg4", "libx264"])
+def test_left_out_pictures_of_avi_are_longer_showings(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "a.avi"
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream(codec, rate=25, options={"qmin": "2", "qmax": "2", "crf": "8"})
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number, frame in enumerate(counting_picture(20)):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts = number if number < 10 else number + 4
+            picture.time_base = Fraction(1, 25)
+            made.mux(stream.encode(picture))
+        made.mux(stream.encode(None))
+    resampled = media.Resampled(path)
+    shown = numbers(np.stack(list(resampled)))
+    assert len(shown) == 24
+    assert sorted(set(shown)) == list(range(20))
+    assert sorted(shown) == shown
+    assert resampled.damage == ""
+
+
+def two_sounds(path: Path, **settings: object) -> Path:
+    """A counting picture with two sound tracks: beats one frame late, and beats in step."""
+    late = beats(COUNT, tuple(place + 1 for place in BEATS))
+    return write_coded(
+        path,
+        counting_picture(COUNT),
+        "libx264",
+        sounds=(late, beats(COUNT, BEATS)),
+        sound_codec="aac",
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_the_sound_track_flagged_as_default_is_read(tmp_path: Path, ending: str) -> None:
+    for chosen, late in ((0, 1.0), (1, 0.0)):
+        path = two_sounds(tmp_path / f"{chosen}.{ending}", default_sound=chosen)
+        wanted = [place + late for place in BEATS]
+        assert heard(media.read_sound(path)) == pytest.approx(wanted, abs=0.05)
+        found = media.probe(path)
+        assert (found.sound_tracks, found.sound_track) == (2, chosen)
+        assert found.track_notes == [f"2 sound tracks, number {chosen + 1} is taken"]
+        assert heard(media.read_sound(path, track=1)) == pytest.approx(list(BEATS), abs=0.05)
+
+
+def test_without_a_flag_the_track_with_most_channels_is_read_then_the_first(tmp_path: Path) -> None:
+    voice = beats(COUNT, BEATS)
+    both = np.stack([voice, voice], axis=1)
+    silent = np.zeros_like(voice)
+    frames = counting_picture(COUNT)
+    path = tmp_path / "a.mkv"
+    write_coded(path, frames, "libx264", sounds=(silent, both), default_sound=9)
+    assert len(heard(media.read_sound(path))) == 3
+    write_coded(path, frames, "libx264", sounds=(voice, silent), default_sound=9)
+    assert len(heard(media.read_sound(path))) == 3
+
+
+LISTS = {
+    "concat": "ffconcat version 1.0\nfile good.mp4\n",
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\ngood.mp4\n#EXT-X-ENDLIST\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    "subtitles": "1\n00:00:00,000 --> 00:00:02,000\nA text.\n",
+    "web subtitles": "WEBVTT\n\n00:00.000 --> 00:02.000\nA text.\n",
+    "metadata": ";FFMETADATA1\ntitle=a\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=1\n",
+    "terminal": "\x1b[2J\x1b[1;1HA text in colours.\n" * 40,
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="x">'
+    "<Period><AdaptationSet><Representation><BaseURL>good.mp4</BaseURL></Representation>"
+    "</AdaptationSet></Period></MPD>",
+    "a text": "Once upon a time there was a file that was no video.\n" * 40,
+}
+
+
+@pytest.mark.parametrize("ending", ["mp4", "txt", "m3u8", "ans", "srt", "mpd", "jpg", "sdp"])
+@pytest.mark.parametrize("name", LISTS)
+def test_what_names_other_files_or_only_has_letters_is_no_media_file(
+    tmp_path: Path, name: str, ending: str
+) -> None:
+    media.write_video(tmp_path / "good.mp4", moving_picture(3), sound=tone(0.1))
+    path = tmp_path / f"list.{ending}"
+    path.write_text(LISTS[name])
+    for read in (media.read_frames, media.read_image, media.decode):
+        with pytest.raises(BenchError, match="list"):
+            read(path)
+
+
+def test_the_error_for_a_format_that_is_not_taken_names_those_that_are(tmp_path: Path) -> None:
+    path = tmp_path / "list.mp4"
+    path.write_text(LISTS["concat"])
+    with pytest.raises(BenchError, match=r"a format that is not taken; these are: mp4, mov, .*wav"):
+        media.probe(path)
+
+
+def test_a_numbered_image_is_one_file_and_no_series(tmp_path: Path) -> None:
+    for name in ("a%d.png", "a1.png", "a2.png"):
+        path = tmp_path / name
+        media.write_video(tmp_path / "x.mp4", moving_picture(1))
+        with av.open(str(tmp_path / "x.png"), "w", format="image2pipe") as container:
+            stream = container.add_stream("png")
+            stream.width, stream.height, stream.pix_fmt = 32, 32, "rgb24"
+            picture = counting_picture(40)[35 if name == "a%d.png" else 5]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        (tmp_path / "x.png").rename(path)
+    assert numbers(media.read_frames(tmp_path / "a%d.png")) == [35]
+
+
+def test_a_sound_of_unknown_coding_is_a_reason_and_the_pictures_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    write_coded(path, counting_picture(5), "libx264", sounds=(tone(0.2),), sound_codec="aac")
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_ZZZ"))
+    found = media.probe(path)
+    assert (found.has_sound, found.sound_codec, found.video_codec) == (True, "", "h264")
+    assert len(media.read_frames(path)) == 5
+    with pytest.raises(BenchError, match="does not know how its sound is coded"):
+        media.read_sound(path)
+
+
+def test_pictures_of_unknown_coding_are_a_reason(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    media.write_video(path, moving_picture(5), sound=tone(0.2))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    media.probe(path)
+    for read in (media.read_frames, media.read_image, media.decode):
+        with pytest.raises(BenchError, match="does not know how its pictures are coded"):
+            read(path)
+
+
+def test_a_wav_of_no_bits_is_a_reason(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", tone(0.1), RATE)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"fmt ") + 8
+    data[place + 14 : place + 16] = b"\0\0"
+    path.write_bytes(data)
+    with pytest.raises(BenchError, match=r"a\.wav"):
+        media.read_sound(path)
+
+
+def test_a_picture_hours_later_is_refused_before_any_is_repeated(tmp_path: Path) -> None:
+    path = write_timed(tmp_path / "a.mkv", counting_picture(3), [0, 40, 36_000_000])
+    resampled = media.Resampled(path)
+    with pytest.raises(BenchError, match=r"36000 s after the first; at most 1800 s.*`longest`"):
+        for _ in resampled:
+            pass
+    assert resampled.count < 5
+    assert len(media.read_frames(path)) == 3  # as stored it is a small file
+
+
+def test_the_longest_length_can_be_raised(tmp_path: Path) -> None:
+    path = write_timed(tmp_path / "a.mkv", counting_picture(3), [0, 40, 4000])
+    with pytest.raises(BenchError, match="at most 2 s"):
+        list(media.Resampled(path, longest=2))
+    assert len(list(media.Resampled(path, longest=10))) > 100
+
+
+def test_one_picture_held_for_gigabytes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_timed(tmp_path / "a.mkv", counting_picture(3), [0, 40, 4000])
+    monkeypatch.setattr(media.pictures, "MAX_BYTES", 32 * 32 * 3 * 90)
+    with pytest.raises(BenchError, match="one picture of 32x32 is shown for 4 s"):
+        list(media.Resampled(path))
+
+
+def test_endless_sound_is_refused(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", np.zeros(16_000 * 15, np.int16), RATE)
+    with pytest.raises(BenchError, match=r"longer than the 1 s .*`longest`"):
+        media.read_sound(path, longest=1)
+    assert len(media.read_sound(path, longest=14)) == 16_000 * 15
+
+
+def test_enormous_pictures_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        code = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", code)
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(90_001), 9)
+    path = tmp_path / "a.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+    with pytest.raises(BenchError, match=r"a\.png"):
+        media.read_image(path)

@@ -6,8 +6,12 @@ readers that know the tags and readers that ignore them see the same colours. Co
 swscale's accurate path with full chroma interpolation: a flat colour comes back within 1 grey level
 and without bias (the default fast path is 1.2 levels too dark on average, and off by up to 4).
 
-Time: a file's clock starts at its first picture. Sound that starts later is padded with silence in
-front, sound that starts earlier is cut there, so sample 640 * k belongs to frame k at 25 fps.
+Time: a file's clock starts at its first picture (`bench.media.timing`), decodable or not. Sound
+that starts later is padded with silence in front, sound that starts earlier is cut there, so sample
+640 * k belongs to frame k at 25 fps.
+
+Tracks: of several the one that ffmpeg takes. Formats: those that read no second file
+(`bench.media.containers`).
 
 Every function raises BenchError with file and reason where a file cannot be read.
 """
@@ -28,7 +32,7 @@ from bench.media.pixels import resize
 from bench.media.probing import Probe, probe
 from bench.media.sound import read_sound
 from bench.media.traits import Traits, traits
-from bench.media.writing import replace_sound, write_video
+from bench.media.writing import remux, replace_sound, write_video
 
 __all__ = [
     "Decoded",
@@ -46,6 +50,7 @@ __all__ = [
     "read_frames_at",
     "read_image",
     "read_sound",
+    "remux",
     "replace_sound",
     "resize",
     "traits",

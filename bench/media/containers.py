@@ -1,4 +1,9 @@
-"""Opens media files for reading: what is no such file is one clear error."""
+"""Opens media files for reading: what is no such file is one clear error.
+
+Only containers that hold all that they show are taken. Playlists and the like (concat, hls, dash,
+sdp, image sequences) would read other files, whatever the name of the file that lists them; texts
+become pictures by `tty`, and subtitles and devices are of no use here.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.audio.stream
 import av.container
 import av.error
 import av.stream
@@ -16,13 +22,38 @@ import av.video.stream
 
 from bench.errors import BenchError
 
+# FFmpeg's names. Those that end in _pipe are single images; image2 reads the one file it is given,
+# for its patterns are off.
+VIDEO_FORMATS = (
+    "mov,matroska,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,rm,dv,nut,ivf,obu,av1,h264,hevc,m4v,vc1,"
+    "mjpeg,yuv4mpegpipe,gif,apng"
+)
+IMAGE_FORMATS = "image2,bmp_pipe,jpeg_pipe,png_pipe,ppm_pipe,pgm_pipe,tiff_pipe,webp_pipe"
+SOUND_FORMATS = "wav,w64,flac,mp3,aac,ac3,eac3,dts,aiff,au,caf,amr,nistsphere,tta,wv,ape,voc,sox"
+TAKEN = (
+    "mp4, mov, m4a, mkv, webm, avi, mpg, ts, flv, wmv, ogg, mxf, gif and raw streams; wav, flac, "
+    "mp3, aac, aiff, au, sph; bmp, jpg, png, ppm, tif, webp"
+)
+
+MAX_PIXELS = 2**26  # of one picture, 8192x8192; a header of a few bytes may claim any size
+DEFAULT_COUNTS = 5_000_000  # what the flag "default" weighs in ffmpeg's choice of a track
+
 # A text that claims to be a playlist must not make ffmpeg open other files or the network.
-_OPTIONS = {"protocol_whitelist": "file", "pattern_type": "none"}
+_OPTIONS = {
+    "format_whitelist": f"{VIDEO_FORMATS},{IMAGE_FORMATS},{SOUND_FORMATS}",
+    "protocol_whitelist": "file",
+    "pattern_type": "none",
+}
+_DECODING = {"max_pixels": str(MAX_PIXELS)}
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[av.container.InputContainer]:
-    """The file, open for reading; raises BenchError where it is none, or cannot be read on."""
+def opened(path: Path, *, as_stored: bool = False) -> Iterator[av.container.InputContainer]:
+    """The file, open for reading; raises BenchError where it is none, or cannot be read on.
+
+    as_stored: packets have the times that stand in the file, and None where none does; else
+    libavformat makes up what is missing.
+    """
     path = Path(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -34,13 +65,26 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
         container = av.open(
             os.path.abspath(path),  # noqa: PTH100 (resolve() would follow links)
             metadata_errors="replace",
-            container_options=dict(_OPTIONS),
+            options=dict(_DECODING),
+            container_options={**_OPTIONS, **({"fflags": "nofillin"} if as_stored else {})},
         )
+    except av.error.ArgumentError as error:  # what the list of formats does not have
+        raise BenchError(f"{path}: is of a format that is not taken; these are: {TAKEN}") from error
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise BenchError(
             f"{path}: cannot be opened as video, sound or image ({error}); is it complete?"
         ) from error
     with container:
+        for stream in container.streams.video:
+            if not is_known(stream):
+                continue
+            context = stream.codec_context
+            if context.width * context.height > MAX_PIXELS:
+                raise BenchError(
+                    f"{path}: the picture is {context.width}x{context.height}; at most "
+                    f"{MAX_PIXELS:,} pixels are read, shrink it"
+                )
+            context.options = dict(_DECODING)
         try:
             yield container
         except av.error.FFmpegError as error:
@@ -48,17 +92,31 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
 
 
 class Packets:
-    """The coded pieces of some tracks as far as the file can be read; `error` says why it ended."""
+    """The coded pieces of some tracks as far as the file can be read; `error` says why it ended.
+
+    The last ones are empty: one for each track, which makes its decoder give what it holds back.
+    """
 
     def __init__(self, container: av.container.InputContainer, *streams: av.stream.Stream) -> None:
         self._pieces = container.demux(*streams)
+        self._streams = streams
         self.error = ""
 
     def __iter__(self) -> Iterator[av.Packet[av.stream.Stream]]:
+        ended: set[int] = set()
         try:
-            yield from self._pieces
+            for packet in self._pieces:
+                if packet.dts is None and packet.size == 0:
+                    ended.add(packet.stream.index)
+                yield packet
         except av.error.FFmpegError as error:
             self.error = str(error)
+        except IndexError:  # PyAV 18 stumbles at the end over tracks that appeared on the way
+            for stream in self._streams:
+                if stream.index not in ended:
+                    last: av.Packet[av.stream.Stream] = av.Packet()
+                    last.stream = stream
+                    yield last
 
 
 def decoded(packet: av.Packet[av.stream.Stream]) -> Sequence[object]:
@@ -69,14 +127,40 @@ def decoded(packet: av.Packet[av.stream.Stream]) -> Sequence[object]:
         return ()
 
 
+def is_known(stream: av.stream.Stream) -> bool:
+    """Whether FFmpeg has a decoder for the track."""
+    return stream.codec_context is not None
+
+
+def video_tracks(
+    container: av.container.InputContainer,
+) -> list[av.video.stream.VideoStream]:
+    """The picture tracks but for cover images of sound files."""
+    return [
+        stream
+        for stream in container.streams.video
+        if av.stream.Disposition.attached_pic not in stream.disposition
+    ]
+
+
 def video_stream(
     container: av.container.InputContainer,
 ) -> av.video.stream.VideoStream | None:
-    """The first picture track that is not the cover image of a sound file."""
-    for stream in container.streams.video:
-        if av.stream.Disposition.attached_pic not in stream.disposition:
-            return stream
-    return None
+    """The picture track that ffmpeg takes: the largest, where the flag "default" counts for much.
+
+    One that has no decoder is the last choice: see `is_known`.
+    """
+    return max(video_tracks(container), key=_picture_score, default=None)
+
+
+def sound_stream(
+    container: av.container.InputContainer,
+) -> av.audio.stream.AudioStream | None:
+    """The sound track that ffmpeg takes: one flagged "default", else that with most channels.
+
+    The first of equals. One that has no decoder is the last choice: see `is_known`.
+    """
+    return max(container.streams.audio, key=_sound_score, default=None)
 
 
 def stream_seconds(
@@ -86,3 +170,20 @@ def stream_seconds(
     if duration is not None and duration > 0 and time_base is not None:
         return float(duration * time_base)
     return max(container.duration or 0, 0) / av.time_base
+
+
+def _picture_score(stream: av.video.stream.VideoStream) -> tuple[bool, int]:
+    if not is_known(stream):
+        return False, 0
+    context = stream.codec_context
+    return True, context.width * context.height + _default_score(stream)
+
+
+def _sound_score(stream: av.audio.stream.AudioStream) -> tuple[bool, int]:
+    if not is_known(stream):
+        return False, 0
+    return True, stream.codec_context.layout.nb_channels + _default_score(stream)
+
+
+def _default_score(stream: av.stream.Stream) -> int:
+    return DEFAULT_COUNTS * (av.stream.Disposition.default in stream.disposition)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import av
 import av.error
+import av.stream
+import av.video.stream
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
@@ -18,8 +20,9 @@ from numpy.typing import NDArray
 from bench.errors import BenchError
 from bench.media.containers import Packets, opened, video_stream
 from bench.media.pixels import display_matrix, rgb, upright
+from bench.media.timing import Clock, clock
 from bench.paths import cache_dir
-from bench.types import FPS, Frame, Frames
+from bench.types import FPS, LONGEST, Frame, Frames
 
 GIBIBYTE = 2**30
 MAX_BYTES = 8 * GIBIBYTE
@@ -108,8 +111,9 @@ class Pictures:
     """The pictures of a file in the order of showing: (seconds, (H, W, 3) uint8 RGB, upright).
 
     Iterate once. Then `note` says what is wrong with the track, "" if nothing is, and `end` is
-    when the last one stops being shown. By the header: `promised` is the count of pictures, 0 where
-    it has none, `start` the time of the first one, `rate` the mean rate.
+    when the last one stops being shown. Known once the first picture comes: `promised` is the count
+    of coded pictures, `start` when the first of them is shown, whether it decodes or not, on the
+    clock of `bench.media.timing`, and `rate` the mean rate.
     Undecodable stretches are left out, as ffmpeg does. Raises BenchError if the size changes.
     chosen: the numbers of the pictures to give; None gives all.
     """
@@ -125,31 +129,26 @@ class Pictures:
         self.rate = 0.0
 
     def __iter__(self) -> Iterator[tuple[float, Frame]]:
-        damaged = hidden = 0
+        times = clock(self.path)
+        if times is None:
+            raise BenchError(f"{self.path}: has no pictures")
+        self.promised, self.start, self.rate = times.count, times.start, times.rate
+        step = 1 / self.rate
+        last = (self.start or 0.0) - step
+        damage = _Damage(times)
         shape: tuple[int, ...] | None = None
         convert = VideoReformatter()
         with opened(self.path) as container:
             stream = video_stream(container)
-            if stream is None:
-                raise BenchError(f"{self.path}: has no pictures")
-            self.promised = stream.frames
-            self.rate = float(stream.average_rate or stream.guessed_rate or FPS)
-            step = 1 / self.rate
-            if stream.start_time is not None and stream.time_base is not None:
-                self.start = float(stream.start_time * stream.time_base)
-            last = (self.start or 0.0) - step
+            assert stream is not None
             packets = Packets(container, stream)
             for packet in packets:
-                hidden += packet.is_discard or (packet.size == 0 and packet.dts is not None)
-                try:
-                    decoded = packet.decode()
-                except av.error.FFmpegError:
-                    damaged += 1
-                    continue
-                for raw in decoded:
-                    assert isinstance(raw, av.VideoFrame)
-                    damaged += raw.is_corrupt
-                    time = last + step if raw.time is None else float(raw.time)
+                for raw in damage.decoded(packet):
+                    if times.shown is not None and self.count < len(times.shown):
+                        time = times.shown[self.count]
+                    else:
+                        time = last + step if raw.time is None else float(raw.time)
+                    damage.first = time if self.count == 0 else damage.first
                     last = max(time, last)
                     self.count += 1
                     if self.chosen is not None and self.count - 1 not in self.chosen:
@@ -163,10 +162,60 @@ class Pictures:
                         )
                     shape = picture.shape
                     yield time, picture
-        self.end = last + step
-        # A picture that AVI leaves out is a longer showing of the one before, and no damage.
-        shown = max(self.count, round((self.end - (self.start or 0.0)) / step))
-        self.note = _damage(packets.error, damaged, self.count, self.promised - hidden, shown)
+            self.end = last + step
+            seconds = self.end - (self.start or 0.0)
+            self.note = damage.note(packets.error, stream, self.count, seconds)
+
+
+class _Damage:
+    """Decodes, and tells what did not come of it."""
+
+    def __init__(self, times: Clock) -> None:
+        self._times = times
+        self._damaged = self._undecodable = self._hidden = self._interlaced = 0
+        self.first = 0.0  # when the first picture that decodes is shown
+
+    def decoded(self, packet: av.Packet[av.stream.Stream]) -> Iterator[av.VideoFrame]:
+        """The pictures that come of a coded piece."""
+        self._hidden += packet.is_discard or (packet.size == 0 and packet.dts is not None)
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            self._undecodable += 1
+            return
+        for raw in frames:
+            assert isinstance(raw, av.VideoFrame)
+            self._damaged += raw.is_corrupt
+            self._interlaced += raw.interlaced_frame
+            yield raw
+
+    def note(
+        self, error: str, stream: av.video.stream.VideoStream, count: int, seconds: float
+    ) -> str:
+        """What is wrong with a track of which so many pictures are shown for so long."""
+        reasons = []
+        if error:
+            reasons.append(f"the file ends early ({error})")
+        damaged = self._damaged + self._undecodable
+        if damaged:
+            reasons.append(f"{damaged} pictures are damaged")
+        # By the header. What AVI leaves out is a longer showing of the picture before, no damage.
+        promised = stream.frames - self._hidden
+        slot = 1 / float(stream.average_rate or stream.guessed_rate or FPS)
+        if max(count, round(seconds / slot)) < promised:
+            if slot * self._times.rate > 0.5:
+                reasons.append(f"{count} of {promised} pictures decode")
+            else:  # a clock of finer steps than the pictures come in
+                reasons.append(f"the pictures end after {seconds:.2f} of {promised * slot:.2f} s")
+        # By what is there. The two fields of an interlaced picture may be coded apart.
+        elif (lost := self._times.certain - count - self._undecodable) > self._interlaced:
+            unseen = sum(time < self.first - 1e-6 for time in self._times.coded)
+            if unseen:
+                what = "picture does" if unseen == 1 else f"{unseen} pictures do"
+                reasons.append(f"the first {what} not decode")
+            if lost > unseen:
+                reasons.append(f"{count} of {self._times.count} pictures decode")
+        return ", ".join(reasons)
 
 
 class Resampled:
@@ -174,12 +223,15 @@ class Resampled:
 
     Frame k is the picture whose time is nearest to start + k / fps (the earlier one where two are
     equally near). The count is the length of the track (last time plus one mean interval, minus
-    start) times fps, rounded, at least 1. `start` is the time of the first picture by the header.
+    start) times fps, rounded, at least 1. `start` is the time of the first coded picture: where
+    that does not decode, the first that does stands in its place, and `damage` says so.
+    longest: seconds; raises BenchError for pictures that are shown later, before any is repeated.
     """
 
-    def __init__(self, path: Path, fps: float = FPS) -> None:
+    def __init__(self, path: Path, fps: float = FPS, *, longest: float = LONGEST) -> None:
         self.path = path
         self.fps = fps
+        self.longest = longest
         self.note = ""
         self.damage = ""
         self.count = 0
@@ -188,16 +240,19 @@ class Resampled:
         pictures = Pictures(self.path)
         before: Frame | None = None
         start = before_time = 0.0
-        used = repeats = 0
+        used = repeats = early = 0
         for time, view in pictures:
             picture = np.ascontiguousarray(view)
             if before is None:
                 start = time if pictures.start is None else min(time, pictures.start)
                 before_time = time
                 before = picture
+                self._check_length(time - start, picture)
                 continue
             if time <= before_time:
+                early += 1
                 continue
+            self._check_length(time - start, picture)
             middle = (before_time + time) / 2
             taken = 0
             # The tolerance keeps a picture on its own instant where both are rounded numbers.
@@ -213,6 +268,7 @@ class Resampled:
             raise BenchError(
                 f"{self.path}: no picture decodes; {pictures.note or 'the track is empty'}"
             )
+        self._check_length(pictures.end - start, before)
         wanted = max(round((pictures.end - start) * self.fps), self.count, 1)
         taken = wanted - self.count
         while self.count < wanted:
@@ -225,6 +281,22 @@ class Resampled:
                 f"{pictures.rate:.5g} fps -> {self.fps:g} fps by timestamps, "
                 f"{pictures.count} -> {self.count} frames"
             )
+        if early:
+            self.note += f", {early} left out that are not shown after the one before"
+
+    def _check_length(self, seconds: float, picture: Frame) -> None:
+        """Raises BenchError where going on would take too many seconds, or too many repeats."""
+        if seconds > self.longest:
+            raise BenchError(
+                f"{self.path}: a picture is shown {seconds:.0f} s after the first; at most "
+                f"{self.longest:.0f} s are taken, cut the file, or raise `longest` in the config"
+            )
+        repeats = seconds * self.fps - self.count
+        if repeats * picture.nbytes > MAX_BYTES:
+            raise BenchError(
+                f"{self.path}: one picture of {picture.shape[1]}x{picture.shape[0]} is shown for "
+                f"{repeats / self.fps:.0f} s; the timestamps are broken, rewrite the file"
+            )
 
 
 def read_image(path: Path) -> Frame:
@@ -232,17 +304,6 @@ def read_image(path: Path) -> Frame:
     for frame in iter_frames(path):
         return frame
     raise BenchError(f"{path}: no picture decodes; expected an image file such as jpg or png")
-
-
-def _damage(error: str, damaged: int, count: int, expected: int, shown: int) -> str:
-    reasons = []
-    if error:
-        reasons.append(f"the file ends early ({error})")
-    if damaged:
-        reasons.append(f"{damaged} pictures are damaged")
-    if shown < expected:
-        reasons.append(f"{count} of {expected} pictures decode")
-    return ", ".join(reasons)
 
 
 def _room(count: int, picture: Frame) -> Frames:

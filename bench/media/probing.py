@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import av.container
-import av.video.stream
 import numpy as np
 
 from bench.errors import BenchError
-from bench.media.containers import Packets, decoded, opened, stream_seconds, video_stream
+from bench.media.containers import (
+    Packets,
+    decoded,
+    is_known,
+    opened,
+    sound_stream,
+    stream_seconds,
+    video_stream,
+    video_tracks,
+)
+from bench.media.timing import clock
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,9 @@ class Probe:
     width, height: pixels, before rotation. fps: the mean rate. frames: the header's count, else the
     count of coded pictures, 0 without a picture track. seconds: of the longest track. rotation:
     degrees counter-clockwise by which readers turn the picture. constant_rate: whether all pictures
-    are equally far apart. Rates, counts and seconds are 0 and names are "" where there is no track.
+    are equally far apart. sound_tracks: how many there are; sound_track: the number, from 0, of the
+    one that is read. picture_tracks: as many, without cover images. Rates, counts and seconds are 0
+    and names are "" where there is no track, or where FFmpeg does not know its coding.
     """
 
     width: int = 0
@@ -38,68 +48,70 @@ class Probe:
     sound_rate: int = 0
     sound_channels: int = 0
     sound_seconds: float = 0.0
+    sound_tracks: int = 0
+    sound_track: int = 0
+    picture_tracks: int = 0
+
+    @property
+    def track_notes(self) -> list[str]:
+        """What is taken where there are several tracks, in short sentences; else nothing."""
+        notes = []
+        if self.picture_tracks > 1:
+            size = f"{self.width}x{self.height}"
+            notes.append(f"{self.picture_tracks} picture tracks, that of {size} is taken")
+        if self.sound_tracks > 1:
+            number = self.sound_track + 1
+            notes.append(f"{self.sound_tracks} sound tracks, number {number} is taken")
+        return notes
 
 
 def probe(path: Path) -> Probe:
     """What the file says about its tracks; raises BenchError without pictures and sound."""
     with opened(path) as container:
         video = video_stream(container)
-        sound = container.streams.audio[0] if container.streams.audio else None
+        sound = sound_stream(container)
         if video is None and sound is None:
             raise BenchError(f"{path}: has neither pictures nor sound")
-        found: dict[str, object] = {}
+        found: dict[str, object] = {
+            "has_sound": sound is not None,
+            "sound_tracks": len(container.streams.audio),
+            "picture_tracks": len(video_tracks(container)),
+        }
         seconds = [0.0]
-        if video is not None:
-            timing = _timing(container, video)
-            seconds.append(timing.seconds)
+        if video is not None and is_known(video):
+            seconds.append(stream_seconds(video.duration, video.time_base, container))
             found |= {
                 "width": video.codec_context.width,
                 "height": video.codec_context.height,
-                "fps": timing.fps,
-                "frames": video.frames or timing.packets,
+                "frames": video.frames,
                 "video_codec": video.codec_context.name,
                 "pixel_format": video.codec_context.pix_fmt or "",
-                "constant_rate": timing.is_constant,
             }
         if sound is not None:
             sound_seconds = stream_seconds(sound.duration, sound.time_base, container)
             seconds.append(sound_seconds)
-            found |= {
-                "has_sound": True,
-                "sound_codec": sound.codec_context.name,
-                "sound_rate": sound.codec_context.sample_rate,
-                "sound_channels": sound.codec_context.layout.nb_channels,
-                "sound_seconds": sound_seconds,
-            }
-    if video is not None:
-        found["rotation"] = _rotation(path)
+            found["sound_track"] = container.streams.audio.index(sound)
+            found["sound_seconds"] = sound_seconds
+            if is_known(sound):
+                found |= {
+                    "sound_codec": sound.codec_context.name,
+                    "sound_rate": sound.codec_context.sample_rate,
+                    "sound_channels": sound.codec_context.layout.nb_channels,
+                }
+    if "width" in found:
+        found |= _timing(path, int(found["frames"])) | {"rotation": _rotation(path)}  # type: ignore[call-overload]
     return Probe(**{**found, "seconds": max(seconds)})  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
-class _Timing:
-    packets: int
-    fps: float
-    seconds: float
-    is_constant: bool
-
-
-def _timing(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> _Timing:
-    shown = []
-    packets = 0
-    for packet in Packets(container, stream):
-        if packet.size and not packet.is_discard:
-            packets += 1
-            if packet.pts is not None:
-                shown.append(float(packet.pts * packet.time_base))
-    seconds = stream_seconds(stream.duration, stream.time_base, container)
-    rate = float(stream.average_rate or stream.guessed_rate or 0)
-    gaps = np.diff(np.sort(shown))
+def _timing(path: Path, promised: int) -> dict[str, object]:
+    times = clock(path)
+    assert times is not None
+    gaps = np.diff(times.coded)
     # Containers round times to a millisecond at worst (Matroska).
-    is_constant = len(shown) == packets and (len(gaps) == 0 or float(np.ptp(gaps)) < 1.5e-3)
-    if not rate and seconds:
-        rate = packets / seconds
-    return _Timing(packets, rate, seconds, is_constant)
+    is_whole = len(times.coded) == times.count
+    is_constant = is_whole and (len(gaps) == 0 or float(np.ptp(gaps)) < 1.5e-3)
+    frames = times.count if times.shown is not None or not promised else promised
+    return {"fps": times.rate, "frames": frames, "constant_rate": is_constant}
 
 
 def _rotation(path: Path) -> int:

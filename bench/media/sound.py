@@ -11,16 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.media.containers import Packets, decoded, opened, video_stream
-from bench.types import SAMPLE_RATE, Sound
+from bench.media.containers import Packets, decoded, is_known, opened, sound_stream, video_stream
+from bench.media.timing import clock
+from bench.types import LONGEST, SAMPLE_RATE, Sound
 
 MAX_START_SECONDS = 60.0  # sound further than this from the pictures means broken timestamps
+SLACK_SECONDS = 10.0  # by which sound may outlast the longest pictures
+MOST_TIMELESS = 10_000  # coded pieces without a time, minutes of sound, after which none is sought
 SOUND_BLOCK = 1024  # samples of one AAC block
 
 
-def read_sound(path: Path, rate: int = SAMPLE_RATE) -> Sound | None:
-    """The first sound track, (S,) int16 mono at `rate`; None where the file has no sound track.
+def read_sound(
+    path: Path, rate: int = SAMPLE_RATE, *, track: int | None = None, longest: float = LONGEST
+) -> Sound | None:
+    """A sound track, (S,) int16 mono at `rate`; None where the file has no sound track.
 
+    track: its number, from 0; None takes ffmpeg's choice (`sound_stream`).
     Equals `ffmpeg -i FILE -ac 1 -ar 16000 -acodec pcm_s16le` but for two declared things: the sound
     is put in step with the pictures (silence in front where it starts later than they do, cut where
     it starts earlier), and an mp4's sound ends where its header says, without the padding of AAC.
@@ -28,28 +34,37 @@ def read_sound(path: Path, rate: int = SAMPLE_RATE) -> Sound | None:
     SNR against ffmpeg 5.1's output, by file: MP2 44.1 kHz stereo (20 GRID mpg) 75.4 to 79.7 dB, wav
     48 kHz stereo 72.9, AAC 44.1 kHz stereo at least 94.6, AAC 16 kHz mono at least 100.5, MP3 and
     wav 16 kHz mono equal in every bit; two versions of one resampler differ in the last bits.
-    Raises BenchError where the track holds no sample, or starts over a minute from the pictures.
+    Raises BenchError where the track holds no sample, has no decoder, starts over a minute from the
+    pictures, or is longer than `longest` seconds.
     """
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = sound_stream(container) if track is None else container.streams.audio[track]
+        if stream is None:
             return None
-        stream = container.streams.audio[0]
-        video = video_stream(container)
-        shown: list[float] = []  # seconds; the header's start is wrong where sound comes much later
+        if not is_known(stream):
+            raise BenchError(
+                f"{path}: FFmpeg does not know how its sound is coded; convert the file, for "
+                "instance to AAC in mp4, or to wav"
+            )
         blocks: list[NDArray[np.int16]] = []
         resampler: av.AudioResampler | None = None
         setting: tuple[object, ...] = ()
         start: float | None = None
-        tracks = [stream] if video is None else [stream, video]
-        for packet in Packets(container, *tracks):
-            if packet.stream.type == "video":
-                if packet.pts is not None and not packet.is_discard:
-                    shown.append(float(packet.pts * packet.time_base))
-                continue
+        seconds = 0.0
+        first = _first_time(path, stream.index)
+        for number, packet in enumerate(Packets(container, stream)):
+            if first is not None and number == first[0]:
+                start = first[1] - seconds
             for raw in decoded(packet):
                 assert isinstance(raw, av.AudioFrame)
-                if start is None and raw.samples and raw.time is not None:
-                    start = float(raw.time)
+                if start is None and first is None and raw.samples and raw.time is not None:
+                    start = float(raw.time) - seconds
+                seconds += raw.samples / (raw.sample_rate or rate)
+                if seconds > longest + SLACK_SECONDS:
+                    raise BenchError(
+                        f"{path}: the sound is longer than the {longest:.0f} s that are taken; cut "
+                        "it, or raise `longest` in the config"
+                    )
                 # Some files change rate or channels on the way: each stretch is converted alone.
                 if resampler is None or setting != _sound_setting(raw):
                     blocks += _flushed(resampler)
@@ -60,14 +75,16 @@ def read_sound(path: Path, rate: int = SAMPLE_RATE) -> Sound | None:
         blocks += _flushed(resampler)
         declared = _declared_samples(container, stream, rate)
         coded_rate = stream.codec_context.sample_rate or rate
+        has_pictures = video_stream(container) is not None
     if not blocks:
         raise BenchError(f"{path}: the sound track holds no sample that decodes")
     sound = np.concatenate(blocks)  # (S,)
     if declared is not None and len(sound) - declared <= 2 * rate * SOUND_BLOCK // coded_rate:
         sound = sound[:declared]  # less than two blocks: the encoder's padding
-    if not shown or start is None:
+    pictures = clock(path) if has_pictures else None
+    if pictures is None or pictures.start is None or start is None:
         return sound
-    late = start - min(shown)
+    late = start - pictures.start
     if abs(late) > MAX_START_SECONDS:
         raise BenchError(
             f"{path}: the sound starts {late:.1f} s after the pictures; expected at most "
@@ -75,6 +92,20 @@ def read_sound(path: Path, rate: int = SAMPLE_RATE) -> Sound | None:
         )
     shift = round(late * rate)
     return np.concatenate([np.zeros(shift, np.int16), sound]) if shift > 0 else sound[-shift:]
+
+
+def _first_time(path: Path, track: int) -> tuple[int, float] | None:
+    """Number and seconds of the first coded piece that has a time, where pieces before have none.
+
+    So it is in Matroska before its zero. What libavformat makes up there is rounded piece by piece.
+    """
+    with opened(path, as_stored=True) as container:
+        for number, packet in enumerate(Packets(container, container.streams[track])):
+            if packet.pts is not None and packet.time_base is not None:
+                return (number, float(packet.pts * packet.time_base)) if number else None
+            if packet.dts is not None or number == MOST_TIMELESS:
+                return None
+    return None
 
 
 def _sound_setting(raw: av.AudioFrame) -> tuple[object, ...]:

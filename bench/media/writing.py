@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import av
 import av.container
@@ -16,11 +17,19 @@ import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from bench.errors import BenchError
-from bench.media.containers import opened, video_stream
+from bench.media.containers import (
+    Packets,
+    decoded,
+    is_known,
+    opened,
+    sound_stream,
+    video_stream,
+)
 from bench.media.pixels import yuv420p
 from bench.media.sound import SOUND_BLOCK
+from bench.media.timing import clock
 from bench.one_move import in_one_move
-from bench.types import FPS, SAMPLE_RATE, Frame, Sound
+from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Frame, Sound
 
 MANY_PIXELS = 640 * 480  # from here on one encoder thread is too slow
 SOUND_BITS = 96_000  # per second, the most AAC takes at 16 kHz mono; speech keeps an SNR of 30 dB
@@ -104,6 +113,88 @@ def replace_sound(source: Path, target: Path, sound: Sound) -> None:
             voice.close()
     except av.error.FFmpegError as error:
         raise BenchError(f"{source}: its pictures cannot be copied: {error}") from error
+
+
+def remux(source: Path, target: Path, sound: Sound | None) -> bool:
+    """Whether the pictures of any container could be put into an mp4 as they are, at 25 fps.
+
+    They keep every bit; their times are made anew from the order in which they are shown, picture k
+    at k / 25 s, for what containers store differs. False, and no file, where a coded piece is
+    hidden or does not make exactly one picture, or where mp4 does not take the coding.
+    sound: (S,) int16 mono at 16 kHz; None copies the file's own blocks. Raises BenchError where
+    `source` cannot be read.
+    """
+    places = _places(source)
+    if not places:
+        return False
+    delay = max(piece - place for piece, place in enumerate(places))
+    try:
+        with (
+            in_one_move(target) as part,
+            opened(source) as given,
+            av.open(str(part), "w", format="mp4", options=MP4) as made,
+        ):
+            stream = video_stream(given)
+            own = sound_stream(given) if sound is None else None
+            assert stream is not None
+            copied = made.add_stream_from_template(stream, opaque=True)
+            voice = None if sound is None else _SoundWriter(made, sound)
+            heard = None if own is None else made.add_stream_from_template(own)
+            start = _start(source)
+            pieces = iter(enumerate(places))
+            for packet in Packets(given, *filter(None, (stream, own))):
+                if packet.dts is None and not packet.size:
+                    continue  # the mark of the end
+                if packet.stream is own:
+                    assert heard is not None
+                    base = packet.time_base or Fraction(1, SAMPLE_RATE)
+                    packet.pts = packet.dts = round((packet.pts or 0) - start / base)
+                    packet.stream = heard
+                elif packet.size:
+                    piece, place = next(pieces)
+                    if voice is not None:
+                        voice.write_until(max(0, piece - delay) * SAMPLES_PER_FRAME)
+                    packet.pts, packet.dts, packet.duration = place, piece - delay, 1
+                    packet.time_base = Fraction(1, FPS)
+                    packet.stream = copied
+                else:
+                    continue
+                made.mux(packet)
+            if voice is not None:
+                voice.close()
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _start(source: Path) -> Fraction:
+    times = clock(source)
+    return Fraction(0 if times is None or times.start is None else times.start)
+
+
+def _places(source: Path) -> list[int]:
+    """For each coded picture its place among those shown; empty if they are not one to one."""
+    with opened(source, as_stored=True) as container:
+        stream = video_stream(container)
+        if stream is None or not is_known(stream):
+            return []
+        stream.codec_context.copy_opaque = True
+        reorders = stream.codec_context.has_b_frames
+        makers: list[object] = []
+        count = 0
+        for packet in Packets(container, stream):
+            if packet.is_discard:
+                return []
+            if packet.size:
+                packet.opaque = count
+                count += 1
+            makers += [cast("av.VideoFrame", raw).opaque for raw in decoded(packet)]
+    if set(makers) == {None} and not reorders:  # some decoders do not pass the number on
+        makers = list(range(len(makers)))
+    place_of = {maker: place for place, maker in enumerate(makers)}
+    if len(makers) != count or set(place_of) != set(range(count)):
+        return []
+    return [place_of[piece] for piece in range(count)]
 
 
 def _encode(
