@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,9 +21,10 @@ from bench import faces
 from bench.conform import CONFORM_VERSION, conform_clip
 from bench.data.manifest import clip_digest
 from bench.errors import BenchError
-from bench.parent_process import end_with_parent
+from bench.machine import raise_machine_fault
 from bench.types import Clip, Sound, Track
 from bench.video import Video
+from bench.worker_pool import WorkerPool
 
 MOST_MISSING = 0.2  # the share of frames without a face
 LEAST_KEPT = 0.5  # the share of clips with which a training still starts
@@ -128,8 +127,7 @@ def _attempts(
     if processes < 2:
         yield from map(attempt, orders)
         return
-    context = multiprocessing.get_context("spawn")  # threads and torch do not survive a fork
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=end_with_parent) as pool:
+    with WorkerPool(processes) as pool:
         yield from pool.map(attempt, orders, chunksize=CHUNK)
 
 
@@ -140,4 +138,5 @@ def _attempt(make: Callable[[Order], Ready], order: Order) -> _Made[Ready] | _Dr
     try:
         return _Made(make(order))
     except BenchError as error:
+        raise_machine_fault(error)  # every clip would be dropped, one after the other
         return _Dropped(order, str(error))

@@ -54,7 +54,8 @@ def test_a_torn_last_line_is_dropped_and_the_rest_kept(
 
 def test_a_damaged_line_in_the_middle_is_an_error_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / GENERATIONS
-    path.write_text(json.dumps({**RECORD, "schema": 1}) + "\n{oops}\n")
+    made = {**RECORD, "schema": 1, "video": "videos/a.mp4", "sha256": ""}
+    path.write_text(json.dumps(made) + "\n{oops}\n")
     with pytest.raises(BenchError, match=rf"{GENERATIONS}:2: this line is no record"):
         list(read_records(path))
 
