@@ -19,7 +19,7 @@ def problem_of(file: str, record: object, line: bytes) -> str:
     """
     if not isinstance(record, dict):
         return f"it should be a mapping, and is {_kind(record)}"
-    if b"\\ud" in line.lower() and _has_lone_surrogate(record):
+    if b"\\ud" in line.lower() and has_half_character(record):
         return "it has half a character (\\ud800 to \\udfff)"
     if "schema" in record and type(record["schema"]) is not int:
         return f"schema: expected a number, found {record['schema']!r:.60}"
@@ -45,12 +45,13 @@ def _kind(value: object) -> str:
     )
 
 
-def _has_lone_surrogate(value: object) -> bool:
+def has_half_character(value: object) -> bool:
+    """Whether a text in it has a lone surrogate, which JSON may name and no file can hold."""
     if isinstance(value, str):
         return any("\ud800" <= char <= "\udfff" for char in value)
     if isinstance(value, Mapping):
-        return any(_has_lone_surrogate(one) for pair in value.items() for one in pair)
-    return isinstance(value, list) and any(map(_has_lone_surrogate, value))
+        return any(has_half_character(one) for pair in value.items() for one in pair)
+    return isinstance(value, list) and any(map(has_half_character, value))
 
 
 def _is_text(value: object) -> bool:
@@ -75,8 +76,9 @@ def _is_count(value: object) -> bool:
 
 
 def _is_box(value: object) -> bool:
-    is_list = isinstance(value, (list, tuple)) and len(value) == 4
-    return value is None or (is_list and all(map(_is_number, value)))
+    if isinstance(value, (list, tuple)):
+        return len(value) == 4 and all(map(_is_number, value))
+    return value is None
 
 
 def _is_texts(value: object) -> bool:
