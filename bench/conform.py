@@ -94,7 +94,7 @@ def conform_clip(clip: Clip, *, cache: Path) -> Conformed:
         "notes": made.notes,
         "has_sound": made.has_sound,
     }
-    with in_one_move(record) as part:
+    with in_one_move(record, lasting=False) as part:  # a torn one is noticed
         part.write_text(json.dumps(line, sort_keys=True, ensure_ascii=False), encoding="utf-8")
     return made
 

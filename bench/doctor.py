@@ -185,7 +185,7 @@ def marks_of(clips: Sequence[Clip], *, workers: int = 2) -> dict[str, list[str]]
             return other + [str(text) for text in json.loads(kept.read_text(encoding="utf-8"))]
         marks = list(examine(dataclasses.replace(clip, box=None, sha256="")).marks)
         # Without a cache it is slower, nothing else.
-        with contextlib.suppress(OSError), in_one_move(kept) as part:
+        with contextlib.suppress(OSError), in_one_move(kept, lasting=False) as part:
             part.write_text(json.dumps(marks), encoding="utf-8")
         return other + marks
 

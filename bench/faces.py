@@ -293,7 +293,8 @@ def _load(path: Path, name: DetectorName) -> Track | None:
 
 
 def _save(path: Path, track: Track) -> None:
-    with in_one_move(path) as part, part.open("wb") as file:  # no reader ever meets half a file
+    # No reader ever meets half a file; one that a power cut tore is noticed by its check sums.
+    with in_one_move(path, lasting=False) as part, part.open("wb") as file:
         np.savez(file, boxes=track.boxes, mouths=track.mouths, found=track.found)
 
 
