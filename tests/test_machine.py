@@ -130,7 +130,7 @@ def test_a_run_that_may_write_no_more_stops_and_goes_on_later(tmp_path: Path, wo
 def test_too_many_open_files_are_no_verdict(tmp_path: Path) -> None:
     make_manifest(tmp_path / "data")
     config, run = make_config(tmp_path), tmp_path / "run"
-    stopped = limited("NOFILE", 9, "run", config, "-o", run)
+    stopped = limited("NOFILE", 7, "run", config, "-o", run)
     told = stopped.stdout + stopped.stderr
     assert stopped.returncode == 2, told
     assert "Traceback" not in told
