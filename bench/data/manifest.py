@@ -52,7 +52,7 @@ class Imported:
 def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
     """The clips of a manifest in its order, with absolute paths; only those of `split` if given.
 
-    Files are not opened, and `sha256` is taken as it stands: `bench doctor` verifies it. A file
+    Files are not opened; `sha256` is checked by `check_content` when a clip is conformed. A file
     that is not there costs its own clip's cells in a run, not the run.
     Raises BenchError with all problems of the file at once, as `file:line: column: problem`, and
     NoSuchSplit.
