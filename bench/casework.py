@@ -21,9 +21,11 @@ from bench.clock import Clock
 from bench.conform import Conformed, conform_clip, conform_output, fitted_sound
 from bench.errors import BenchError, Undefined
 from bench.faces import tracker
+from bench.intact import is_intact, sha256_here
 from bench.jobs import Generation, Job, Sample
-from bench.keys import digest, file_sha256, seed_of
+from bench.keys import digest, seed_of
 from bench.lock import locked
+from bench.machine import raise_full_disk, raise_machine_fault
 from bench.paths import cache_dir
 from bench.plan import (
     Plan,
@@ -111,27 +113,38 @@ class CaseWorker:
         self, task: Task, opened: _Opened | Exception, pool: ThreadPoolExecutor
     ) -> Iterator[Written]:
         planned = self._plan.cases[task.index]
-        there = dict(task.made)
+        there = {label: made for label, made in task.made.items() if self._is_usable(made, opened)}
+        damaged = [label for label in task.made if label not in there]
         pending = [
             (label, self._generate(self._methods[label], planned, opened, pool))
-            for label in task.generate
+            for label in (*task.generate, *damaged)
         ]
         for label, future in pending:
             record = future.result()
             yield GENERATIONS, record
             if record["status"] == "ok":
                 there[label] = made(record)
-        reference = None if isinstance(opened, Exception) else opened.face
         done: set[str] = set()
-        ready = [(label, there[label]) for label in task.measure if label in there]
-        videos = self._decoded([video for _, video in ready], planned, reference, pool)
+        # What was made again is measured again as a whole: its bytes may be others than before.
+        whole = dict.fromkeys(damaged, self._plan.measured(planned))
+        measure = {**task.measure, **whole}
+        ready = [(label, there[label]) for label in measure if label in there]
+        videos = self._decoded([video for _, video in ready], planned, opened, pool)
         for (label, known), video in zip(ready, videos, strict=True):
-            for name in task.measure[label]:
+            for name in measure[label]:
                 metric = self._metrics[name]
                 key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
                 if key not in done:
                     done.add(key)
-                    yield MEASUREMENTS, self._measure(metric, key, planned, known, video, reference)
+                    yield MEASUREMENTS, self._measure(metric, key, planned, known, video, opened)
+
+    def _is_usable(self, known: Made, opened: _Opened | Exception) -> bool:
+        """Whether a video has the bytes of its record, and was made for the reference as it is."""
+        if not is_intact(self._folder / known.video, known.sha256):
+            return False
+        return isinstance(opened, Exception) or (
+            known.reference_sha256 in (None, opened.face.sha256)
+        )
 
     def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
         return pool.submit(self._open, self._plan.cases[task.index].case)
@@ -216,7 +229,7 @@ class CaseWorker:
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         if isinstance(opened, Exception):
-            return _ready({**record, **_failure(opened)})
+            return _ready({**record, **self._failure(opened)})
         stack = contextlib.ExitStack()
         try:
             folder = work_folder(self._folder, case.dataset, method.label, case.id)
@@ -231,15 +244,15 @@ class CaseWorker:
             with self._clock.busy() as span:
                 generation = plugin.generate(job)
         except Exception as error:
-            stack.close()
-            return _ready({**record, **_failure(error)})
+            with stack:  # a full disk shows as long as what the method wrote is there
+                return _ready({**record, **self._failure(error)})
 
         def finish() -> dict[str, object]:
             with stack:
                 try:
                     return {**record, **self._finish(generation, job, target, span.seconds, opened)}
                 except Exception as error:
-                    return {**record, **_failure(error)}
+                    return {**record, **self._failure(error)}
 
         return pool.submit(finish)
 
@@ -249,7 +262,7 @@ class CaseWorker:
         with self._clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
             notes = conform_output(generation, job, target)
-            sha256 = file_sha256(target)
+            sha256 = sha256_here(target)
         return {
             "status": "ok",
             "sha256": sha256,
@@ -270,14 +283,14 @@ class CaseWorker:
         self,
         known: Sequence[Made],
         planned: PlannedCase,
-        reference: Video | None,
+        opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
     ) -> Iterator[Video]:
         """The videos in order, the next one being decoded while the last one is measured."""
 
         def decode(item: Made) -> Video:
-            if reference is not None and item.sha256 == reference.sha256:
-                return reference  # the truth itself: already decoded
+            if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
+                return opened.face  # the truth itself: already decoded
             video = self._video(item, planned.case.face)
             with self._clock.busy(), contextlib.suppress(BenchError):
                 video.read()  # a video that cannot be read says so to each metric
@@ -297,11 +310,14 @@ class CaseWorker:
         planned: PlannedCase,
         known: Made,
         video: Video,
-        reference: Video | None,
+        opened: _Opened | Exception,
     ) -> Record:
-        sample = Sample(planned.case, video, reference if metric.needs_reference else None)
+        reference = opened.face if metric.needs_reference and isinstance(opened, _Opened) else None
+        sample = Sample(planned.case, video, reference)
 
         def compute() -> Values:
+            if metric.needs_reference and isinstance(opened, Exception):
+                raise opened
             plugin = self._plugin(metric)
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
@@ -336,7 +352,7 @@ class CaseWorker:
             except Undefined as error:
                 outcome = {"status": "undefined", "reason": str(error)}
             except Exception as error:
-                outcome = _failure(error)
+                outcome = self._failure(error)
         return {**empty, **outcome, "seconds": span.seconds}
 
     def _plugin(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
@@ -351,11 +367,28 @@ class CaseWorker:
                         self._prepare(plugin, planned.label)
                 self._loaded[key] = plugin
             except Exception as error:
+                raise_machine_fault(error, ours=self._ours)
                 self._loaded[key] = error
         loaded = self._loaded[key]
         if isinstance(loaded, Exception):
             raise loaded
         return loaded
+
+    def _failure(self, error: Exception) -> dict[str, object]:
+        """What a record says of a failure: the message a user needs, the trace for who mends it.
+
+        Raises MachineFault where the machine failed, and neither a method nor a file.
+        """
+        raise_machine_fault(error, ours=self._ours)
+        raise_full_disk(self._folder)
+        known = isinstance(error, BenchError)
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        trace = None if known else "".join(traceback.format_exception(error))
+        return {"status": "failed", "reason": reason, "traceback": trace}
+
+    @property
+    def _ours(self) -> tuple[Path, Path]:
+        return self._folder, cache_dir()
 
     def _prepare(self, method: Method, label: str) -> None:
         if type(method).prepare is Method.prepare:
@@ -399,17 +432,10 @@ def _mouth(face: Video) -> list[float] | None:
     """The mean mouth region, x0 y0 x1 y1, for the report's pictures; None if no face is found."""
     try:
         mean = face.faces().mouths.mean(axis=0)
-    except BenchError:
+    except BenchError as error:
+        raise_machine_fault(error)
         return None
     return [round(float(edge), 1) for edge in mean]
-
-
-def _failure(error: BaseException) -> dict[str, object]:
-    """What a record says of a failure: the message a user needs, and the trace for who mends it."""
-    known = isinstance(error, BenchError)
-    reason = str(error) if known else f"{type(error).__name__}: {error}"
-    trace = None if known else "".join(traceback.format_exception(error))
-    return {"status": "failed", "reason": reason, "traceback": trace}
 
 
 def _ready(record: dict[str, object]) -> Future[dict[str, object]]:

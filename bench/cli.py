@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
-from bench.errors import BenchError
+from bench.errors import BenchError, MachineFault
+from bench.machine import machine_fault, told
+from bench.stopping import signal_of, stoppable
 from bench.study.commands import study
 
 if TYPE_CHECKING:
@@ -62,14 +64,23 @@ class _Commands(click.Group):
         try:
             refuse_shadows()
             return super().invoke(context)
-        except BenchError as error:
-            click.echo(
-                click.style("error: ", fg="red", bold=True, reset=True) + str(error), err=True
-            )
-            raise SystemExit(NOTHING_DONE) from error
         except KeyboardInterrupt as error:
             click.echo("\nstopped; what was recorded is kept, the same command goes on.", err=True)
-            raise SystemExit(INTERRUPTED) from error
+            raise SystemExit(128 + signal_of(error)) from error
+        except Exception as error:
+            said = _said(error)
+            if said is None:
+                raise  # a bug, or click's own
+            click.echo(click.style("error: ", fg="red", bold=True, reset=True) + said, err=True)
+            raise SystemExit(NOTHING_DONE) from error
+
+
+def _said(error: Exception) -> str | None:
+    """What the command line says of an error instead of its traceback; None of a bug."""
+    fault = str(error) if isinstance(error, MachineFault) else machine_fault(error)
+    if fault is not None and not isinstance(error, click.ClickException):
+        return str(told(fault))
+    return str(error) if isinstance(error, BenchError) else None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -145,7 +156,7 @@ def run(
     chosen = _device(device)
     with terminal.progress("making the embedded corpus") as corpus:
         plan = make_plan(loaded, progress=corpus)
-    with Store(folder) as store:
+    with stoppable(), Store(folder) as store:
         missing = find_missing(plan, store, retry=retry)
         terminal.show_plan(plan, missing, folder)
         with terminal.cells(missing) as notify:

@@ -39,8 +39,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.data.manifest import clip_digest
+from bench.data.manifest import check_content, clip_digest
 from bench.errors import BenchError
+from bench.intact import is_intact
 from bench.jobs import Generation, Job
 from bench.keys import file_sha256
 from bench.one_move import in_one_move
@@ -106,12 +107,14 @@ def conform_clip(clip: Clip, *, cache: Path, longest: float = LONGEST) -> Confor
     cannot be read, or is too small or too long.
     """
     _check_files(clip)
+    check_content(clip)
     digest = hashlib.sha256(f"{conform_version(clip)}:{clip_digest(clip)}".encode()).hexdigest()
     target = cache / "clips" / f"{digest}.mp4"
     record = target.with_suffix(".json")
     known = _recalled(record, clip, target)
     if known is not None:
         return known
+    check_content(clip, anew=True)
     made = _as_it_is(clip, longest) or _encoded(clip, target, longest)
     line = {
         "is_source": made.path == clip.video,
@@ -122,7 +125,7 @@ def conform_clip(clip: Clip, *, cache: Path, longest: float = LONGEST) -> Confor
         "notes": made.notes,
         "has_sound": made.has_sound,
     }
-    with in_one_move(record) as part:
+    with in_one_move(record, lasting=False) as part:  # a torn one is noticed
         part.write_text(json.dumps(line, sort_keys=True, ensure_ascii=False), encoding="utf-8")
     return made
 
@@ -183,11 +186,11 @@ def _check_files(clip: Clip) -> None:
 
 
 def _recalled(record: Path, clip: Clip, target: Path) -> Conformed | None:
-    """The cached answer, if it is whole and the file it speaks of has not changed its size."""
+    """The cached answer, if it is whole and the file it speaks of has its very bytes still."""
     try:
         line = json.loads(record.read_text(encoding="utf-8"))
         path = clip.video if line["is_source"] else target
-        if path.stat().st_size != line["bytes"]:
+        if path.stat().st_size != line["bytes"] or not is_intact(path, line["sha256"]):
             return None
         if line.get("tracks") != TRACKS and _has_several_tracks(clip):
             return None

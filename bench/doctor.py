@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.manifest import clip_digest, content_digest
+from bench.data.manifest import content_digest, has_content
 from bench.errors import BenchError
+from bench.machine import raise_machine_fault
 from bench.one_move import in_one_move
 from bench.paths import cache_dir
 from bench.types import FPS, LONGEST, SAMPLE_RATE, Clip, Frame, Sound
@@ -59,6 +60,8 @@ SAME_PLACE = 0.5  # of the smaller box lies in the larger one: one face, seen tw
 SQUARE = 0.01  # by which pixels may be wider or narrower: programs round sizes
 FACE_PIXELS = 50.0
 SHORT_SECONDS = 1.0
+
+OTHER_CONTENT = "the content differs from the manifest's sha256"
 
 Severity: TypeAlias = Literal["error", "warning"]
 _Number = TypeVar("_Number", np.uint8, np.float32)
@@ -137,10 +140,11 @@ def examine(clip: Clip, *, detector: Detector | None = None, face: Choice = "lar
     marks: list[Mark] = []
     findings = Findings(clip.id)
     try:
-        if clip.sha256 and content_digest(clip) != clip.sha256:
-            marks.append(Mark("the content differs from the manifest's sha256", "error"))
+        if not has_content(clip):
+            marks.append(Mark(OTHER_CONTENT, "error"))
         findings = _pictures(clip, detector, face, marks)
     except BenchError as error:
+        raise_machine_fault(error)  # it would be kept as the clip's for ever
         marks.append(Mark(f"unreadable: {_reason(error, clip)}", "error"))
     findings = _with_sound(clip, findings, marks)
     return dataclasses.replace(findings, found=tuple(marks))
@@ -181,17 +185,20 @@ def marks_of(clips: Sequence[Clip], *, workers: int = 2) -> dict[str, list[str]]
 
     def look(clip: Clip) -> list[str]:
         try:
-            name = clip_digest(clip)
+            name, is_right = content_digest(clip), has_content(clip)
         except BenchError as error:
+            raise_machine_fault(error)
             return [f"unreadable: {_reason(error, clip)}"]
+        # Of the files and not of their content: never kept under the content's name.
+        other = [] if is_right else [OTHER_CONTENT]
         kept = cache_dir() / "doctor" / DOCTOR_VERSION / name[:2] / f"{name[2:]}.json"
         with contextlib.suppress(OSError, ValueError):
-            return [str(text) for text in json.loads(kept.read_text(encoding="utf-8"))]
-        marks = list(examine(dataclasses.replace(clip, box=None)).marks)
+            return other + [str(text) for text in json.loads(kept.read_text(encoding="utf-8"))]
+        marks = list(examine(dataclasses.replace(clip, box=None, sha256="")).marks)
         # Without a cache it is slower, nothing else.
-        with contextlib.suppress(OSError), in_one_move(kept) as part:
+        with contextlib.suppress(OSError), in_one_move(kept, lasting=False) as part:
             part.write_text(json.dumps(marks), encoding="utf-8")
-        return marks
+        return other + marks
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
         found = pool.map(look, clips)
@@ -346,6 +353,7 @@ def _with_sound(clip: Clip, findings: Findings, marks: list[Mark]) -> Findings:
     try:
         sound = media.read_sound(clip.audio or clip.video)
     except BenchError as error:
+        raise_machine_fault(error)
         if clip.audio is not None or findings.frames:  # else the file is marked already
             marks.append(Mark(f"unreadable sound: {_reason(error, clip)}", "error"))
         return findings

@@ -8,6 +8,14 @@ class BenchError(Exception):
     """
 
 
+class MachineFault(Exception):
+    """The machine is at its end (disk, memory, open files): no verdict on what was being done.
+
+    Never recorded as a failure, and no BenchError, so that nobody takes it for a bad clip.
+    `bench.machine` tells these from other errors.
+    """
+
+
 class NoFace(BenchError):
     """No frame of a video shows a face; metrics that need one turn it into Undefined."""
 

@@ -1,32 +1,141 @@
-"""Files and folders that appear under their name only when they are whole."""
+"""Files and folders that appear under their name only when they are whole, and on the disk."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
+import os
+import platform
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+STRAYS_SECONDS = 7 * 86_400.0  # after this a part of another machine's process is surely left over
+
+_PART = re.compile(
+    r"\.(?:(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-(?P<start>\d+)-)?[0-9a-f]{32}\.part"
+)
+
 
 @contextmanager
-def in_one_move(target: Path) -> Iterator[Path]:
+def in_one_move(target: Path, *, lasting: bool = True) -> Iterator[Path]:
     """A path beside `target`, nothing there yet, for a file or folder that is moved there at last.
 
     A file takes the place of an older one; a folder that another process made meanwhile stays as
-    it is. Where the block raises, nothing is left.
+    it is. Where the block raises, nothing is left; what a killed process left is cleared away by
+    the next that writes into this folder. lasting: not even a power cut leaves the name without its
+    bytes; without it such a file may be torn, for readers that notice and make it again.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{uuid.uuid4().hex}.part")  # its own for each process and thread
+    _swept_once(target.parent)
+    part = target.with_name(_part_name())  # its own for each process and thread
+    lasting = lasting and not _PART.fullmatch(target.name)  # the outer move will see to that
     try:
         yield part
+        if lasting:
+            _to_disk(part)
         try:
             part.replace(target)
         except OSError:
             if not (part.is_dir() and target.is_dir()):
                 raise
+        if lasting:
+            _sync(target.parent)
     finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
+        _remove(part)
+
+
+def sweep(folder: Path) -> None:
+    """Removes, in a folder and those below, the parts of processes that have ended.
+
+    Parts of other machines' processes, which cannot be asked, go when nobody touched them for a
+    week. What may not be removed stays.
+    """
+    for place, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            if _PART.fullmatch(name) and _is_left_over(Path(place, name)):
+                _remove(Path(place, name))
+        folders[:] = [name for name in folders if not _PART.fullmatch(name)]
+
+
+@functools.lru_cache(maxsize=4096)
+def _swept_once(folder: Path) -> None:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        left = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
+        for path in map(Path, left):
+            if _is_left_over(path):
+                _remove(path)
+
+
+def _part_name() -> str:
+    process = os.getpid()
+    return f".{_machine()}-{process}-{_start_of(process) or 0}-{uuid.uuid4().hex}.part"
+
+
+@functools.cache
+def _machine() -> str:
+    """What tells apart machines and containers, whose process numbers mean different processes."""
+    space = ""
+    with contextlib.suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
+
+
+def _is_left_over(part: Path) -> bool:
+    """Whether the process that made a part is no more."""
+    match = _PART.fullmatch(part.name)
+    assert match is not None
+    if match["machine"] != _machine():
+        try:
+            return time.time() - part.stat().st_mtime > STRAYS_SECONDS
+        except OSError:
+            return False  # it has just gone
+    start = _start_of(int(match["process"]))
+    is_known = start != 0 and int(match["start"]) != 0
+    return start is None or (is_known and int(match["start"]) != start)
+
+
+def _start_of(process: int) -> int | None:
+    """When a process started, in the system's ticks, 0 where it cannot be told; None without it."""
+    try:
+        line = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+        return int(line.rpartition(")")[2].split()[19])
+    except OSError:
+        try:
+            os.kill(process, 0)
+        except (ProcessLookupError, OverflowError):
+            return None
+        except PermissionError:
+            return 0
+        return 0
+
+
+def _to_disk(path: Path) -> None:
+    if path.is_dir():
+        for place, _, files in os.walk(path):
+            for name in files:
+                _sync(Path(place, name))
+            _sync(Path(place))
+    else:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir() and not part.is_symlink():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

@@ -12,13 +12,14 @@ from pathlib import Path
 from bench.cases import make_cases
 from bench.config import Config, Loaded, PluginEntry, expand, raise_problems
 from bench.conform import OUTPUT_VERSION, conform_version
-from bench.data.manifest import file_digest
+from bench.data.manifest import file_digest, plan_digest
 from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
 from bench.data.taking_part import barred_clips
 from bench.errors import BenchError, NoSuchSplit
 from bench.faces import FACES_VERSION
 from bench.keys import digest, file_sha256
+from bench.machine import raise_machine_fault
 from bench.plugins import Method, Metric, Options, Plugin, SetMetric
 from bench.registry import Registered
 from bench.store import Made, Store
@@ -116,6 +117,10 @@ class Plan:
     def answers(self, case: Case) -> tuple[PlannedMethod, ...]:
         """The methods that this kind of case is put to."""
         return tuple(method for method in self.methods if case.kind in method.plugin.kinds)
+
+    def measured(self, planned: PlannedCase) -> tuple[str, ...]:
+        """The labels of the clip metrics that this case's videos are put to."""
+        return tuple(one.label for one in self.clip_metrics if one.measures(planned.case))
 
 
 @dataclass(frozen=True)
@@ -339,9 +344,10 @@ def _with_digest(clip: Clip) -> Clip:
     files = [clip.video] if clip.audio is None else [clip.video, clip.audio]
     try:
         found = [file_digest(file) for file in files]
-    except (OSError, BenchError):
+    except (OSError, BenchError) as error:
+        raise_machine_fault(error)
         return dataclasses.replace(clip, sha256=digest(["missing", str(clip.video)]))
-    return dataclasses.replace(clip, sha256=found[0] if len(found) == 1 else digest(found))
+    return dataclasses.replace(clip, sha256=plan_digest(found))
 
 
 def _case_key(case: Case, loaded: Loaded) -> str:
@@ -405,7 +411,9 @@ def _identity(
     """Everything of a plugin that changes its results, in JSON's terms."""
     try:
         own: object = dict(plugin.identity())
-    except BenchError as error:  # its weights are not here, say: its cells will fail with this
+    except BenchError as error:
+        raise_machine_fault(error)
+        # Its weights are not here, say: its cells will fail with this.
         own = {"unavailable": str(error)}
     return {
         "name": plugin.name,

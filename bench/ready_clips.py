@@ -9,13 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import multiprocessing
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,13 +21,14 @@ from bench import faces
 from bench.conform import conform_clip, conform_version
 from bench.data.manifest import clip_digest
 from bench.errors import BenchError
-from bench.parent_process import end_with_parent
+from bench.machine import raise_machine_fault
 from bench.types import Clip, Sound, Track
 from bench.video import Video
+from bench.worker_pool import WorkerPool
 
 MOST_MISSING = 0.2  # the share of frames without a face
 LEAST_KEPT = 0.5  # the share of clips with which a training still starts
-WORTH = 4  # clips that pay for starting a process
+CHUNK = 4  # clips that a process takes at a time
 
 Detector = Literal["given", "haar", "yunet"]
 Ready = TypeVar("Ready")
@@ -127,34 +124,12 @@ def _attempts(
     orders: Sequence[Order], make: Callable[[Order], Ready]
 ) -> Iterator[_Made[Ready] | _Dropped]:
     attempt = partial(_attempt, make)
-    processes = min(os.cpu_count() or 1, math.ceil(len(orders) / WORTH))
+    processes = min(os.cpu_count() or 1, math.ceil(len(orders) / CHUNK))
     if processes < 2:
         yield from map(attempt, orders)
         return
-    context = multiprocessing.get_context("spawn")  # threads and torch do not survive a fork
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=end_with_parent) as pool:
-        with _without_interrupts():
-            attempts = [pool.submit(attempt, order) for order in orders]
-        try:
-            for made in attempts:
-                yield made.result()
-        except BaseException:  # Ctrl-C waits for no clip; what is half made is made again
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes that start within never see Ctrl-C, not even amid their imports.
-
-    This one sees it afterwards, and ends them.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with WorkerPool(processes) as pool:
+        yield from pool.map(attempt, orders, chunksize=CHUNK)
 
 
 def _attempt(make: Callable[[Order], Ready], order: Order) -> _Made[Ready] | _Dropped:
@@ -164,4 +139,5 @@ def _attempt(make: Callable[[Order], Ready], order: Order) -> _Made[Ready] | _Dr
     try:
         return _Made(make(order))
     except BenchError as error:
+        raise_machine_fault(error)  # every clip would be dropped, one after the other
         return _Dropped(order, str(error))

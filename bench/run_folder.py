@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.keys import set_digest
+from bench.machine import raise_machine_fault
+from bench.record_form import has_half_character
 from bench.store import GENERATIONS, MEASUREMENTS, SCHEMA, read_records
 from bench.types import CaseKind
 
@@ -219,8 +221,9 @@ def read_run(folder: Path) -> Run:
     generations = read_generations(folder)
     measurements: dict[tuple[str, str, str | None, _Corners | None], MeasurementRecord] = {}
     path = folder / MEASUREMENTS
-    for line in read_records(path):
-        metric, video = _text(line, "metric_key", path), _text(line, "video_sha256", path)
+    for number, line in enumerate(read_records(path), start=1):
+        place = f"{path}:{number}"
+        metric, video = _text(line, "metric_key", place), _text(line, "video_sha256", place)
         reference = line.get("reference_sha256")
         reference = None if reference is None else str(reference)
         measurements[metric, video, reference, _box(line.get("box"))] = _measurement(line)
@@ -233,10 +236,12 @@ def read_generations(folder: Path) -> dict[tuple[str, str], GenerationRecord]:
     Raises BenchError as `read_run` does.
     """
     path = folder / GENERATIONS
-    return {
-        (_text(line, "method_key", path), _text(line, "case_key", path)): _generation(line)
-        for line in read_records(path)
-    }
+    found: dict[tuple[str, str], GenerationRecord] = {}
+    for number, line in enumerate(read_records(path), start=1):
+        place = f"{path}:{number}"
+        pair = _text(line, "method_key", place), _text(line, "case_key", place)
+        found[pair] = _generation(line)
+    return found
 
 
 def read_run_manifest(folder: Path) -> Manifest:
@@ -249,10 +254,15 @@ def read_run_manifest(folder: Path) -> Manifest:
             f"{path}: no such file. Name a run folder, the one that holds manifest.json "
             "(runs/NAME), or make it with `bench run CONFIG`."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        raise_machine_fault(error)
         raise BenchError(
             f"{path}: cannot be read as JSON: {error}. Run the config again."
         ) from error
+    if has_half_character(data):
+        raise BenchError(
+            f"{path}: has half a character (\\ud800 to \\udfff). Run the config again."
+        )
     found = data.get("schema") if isinstance(data, dict) else None
     if found != SCHEMA:
         raise BenchError(
@@ -267,12 +277,12 @@ def read_run_manifest(folder: Path) -> Manifest:
         raise BenchError(f"{path}: {where}: {first['msg']}. Run the config again.") from error
 
 
-def _text(line: Mapping[str, object], key: str, path: Path) -> str:
+def _text(line: Mapping[str, object], key: str, place: str) -> str:
     value = line.get(key)
     if not isinstance(value, str):
         raise BenchError(
-            f"{path}: record {line.get('key')!r}: {key}: expected text, found {value!r}. "
-            "Remove that line and run the config again."
+            f"{place}: {key}: expected text, found {value!r}. Remove that line and run the config "
+            "again."
         )
     return value
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import multiprocessing
 import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ from bench.clock import Clock
 from bench.config import load_config
 from bench.doctor import marks_of
 from bench.errors import BenchError
+from bench.intact import is_intact
 from bench.keys import set_digest
-from bench.parent_process import end_with_parent
 from bench.plan import (
     Missing,
     Plan,
@@ -33,6 +33,7 @@ from bench.plan import (
 )
 from bench.provenance import describe_run, now
 from bench.store import Made, Record, Store
+from bench.worker_pool import WorkerPool
 
 Notify = Callable[[str, Record], None]  # called for every record, with the file it went to
 
@@ -96,13 +97,19 @@ def run(
 
     if missing.tasks:
         describe({})  # so that the records of a killed run can be read
-    for name, record in _cells(plan, store, missing.tasks, device, workers, clock):
-        store.append(name, record)
-        notify(name, record)
+
+    def keep(records: Iterator[Written]) -> None:
+        # Closed at once where it is broken off: later, at the interpreter's end, workers are
+        # waited for.
+        with contextlib.closing(records):  # type: ignore[type-var]
+            for name, record in records:
+                store.append(name, record)
+                notify(name, record)
+
+    keep(_cells(plan, store, missing.tasks, device, workers, clock))
     worker = CaseWorker(plan, store.folder, device, clock)
-    for name, record in _sets(plan, store, worker, retry=missing.retry):
-        store.append(name, record)
-        notify(name, record)
+    keep(worker.work(_damaged(plan, store, retry=missing.retry)))
+    keep(_sets(plan, store, worker, retry=missing.retry))
     with clock.busy():
         marks = {data.name: marks_of(data.clips) for data in plan.datasets}
     describe(marks)
@@ -124,16 +131,8 @@ def _cells(
     if not _is_shared(workers, tasks):
         yield from CaseWorker(plan, store.folder, device, clock).work(tasks)
         return
-    context = multiprocessing.get_context("spawn")  # threads and torch do not survive a fork
-    with (
-        ProcessPoolExecutor(
-            workers,
-            mp_context=context,
-            initializer=_start,
-            initargs=(plan.loaded.path, store.folder, device, workers),
-        ) as pool,
-        clock.busy(),
-    ):
+    arguments = (plan.loaded.path, store.folder, device, workers)
+    with WorkerPool(workers, prepare=_start, arguments=arguments) as pool, clock.busy():
         futures = [pool.submit(_work, task) for task in tasks]
         try:
             for future in as_completed(futures):
@@ -144,16 +143,12 @@ def _cells(
                 "crashed. What was recorded is kept: run the same command again, with --workers 1 "
                 "if it happens again."
             ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 _worker: CaseWorker | None = None  # a worker process's own; never set in the driver
 
 
 def _start(config: Path, folder: Path, device: str, workers: int) -> None:
-    end_with_parent()
     import torch
 
     global _worker
@@ -166,24 +161,50 @@ def _work(task: Task) -> list[Written]:
     return list(_worker.work([task]))
 
 
+def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
+    """What a set metric is about to read, and whose bytes are no more those of its record."""
+    generate: dict[PlannedCase, list[str]] = {}
+    for metric in plan.set_metrics:
+        for method, group in _groups(plan, store, metric):
+            if not _lacks(store, _set_key(metric, group), retry=retry):
+                continue
+            for planned, known in group:
+                labels = generate.setdefault(planned, [])
+                if method not in labels and not is_intact(store.folder / known.video, known.sha256):
+                    labels.append(method)
+    places = {planned: index for index, planned in enumerate(plan.cases)}
+    return [
+        Task(places[planned], tuple(labels), {one: plan.measured(planned) for one in labels}, {})
+        for planned, labels in generate.items()
+        if labels
+    ]
+
+
+def _set_key(metric: PlannedMetric, group: Sequence[tuple[PlannedCase, Made]]) -> str:
+    digests = set_digest(made.sha256 for _, made in group)
+    references = set_digest(made.reference_sha256 or "" for _, made in group)
+    return measurement_key(metric, digests, references, [planned for planned, _ in group])
+
+
+def _lacks(store: Store, key: str, *, retry: bool) -> bool:
+    known = store.measurements.get(key)
+    return known is None or (retry and known == "failed")
+
+
 def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[Written]:
     """The missing records of set metrics: one for each data set, kind of case and method."""
     for metric in plan.set_metrics:
-        for group in _groups(plan, store, metric):
-            digests = [made.sha256 for _, made in group]
-            references = [made.reference_sha256 or "" for _, made in group]
-            cases = [planned for planned, _ in group]
-            key = measurement_key(metric, set_digest(digests), set_digest(references), cases)
-            known = store.measurements.get(key)
-            if known is not None and not (retry and known == "failed"):
-                continue
-            name, record = worker.measure_set(metric, key, group)
-            yield name, {**record, "video_sha256": set_digest(digests)}
+        for _, group in _groups(plan, store, metric):
+            key = _set_key(metric, group)
+            if _lacks(store, key, retry=retry):
+                name, record = worker.measure_set(metric, key, group)
+                yield name, {**record, "video_sha256": set_digest(made.sha256 for _, made in group)}
 
 
 def _groups(
     plan: Plan, store: Store, metric: PlannedMetric
-) -> Iterator[list[tuple[PlannedCase, Made]]]:
+) -> Iterator[tuple[str, list[tuple[PlannedCase, Made]]]]:
+    """By method, the finished videos of one kind of case in one data set."""
     groups: dict[tuple[str, str, str], list[tuple[PlannedCase, Made]]] = {}
     for planned in plan.cases:
         if not metric.measures(planned.case):
@@ -193,7 +214,8 @@ def _groups(
             if known is not None and known.status == "ok":
                 where = (planned.case.dataset, planned.case.kind, method.label)
                 groups.setdefault(where, []).append((planned, known))
-    yield from groups.values()
+    for (_, _, method_label), group in groups.items():
+        yield method_label, group
 
 
 def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -> Summary:
@@ -214,12 +236,8 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
                 asked[method.label, metric.label] += 1
                 faceless[method.label, metric.label] += key in store.faceless
     for metric in plan.set_metrics:
-        for group in _groups(plan, store, metric):
-            digests = set_digest(made.sha256 for _, made in group)
-            references = set_digest(made.reference_sha256 or "" for _, made in group)
-            cases = [planned for planned, _ in group]
-            key = measurement_key(metric, digests, references, cases)
-            count[store.measurements.get(key, "missing")] += 1
+        for _, group in _groups(plan, store, metric):
+            count[store.measurements.get(_set_key(metric, group), "missing")] += 1
     return Summary(
         count["ok"],
         count["undefined"],
@@ -250,7 +268,7 @@ def _created(folder: Path) -> str:
         return now()
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["created"])
-    except (ValueError, KeyError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise BenchError(
             f"{path}: is no run manifest ({error}). Move it away, or choose another --output."
         ) from error

@@ -6,16 +6,20 @@ opens the folder for writing; every whole line stays for ever.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from bench.errors import BenchError
+from bench.one_move import in_one_move, sweep
+from bench.record_form import problem_of
 
 SCHEMA = 1
 GENERATIONS = "generations.jsonl"
@@ -37,17 +41,25 @@ def read_records(path: Path) -> Iterator[dict[str, object]]:
                 return  # torn by a kill
             try:
                 record = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
+                raise _no_record(path, number, str(error)) from error
+            schema = record.get("schema", 0) if isinstance(record, dict) else 0
+            if type(schema) is int and schema > SCHEMA:
                 raise BenchError(
-                    f"{path}:{number}: this line is no record ({error}). The file was changed by "
-                    "something else than `bench run`; restore it, or move it away to start anew."
-                ) from error
-            if record.get("schema", 0) > SCHEMA:
-                raise BenchError(
-                    f"{path}:{number}: written by a newer version (schema {record['schema']}, this "
+                    f"{path}:{number}: written by a newer version (schema {schema}, this "
                     f"is {SCHEMA}). Upgrade talking-face-bench."
                 )
+            problem = problem_of(path.name, record, line)
+            if problem:
+                raise _no_record(path, number, problem)
             yield record
+
+
+def _no_record(path: Path, number: int, problem: str) -> BenchError:
+    return BenchError(
+        f"{path}:{number}: this line is no record ({problem}). The file was changed by something "
+        "else than `bench run`; restore it, or move it away to start anew."
+    )
 
 
 def write_json(path: Path, value: object) -> None:
@@ -55,9 +67,8 @@ def write_json(path: Path, value: object) -> None:
     text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with in_one_move(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,7 @@ class Store:
         self.generations: dict[str, Made] = {}
         self.measurements: dict[str, str] = {}
         self.faceless: set[str] = set()
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[str, FileIO] = {}
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> Store:
@@ -102,10 +113,15 @@ class Store:
                 f"{self.folder}: another `bench run` is writing here. Wait for it, or choose "
                 "another folder with --output."
             ) from error
-        for name in (GENERATIONS, MEASUREMENTS):
-            _cut_torn_line(self.folder / name)
-            self._files[name] = (self.folder / name).open("ab")
-        self.read()
+        try:
+            sweep(self.folder)
+            for name in (GENERATIONS, MEASUREMENTS):
+                _cut_torn_line(self.folder / name)
+                self._files[name] = (self.folder / name).open("ab", buffering=0)
+            self.read()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
@@ -115,8 +131,12 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         """Closes the files and gives the lock back."""
+        self._close()
+
+    def _close(self) -> None:
         for file in self._files.values():
-            file.close()
+            with file, contextlib.suppress(OSError):  # pipes and some network disks cannot
+                os.fsync(file.fileno())
         if self._lock is not None:
             self._lock.close()
 
@@ -127,11 +147,24 @@ class Store:
                 self._know(name, record)
 
     def append(self, name: str, record: Record) -> None:
-        """Adds one record; it has reached the system before this returns, so a kill keeps it."""
+        """Adds one record, whole or not at all; once this returns, a kill keeps it.
+
+        A power cut may take the last records along, never what they name: that is on the disk
+        before its record is written. Raises OSError where the disk takes no more.
+        """
         line = json.dumps({"schema": SCHEMA, **record}, sort_keys=True, ensure_ascii=False)
         file = self._files[name]
-        file.write(line.encode() + b"\n")
-        file.flush()
+        end = file.seek(0, os.SEEK_END)
+        left = memoryview(line.encode(errors="replace") + b"\n")
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                file.truncate(end)
+            if isinstance(error, OSError):
+                raise OSError(error.errno, error.strerror, str(self.folder / name)) from error
+            raise
         self._know(name, record)
 
     def manifest(self, value: object) -> None:

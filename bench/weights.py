@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bench import keys, paths
+from bench import intact, paths
 from bench.errors import BenchError
 
 Condition: TypeAlias = Literal["here", "missing", "damaged"]
@@ -210,10 +210,5 @@ def _fault(path: Path, wanted: Weight) -> str:
     status = path.stat()
     if status.st_size != wanted.bytes:
         return f"{status.st_size} bytes instead of {wanted.bytes}"
-    found = _sha256(path, status.st_size, status.st_mtime_ns)
+    found = intact.sha256_here(path)
     return "" if found == wanted.sha256 else f"SHA-256 {found} instead of {wanted.sha256}"
-
-
-@cache
-def _sha256(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 (size, time: cache keys)
-    return keys.file_sha256(path)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bench.one_move import in_one_move
+from bench.one_move import in_one_move, sweep
+from tests.conftest import ROOT
 
 
 def test_a_file_takes_the_place_of_an_older_one_at_the_end_only(tmp_path: Path) -> None:
@@ -48,3 +52,62 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "made").touch()
     with pytest.raises(OSError, match="made"), in_one_move(tmp_path / "made") as part:
         part.mkdir()
+
+
+def test_parts_of_processes_that_have_ended_are_cleared_away(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from bench.one_move import in_one_move\n"
+        "for name in ('file', 'folder'):\n"
+        "    move = in_one_move(Path(sys.argv[1]) / name)\n"
+        "    part = move.__enter__()\n"
+        "    part.mkdir() if name == 'folder' else part.touch()\n"
+        "    (part / 'inner').touch() if name == 'folder' else None\n"
+        "os._exit(1)\n"
+    )
+    deeper = tmp_path / "deeper"
+    for folder in (tmp_path, deeper):
+        subprocess.run([sys.executable, "-c", script, str(folder)], cwd=ROOT, check=False)
+        assert len([path for path in folder.iterdir() if path.suffix == ".part"]) == 2
+    with in_one_move(tmp_path / "ours") as ours:
+        ours.touch()
+        assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == [ours]
+        sweep(tmp_path)
+        assert ours.exists()  # of a process that lives
+    assert list(deeper.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deeper", "ours"]
+
+
+def test_a_part_of_another_machine_stays_for_a_week(tmp_path: Path) -> None:
+    fresh, old = (tmp_path / f".0badcafe-1-1-{letter * 32}.part" for letter in "ab")
+    unnamed = tmp_path / f".{'c' * 32}.part"  # as they were once called
+    mine = tmp_path / "keep.part"
+    for path in (fresh, old, unnamed, mine):
+        path.touch()
+    for path in (old, mine):
+        os.utime(path, (0, 0))
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([fresh, unnamed, mine])
+
+
+def test_bytes_are_on_the_disk_before_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        place = os.readlink(f"/proc/self/fd/{handle}")  # noqa: PTH115
+        seen.append("folder" if Path(place).is_dir() else "file")
+        sync(handle)
+
+    def replaced(self: Path, target: Path) -> Path:
+        seen.append("name")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    with in_one_move(tmp_path / "made") as part:
+        part.write_text("bytes")
+    assert seen == ["file", "name", "folder"]

@@ -92,3 +92,34 @@ def test_a_killed_run_leaves_no_worker_behind(tmp_path: Path) -> None:
     run.wait()
     assert len(workers) == 2
     assert all(ends(worker, within=120) for worker in workers)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into Linux's /proc")
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)],
+)
+def test_a_run_that_is_told_to_stop_ends_its_workers_even_while_they_start(
+    tmp_path: Path, number: signal.Signals, whole_group: bool
+) -> None:
+    make_manifest(tmp_path / "data")
+    command = [sys.executable, "-m", "bench.cli", "run", str(make_config(tmp_path))]
+    run = subprocess.Popen(
+        [*command, "-o", str(tmp_path / "run"), "--workers", "2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    workers: list[int] = []
+    while len(workers) < 2 and run.poll() is None:
+        time.sleep(0.02)
+        workers = workers_of(run.pid)
+    assert run.poll() is None
+    os.killpg(run.pid, number) if whole_group else os.kill(run.pid, number)
+    told, _ = run.communicate(timeout=60)
+    assert run.returncode == 128 + number
+    assert "Traceback" not in told
+    assert "the same command goes on" in told
+    assert all(ends(worker, within=1) for worker in workers)

@@ -15,7 +15,6 @@ import hashlib
 import math
 import os
 import re
-import tempfile
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, NoSuchSplit
-from bench.keys import file_sha256
+from bench.intact import sha256_here, stamp_of
+from bench.keys import digest, file_sha256
+from bench.one_move import in_one_move
 from bench.paths import cache_dir
 from bench.spreadsheets import OwnText, csv_text, plain_text
 from bench.types import Box, Clip
@@ -57,7 +58,7 @@ class Imported:
 def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
     """The clips of a manifest in its order, with absolute paths; only those of `split` if given.
 
-    Files are not opened, and `sha256` is taken as it stands: `bench doctor` verifies it. A file
+    Files are not opened; `sha256` is checked by `check_content` when a clip is conformed. A file
     that is not there costs its own clip's cells in a run, not the run.
     Raises BenchError with all problems of the file at once, as `file:line: column: problem`, and
     NoSuchSplit.
@@ -110,8 +111,8 @@ def write_manifest(path: Path, clips: Sequence[Clip], *, root: Path | None = Non
         box = "" if clip.box is None else OwnText(" ".join(f"{side:g}" for side in clip.box))
         named = (clip.speaker, clip.language, clip.split, clip.text)
         rows.append((clip.id, video, audio, *named, box, clip.sha256))
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, head + csv_text(rows))
+    with in_one_move(path) as part:
+        part.write_text(head + csv_text(rows), encoding="utf-8", newline="")
 
 
 def check_id(text: str) -> str:
@@ -145,30 +146,30 @@ def plain_id(text: str) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, remembered in the cache under its path, size and time of change.
+    """The SHA-256 of a file, remembered in the cache under its path, size, times and inode.
 
     One small file per digest: a look-up is one read, and processes cannot disturb each other.
     Raises BenchError if the file cannot be read.
     """
     try:
         before = path.stat()
-        key = f"{os.path.abspath(path)}\0{before.st_size}\0{before.st_mtime_ns}"  # noqa: PTH100
+        key = f"{os.path.abspath(path)}\0{stamp_of(before)}"  # noqa: PTH100
         name = hashlib.sha256(os.fsencode(key)).hexdigest()
         note = cache_dir() / "digests" / name[:2] / name[2:]
         with contextlib.suppress(OSError, UnicodeDecodeError):
             known = note.read_text(encoding="ascii").strip()
             if _DIGEST.fullmatch(known):
                 return known
-        digest = file_sha256(path)
+        found = file_sha256(path)
         after = path.stat()
     except OSError as error:
         raise BenchError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    is_same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-    if is_same and time.time_ns() - after.st_mtime_ns > SETTLED_NS:
-        with contextlib.suppress(OSError):  # without a cache it is slower, nothing else
-            note.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(note, digest + "\n")
-    return digest
+    is_settled = time.time_ns() - max(after.st_mtime_ns, after.st_ctime_ns) > SETTLED_NS
+    if is_settled and stamp_of(before) == stamp_of(after):
+        # Without a cache it is slower, nothing else.
+        with contextlib.suppress(OSError), in_one_move(note, lasting=False) as part:
+            part.write_text(found + "\n", encoding="ascii")
+    return found
 
 
 def clip_digest(clip: Clip) -> str:
@@ -178,10 +179,58 @@ def clip_digest(clip: Clip) -> str:
 
 def content_digest(clip: Clip) -> str:
     """The digest of the files: of the video, or of both digests where the sound is apart."""
-    video = file_digest(clip.video)
-    if clip.audio is None:
-        return video
-    return hashlib.sha256(f"{video}\n{file_digest(clip.audio)}\n".encode()).hexdigest()
+    return _joint_digest([file_digest(path) for path in _files(clip)])
+
+
+def _files(clip: Clip) -> list[Path]:
+    return [clip.video] if clip.audio is None else [clip.video, clip.audio]
+
+
+def _is_of(clip: Clip, digests: Sequence[str]) -> bool:
+    # A plan joins the digests of a clip's two files in its own way, which its keys rest on.
+    return clip.sha256 in (_joint_digest(digests), plan_digest(digests))
+
+
+def _joint_digest(digests: Sequence[str]) -> str:
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
+
+
+def check_content(clip: Clip, *, anew: bool = False) -> None:
+    """Raises BenchError where a clip's files are not those that its sha256 speaks of.
+
+    Read once for each state of a file, which the cache remembers; `anew` reads them again in this
+    process, as is right before they are decoded: a bit that a disk lost changes no file's times.
+    A file that is not there is left to its reader's message.
+    """
+    paths = _files(clip)
+    if not clip.sha256 or not all(path.is_file() for path in paths):
+        return
+    try:
+        digests = [sha256_here(path) if anew else file_digest(path) for path in paths]
+    except OSError as error:
+        raise BenchError(f"{clip.video}: cannot be read: {error.strerror or error}.") from error
+    if not _is_of(clip, digests):
+        files, found = " and ".join(map(str, paths)), _joint_digest(digests)
+        raise BenchError(
+            f"clip {clip.id!r}: {files}: SHA-256 is {found}, expected {clip.sha256}, as the "
+            "manifest says or as it was when the run was planned. The file is damaged or another "
+            "one: restore it, or correct the manifest's column sha256; then run with --retry."
+        )
+
+
+def has_content(clip: Clip) -> bool:
+    """Whether a clip's files have its sha256; True where it has none.
+
+    Raises BenchError where one cannot be read.
+    """
+    return not clip.sha256 or _is_of(clip, [file_digest(path) for path in _files(clip)])
+
+
+def plan_digest(digests: Sequence[str]) -> str:
+    """What a plan's keys have for a clip without a sha256 in its manifest, by its files'."""
+    return digests[0] if len(digests) == 1 else digest(list(digests))
 
 
 class _Rows:
@@ -385,16 +434,3 @@ def _relative(file: Path, root: Path, *, manifest: Path) -> str:
         f"{manifest}: {file} is not under the root {root}. "
         "Give the folder that holds all files as root."
     )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes a file under a name of its own and renames it: readers never see half of it."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

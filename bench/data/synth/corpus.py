@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,8 +21,9 @@ from bench.data.synth.sentences import SPLITS, sentences_of
 from bench.errors import BenchError, NoSuchSplit
 from bench.lock import locked
 from bench.media import write_video
-from bench.parent_process import end_with_parent
+from bench.one_move import in_one_move, sweep
 from bench.types import Clip
+from bench.worker_pool import WorkerPool
 
 SEED = {"zh": 2018, "en": 2031}
 # (men, women) by split; test of zh has the 6 men and 5 women of CLR
@@ -119,9 +118,8 @@ def _make(task: tuple[Order, Path]) -> str:
         "speaker": renderer.identity.name,
         "order": asdict(order),
     }
-    part = note.with_name(f".{note.name}.part")
-    part.write_text(json.dumps(facts, ensure_ascii=False, sort_keys=True), encoding="utf-8")
-    part.replace(note)
+    with in_one_move(note) as part:
+        part.write_text(json.dumps(facts, ensure_ascii=False, sort_keys=True), encoding="utf-8")
     return order.id
 
 
@@ -155,6 +153,7 @@ def build_split(
         _make_all(wanted, part, workers=workers, progress=progress)
         write_manifest(part / "manifest.csv", [_row(order, part) for order in wanted])
         shutil.rmtree(part / "notes")
+        sweep(part)  # of workers that were killed
         part.rename(target)
     return manifest
 
@@ -191,10 +190,8 @@ def _make_all(
             if progress is not None:
                 progress(done, len(tasks))
         return
-    # spawn: a fork would inherit another process's espeak and threads
-    context = multiprocessing.get_context("spawn")
     chunk = max(1, min(6, len(tasks) // (2 * count)))
-    with ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool:
+    with WorkerPool(count) as pool:
         for done, _ in enumerate(pool.map(_make, tasks, chunksize=chunk), start=1):
             if progress is not None:
                 progress(done, len(tasks))

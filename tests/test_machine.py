@@ -1,0 +1,180 @@
+"""The machine's state is no verdict: nothing is recorded of it, and the next run goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from bench.errors import BenchError
+from bench.machine import machine_fault
+from bench.store import GENERATIONS, MEASUREMENTS, Store
+from tests.conftest import ROOT
+from tests.small_data import make_config, make_manifest
+from tests.test_run import bench, records
+
+CODES = ("ENOSPC", "EROFS", "EDQUOT", "EMFILE", "ENFILE", "ENOMEM", "EFBIG")
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_an_error_of_the_system_is_the_machines_however_it_is_wrapped(name: str) -> None:
+    code = getattr(errno, name)
+    bare = OSError(code, os.strerror(code), "/some/file")
+    assert machine_fault(bare)
+    wrapped = BenchError("face.mp4: cannot be opened")
+    wrapped.__cause__ = bare
+    assert machine_fault(wrapped)
+
+
+@pytest.mark.parametrize("name", ["ENOSPC", "EROFS", "EDQUOT", "EMFILE", "ENFILE"])
+def test_ffmpegs_errors_are_known_too(name: str) -> None:
+    code = getattr(errno, name)
+    assert machine_fault(av.error.OSError(code, os.strerror(code), "/some/file"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BenchError("clip.mp4: is no video"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "clip.mp4"),
+        PermissionError(errno.EACCES, "Permission denied", "/elsewhere/program"),
+        RuntimeError("this method cannot do bad clips"),
+        # What FFmpeg says of a file that ends too early, or that claims to be enormous.
+        av.error.OSError(errno.EIO, "Input/output error", "clip.mp4"),
+        av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory", "clip.mp4"),
+    ],
+)
+def test_what_a_file_or_a_method_does_wrong_is_a_verdict(error: Exception) -> None:
+    assert machine_fault(error) is None
+
+
+def test_memory_is_the_machines_in_the_words_of_every_library() -> None:
+    import torch
+
+    with pytest.raises(RuntimeError) as of_torch:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    with pytest.raises(MemoryError) as of_numpy:
+        np.zeros(1 << 60, dtype=np.uint8)
+    assert machine_fault(of_torch.value)
+    assert machine_fault(of_numpy.value)
+    assert machine_fault(torch.cuda.OutOfMemoryError("CUDA out of memory."))
+
+
+def test_a_file_of_our_own_folders_that_may_not_be_written_is_the_machines(tmp_path: Path) -> None:
+    error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "videos" / "a.mp4"))
+    assert machine_fault(error) is None
+    assert machine_fault(error, ours=(tmp_path,))
+
+
+def test_a_disk_that_takes_half_a_line_keeps_none_of_it(tmp_path: Path) -> None:
+    line = {"key": "k", "status": "ok", "values": {"one": 1.0}}
+    with Store(tmp_path) as store:
+        store.append(MEASUREMENTS, line)
+        whole = (tmp_path / MEASUREMENTS).read_bytes()
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, before[1]))
+        try:
+            with pytest.raises(OSError, match=MEASUREMENTS):
+                store.append(MEASUREMENTS, {**line, "key": "second"})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert (tmp_path / MEASUREMENTS).read_bytes() == whole
+        assert set(store.measurements) == {"k"}
+        store.append(MEASUREMENTS, {**line, "key": "third"})
+    reader = Store(tmp_path)
+    reader.read()
+    assert set(reader.measurements) == {"k", "third"}
+
+
+LIMITED = """
+import os, resource, sys
+limit, size = sys.argv[1], int(sys.argv[2])
+from bench.cli import main
+if limit == "NOFILE":
+    import reports, bench.runner, bench.casework, bench.media, bench.terminal, torch
+resource.setrlimit(getattr(resource, "RLIMIT_" + limit), (size, size))
+main(sys.argv[3:])
+"""
+
+
+def limited(limit: str, size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command in a process that may write files, or open as many, up to a limit."""
+    command = [sys.executable, "-c", LIMITED, limit, str(size), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env=os.environ, check=False
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_may_write_no_more_stops_and_goes_on_later(tmp_path: Path, workers: int) -> None:
+    make_manifest(tmp_path / "data")
+    config, run = make_config(tmp_path), tmp_path / "run"
+    # Records and manifest fit, no video does.
+    stopped = limited("FSIZE", 1800, "run", config, "-o", run, "--workers", workers)
+    told = stopped.stdout + stopped.stderr
+    assert stopped.returncode == 2, told
+    assert "Traceback" not in told
+    assert "the machine's state and no verdict" in told.replace("\n", " ")
+    kept = [*records(run, GENERATIONS).values(), *records(run, MEASUREMENTS).values()]
+    assert not [record for record in kept if record["status"] == "failed"]
+    assert bench("run", config, "-o", run)[0] == 0
+
+
+def test_too_many_open_files_are_no_verdict(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data")
+    config, run = make_config(tmp_path), tmp_path / "run"
+    stopped = limited("NOFILE", 7, "run", config, "-o", run)
+    told = stopped.stdout + stopped.stderr
+    assert stopped.returncode == 2, told
+    assert "Traceback" not in told
+    assert not [r for r in records(run, GENERATIONS).values() if r["status"] == "failed"]
+    assert bench("run", config, "-o", run)[0] == 0
+
+
+FULL = """
+import errno, os
+import bench
+
+class Full(bench.Method):
+    \"\"\"Meets a full disk until the file `room` is there, as a program apart would tell it.\"\"\"
+
+    name, version, source = "full", "1", "defined here"
+
+    def generate(self, job):
+        if not os.path.exists(os.environ["ROOM"]):
+            raise bench.BenchError("command: exit code 1; OSError: [Errno 28] " + os.strerror(28))
+        return bench.Generation(job.face.path)
+
+@bench.hookimpl
+def register_methods():
+    return [Full]
+"""
+
+
+def test_a_full_disk_that_a_program_tells_of_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOM", str(tmp_path / "room"))
+    make_manifest(tmp_path / "data")
+    (tmp_path / "full.py").write_text(FULL, encoding="utf-8")
+    config = make_config(
+        tmp_path,
+        plugins=["full.py"],
+        methods=[{"name": "truth"}, {"name": "full"}],
+        metrics=[{"name": "psnr"}],
+        tables=[],
+    )
+    run = tmp_path / "run"
+    code, told = bench("run", config, "-o", run)
+    assert code == 2
+    assert "the disk is full" in told
+    assert "failed" not in {r["status"] for r in records(run, GENERATIONS).values()}
+    (tmp_path / "room").touch()
+    assert bench("run", config, "-o", run)[0] == 0
