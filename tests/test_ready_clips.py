@@ -12,7 +12,7 @@ import pytest
 from bench.conform import CONFORM_VERSION
 from bench.errors import BenchError
 from bench.faces import FACES_VERSION
-from bench.ready_clips import WORTH, Detector, Order, all_ready
+from bench.ready_clips import CHUNK, Detector, Order, all_ready
 from bench.types import Clip
 
 LOG = logging.getLogger("test")
@@ -41,7 +41,7 @@ def test_several_processes_keep_the_order_and_the_log_counts_the_reasons(
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with caplog.at_level(logging.INFO):
-        ready = all_ready(orders(2 * WORTH, tmp_path), made, split="train", log=LOG)
+        ready = all_ready(orders(2 * CHUNK, tmp_path), made, split="train", log=LOG)
     assert [name for name, _ in ready] == ["0", "1", "3", "4", "6", "7"]
     assert os.getpid() not in {process for _, process in ready}
     assert "dropped 2: it is a third one (faces: haar)" in caplog.text
@@ -49,7 +49,7 @@ def test_several_processes_keep_the_order_and_the_log_counts_the_reasons(
 
 
 def test_a_few_clips_need_no_other_process(tmp_path: Path) -> None:
-    ready = all_ready(orders(WORTH, tmp_path), made, split="train", log=LOG)
+    ready = all_ready(orders(CHUNK, tmp_path), made, split="train", log=LOG)
     assert {process for _, process in ready} == {os.getpid()}
 
 
