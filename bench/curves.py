@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from bench.one_move import in_one_move
+
 WIDTH, HEIGHT, MARGIN = 300, 150, 34  # pixels, of one chart
 COLUMNS = 3
 
@@ -21,14 +23,13 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         x, y = place % COLUMNS * WIDTH, place // COLUMNS * HEIGHT
         charts.append(f'<g transform="translate({x} {y})">{_chart(name, points)}</g>')
     height = -(-len(names) // COLUMNS) * HEIGHT
-    part = path.with_suffix(".part")
-    part.write_text(
+    page = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * WIDTH} {height}" '
         'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>'
-        f"{''.join(charts)}</svg>\n",
-        encoding="utf-8",
+        f"{''.join(charts)}</svg>\n"
     )
-    part.replace(path)
+    with in_one_move(path) as part:
+        part.write_text(page, encoding="utf-8")
 
 
 def _chart(name: str, points: Sequence[tuple[float, float]]) -> str:

@@ -31,9 +31,7 @@ def in_one_move(target: Path, *, lasting: bool = True) -> Iterator[Path]:
     the next that writes into this folder. lasting: not even a power cut leaves the name without its
     bytes; without it such a file may be torn, for readers that notice and make it again.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _swept_once(target.parent)
-    part = target.with_name(_part_name())  # its own for each process and thread
+    part = part_beside(target)
     lasting = lasting and not _PART.fullmatch(target.name)  # the outer move will see to that
     try:
         yield part
@@ -48,6 +46,16 @@ def in_one_move(target: Path, *, lasting: bool = True) -> Iterator[Path]:
             _sync(target.parent)
     finally:
         _remove(part)
+
+
+def part_beside(target: Path) -> Path:
+    """A path in `target`'s folder, nothing there yet, for this process and thread alone.
+
+    `sweep` knows its form, so that it goes when its process has ended without taking it away.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _swept_once(target.parent)
+    return target.with_name(_part_name())
 
 
 def sweep(folder: Path) -> None:

@@ -11,7 +11,6 @@ import csv
 import ctypes
 import logging
 import math
-import os
 import signal
 import threading
 import time
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bench import curves
 from bench.errors import BenchError
+from bench.one_move import in_one_move
 from bench.processes import ALONE, Processes
 from bench.tensor_files import unpacked
 
@@ -222,12 +222,8 @@ def save_checkpoint(path: Path, step: int, state: State, *, steps: int | None = 
     """
     import torch
 
-    part = path.with_suffix(".part")
-    with part.open("wb") as stream:
-        torch.save({"step": step, "steps": steps, "state": state.state_dict()}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    with in_one_move(path) as part:
+        torch.save({"step": step, "steps": steps, "state": state.state_dict()}, part)
 
 
 @dataclass(frozen=True)
@@ -252,12 +248,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
     """The rows as csv, columns in order of first appearance; what a row lacks stays empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8", newline="") as stream:
+    with in_one_move(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-    part.replace(path)
 
 
 def _resumed(loop: Loop, state: State) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import jinja2
 
 from bench.errors import BenchError
+from bench.one_move import part_beside
 from bench.study.scores import Scores
 from reports import sheets, study_sheets
 from reports.case_page import CaseLink, case_columns, case_links, view_case
@@ -47,8 +47,7 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = ST
     results, validities = read_judged(runs)
     out = out.absolute()
     _check_target(out)
-    part = out.with_name(f".{out.name}.part-{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
+    part = part_beside(out)
     try:
         _write(results, validities, words, part, out, strips)
         _swap(part, out)
@@ -84,8 +83,7 @@ def _check_target(out: Path) -> None:
 
 
 def _swap(part: Path, out: Path) -> None:
-    old = out.with_name(f".{out.name}.old-{os.getpid()}")
-    shutil.rmtree(old, ignore_errors=True)
+    old = part_beside(out)
     if out.exists():
         out.rename(old)
     part.rename(out)

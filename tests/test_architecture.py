@@ -15,6 +15,7 @@ PACKAGES = ("bench", "methods", "metrics", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 REPORTS_MAY = {
     "bench.causes",
+    "bench.one_move",
     "bench.run_folder",
     "bench.spreadsheets",
     "bench.stats",

@@ -12,6 +12,8 @@ import resource
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -35,6 +37,7 @@ from bench.study.folder import open_study
 from bench.study.ledger import Ledger, LedgerBusyError
 from bench.study.limits import RateLimit
 from bench.study.making import new_study
+from tests.conftest import ROOT
 from tests.fixtures_run import FakeRun, build_run
 from tests.study_server import Client, Server
 
@@ -371,6 +374,19 @@ def test_fifty_raters_at_once_lose_nothing(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_second_server_of_a_study_is_refused_and_leaves_nothing(folder: Path) -> None:
+    command = [sys.executable, "-m", "bench.cli", "study", "serve", str(folder), "--port", "0"]
+    with Server(folder) as first:
+        before = sorted(path.name for path in folder.iterdir())
+        second = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+        assert second.returncode == 2
+        assert "another `bench study serve` serves this study" in second.stderr
+        assert sorted(path.name for path in folder.iterdir()) == before
+        first.kill()
+    with Server(folder) as again:  # the killed one holds nothing back
+        assert again.links
+
+
 def test_kill_nine_loses_no_acknowledged_answer(folder: Path) -> None:
     design = read_design(folder)
     raters = list(design.sessions)[:10]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import time
 from dataclasses import replace
 from itertools import product
@@ -279,6 +280,26 @@ def test_built_split_is_used_again(built: Path, clips: list[Clip]) -> None:
     build("synth-zh", "test", folder=built, clips=2, progress=lambda *done: calls.append(done))
     assert calls == []
     assert clips[0].video.stat().st_mtime_ns == before
+
+
+def test_a_damaged_clip_of_a_built_split_is_made_again_and_no_other(
+    built: Path, clips: list[Clip], tmp_path: Path
+) -> None:
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    first, second = read_manifest(tmp_path / "test-2" / "manifest.csv")
+    whole = first.video.read_bytes()
+    kept = second.video.stat().st_ino
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    first.video.write_bytes(flipped)
+    again = read_manifest(build("synth-zh", "test", folder=tmp_path, clips=2, workers=1))
+    assert [clip.sha256 for clip in again] == [clip.sha256 for clip in clips]
+    assert first.video.read_bytes() == whole
+    assert second.video.stat().st_ino == kept
+    assert sorted(path.name for path in (tmp_path / "test-2").iterdir()) == [
+        "manifest.csv",
+        "videos",
+    ]
 
 
 def test_interrupted_build_goes_on_and_gives_the_same_bytes(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 
 from bench.errors import BenchError
+from bench.one_move import in_one_move
 from bench.spreadsheets import csv_text, plain_text
 
 Role: TypeAlias = Literal["rated", "truth", "low", "training"]
@@ -154,10 +155,8 @@ def write_answers(path: Path, answers: Iterable[Answer]) -> None:
     A text that a spreadsheet would run as a formula gets a leading apostrophe, which `read_answers`
     takes away again.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(answers_csv(answers), encoding="utf-8", newline="")
-    part.replace(path)
+    with in_one_move(path) as part:
+        part.write_text(answers_csv(answers), encoding="utf-8", newline="")
 
 
 def answers_csv(answers: Iterable[Answer]) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.one_move import part_beside
 from bench.study.answers import Role
 from bench.study.blinding import Design, Example, Item, Plan, read_design, write_design
 from bench.study.choosing import Chosen, Wishes, choose
@@ -53,8 +54,7 @@ def new_study(
         questions=wishes.questions, layout=wishes.layout, languages=wishes.languages
     )
     chosen = choose(finished_videos(runs), wishes)
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part = part_beside(folder)
     (part / VIDEOS).mkdir(parents=True)
     part.chmod(0o700)  # the design unblinds: for the organiser alone
     try:

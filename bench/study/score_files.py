@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.one_move import in_one_move
 from bench.spreadsheets import csv_text
 from bench.study.answers import Answer, read_answers
 from bench.study.folder import Study, open_study
@@ -132,9 +133,8 @@ def write_all(scores: Scores, target: Path, runs: Sequence[Path]) -> tuple[Path,
     for path in written:
         if path != table:
             write_scores(path, scores)
-    part = table.with_name(table.name + ".part")
-    part.write_text(scores_csv(scores), encoding="utf-8", newline="")
-    part.replace(table)
+    with in_one_move(table) as part:
+        part.write_text(scores_csv(scores), encoding="utf-8", newline="")
     return tuple(written)
 
 

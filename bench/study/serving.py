@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
+import os
 import resource
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -37,10 +39,15 @@ def serve(
 
     port: 0 takes a free one. url: where the study is reached from outside, if elsewhere. ready:
     told that address once the port is taken. proxies: addresses or networks whose word is taken
-    (X-Forwarded-For) on who asks. Raises BenchError where the port is taken already.
+    (X-Forwarded-For) on who asks. Raises BenchError where the port is taken already, or the study
+    is served by another process.
     """
     tokens = Tokens(study.folder)
-    with _listening(host, port) as listening, Ledger(study.folder / ANSWERS) as ledger:
+    with (
+        _alone(study.folder),
+        _listening(host, port) as listening,
+        Ledger(study.folder / ANSWERS) as ledger,
+    ):
         _log_to(study.folder / LOG)
         reached = url or f"http://{_address(host)}:{listening.getsockname()[1]}"
         ready(reached)
@@ -57,6 +64,23 @@ def serve(
         )
         _allow_open_files(connections.MOST + OWN_FILES)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the study for this process; the system gives it back however the process ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BenchError(
+                f"{folder}: another `bench study serve` serves this study. Use its links, or stop "
+                "it first: two would share one log, and one of them would be forgotten."
+            ) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def _allow_open_files(wanted: int) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
+from bench.one_move import in_one_move
 from bench.tensor_files import UNREADABLE, first_difference, named_tensors, unreadable
 from methods.wav2lip.audio import HEIGHTS
 from methods.wav2lip.generator import Generator
@@ -89,12 +89,8 @@ def save_described(network: nn.Module, path: Path, described: Mapping[str, str])
                 "the training has diverged, go back to an earlier checkpoint"
             )
     data = _in_order(save(state, {**described, DIGEST: _digest(state, described)}))
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    with in_one_move(path) as part:
+        part.write_bytes(data)
 
 
 def _in_order(data: bytes) -> bytes:

@@ -126,7 +126,8 @@ def gather_gaps(results: Results, links: Sequence[CaseLink]) -> Gaps:
                 if cell.state != "failed" or (cell.stage == "method" and has_failed):
                     continue
                 has_failed = has_failed or cell.stage == "method"
-                what = row.label if cell.stage == "method" else f"{column.metric} ({row.label})"
+                name = results.shown(row.label)
+                what = name if cell.stage == "method" else f"{column.metric} ({name})"
                 failures.append(
                     Failure(what, title, link.case.id, link.file, cell.reason, cell.traceback)
                 )
@@ -136,7 +137,7 @@ def gather_gaps(results: Results, links: Sequence[CaseLink]) -> Gaps:
         if cell.state == "undefined":
             undefined[title, label, metric, cell.reason, False] += 1
         if cell.state == "failed":
-            what = f"{metric} ({label})"
+            what = f"{metric} ({results.shown(label)})"
             failures.append(Failure(what, title, kind, "", cell.reason, cell.traceback))
     lines = tuple(UndefinedLine(*key, count) for key, count in undefined.items())
     return Gaps(tuple(failures), lines, dict(faceless), missing, planned)

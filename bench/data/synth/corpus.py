@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.manifest import write_manifest
+from bench.data.manifest import read_manifest, write_manifest
 from bench.data.synth.clip import shoot
 from bench.data.synth.identity import identity
 from bench.data.synth.render import Renderer
 from bench.data.synth.sentences import SPLITS, sentences_of
 from bench.errors import BenchError, NoSuchSplit
+from bench.intact import is_intact
 from bench.lock import locked
 from bench.media import write_video
 from bench.one_move import in_one_move, sweep
@@ -132,7 +133,7 @@ def build_split(
     workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> Path:
-    """The manifest of one split, made in `folder` where it is not there yet."""
+    """The manifest of one split, made in `folder` where it is not there yet, or not intact."""
     if split not in SPLITS:
         raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
     count = CLIPS[split] if clips is None else clips
@@ -141,21 +142,47 @@ def build_split(
     name = split if count == CLIPS[split] else f"{split}-{count}"
     target = folder / name
     manifest = target / "manifest.csv"
-    if manifest.exists():
+    if manifest.exists() and not _damaged(manifest):
         return manifest
     with locked(folder / f".{name}.lock"):
-        if manifest.exists():  # another process has made it while this one waited
-            return manifest
-        part = folder / f".{name}.part"
-        for inner in ("notes", "videos"):
-            (part / inner).mkdir(parents=True, exist_ok=True)
         wanted = orders(language, split, count)
-        _make_all(wanted, part, workers=workers, progress=progress)
-        write_manifest(part / "manifest.csv", [_row(order, part) for order in wanted])
-        shutil.rmtree(part / "notes")
-        sweep(part)  # of workers that were killed
-        part.rename(target)
+        if not manifest.exists():  # another process may have made it while this one waited
+            part = folder / f".{name}.part"
+            made = _made(wanted, part, workers=workers, progress=progress)
+            write_manifest(part / "manifest.csv", made)
+            sweep(part)  # of workers that were killed
+            part.rename(target)
+        elif damaged := _damaged(manifest):
+            again = [order for order in wanted if order.id in damaged]
+            for order in again:
+                (target / "videos" / f"{order.id}.mp4").unlink(missing_ok=True)
+            made = _made(again, target, workers=workers, progress=progress)
+            anew = {clip.id: clip for clip in made}
+            kept = read_manifest(manifest)
+            write_manifest(manifest, [anew.get(clip.id, clip) for clip in kept])
     return manifest
+
+
+def _damaged(manifest: Path) -> set[str]:
+    """The ids of the clips whose file is gone, or is no more as it was made."""
+    clips = read_manifest(manifest)
+    return {clip.id for clip in clips if not is_intact(clip.video, clip.sha256)}
+
+
+def _made(
+    wanted: list[Order],
+    folder: Path,
+    *,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[Clip]:
+    """The clips, made in `folder`; what a killed process had made there is used."""
+    for inner in ("notes", "videos"):
+        (folder / inner).mkdir(parents=True, exist_ok=True)
+    _make_all(wanted, folder, workers=workers, progress=progress)
+    made = [_row(order, folder) for order in wanted]
+    shutil.rmtree(folder / "notes")
+    return made
 
 
 def _row(order: Order, folder: Path) -> Clip:

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from bench import training
 from bench.errors import BenchError
+from bench.one_move import in_one_move
 from bench.paths import cache_dir
 from bench.plugins import TrainJob
 from bench.ready_clips import Detector
@@ -287,8 +288,7 @@ def save_weights(network: SyncNetwork, path: Path) -> Path:
         for name, value in network.state_dict().items()
         if value.is_floating_point()
     }
-    part = path.with_suffix(".part")
-    save_file(halves, part)
-    part.chmod(0o644)  # safetensors makes files that nobody else can read
-    part.replace(path)
+    with in_one_move(path) as part:
+        save_file(halves, part)
+        part.chmod(0o644)  # safetensors makes files that nobody else can read
     return path
