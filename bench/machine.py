@@ -8,8 +8,10 @@ stops with a sentence and goes on when it is called again.
 from __future__ import annotations
 
 import errno
+import math
 import mmap
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +55,7 @@ _WORDS = {
     "CUBLAS_STATUS_ALLOC_FAILED": "the GPU's memory is short",
     "CUDNN_STATUS_ALLOC_FAILED": "the GPU's memory is short",
 }
+_ASKED = re.compile(r"tried to allocate (\d+) bytes")  # torch, on a CPU
 _PROBE_BYTES = 1 << 20
 _SPARE_BYTES = 256 << 20
 
@@ -69,6 +72,8 @@ def machine_fault(error: BaseException, *, ours: tuple[Path, ...] = ()) -> str |
     for cause in causes:
         if isinstance(cause, MachineFault):
             return str(cause)
+        if _is_beyond_reach(cause):
+            return None  # whoever asks for that is wrong on this machine every day
         if isinstance(cause, MemoryError):
             return _CODES[errno.ENOMEM]
         if isinstance(cause, OSError):
@@ -129,6 +134,16 @@ def _is_of_a_file(error: BaseException) -> bool:
     """Whether it is an error of FFmpeg that damaged files cause as well as machines."""
     is_of_ffmpeg = any(base.__name__ == "FFmpegError" for base in type(error).__mro__)
     return is_of_ffmpeg and getattr(error, "errno", None) in _FILES_TOO
+
+
+def _is_beyond_reach(error: BaseException) -> bool:
+    """Whether numpy or torch was asked for more than all memory that the machine has."""
+    wanted = 0
+    if isinstance(error, MemoryError) and hasattr(error, "shape") and hasattr(error, "dtype"):
+        wanted = math.prod(error.shape) * error.dtype.itemsize  # numpy's
+    elif isinstance(error, RuntimeError) and (asked := _ASKED.search(str(error))):
+        wanted = int(asked[1])
+    return wanted > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _has_memory() -> bool:

@@ -107,12 +107,12 @@ class Store:
         self._lock = (self.folder / ".lock").open("ab")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError:
             self._lock.close()
             raise BenchError(
                 f"{self.folder}: another `bench run` is writing here. Wait for it, or choose "
                 "another folder with --output."
-            ) from error
+            ) from None  # a lock that is held is not the machine's state
         try:
             sweep(self.folder)
             for name in (GENERATIONS, MEASUREMENTS):

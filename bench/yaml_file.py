@@ -22,7 +22,7 @@ MOST_DEPTH = 32
 SHOWN = 70  # characters of a line that a message shows
 
 # Surrogates, which no file can hold, and what would speak to the terminal or end a path.
-_UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _WORDS = {  # for PyYAML's messages, the first that fits
     r"mapping values are not allowed": "a `: ` where none can be; a text with a colon in it needs "
     "quotes, and keys of one level begin in one column",

@@ -62,9 +62,20 @@ def test_memory_is_the_machines_in_the_words_of_every_library() -> None:
         torch.empty(1 << 60, dtype=torch.uint8)
     with pytest.raises(MemoryError) as of_numpy:
         np.zeros(1 << 60, dtype=np.uint8)
-    assert machine_fault(of_torch.value)
-    assert machine_fault(of_numpy.value)
+    # Such an amount no machine has: whoever asks for it fails alone, and every day.
+    assert machine_fault(of_torch.value) is None
+    assert machine_fault(of_numpy.value) is None
+    less = str(of_torch.value).replace(str(1 << 60), str(1 << 20))
+    assert machine_fault(RuntimeError(less))
+    assert machine_fault(type(of_numpy.value)((1 << 20,), np.dtype(np.uint8)))
+    assert machine_fault(MemoryError())
     assert machine_fault(torch.cuda.OutOfMemoryError("CUDA out of memory."))
+
+
+def test_a_lock_that_is_held_is_not_the_machines_state(tmp_path: Path) -> None:
+    with Store(tmp_path), pytest.raises(BenchError, match="another `bench run`") as held:
+        Store(tmp_path).__enter__()
+    assert machine_fault(held.value) is None
 
 
 def test_a_file_of_our_own_folders_that_may_not_be_written_is_the_machines(tmp_path: Path) -> None:

@@ -73,11 +73,11 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        except BlockingIOError:
             raise BenchError(
                 f"{folder}: another `bench study serve` serves this study. Use its links, or stop "
                 "it first: two would share one log, and one of them would be forgotten."
-            ) from error
+            ) from None  # a lock that is held is not the machine's state
         yield
     finally:
         os.close(handle)

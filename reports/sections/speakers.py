@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bench.spreadsheets import csv_text
 from bench.stats import shared_cases
 from reports import plots
 from reports.comparison import Table
@@ -155,9 +154,9 @@ def _plot(
 
 def speakers_csv(breakdowns: Sequence[Breakdown]) -> str:
     """Every mean by speaker, one a line, in full precision."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["dataset", "speaker", "method", "output", "protocol", "mean", "n_cases"])
+    rows: list[tuple[object, ...]] = [
+        ("dataset", "speaker", "method", "output", "protocol", "mean", "n_cases")
+    ]
     for one in breakdowns:
         for speaker, count in one.speakers:
             for row in one.rows:
@@ -165,5 +164,5 @@ def speakers_csv(breakdowns: Sequence[Breakdown]) -> str:
                 mean = one.means[speaker, row.label]
                 name = one.column.output.name
                 data = dataset_name(one.dataset)
-                writer.writerow([data, speaker, row.label, name, protocol, mean, count])
-    return buffer.getvalue()
+                rows.append((data, speaker, row.label, name, protocol, mean, count))
+    return csv_text(rows)
