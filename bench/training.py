@@ -222,8 +222,8 @@ def save_checkpoint(path: Path, step: int, state: State, *, steps: int | None = 
     """
     import torch
 
-    with in_one_move(path) as part:
-        torch.save({"step": step, "steps": steps, "state": state.state_dict()}, part)
+    with in_one_move(path) as part, part.open("wb") as stream:  # of a path it would keep the name
+        torch.save({"step": step, "steps": steps, "state": state.state_dict()}, stream)
 
 
 @dataclass(frozen=True)
