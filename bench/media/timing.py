@@ -10,6 +10,7 @@ backwards, pictures follow each other at the track's rate.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +24,7 @@ import av.video.stream
 import numpy as np
 
 from bench.errors import BenchError
+from bench.intact import Stamp, stamp_of
 from bench.media.containers import Packets, decoded, is_known, opened, video_stream
 from bench.types import FPS
 
@@ -56,8 +58,22 @@ class Clock:
 def clock(path: Path) -> Clock | None:
     """The times of the pictures; None for a file without any. Raises BenchError as `opened` does.
 
-    Also where FFmpeg has no decoder for the pictures.
+    Also where FFmpeg has no decoder for the pictures. Pictures, sound and header of one file are
+    mostly asked for one after another, so the last answers are kept for as long as files stay.
     """
+    try:
+        stamp = stamp_of(path.stat())
+    except OSError:
+        return _clock(path)  # which says what is wrong
+    return _clock_in_state(path, stamp)
+
+
+@functools.lru_cache(maxsize=64)
+def _clock_in_state(path: Path, _stamp: Stamp) -> Clock | None:
+    return _clock(path)
+
+
+def _clock(path: Path) -> Clock | None:
     with opened(path, as_stored=True) as container:
         stream = video_stream(container)
         if stream is None:
