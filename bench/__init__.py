@@ -1,10 +1,9 @@
 """The benchmarking harness for talking-face methods: all names that a plugin author needs."""
 
 from bench import checks
-from bench.errors import BenchError, Undefined
-from bench.hookspecs import hookimpl
-from bench.jobs import Generation, Job, Sample
-from bench.plugins import (
+from bench.contract.hookspecs import hookimpl
+from bench.contract.jobs import Generation, Job, Sample
+from bench.contract.plugins import (
     ClipMetric,
     Method,
     Metric,
@@ -13,6 +12,8 @@ from bench.plugins import (
     TrainJob,
     Values,
 )
+from bench.contract.video import Video
+from bench.errors import BenchError, Undefined
 from bench.types import (
     FPS,
     SAMPLE_RATE,
@@ -26,7 +27,6 @@ from bench.types import (
     Sound,
     Track,
 )
-from bench.video import Video
 
 __all__ = [
     "FPS",

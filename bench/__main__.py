@@ -1,6 +1,6 @@
 """`python -m bench` is `bench`."""
 
-from bench.cli import main
+from bench.command.cli import main
 
 if __name__ == "__main__":
     main(prog_name="bench")

@@ -12,7 +12,7 @@ class MachineFault(Exception):
     """The machine is at its end (disk, memory, open files): no verdict on what was being done.
 
     Never recorded as a failure, and no BenchError, so that nobody takes it for a bad clip.
-    `bench.machine` tells these from other errors.
+    `bench.machine.faults` tells these from other errors.
     """
 
 

@@ -23,7 +23,7 @@ from typing import IO
 import pydantic
 
 import bench
-from bench.causes import OUTPUT_FOLLOWS
+from bench.records.causes import OUTPUT_FOLLOWS
 from bench.types import Fit
 
 FIELDS = ("face", "image", "speech", "output", "workdir", "checkout", "case", "frames", "seed")

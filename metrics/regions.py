@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.contract.jobs import Sample
+from bench.contract.video import Video
 from bench.errors import BenchError, NoFace, Undefined
-from bench.jobs import Sample
 from bench.types import Frame, Frames, Track
-from bench.video import Video
 
 Region: TypeAlias = Literal["face", "frame", "mouth"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
+from bench.contract.video import Video
 from bench.types import Frame
-from bench.video import Video
 from metrics.regions import faces_with_mouths
 
 SIDE = 96  # pixels of the face that Wav2Lip and its successors make

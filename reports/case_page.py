@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.run_folder import CasePart, Curve
+from bench.records.run_folder import CasePart, Curve
 from bench.types import FPS
 from reports import plots
 from reports.comparison import EVIDENCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.run_folder import CasePart
+from bench.records.run_folder import CasePart
 from reports.pictures import Footage
 from reports.results import Dataset, Made, Results
 

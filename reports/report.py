@@ -9,8 +9,8 @@ from pathlib import Path
 import jinja2
 
 from bench.errors import BenchError
-from bench.one_move import part_beside
-from bench.study.scores import Scores
+from bench.files.one_move import part_beside
+from bench.study.score.scores import Scores
 from reports import sheets, study_sheets
 from reports.case_page import CaseLink, case_columns, case_links, view_case
 from reports.comparison import Table, build_table

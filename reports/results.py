@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
-from bench.run_folder import (
+from bench.records.run_folder import (
     CasePart,
     Curve,
     DatasetPart,

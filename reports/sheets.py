@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-from bench.spreadsheets import OwnText, csv_text
+from bench.files.spreadsheets import OwnText, csv_text
 from bench.stats import Interval
 from reports.comparison import Entry, Standing, Table
 from reports.leakfree import Pairing

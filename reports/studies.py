@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.run_folder import Run
+from bench.records.run_folder import Run
 from bench.stats import SIGNIFICANT, ranks
-from bench.study.scores import Comparison, Opinion, Panel, Scores, read_scores
+from bench.study.score.scores import Comparison, Opinion, Panel, Scores, read_scores
 from reports.comparison import Mark, marks
 from reports.results import Row
 from reports.words import Words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.study.scores import Opinion, Scores
+from bench.study.score.scores import Opinion, Scores
 from reports.results import Results
 from reports.sections.study import study_caption, study_name, study_notes, study_title
 from reports.sheets import Sheet, SheetCell, SummaryRow, row_label

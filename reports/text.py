@@ -7,7 +7,7 @@ import re
 from markupsafe import Markup, escape
 
 from bench.stats import Interval
-from bench.study.scores import Estimate
+from bench.study.score.scores import Estimate
 
 DIGITS = 3  # as the paper prints
 MINUS = "\N{MINUS SIGN}"

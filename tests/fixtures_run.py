@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.keys import digest
-from bench.study.metric_values import metric_columns
-from bench.study.scores import Question, Scores, write_scores
-from bench.study.scoring import Order, score
-from bench.study.simulation import Crowd, Showing, simulate
+from bench.files.digests import digest
+from bench.study.answers import Question
+from bench.study.make.simulation import Crowd, Showing, simulate
+from bench.study.score.metric_values import metric_columns
+from bench.study.score.scores import Scores, write_scores
+from bench.study.score.scoring import Order, score
 from bench.types import SAMPLES_PER_FRAME, Frames, Sound
 
 QUESTIONS = ("sync_accuracy", "visual_quality", "overall_impression")

@@ -9,13 +9,13 @@ import sys
 
 import numpy as np
 
-from bench import faces
-from bench.conform import conform_clip
+from bench.checks.ladders import LADDERS, Specimen, specimen
+from bench.contract.video import Video
+from bench.data.conform import conform_clip
 from bench.data.pairs import partner
-from bench.ladders import LADDERS, Specimen, specimen
-from bench.paths import cache_dir
+from bench.features import faces
+from bench.files.paths import cache_dir
 from bench.types import SAMPLES_PER_FRAME, Clip, Sound
-from bench.video import Video
 from metrics.lse import Lse
 from tests.scorer_report import corpora
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.data import synth
 from bench.data.grid import import_grid
 from bench.data.manifest import read_manifest
-from bench.paths import cache_dir
+from bench.files.paths import cache_dir
 from bench.types import Clip
 from metrics.lse.sync_small import WEIGHTS
 from metrics.lse.sync_small.evaluation import evaluate

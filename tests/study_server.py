@@ -24,7 +24,7 @@ class Server:
         self.links: dict[str, str] = {}
 
     def __enter__(self) -> Server:
-        command = [sys.executable, "-m", "bench.cli", "study", "serve", str(self.folder)]
+        command = [sys.executable, "-m", "bench.command.cli", "study", "serve", str(self.folder)]
         self._process = subprocess.Popen(
             [*command, "--port", "0", *self._options], stdout=subprocess.PIPE, text=True, cwd=ROOT
         )

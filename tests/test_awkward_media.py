@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.conform import conform_clip
-from bench.doctor import examine
+from bench.data.conform import conform_clip
+from bench.data.doctor import examine
 from bench.errors import BenchError
 from bench.types import Clip
 from tests.small_media import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.causes import cause, gist
+from bench.records.causes import cause, gist
 from tests.small_data import make_config, make_manifest
 from tests.test_run import bench
 

@@ -12,7 +12,7 @@ import pytest
 
 import bench
 from bench.checks import CheckFailed, CheckResult, checks_for, run_checks
-from bench.ladders import LADDERS, Specimen, talking_patterns
+from bench.checks.ladders import LADDERS, Specimen, talking_patterns
 
 
 @pytest.fixture(autouse=True)
@@ -367,7 +367,7 @@ def test_a_plugin_that_raises_in_load_fails_its_checks() -> None:
 
 
 def test_an_import_of_torch_at_the_top_of_a_file_is_found(tmp_path: Path) -> None:
-    from bench.registry import load_registry
+    from bench.contract.registry import load_registry
 
     file = tmp_path / "heavy.py"
     source = Path(__file__).read_text(encoding="utf-8").split("class Error")[1]

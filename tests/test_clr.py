@@ -11,7 +11,7 @@ from bench import media
 from bench.data import clr
 from bench.data.manifest import read_manifest
 from bench.errors import BenchError
-from bench.faces import Detection
+from bench.features.faces import Detection
 from bench.types import Frame
 from tests.test_run import bench
 

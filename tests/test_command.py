@@ -16,8 +16,8 @@ import pytest
 
 import bench
 from bench import media
-from bench.ladders import Specimen, talking_patterns
-from bench.store import GENERATIONS, read_records
+from bench.checks.ladders import Specimen, talking_patterns
+from bench.records.store import GENERATIONS, read_records
 from bench.types import Case, Clip
 from methods.command import LINKED_BYTES, Command, filled, tree_digest
 from tests.conftest import ROOT

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import terminal, weights
-from bench.config import load_config
-from bench.plan import make_plan
-from bench.registry import load_registry
-from bench.store import GENERATIONS, read_records
+from bench.command import terminal
+from bench.contract.registry import load_registry
+from bench.files import weights
+from bench.records.store import GENERATIONS, read_records
+from bench.run.config import load_config
+from bench.run.plan import make_plan
 from tests.small_data import make_clip, make_config, make_manifest
 from tests.test_run import bench
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from bench import config, train_config
-from bench.config import load_config
-from bench.registry import load_registry
+from bench.contract.registry import load_registry
+from bench.run import config
+from bench.run.config import load_config
+from bench.train import config as train_config
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "configs.md").read_text(encoding="utf-8")

@@ -15,21 +15,20 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.conform import (
+from bench.contract.jobs import Generation, Job
+from bench.contract.video import Video
+from bench.data.conform import (
     CONFORM_VERSION,
-    FRAMES_FORGIVEN,
     READ_ANEW_VERSION,
     Conformed,
     conform_clip,
-    conform_output,
     conform_version,
     fitted_sound,
 )
 from bench.data.manifest import content_digest
 from bench.errors import BenchError
-from bench.jobs import Generation, Job
+from bench.run.outputs import FRAMES_FORGIVEN, conform_output
 from bench.types import Case, Clip
-from bench.video import Video
 from tests.small_media import (
     copy_coded,
     counting_picture,

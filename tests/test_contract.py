@@ -13,8 +13,8 @@ import pytest
 import bench
 from bench import media
 from bench.checks import Check, PluginClass, parametrize_with_checks
-from bench.ladders import talking_patterns
-from bench.registry import load_registry
+from bench.checks.ladders import talking_patterns
+from bench.contract.registry import load_registry
 from methods.command import Command
 from methods.recorded import Recorded
 from methods.wav2lip.method import METHODS

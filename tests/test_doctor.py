@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from bench import media
+from bench.data.doctor import Findings, examine, examine_all, marks_of
 from bench.data.grid import import_grid
 from bench.data.manifest import content_digest
-from bench.doctor import Findings, examine, examine_all, marks_of
-from bench.faces import Choice, Detection
+from bench.features.faces import Choice, Detection
 from bench.types import Box, Clip, Frame, Frames, Sound
 
 
@@ -318,7 +318,7 @@ def test_marks_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     good = written(tmp_path, scene(), voice(), name="good")
     expected = {"bad": ["flat frames 12-19"]}
     assert marks_of([bad, good]) == expected
-    monkeypatch.setattr("bench.doctor.examine", None)  # must not be asked again
+    monkeypatch.setattr("bench.data.doctor.examine", None)  # must not be asked again
     assert marks_of([bad, good]) == expected
 
 

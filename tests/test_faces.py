@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import BenchError, Frame, Frames, Track, Video, faces
+from bench import BenchError, Frame, Frames, Track, Video
 from bench.errors import NoFace
-from bench.faces import Corners, Detection
+from bench.features import faces
+from bench.features.faces import Corners, Detection
 from bench.types import Box
 
 
@@ -475,7 +476,7 @@ def test_the_module_loads_no_opencv() -> None:
     import subprocess
     import sys
 
-    code = "import sys, bench.faces, bench.weights; print('cv2' in sys.modules)"
+    code = "import sys, bench.features.faces, bench.files.weights; print('cv2' in sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import load_config
-from bench.helper_modules import helper_modules
-from bench.keys import file_sha256
-from bench.plan import make_plan
-from bench.registry import load_registry
+from bench.contract.helper_modules import helper_modules
+from bench.contract.registry import load_registry
+from bench.files.digests import file_sha256
+from bench.run.config import load_config
+from bench.run.plan import make_plan
 from tests.small_data import PLUGIN, make_config, make_manifest
 from tests.test_run import bench
 

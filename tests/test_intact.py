@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.conform import conform_clip
+from bench.data.conform import conform_clip
 from bench.data.manifest import content_digest, write_manifest
-from bench.faces import _load, _save
-from bench.intact import is_intact
-from bench.keys import file_sha256
-from bench.paths import cache_dir
-from bench.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.features.faces import _load, _save
+from bench.files.digests import file_sha256
+from bench.files.intact import is_intact
+from bench.files.paths import cache_dir
+from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
 from bench.types import Clip
 from tests.small_data import make_clip, make_config, make_manifest
 from tests.test_run import bench, records
@@ -49,7 +49,7 @@ def test_a_file_is_read_once_for_each_of_its_states(
         read.append(file)
         return file_sha256(file)
 
-    monkeypatch.setattr("bench.intact.file_sha256", counted)
+    monkeypatch.setattr("bench.files.intact.file_sha256", counted)
     assert is_intact(path, digest)
     assert is_intact(path, digest)
     assert len(read) == 1

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.machine import machine_fault
-from bench.store import GENERATIONS, MEASUREMENTS, Store
+from bench.machine.faults import machine_fault
+from bench.records.store import GENERATIONS, MEASUREMENTS, Store
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
 from tests.test_run import bench, records
@@ -107,9 +107,9 @@ def test_a_disk_that_takes_half_a_line_keeps_none_of_it(tmp_path: Path) -> None:
 LIMITED = """
 import os, resource, sys
 limit, size = sys.argv[1], int(sys.argv[2])
-from bench.cli import main
+from bench.command.cli import main
 if limit == "NOFILE":
-    import reports, bench.runner, bench.casework, bench.media, bench.terminal, torch
+    import reports, bench.run.runner, bench.run.casework, bench.media, bench.command.terminal, torch
 resource.setrlimit(getattr(resource, "RLIMIT_" + limit), (size, size))
 main(sys.argv[3:])
 """

@@ -23,7 +23,7 @@ from bench.data.manifest import (
     write_manifest,
 )
 from bench.errors import BenchError
-from bench.paths import cache_dir
+from bench.files.paths import cache_dir
 from bench.types import Clip
 
 DIGEST = "ab" * 32

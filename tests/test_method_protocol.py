@@ -7,8 +7,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from bench.cli import main
-from bench.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.command.cli import main
+from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
 from tests.small_data import make_config, make_manifest
 
 PLUGIN = '''"""A face that stands still and says which frame it shows."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.one_move import in_one_move, sweep
+from bench.files.one_move import in_one_move, sweep
 from tests.conftest import ROOT
 
 
@@ -58,7 +58,7 @@ def test_parts_of_processes_that_have_ended_are_cleared_away(tmp_path: Path) -> 
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from bench.one_move import in_one_move\n"
+        "from bench.files.one_move import in_one_move\n"
         "moves = []\n"
         "for name in ('file', 'folder'):\n"
         "    moves.append(in_one_move(Path(sys.argv[1]) / name))\n"

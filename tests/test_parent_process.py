@@ -17,7 +17,7 @@ from tests.small_data import make_config, make_manifest
 POOL = """
 import multiprocessing, os, sys, time
 from concurrent.futures import ProcessPoolExecutor
-from bench.parent_process import end_with_parent
+from bench.machine.parent_process import end_with_parent
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
@@ -76,7 +76,7 @@ def test_a_pools_process_ends_with_its_killed_parent(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into Linux's /proc")
 def test_a_killed_run_leaves_no_worker_behind(tmp_path: Path) -> None:
     make_manifest(tmp_path / "data")
-    command = [sys.executable, "-m", "bench.cli", "run", str(make_config(tmp_path))]
+    command = [sys.executable, "-m", "bench.command.cli", "run", str(make_config(tmp_path))]
     run = subprocess.Popen(
         [*command, "-o", str(tmp_path / "run"), "--workers", "2"],
         cwd=ROOT,
@@ -103,7 +103,7 @@ def test_a_run_that_is_told_to_stop_ends_its_workers_even_while_they_start(
     tmp_path: Path, number: signal.Signals, whole_group: bool
 ) -> None:
     make_manifest(tmp_path / "data")
-    command = [sys.executable, "-m", "bench.cli", "run", str(make_config(tmp_path))]
+    command = [sys.executable, "-m", "bench.command.cli", "run", str(make_config(tmp_path))]
     run = subprocess.Popen(
         [*command, "-o", str(tmp_path / "run"), "--workers", "2"],
         cwd=ROOT,

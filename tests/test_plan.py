@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import load_config
 from bench.data import synth
 from bench.errors import BenchError
-from bench.plan import make_plan
+from bench.run.config import load_config
+from bench.run.plan import make_plan
 from tests.small_data import make_config, make_manifest
 from tests.test_run import bench
 

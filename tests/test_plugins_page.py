@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench import hookspecs
 from bench.checks import checks_for, run_checks
-from bench.ladders import LADDERS, talking_patterns
-from bench.plugins import Method, Metric, Plugin
-from bench.registry import Registry, load_registry
+from bench.checks.ladders import LADDERS, talking_patterns
+from bench.contract import hookspecs
+from bench.contract.plugins import Method, Metric, Plugin
+from bench.contract.registry import Registry, load_registry
 from methods.command import FIELDS, Command
 from methods.recorded import Recorded
 

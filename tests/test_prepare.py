@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from bench.casework import CaseWorker, work_folder
-from bench.clock import Clock
-from bench.config import load_config
-from bench.plan import find_missing, make_plan
-from bench.store import GENERATIONS, Store
+from bench.machine.clock import Clock
+from bench.records.store import GENERATIONS, Store
+from bench.run.casework import CaseWorker, work_folder
+from bench.run.config import load_config
+from bench.run.plan import find_missing, make_plan
 from tests.small_data import make_config, make_manifest
 
 PREPARED = """

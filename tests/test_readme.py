@@ -6,7 +6,7 @@ import csv
 import re
 from pathlib import Path
 
-from bench.cli import main
+from bench.command.cli import main
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
 from tests.test_run import bench

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.conform import CONFORM_VERSION
+from bench.data.conform import CONFORM_VERSION
 from bench.errors import BenchError
-from bench.faces import FACES_VERSION
-from bench.ready_clips import CHUNK, Detector, Order, all_ready
+from bench.features.faces import FACES_VERSION
+from bench.train.ready_clips import CHUNK, Detector, Order, all_ready
 from bench.types import Clip
 
 LOG = logging.getLogger("test")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.contract.registry import load_registry
 from bench.errors import BenchError
-from bench.registry import load_registry
 from tests.small_data import PLUGIN
 
 HEAD = "import bench\n"

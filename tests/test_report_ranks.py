@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from bench.study.scores import Estimate, write_scores
+from bench.study.score.scores import Estimate, write_scores
 from reports.comparison import build_table
 from reports.leakfree import pair
 from reports.results import join

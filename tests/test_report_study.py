@@ -11,7 +11,7 @@ import pytest
 
 import reports
 from bench.errors import BenchError
-from bench.study.scores import Comparison, Estimate, Scores, write_scores
+from bench.study.score.scores import Comparison, Estimate, Scores, write_scores
 from reports.results import join
 from reports.sections.study import study_name
 from reports.studies import opinions, read_studies

@@ -25,7 +25,13 @@ COMPOSED = (  # beginnings that code and templates complete: `f"caption_{kind}"`
     *("section_", "size_", "table_", "undefined_", "unit_", "gain_", "validity_"),
 )
 VOID = ("br", "img", "input", "link", "meta")  # tags that never close
-SPEAKING = ("metrics", "bench/conform.py", "bench/media", "bench/doctor.py", "bench/faces.py")
+SPEAKING = (
+    "metrics",
+    "bench/data/conform.py",
+    "bench/media",
+    "bench/data/doctor.py",
+    "bench/features/faces.py",
+)
 
 
 class Visible(HTMLParser):

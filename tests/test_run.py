@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import main
-from bench.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.command.cli import main
+from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
 from tests.conftest import ROOT
 from tests.small_data import make_clip, make_config, make_manifest
 
@@ -213,7 +213,7 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_pat
     config = make_config(tmp_path)
     assert bench("run", config, "-o", tmp_path / "whole")[0] == 0
     killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "bench.cli", "run", str(config), "-o", str(killed)]
+    command = [sys.executable, "-m", "bench.command.cli", "run", str(config), "-o", str(killed)]
     moments = random.Random(20)
     kills = 0
     for _ in range(20):

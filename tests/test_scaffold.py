@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from bench import media
+from bench.checks.ladders import talking_patterns
+from bench.checks.scaffold import new_plugin
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
-from bench.ladders import talking_patterns
-from bench.scaffold import new_plugin
 from bench.types import Clip
 
 
@@ -37,7 +37,9 @@ def python(
 def bench(
     *arguments: str, folder: Path, path: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return python("-c", "from bench.cli import main; main()", *arguments, folder=folder, path=path)
+    return python(
+        "-c", "from bench.command.cli import main; main()", *arguments, folder=folder, path=path
+    )
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.store import MEASUREMENTS, read_records
+from bench.records.store import MEASUREMENTS, read_records
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
 from tests.test_run import bench

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 import bench
-from bench.ladders import LADDERS, talking_patterns
+from bench.checks.ladders import LADDERS, talking_patterns
 from metrics.sharpness import Sharpness
 from tests.test_psnr_ssim import sample
 

@@ -8,11 +8,19 @@ from types import ModuleType
 
 import pytest
 
-from bench import shadowed
-from bench.config import load_config
+from bench.command import shadowed
+from bench.config.shipped import (
+    FOLDER,
+    TRAININGS,
+    find_config,
+    folder_of,
+    headline,
+    shipped,
+    text_of,
+)
 from bench.errors import BenchError
-from bench.shipped import FOLDER, TRAININGS, find_config, folder_of, headline, shipped, text_of
-from bench.train_config import load_train_config
+from bench.run.config import load_config
+from bench.train.config import load_train_config
 from methods.wav2lip.training import Settings
 from tests.conftest import ROOT
 from tests.small_data import make_manifest
@@ -64,7 +72,7 @@ def test_relative_paths_of_a_shipped_config_lead_to_where_one_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    from bench.config import anchored
+    from bench.config.reader import anchored
 
     path = find_config("synth_start_sharp", TRAININGS)
     settings = Settings.model_validate(load_train_config(path).config.settings)

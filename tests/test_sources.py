@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import Source
 from bench.data import synth
 from bench.data.manifest import write_manifest
-from bench.data.sources import open_source
+from bench.data.sources import Source, open_source
 from bench.types import Clip
 
 CORPUS = Source(name="synth", corpus="synth-en")

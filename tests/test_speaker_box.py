@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.config import load_config
 from bench.data import speaker_box
 from bench.data.manifest import read_manifest, write_manifest
 from bench.data.speaker_box import Pointed, Wanted, point
 from bench.errors import BenchError
-from bench.faces import Detection
-from bench.plan import make_plan, measurement_key
-from bench.run_folder import read_run
+from bench.features.faces import Detection
+from bench.records.run_folder import read_run
+from bench.run.config import load_config
+from bench.run.plan import make_plan, measurement_key
 from bench.types import Box, Clip, Frame, Frames, Sound, Track
 from tests.test_run import bench
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.cases import write_cases
 from bench.data.manifest import read_manifest, write_manifest
-from bench.spreadsheets import OwnText, cell_text, csv_text, plain_text
+from bench.files.spreadsheets import OwnText, cell_text, csv_text, plain_text
+from bench.run.cases import write_cases
 from bench.types import Case, Clip
 from reports.sheets import Sheet, SheetCell, SummaryRow, summary_csv, to_csv, to_numbers
 from tests.conftest import ROOT
@@ -65,7 +65,7 @@ def test_every_csv_is_written_in_one_place() -> None:
                 if is_writer and isinstance(node.value, ast.Name) and node.value.id == "csv":
                     writers.append(path.relative_to(ROOT).as_posix())
     # Curves of a training: numbers alone, under names that stand in the code.
-    assert writers == ["bench/spreadsheets.py", "bench/training.py"]
+    assert writers == ["bench/files/spreadsheets.py", "bench/train/loop.py"]
 
 
 def test_a_manifest_of_evil_names_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.run_folder import read_generations
-from bench.store import GENERATIONS, MEASUREMENTS, Store, read_records
+from bench.records.run_folder import read_generations
+from bench.records.store import GENERATIONS, MEASUREMENTS, Store, read_records
 
 RECORD = {"key": "k", "status": "ok", "value": 0.1 + 0.2, "text": "嘴"}
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import main
+from bench.command.cli import main
 from bench.study.answers import read_answers
+from bench.study.ask.ledger import Ledger
 from bench.study.blinding import Design, read_design, read_returned
-from bench.study.choosing import Wishes
-from bench.study.ledger import Ledger
-from bench.study.making import new_study
-from bench.study.scoring import Order, score
+from bench.study.make.choosing import Wishes
+from bench.study.make.making import new_study
+from bench.study.score.scoring import Order, score
 from tests import chromium
 from tests.chromium import complaints, contrasts, until
 from tests.fixtures_run import FakeRun, build_run

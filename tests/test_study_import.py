@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import main
+from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.answers import Answer, read_answers, write_answers
 from bench.study.balance import Balance
 from bench.study.blinding import RETURNED, Design, Item, Plan
 from bench.study.folder import Study
-from bench.study.importing import import_answers, template_for
-from bench.study.mapping import ColumnMapping, read_mapping
 from bench.study.questionnaire import questionnaire_text, read_questionnaire
+from bench.study.read.importing import import_answers, template_for
+from bench.study.read.mapping import ColumnMapping, read_mapping
 
 FIRST, SECOND, HIDDEN, PRACTICE = "a1f3", "b2e4", "c3d5", "d4c6"
 

@@ -17,15 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import media
-from bench.cli import main
+from bench.command.cli import main
 from bench.errors import BenchError
+from bench.study.ask.pages import read_words
 from bench.study.balance import Balance, share
 from bench.study.blinding import RETURNED, Design, read_design, read_returned
-from bench.study.choosing import Wishes
 from bench.study.folder import open_study
-from bench.study.footage import finished_videos
-from bench.study.making import Made, invite, new_study
-from bench.study.pages import read_words
+from bench.study.make.choosing import Wishes
+from bench.study.make.footage import finished_videos
+from bench.study.make.making import Made, invite, new_study
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeRun, build_run
 from tests.small_media import moving_picture, tone
 

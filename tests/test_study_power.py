@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import main
+from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.answers import Role
 from bench.study.balance import Balance, share
-from bench.study.choosing import Wishes
-from bench.study.crossed import Bootstrap
-from bench.study.making import new_study
-from bench.study.power import (
+from bench.study.make.choosing import Wishes
+from bench.study.make.making import new_study
+from bench.study.make.power import (
     Sizes,
     Spread,
     cases_needed,
@@ -25,9 +24,10 @@ from bench.study.power import (
     raters_needed,
     told,
 )
-from bench.study.ratings import arrange
-from bench.study.significance import compare_all
-from bench.study.simulation import Crowd, Showing, simulate
+from bench.study.make.simulation import Crowd, Showing, simulate
+from bench.study.score.crossed import Bootstrap
+from bench.study.score.ratings import arrange
+from bench.study.score.significance import compare_all
 from tests.fixtures_run import FakeRun, build_run
 
 RATED: Role = "rated"

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import main
+from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.answers import read_answers
-from bench.study.importing import Imported, import_answers, template_for
-from bench.study.mapping import ColumnMapping, read_mapping
-from bench.study.rating_words import is_blank, rating_in, word_scale
-from bench.study.scores import read_scores
-from bench.study.survey_time import is_day_or_month, order_of, survey_time
-from bench.study.tables import read_table
+from bench.study.read.importing import Imported, import_answers, template_for
+from bench.study.read.mapping import ColumnMapping, read_mapping
+from bench.study.read.rating_words import is_blank, rating_in, word_scale
+from bench.study.read.survey_time import is_day_or_month, order_of, survey_time
+from bench.study.read.tables import read_table
+from bench.study.score.scores import read_scores
 
 
 def table(path: Path, text: str, encoding: str = "utf-8") -> Path:

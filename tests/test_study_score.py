@@ -16,23 +16,23 @@ import pytest
 import scipy.stats
 from click.testing import CliRunner
 
-from bench.cli import main
+from bench.command.cli import main
 from bench.errors import BenchError
-from bench.study.agreement import intraclass, ordinal_alpha, variance_components
 from bench.study.answers import Answer, is_simulated, read_answers, write_answers
+from bench.study.ask.ledger import Ledger
 from bench.study.balance import Balance
 from bench.study.blinding import Design, Item, Plan, write_design
-from bench.study.correlation import correlate, spearman, weighted_spearman
-from bench.study.crossed import Bootstrap, drawn_means, mean_estimate
-from bench.study.ledger import Ledger
-from bench.study.metric_values import MetricColumn
+from bench.study.make.simulation import Crowd, Showing, even_means, simulate
 from bench.study.questionnaire import questionnaire_text
-from bench.study.ratings import arrange
-from bench.study.scores import read_scores, write_scores
-from bench.study.scoring import Order, score
-from bench.study.screening import Far, Rules, cautions, far_ratings, screen
-from bench.study.significance import sign_flip
-from bench.study.simulation import Crowd, Showing, even_means, simulate
+from bench.study.score.agreement import intraclass, ordinal_alpha, variance_components
+from bench.study.score.correlation import correlate, spearman, weighted_spearman
+from bench.study.score.crossed import Bootstrap, drawn_means, mean_estimate
+from bench.study.score.metric_values import MetricColumn
+from bench.study.score.ratings import arrange
+from bench.study.score.scores import read_scores, write_scores
+from bench.study.score.scoring import Order, score
+from bench.study.score.screening import Far, Rules, cautions, far_ratings, screen
+from bench.study.sign_flips import sign_flip
 from tests.fixtures_run import FakeRun, build_run
 
 NO = math.nan

@@ -26,23 +26,23 @@ import pytest
 from click.testing import CliRunner
 
 from bench import media
-from bench.cli import main
+from bench.command.cli import main
+from bench.command.study import _in_the_clear
 from bench.errors import BenchError
 from bench.study.answers import Answer, read_answers
+from bench.study.ask.export import study_answers, write_static_pages
+from bench.study.ask.ledger import Ledger, LedgerBusyError
+from bench.study.ask.limits import RateLimit
 from bench.study.blinding import Design, read_design
-from bench.study.choosing import Wishes
-from bench.study.commands import _in_the_clear
-from bench.study.export import study_answers, write_static_pages
 from bench.study.folder import open_study
-from bench.study.ledger import Ledger, LedgerBusyError
-from bench.study.limits import RateLimit
-from bench.study.making import new_study
+from bench.study.make.choosing import Wishes
+from bench.study.make.making import new_study
 from tests.conftest import ROOT
 from tests.fixtures_run import FakeRun, build_run
 from tests.study_server import Client, Server
 
 uvicorn = pytest.importorskip("uvicorn")
-connections = pytest.importorskip("bench.study.connections")
+connections = pytest.importorskip("bench.study.ask.connections")
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -375,7 +375,16 @@ def test_fifty_raters_at_once_lose_nothing(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_second_server_of_a_study_is_refused_and_leaves_nothing(folder: Path) -> None:
-    command = [sys.executable, "-m", "bench.cli", "study", "serve", str(folder), "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.command.cli",
+        "study",
+        "serve",
+        str(folder),
+        "--port",
+        "0",
+    ]
     with Server(folder) as first:
         before = sorted(path.name for path in folder.iterdir())
         second = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
@@ -441,7 +450,7 @@ def test_a_rating_sooner_than_the_video_lasts_is_marked(
         now[0] += timedelta(seconds=wait)
 
     monkeypatch.setattr(
-        "bench.study.ledger._now", lambda: now[0].isoformat(timespec="milliseconds")
+        "bench.study.ask.ledger._now", lambda: now[0].isoformat(timespec="milliseconds")
     )
     everything = dict.fromkeys(QUESTIONS, 3)
     with Ledger(folder / "answers.sqlite") as ledger:
@@ -749,11 +758,12 @@ def test_the_command_tells_of_plain_http(folder: Path, monkeypatch: pytest.Monke
     def ready(_study: object, **given: object) -> None:
         given["ready"]("http://10.1.2.3:8000")  # type: ignore[operator]
 
-    monkeypatch.setattr("bench.study.serving.serve", ready)
+    monkeypatch.setattr("bench.study.ask.serving.serve", ready)
     open_to_all = CliRunner().invoke(main, ["study", "serve", str(folder), "--host", "0.0.0.0"])
     assert "Plain HTTP" in open_to_all.stderr
     monkeypatch.setattr(
-        "bench.study.serving.serve", lambda _study, **given: given["ready"]("http://127.0.0.1:80")
+        "bench.study.ask.serving.serve",
+        lambda _study, **given: given["ready"]("http://127.0.0.1:80"),
     )
     assert "Plain HTTP" not in CliRunner().invoke(main, ["study", "serve", str(folder)]).stderr
 

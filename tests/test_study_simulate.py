@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.study.agreement import ordinal_alpha
-from bench.study.crossed import Bootstrap, mean_estimate
-from bench.study.ratings import arrange
-from bench.study.screening import Rules, screen
-from bench.study.simulation import (
+from bench.study.make.simulation import (
     Crowd,
     Showing,
     centre_of,
@@ -21,6 +17,10 @@ from bench.study.simulation import (
     read_means,
     simulate,
 )
+from bench.study.score.agreement import ordinal_alpha
+from bench.study.score.crossed import Bootstrap, mean_estimate
+from bench.study.score.ratings import arrange
+from bench.study.score.screening import Rules, screen
 
 METHODS = ("poor", "fair", "good")
 MEANS = {("poor", "q"): 1.6, ("fair", "q"): 3.0, ("good", "q"): 4.5}

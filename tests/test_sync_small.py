@@ -15,15 +15,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bench import media, training
+from bench import media
+from bench.checks.ladders import LADDERS, specimen, talking_patterns
+from bench.contract.plugins import TrainJob
+from bench.contract.video import Video
 from bench.data.manifest import read_manifest
 from bench.data.synth.corpus import build_split
 from bench.errors import BenchError, Undefined
-from bench.faces import given_track
-from bench.ladders import LADDERS, specimen, talking_patterns
-from bench.plugins import TrainJob
+from bench.features.faces import given_track
+from bench.train import loop as training
 from bench.types import Clip, Sound
-from bench.video import Video
 from metrics.lse import core, mfcc, sync_small
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small import augmentation

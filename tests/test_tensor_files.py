@@ -14,9 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench import training
 from bench.errors import BenchError
-from bench.tensor_files import named_tensors, unpacked
+from bench.files.tensor_files import named_tensors, unpacked
+from bench.train import loop as training
 from methods.wav2lip.checkpoints import load_generator, load_weights, save_described
 from methods.wav2lip.expert import Expert
 from methods.wav2lip.expert_training import load_expert

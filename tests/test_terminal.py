@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import media, terminal, weights
-from bench.runner import Faceless, Summary
+from bench import media
+from bench.command import terminal
+from bench.files import weights
+from bench.run.runner import Faceless, Summary
 from tests.fixtures_run import FakeRun, build_run
 from tests.small_data import PLUGIN, make_config, make_manifest
 from tests.test_run import bench

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import anchored
+from bench.config.reader import anchored
 from bench.errors import BenchError
-from bench.train_config import load_train_config, train_from
+from bench.train.config import load_train_config, train_from
 from methods.wav2lip.training import Settings
 from metrics.lse import Lse
 from tests.conftest import ROOT

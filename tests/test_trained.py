@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import training
 from bench.errors import BenchError
-from bench.train_config import LoadedTraining, load_train_config, train_from
-from bench.trained import Begin, find_trained, put_aside
+from bench.train import loop as training
+from bench.train.config import LoadedTraining, load_train_config, train_from
+from bench.train.trained import Begin, find_trained, put_aside
 from bench.types import Clip
 from tests.test_run import bench
 
@@ -23,7 +23,7 @@ from pathlib import Path
 import pydantic
 import torch
 import bench
-from bench import training
+from bench.train import loop as training
 
 class State:
     def __init__(self): self.count = 0
@@ -71,7 +71,7 @@ CLIP = Clip("a", Path("a.mp4"))
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("STOP", "")
-    monkeypatch.setattr("bench.train_config._clips", lambda *_: ([CLIP], [CLIP]))
+    monkeypatch.setattr("bench.train.config._clips", lambda *_: ([CLIP], [CLIP]))
     return monkeypatch
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import reports
-from bench import terminal
-from bench.scorer_check import CONTROLS as ASKED
+from bench.checks.scorer import CONTROLS as ASKED
+from bench.command import terminal
 from bench.stats import Interval, share_interval
 from reports.terminal import scorer_findings, scorer_verdict
 from reports.validity import Validity, judge, read_judged, verdict

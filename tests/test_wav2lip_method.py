@@ -16,12 +16,12 @@ import torch
 from click.testing import CliRunner
 
 import bench
-from bench.cli import main
+from bench.checks.ladders import talking_patterns
+from bench.command.cli import main
 from bench.data.manifest import write_manifest
 from bench.errors import NoFace
-from bench.keys import file_sha256
-from bench.ladders import talking_patterns
-from bench.store import GENERATIONS, read_records
+from bench.files.digests import file_sha256
+from bench.records.store import GENERATIONS, read_records
 from bench.types import Case, Clip, Track
 from methods.wav2lip import audio
 from methods.wav2lip.checkpoints import LoadedGenerator

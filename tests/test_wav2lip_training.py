@@ -17,11 +17,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import media, training
+from bench import media
+from bench.checks.ladders import talking_patterns
+from bench.contract.plugins import TrainJob
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
-from bench.ladders import talking_patterns
-from bench.plugins import TrainJob
+from bench.train import loop as training
 from bench.types import Clip
 from methods.wav2lip import initialisation, losses
 from methods.wav2lip.batches import MatchingBatches, TalkingBatches, reference_window

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import BenchError, weights
+from bench import BenchError
+from bench.files import weights
 
 CONTENT = bytes(range(256)) * 1000  # 256,000 bytes
 TOY = weights.Weight(

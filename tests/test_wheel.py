@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.shipped import FOLDER, TRAININGS, shipped
+from bench.config.shipped import FOLDER, TRAININGS, shipped
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
 
@@ -68,7 +68,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     for name in tracked():
         (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / "source" / name)
-    (folder / "source" / "bench" / "configs").symlink_to("../configs")
+    (folder / "source" / "bench" / "config" / "configs").symlink_to("../../configs")
     build = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     offline = ["--quiet", "--no-deps", "--no-index"]
@@ -91,7 +91,7 @@ def test_a_wheel_holds_every_file_of_the_packages_and_the_configs(installed: Ins
     with zipfile.ZipFile(installed.wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     wanted = {
-        f"bench/{name}" if name.startswith("configs/") else name
+        f"bench/config/{name}" if name.startswith("configs/") else name
         for name in tracked()
         if name.split("/")[0] in PACKAGES
     }
@@ -117,7 +117,7 @@ def test_shipped_configs_are_found_by_name(installed: Installed, tmp_path: Path)
     printed = installed.run("config", "clr", cwd=tmp_path)
     assert printed == (FOLDER / "clr.yaml").read_text(encoding="utf-8") + "exit 0"
     told = installed.run("plan", "grid", cwd=tmp_path, GRID_ROOT=str(tmp_path / "nowhere"))
-    assert str(installed.site / "bench" / "configs" / "grid.yaml") in told
+    assert str(installed.site / "bench" / "config" / "configs" / "grid.yaml") in told
     assert "nowhere" in told
 
 

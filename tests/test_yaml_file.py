@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import load_config, read_yaml
+from bench.config.kinds import KINDS
+from bench.config.reader import read_yaml
+from bench.config.yaml_file import MOST_BYTES, MOST_DEPTH, MOST_NODES
 from bench.errors import BenchError
-from bench.study.mapping import read_mapping
-from bench.study.questionnaire import read_questionnaire
-from bench.train_config import load_train_config
-from bench.yaml_file import MOST_BYTES, MOST_DEPTH, MOST_NODES
+from bench.run.config import Config, load_config
+from bench.study.questionnaire import Questionnaire, read_questionnaire
+from bench.study.read.mapping import ColumnMapping, read_mapping
+from bench.train.config import TrainConfig, load_train_config
 from tests.conftest import ROOT, shared_folder
 
 READERS = (load_config, load_train_config, read_mapping, read_questionnaire)
@@ -173,6 +175,11 @@ def test_a_file_of_another_kind_is_told_what_it_is_and_which_command_takes_it(
         reader(path)  # type: ignore[operator]
     assert str(caught.value).startswith(f"{path}: is {what} (`")
     assert "For it: bench " in str(caught.value)
+
+
+@pytest.mark.parametrize("schema", [Config, TrainConfig, Questionnaire, ColumnMapping])
+def test_the_keys_by_which_a_kind_is_known_are_those_of_its_schema(schema: type) -> None:
+    assert frozenset(schema.model_fields) in [kind.keys for kind in KINDS]
 
 
 def test_a_mistaken_key_of_another_kind_is_a_mistake_of_this_kind(tmp_path: Path) -> None:

@@ -24,11 +24,11 @@ from bench.data.cmlr import import_cmlr
 from bench.data.folder import import_folder
 from bench.data.manifest import Imported, plain_id, write_manifest
 from bench.errors import BenchError
-from bench.keys import place_of
+from bench.files.digests import place_of
 from bench.types import FPS, SAMPLE_RATE, Clip
 
 if TYPE_CHECKING:
-    from bench.faces import Detector
+    from bench.features.faces import Detector
 
 Part: TypeAlias = Literal["news", "sights"]
 

@@ -21,7 +21,7 @@ from bench.data.manifest import Imported, plain_id
 from bench.data.splits import Naming, outside_splits, read_splits
 from bench.data.tree import Tree, text_of
 from bench.errors import BenchError
-from bench.keys import place_of
+from bench.files.digests import place_of
 from bench.types import Clip
 
 SPLITS = ("train", "val", "test_seen", "test_unseen")

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, NoSuchSplit
-from bench.intact import sha256_here, stamp_of
-from bench.keys import digest, file_sha256
-from bench.one_move import in_one_move
-from bench.paths import cache_dir
-from bench.spreadsheets import OwnText, csv_text, plain_text
+from bench.files.digests import digest, file_sha256
+from bench.files.intact import sha256_here, stamp_of
+from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
+from bench.files.spreadsheets import OwnText, csv_text, plain_text
 from bench.types import Box, Clip
 
 COLUMNS = ("id", "video", "audio", "speaker", "language", "split", "text", "box", "sha256")

@@ -7,17 +7,56 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.config import Source, expand
+import pydantic
+
+from bench.config.names import closest
+from bench.config.reader import Label, Section, expand
 from bench.data.importers import IMPORTERS
 from bench.data.manifest import read_manifest
 from bench.errors import BenchError, NoSuchSplit
-from bench.paths import cache_dir
-from bench.registry import closest
+from bench.files.paths import cache_dir
 from bench.types import Clip
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]  # clips made, clips wanted
+
+
+class Source(Section):
+    """Where clips come from: a manifest, a data set's own folder, or an embedded corpus.
+
+    Exactly one of `manifest`, `importer` with `root`, and `corpus` is given. `stand_in` names an
+    embedded corpus that openly takes the place of data whose `$NAME` is not set.
+    """
+
+    name: Label
+    title: str = ""
+    manifest: str | None = None
+    importer: str | None = None
+    root: str | None = None
+    corpus: str | None = None
+    stand_in: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_source(self) -> Source:
+        given = [key for key in ("manifest", "importer", "corpus") if getattr(self, key)]
+        if len(given) != 1:
+            raise ValueError(
+                "expected exactly one of `manifest`, `importer` (with `root`) and `corpus`, "
+                f"found {', '.join(given) or 'none'}"
+            )
+        if bool(self.importer) != bool(self.root):
+            raise ValueError("`importer` and `root` belong together; one of them is missing")
+        return self
+
+    def place(self, folder: Path) -> str:
+        """Which key says where the clips come from. folder: the config's."""
+        named = self.manifest or self.root
+        if named is None:
+            return "corpus"
+        if self.stand_in is not None and expand(named, folder) is None:
+            return "stand_in"
+        return "manifest" if self.manifest else "root"
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from bench.conform import conform_clip
+from bench.contract.jobs import Sample
+from bench.contract.plugins import ClipMetric
+from bench.contract.registry import load_registry
+from bench.contract.video import Video
+from bench.data.conform import conform_clip
 from bench.errors import BenchError, Undefined
-from bench.faces import DetectorName, detector, track_all_faces
-from bench.jobs import Sample
-from bench.plugins import ClipMetric
-from bench.registry import load_registry
+from bench.features.faces import DetectorName, detector, track_all_faces
 from bench.types import Box, Case, Clip, Frames, Sound, Track
-from bench.video import Video
 
 Wanted: TypeAlias = Literal["speaking", "largest", "central"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench.data.manifest import file_digest
 from bench.errors import BenchError
-from bench.one_move import in_one_move
-from bench.paths import cache_dir
+from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
 from bench.types import Clip
 
 VERSION = "1"  # raise it when a file may be judged otherwise

@@ -18,10 +18,10 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
+from bench.files.paths import cache_dir
 from bench.media.containers import Packets, opened, video_stream
 from bench.media.pixels import display_matrix, rgb, upright
 from bench.media.timing import Clock, clock
-from bench.paths import cache_dir
 from bench.types import FPS, LONGEST, Frame, Frames
 
 GIBIBYTE = 2**30

@@ -24,7 +24,7 @@ import av.video.stream
 import numpy as np
 
 from bench.errors import BenchError
-from bench.intact import Stamp, stamp_of
+from bench.files.intact import Stamp, stamp_of
 from bench.media.containers import Packets, decoded, is_known, opened, video_stream
 from bench.types import FPS
 

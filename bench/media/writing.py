@@ -17,6 +17,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from bench.errors import BenchError
+from bench.files.one_move import in_one_move
 from bench.media.containers import (
     Packets,
     decoded,
@@ -28,7 +29,6 @@ from bench.media.containers import (
 from bench.media.pixels import yuv420p
 from bench.media.sound import SOUND_BLOCK
 from bench.media.timing import clock
-from bench.one_move import in_one_move
 from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Frame, Sound
 
 MANY_PIXELS = 640 * 480  # from here on one encoder thread is too slow

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 
 from bench.errors import BenchError
-from bench.one_move import in_one_move
-from bench.spreadsheets import csv_text, plain_text
+from bench.files.one_move import in_one_move
+from bench.files.spreadsheets import csv_text, plain_text
 
 Role: TypeAlias = Literal["rated", "truth", "low", "training"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -39,6 +39,15 @@ TEXT_CHARACTERS = 2000  # longer cells are refused
 _TEXTS = ("rater", "dataset", "case", "method", "question", "comment")
 _RATING = re.compile(r"[1-5](\.0+)?")
 _YES, _NO = ("yes", "true", "1"), ("", "no", "false", "0")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What raters were asked; `name` is the column of the answers (`sync_accuracy`)."""
+
+    name: str
+    en: str
+    zh: str
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.store import write_json
+from bench.files.json_file import write_json
 from bench.study.answers import (
     TEXT_CHARACTERS,
     Answer,

@@ -11,10 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.store import write_json
-from bench.study.answers import Answer
+from bench.files.json_file import write_json
+from bench.study.answers import Answer, Question
 from bench.study.folder import Study
-from bench.study.scores import Question
 
 _ENDING = ".questions.json"
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import pydantic
 
-from bench.config import raise_problems, read_yaml, validated
-from bench.config_kind import refuse_other_kind
+from bench.config.kinds import refuse_other_kind
+from bench.config.reader import raise_problems, read_yaml, validated
 from bench.errors import BenchError
 
 Language: TypeAlias = Literal["en", "zh"]

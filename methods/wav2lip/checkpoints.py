@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.one_move import in_one_move
-from bench.tensor_files import UNREADABLE, first_difference, named_tensors, unreadable
+from bench.files.one_move import in_one_move
+from bench.files.tensor_files import UNREADABLE, first_difference, named_tensors, unreadable
 from methods.wav2lip.audio import HEIGHTS
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.variants import Variant

@@ -22,11 +22,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench import training
 from bench.errors import BenchError
-from bench.one_move import in_one_move
-from bench.processes import ALONE, Processes
-from bench.tensor_files import UNREADABLE
+from bench.files.one_move import in_one_move
+from bench.files.tensor_files import UNREADABLE
+from bench.machine.processes import ALONE, Processes
+from bench.train import loop as training
 from methods.wav2lip import audio
 from methods.wav2lip.audio import AudioKind
 from methods.wav2lip.batches import MatchingBatch, MatchingBatches

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench import training
-from bench.processes import ALONE, Processes
+from bench.machine.processes import ALONE, Processes
+from bench.train import loop as training
 from methods.wav2lip import losses
 from methods.wav2lip.batches import TalkingBatch
 from methods.wav2lip.clips import StoredClip

@@ -12,7 +12,7 @@ import pydantic
 from numpy.typing import NDArray
 
 import bench
-from bench.keys import file_sha256
+from bench.files.digests import file_sha256
 from methods.wav2lip import audio
 from methods.wav2lip.faces import PADS, Boxes, crops, face_boxes
 from methods.wav2lip.pasting import Paste, pasted
@@ -169,7 +169,7 @@ class Talking(bench.Method):
                     f"options.weights: expected weights of {self.name}, found {str(wanted)!r}, "
                     "which are of wav2lip; write 'synth', 'grid' or the path of a file"
                 )
-            from bench import weights
+            from bench.files import weights
 
             return weights.find(str(wanted))
         is_shipped = wanted in SETS

@@ -8,10 +8,10 @@ import cv2
 import pydantic
 import torch
 
-from bench import training
-from bench.paths import cache_dir
-from bench.plugins import TrainJob
-from bench.ready_clips import Detector
+from bench.contract.plugins import TrainJob
+from bench.files.paths import cache_dir
+from bench.train import loop as training
+from bench.train.ready_clips import Detector
 from methods.wav2lip.batches import TalkingBatches
 from methods.wav2lip.checkpoints import read_state, save_generator
 from methods.wav2lip.clips import StoredClip, make_ready

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import pydantic
 
 import bench
+from metrics.lse.core import SYNCNET_DIGEST
 from metrics.regions import face_track
 
 if TYPE_CHECKING:
     from metrics.lse.core import Scorer
-
-SYNCNET_DIGEST = "961e8696"  # as in metrics.lse.syncnet, which needs torch
 
 
 class Lse(bench.ClipMetric):

@@ -17,6 +17,7 @@ from bench.types import SAMPLES_PER_FRAME, Sound
 
 SHIFT = 15  # frames searched to either side
 WINDOW = 5  # frames that one embedding sees
+SYNCNET_DIGEST = "961e8696"  # of the reference scorer's weights, without loading torch
 EPS = 1e-6  # added to every difference by torch's pairwise_distance
 MEDIAN_KERNEL = 9  # frames, smoothing of the framewise confidence
 

@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench import weights
+from bench.files import weights
 from bench.types import Sound
-from metrics.lse import SYNCNET_DIGEST
-from metrics.lse.core import WINDOW, Crops, Embeddings, windows
+from metrics.lse.core import SYNCNET_DIGEST, WINDOW, Crops, Embeddings, windows
 from metrics.lse.mfcc import mfcc
 from metrics.lse.winograd import RowWinograd
 

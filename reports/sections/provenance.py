@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from bench.run_folder import MethodPart, MetricPart, Run
+from bench.records.run_folder import MethodPart, MetricPart, Run
 from reports.results import Results
 from reports.words import Words
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bench.spreadsheets import csv_text
+from bench.files.spreadsheets import csv_text
 from bench.stats import shared_cases
 from reports import plots
 from reports.comparison import Table

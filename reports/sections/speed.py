@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.run_folder import Run
+from bench.records.run_folder import Run
 from bench.stats import Interval
 from bench.types import FPS
 from reports import plots

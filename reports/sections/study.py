@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.study.scores import Agreement, Comparison, Estimate, Panel, Scores
+from bench.study.score.scores import Agreement, Comparison, Estimate, Panel, Scores
 from reports import plots
 from reports.published_numbers import PublishedTable
 from reports.results import Results

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.stats import Interval
-from bench.study.scores import Correlation, Estimate, Scores
+from bench.study.score.scores import Correlation, Estimate, Scores
 from reports import plots
 from reports.results import Results
 from reports.sections.plots import with_direction

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.provenance import machine
+from bench.run.provenance import machine
 from tests.speed import corpus, generation, lse, planning, psnr_ssim, training, whole_run
 
 

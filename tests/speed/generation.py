@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.ladders import talking_patterns
+from bench.checks.ladders import talking_patterns
 from bench.types import Frames
 from methods.wav2lip import audio
 from methods.wav2lip.audio import Features
@@ -130,7 +130,7 @@ def _psnr(off: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    from bench.provenance import machine
+    from bench.run.provenance import machine
 
     print(machine())
     print(measure())

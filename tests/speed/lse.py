@@ -72,7 +72,7 @@ def _as_the_reference(net: SyncNet, frames: np.ndarray, sound: np.ndarray) -> Ls
 
 
 if __name__ == "__main__":
-    from bench.provenance import machine
+    from bench.run.provenance import machine
 
     print(machine())
     print(measure())

@@ -7,10 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.config import load_config
 from bench.data.manifest import write_manifest
-from bench.plan import find_missing, generation_key, make_plan, measurement_key
-from bench.store import GENERATIONS, MEASUREMENTS, Store
+from bench.records.store import GENERATIONS, MEASUREMENTS, Store
+from bench.run.config import load_config
+from bench.run.plan import find_missing, generation_key, make_plan, measurement_key
 from bench.types import Clip
 from tests.small_data import PLUGIN, make_clip, make_config
 

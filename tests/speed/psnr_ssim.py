@@ -57,7 +57,7 @@ def _scikit_image(truth: np.ndarray, made: np.ndarray) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    from bench.provenance import machine
+    from bench.run.provenance import machine
 
     print(machine())
     print(measure())

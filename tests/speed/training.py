@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+from bench.contract.plugins import TrainJob
 from bench.data import synth
 from bench.data.manifest import read_manifest
-from bench.plugins import TrainJob
 from methods.wav2lip.training import train
 from methods.wav2lip.variants import VARIANTS
 

@@ -52,7 +52,7 @@ def _bench(arguments: list[str], folder: Path) -> tuple[str, float, float]:
     start = time.perf_counter()
     with out.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.cli", *arguments],
+            [sys.executable, "-m", "bench.command.cli", *arguments],
             cwd=ROOT,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.paths import cache_dir
+from bench.files.paths import cache_dir
 
 CORPORA = {"synth-zh": "4", "synth-en": "4"}  # name: version; a change of any byte is a new version
 

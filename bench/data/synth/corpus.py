@@ -19,12 +19,12 @@ from bench.data.synth.identity import identity
 from bench.data.synth.render import Renderer
 from bench.data.synth.sentences import SPLITS, sentences_of
 from bench.errors import BenchError, NoSuchSplit
-from bench.intact import is_intact
-from bench.lock import locked
+from bench.files.intact import is_intact
+from bench.files.lock import locked
+from bench.files.one_move import in_one_move, sweep
+from bench.machine.worker_pool import WorkerPool
 from bench.media import write_video
-from bench.one_move import in_one_move, sweep
 from bench.types import Clip
-from bench.worker_pool import WorkerPool
 
 SEED = {"zh": 2018, "en": 2031}
 # (men, women) by split; test of zh has the 6 men and 5 women of CLR

@@ -17,7 +17,7 @@ from bench.data.synth.portrait import CHIN_Y, Portrait, paint
 from bench.data.synth.scene import paint_scene
 from bench.data.synth.surface import CENTRE, SIZE, UNIT, Array
 from bench.data.synth.visemes import Shape
-from bench.faces import MOUTH_CENTRE_Y
+from bench.features.faces import MOUTH_CENTRE_Y
 from bench.types import Box, Frame
 
 FRAME = 256  # pixels of a frame, square
@@ -121,7 +121,7 @@ class Renderer:
         return np.asarray(back + (moved[..., :3].astype(np.float32) - back) * alpha, np.float32)
 
     def box(self, shapes: Sequence[Shape], poses: Sequence[Pose], place: Placement) -> Box:
-        """The face (x, y, width, height) in the mean over the clip, as bench.faces means it.
+        """The face (x, y, width, height), the mean over the clip, as bench.features.faces means it.
 
         The chin is its lower edge, and the mouth lies 0.245 of its height below its middle.
         """

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.one_move import in_one_move
-from bench.ready_clips import Detector, Order, all_ready, track_of
+from bench.files.one_move import in_one_move
+from bench.train.ready_clips import Detector, Order, all_ready, track_of
 from bench.types import SAMPLES_PER_FRAME, Clip
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small.augmentation import STORED, log_power

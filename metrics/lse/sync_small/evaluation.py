@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.conform import conform_clip
+from bench.contract.video import Video
+from bench.data.conform import conform_clip
 from bench.data.pairs import partner
 from bench.errors import BenchError, Undefined
-from bench.ready_clips import Detector, Order
+from bench.train.ready_clips import Detector, Order
 from bench.types import SAMPLES_PER_FRAME, Clip, Sound
-from bench.video import Video
 from metrics.lse import core
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small.scorer import SmallSync

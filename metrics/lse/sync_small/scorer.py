@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.tensor_files import first_difference
+from bench.files.tensor_files import first_difference
 from bench.types import Sound
 from metrics.lse import core
 from metrics.lse.mfcc import mfcc

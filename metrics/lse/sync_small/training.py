@@ -19,12 +19,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench import training
+from bench.contract.plugins import TrainJob
 from bench.errors import BenchError
-from bench.one_move import in_one_move
-from bench.paths import cache_dir
-from bench.plugins import TrainJob
-from bench.ready_clips import Detector
+from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
+from bench.train import loop as training
+from bench.train.ready_clips import Detector
 from metrics.lse import core
 from metrics.lse.sync_small.augmentation import straight_view
 from metrics.lse.sync_small.batches import Batch, Batches, Shape, StoredClip

@@ -1,0 +1,22 @@
+"""Contract checks that plugin authors run on their own plugins, and the start of a new plugin."""
+
+from bench.checks.contract import (
+    Check,
+    CheckResult,
+    PluginClass,
+    checks_for,
+    parametrize_with_checks,
+    run_checks,
+)
+from bench.checks.subject import CheckFailed, CheckSkipped
+
+__all__ = [
+    "Check",
+    "CheckFailed",
+    "CheckResult",
+    "CheckSkipped",
+    "PluginClass",
+    "checks_for",
+    "parametrize_with_checks",
+    "run_checks",
+]

@@ -1,0 +1,268 @@
+"""Contract checks: what every plugin must keep to, ours and third parties' alike.
+
+Which checks a plugin gets follows from what it declares. `bench check NAME` runs them, and pytest:
+
+    @bench.checks.parametrize_with_checks([Flicker])
+    def test_contract(check):
+        check()
+
+A check that a plugin fails by design is named, with the reason, in its `known_failures`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pydantic
+
+from bench.checks.ladders import LADDERS, synthetic_talkers, talking_patterns
+from bench.checks.method_checks import method_checks
+from bench.checks.metric_checks import metric_checks
+from bench.checks.subject import (
+    CheckFailed,
+    CheckSkipped,
+    Lazy,
+    NamedCheck,
+    Specimens,
+    Subject,
+)
+from bench.contract.plugins import AnyOptions, Method, Metric, Plugin
+from bench.types import CASE_KINDS, Output
+
+if TYPE_CHECKING:
+    import pytest
+
+Status: TypeAlias = Literal["passed", "failed", "skipped", "known failure"]
+PluginClass: TypeAlias = type[Plugin] | tuple[type[Plugin], AnyOptions]
+
+METHOD_SECTIONS = ("Needs", "Source", "Weights", "Deviations")
+METRIC_SECTIONS = ("Reads", "Output", "Raises", "Source")
+READS = frozenset({"video", "sound", "faces", "reference"})
+HEAVY = ("torch", "cv2")  # importing a plugin must load none of them
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one plugin. Calling it raises CheckFailed or CheckSkipped, or passes.
+
+    known_failure: the reason that the plugin declares for failing it, None if it has to pass.
+    """
+
+    name: str
+    plugin: str
+    run: Callable[[], None]
+    known_failure: str | None = None
+
+    def __call__(self) -> None:
+        """Makes the check."""
+        self.run()
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What came of a check. detail: why it did not pass; empty where it did."""
+
+    name: str
+    status: Status
+    detail: str = ""
+
+
+def checks_for(
+    plugin: type[Plugin], options: AnyOptions | None = None, *, sample: Specimens | None = None
+) -> list[Check]:
+    """The checks that this plugin's declarations call for.
+
+    options: for plugins that do not work with their defaults. sample: the clips to try metrics and
+    methods on; by default `talking_patterns` of bench.checks.ladders, which are drawn, and
+    `synthetic_talkers`, clips of an embedded corpus, for metrics that read sound.
+    """
+    listens = issubclass(plugin, Metric) and "sound" in plugin.reads
+    usual = synthetic_talkers if listens else talking_patterns
+    subject = Subject(plugin, options, Lazy(sample or usual))
+    named = dict(_checks(subject))
+    known = plugin.known_failures
+    checks = [Check(name, plugin.name, run, known.get(name)) for name, run in named.items()]
+    unknown = sorted(set(known) - set(named))
+    if unknown:
+        checks.append(Check("known failures are checks", plugin.name, _unknown(unknown, named)))
+    return checks
+
+
+def run_checks(
+    plugin: type[Plugin], options: AnyOptions | None = None, *, sample: Specimens | None = None
+) -> list[CheckResult]:
+    """Makes all checks of a plugin and says what came of each; raises nothing."""
+    return [_result(check) for check in checks_for(plugin, options, sample=sample)]
+
+
+def parametrize_with_checks(
+    plugins: Sequence[PluginClass], *, sample: Specimens | None = None
+) -> pytest.MarkDecorator:
+    """A pytest decorator that calls a test once for each check, as its argument `check`.
+
+    plugins: classes, or pairs of a class and its options. Known failures are strict xfails.
+    """
+    import pytest
+
+    parameters = []
+    for entry in plugins:
+        plugin, options = entry if isinstance(entry, tuple) else (entry, None)
+        for check in checks_for(plugin, options, sample=sample):
+            reason = check.known_failure
+            marks = () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
+            label = f"{check.plugin}-{check.name.replace(' ', '-')}"
+            skipping = replace(check, run=_skipping(check.run))
+            parameters.append(pytest.param(skipping, id=label, marks=marks))
+    return pytest.mark.parametrize("check", parameters)
+
+
+def _result(check: Check) -> CheckResult:
+    known = check.known_failure
+    try:
+        check()
+    except CheckSkipped as skip:
+        return CheckResult(check.name, "skipped", str(skip))
+    except Exception as error:  # a plugin was called: whatever it raises is the check's outcome
+        if known is not None:
+            return CheckResult(check.name, "known failure", known)
+        detail = str(error) if isinstance(error, CheckFailed) else _described(error)
+        return CheckResult(check.name, "failed", detail)
+    if known is not None:
+        return CheckResult(check.name, "failed", f"passes, but is a known failure ({known})")
+    return CheckResult(check.name, "passed")
+
+
+def _skipping(run: Callable[[], None]) -> Callable[[], None]:
+    def skipping() -> None:
+        import pytest
+
+        try:
+            run()
+        except CheckSkipped as skip:
+            pytest.skip(str(skip))
+
+    return skipping
+
+
+def _unknown(unknown: Sequence[str], named: Mapping[str, object]) -> Callable[[], None]:
+    def fail() -> None:
+        raise CheckFailed(f"known_failures has {unknown}; this plugin's checks: {sorted(named)}")
+
+    return fail
+
+
+def _checks(subject: Subject) -> Iterator[NamedCheck]:
+    yield "docstring has its sections", lambda: _check_docstring(subject.plugin)
+    yield "declarations are complete", lambda: _check_declarations(subject.plugin)
+    yield "options forbid unknown keys", lambda: _check_options(subject.plugin)
+    yield "import loads nothing heavy", lambda: _check_import(subject.plugin)
+    if issubclass(subject.plugin, Metric):
+        yield from metric_checks(subject, subject.plugin)
+    if issubclass(subject.plugin, Method):
+        yield from method_checks(subject, subject.plugin)
+
+
+# Both kinds of plugin.
+
+
+def _check_docstring(plugin: type[Plugin]) -> None:
+    text = inspect.cleandoc(plugin.__doc__ or "")
+    starts = {line.partition(":")[0] for line in text.splitlines() if ":" in line}
+    wanted = METRIC_SECTIONS if issubclass(plugin, Metric) else METHOD_SECTIONS
+    missing = [section for section in wanted if section not in starts]
+    if missing:
+        raise CheckFailed(
+            f"the docstring of {plugin.__name__} has no section {', '.join(missing)}; "
+            f"expected lines that begin with {', '.join(f'{each}:' for each in wanted)}"
+        )
+
+
+def _check_declarations(plugin: type[Plugin]) -> None:
+    for attribute in ("name", "version", "source", "licence"):
+        value = getattr(plugin, attribute, None)
+        if not (isinstance(value, str) and value.strip()):
+            raise CheckFailed(f"{attribute} is {value!r}; expected a text that is not empty")
+    if issubclass(plugin, Metric):
+        _check_reads(plugin)
+        _check_outputs(plugin.outputs)
+        _check_sees(plugin)
+    if issubclass(plugin, Method) and not (plugin.kinds and plugin.kinds <= set(CASE_KINDS)):
+        raise CheckFailed(f"kinds is {set(plugin.kinds)}; expected some of {CASE_KINDS}")
+
+
+def _check_reads(metric: type[Metric]) -> None:
+    if not metric.reads or not metric.reads <= READS:
+        raise CheckFailed(f"reads is {set(metric.reads)}; expected some of {sorted(READS)}")
+
+
+def _check_outputs(outputs: Sequence[Output]) -> None:
+    names = [output.name for output in outputs]
+    if not names or len(set(names)) < len(names):
+        raise CheckFailed(f"outputs are named {names}; expected at least one, each name once")
+    for output in outputs:
+        low = -math.inf if output.low is None else output.low
+        high = math.inf if output.high is None else output.high
+        if low >= high:
+            raise CheckFailed(f"output {output.name}: its range is [{low}, {high}], which is empty")
+        if output.best is not None and not low <= output.best <= high:
+            raise CheckFailed(
+                f"output {output.name}: best is {output.best}, outside its range [{low}, {high}]"
+            )
+        if output.better not in ("higher", "lower", "none"):
+            raise CheckFailed(f"output {output.name}: better is {output.better!r}")
+
+
+def _check_sees(metric: type[Metric]) -> None:
+    names = {output.name for output in metric.outputs}
+    for entry in metric.sees:
+        ladder, _, output = entry.partition(":")
+        if ladder not in LADDERS or (output and output not in names):
+            raise CheckFailed(
+                f"sees has {entry!r}; expected one of {sorted(LADDERS)}, "
+                f"or one of them with an output ('blur:{min(names)}')"
+            )
+
+
+def _check_options(plugin: type[Plugin]) -> None:
+    try:
+        plugin.Options.model_validate({"no_such_option_anywhere": 1})
+    except pydantic.ValidationError as error:
+        if any(each["type"] == "extra_forbidden" for each in error.errors()):
+            return
+    raise CheckFailed("Options accepts an unknown key; derive it from bench.Options")
+
+
+def _check_import(plugin: type[Plugin]) -> None:
+    """Imports the plugin's file in a new interpreter, as the registry would."""
+    file = inspect.getfile(plugin)
+    # PathFinder looks at folders only; find_spec would also find a local file's invented name.
+    if PathFinder.find_spec(plugin.__module__.partition(".")[0]) is not None:
+        load = f"importlib.import_module({plugin.__module__!r})"
+    else:
+        load = f"runpy.run_path({file!r})"
+    program = (
+        f"import importlib, runpy, sys; sys.path[:] = {sys.path!r}; {load}; "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+    if done.returncode:
+        raise CheckFailed(f"importing {plugin.__module__} fails: {done.stderr.strip()[-500:]}")
+    loaded = done.stdout.strip().splitlines()[-1]
+    if loaded != "[]":
+        raise CheckFailed(
+            f"importing {plugin.__module__} loads {loaded}; import them inside load(), measure() "
+            "or generate()"
+        )
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

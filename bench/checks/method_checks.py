@@ -1,0 +1,138 @@
+"""Contract checks of methods: frames asked for, repeatability, nothing written elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.checks.ladders import Specimen
+from bench.checks.subject import (
+    CheckFailed,
+    CheckSkipped,
+    NamedCheck,
+    Subject,
+    digests,
+    raise_if_written,
+    watched,
+)
+from bench.contract.jobs import Generation, Job
+from bench.contract.plugins import Method
+from bench.contract.video import Video
+from bench.types import CASE_KINDS, SAMPLES_PER_FRAME, Case, CaseKind, Clip, Frame, Frames
+
+SEED = 7
+
+
+def method_checks(subject: Subject, method: type[Method]) -> Iterator[NamedCheck]:
+    for kind in CASE_KINDS:
+        if kind in method.kinds:
+            yield f"makes the frames asked for in {kind}", _frames_check(subject, kind)
+    kind = "reconstruct" if "reconstruct" in method.kinds else min(method.kinds)
+    yield "is deterministic", lambda: _check_method_repeats(subject, kind)
+    yield "leaves its inputs alone", lambda: _check_job_kept(subject, kind)
+    yield "writes only in its workdir", lambda: _check_method_writes(subject, kind)
+
+
+def _job(clean: Specimen, *, kind: CaseKind, root: Path, workdir: str) -> Job:
+    """A job on the specimen, whose face lies as a file in `root/inputs`."""
+    from bench import media
+
+    own, other = clean.sample.case.face, Clip(id="other", video=Path("other.mp4"))
+    path = root / "inputs" / f"{own.id}.mp4"
+    if not path.exists():
+        media.write_video(path, clean.sample.video.read(), sound=clean.sample.video.sound())
+    sound = clean.sample.video.sound() if kind == "reconstruct" else clean.other_speech
+    if sound is None:
+        raise CheckSkipped(f"the specimen {own.id!r} has no sound for a job")
+    frames = len(sound) // SAMPLES_PER_FRAME
+    folder = root / workdir
+    folder.mkdir()
+    track = clean.sample.video.faces()
+    return Job(
+        case=Case("checks", kind, face=own, speech=own if kind == "reconstruct" else other),
+        face=Video(path, tracker=lambda _: track),
+        speech=sound[: frames * SAMPLES_PER_FRAME],
+        frames=frames,
+        workdir=folder,
+        seed=SEED,
+        log=logging.getLogger(__name__),
+        other=Video.of(clean.sample.video.read(), clean.other_speech),
+    )
+
+
+def _generated(method: Method, job: Job, target: Path) -> Frames:
+    """What the method makes of the job, after conforming, read back: (T, H, W, 3) uint8."""
+    from bench import media
+    from bench.run.outputs import conform_output
+
+    generation = method.generate(job)
+    if not isinstance(generation, Generation):
+        raise CheckFailed(f"generate() returned {generation!r:.80}; expected bench.Generation")
+    if not isinstance(generation.video, Path):
+        generation = replace(generation, video=_counted(generation.video, job))
+    conform_output(generation, job, target)
+    return media.read_frames(target)
+
+
+def _counted(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
+    """The frames as they come; raises CheckFailed on a wrong number, type or changing size."""
+    count, shape = 0, None
+    for frame in frames:
+        count += 1
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise CheckFailed(f"frame {count} is {frame.dtype} {frame.shape}; expected uint8 RGB")
+        if shape is not None and frame.shape != shape:
+            raise CheckFailed(f"frame {count} is {frame.shape}, the ones before are {shape}")
+        if count > job.frames:
+            raise CheckFailed(f"more than the {job.frames} frames that the job asks for")
+        shape = frame.shape
+        yield frame
+    if count != job.frames:
+        raise CheckFailed(f"{count} frames; the job asks for {job.frames}")
+
+
+def _frames_check(subject: Subject, kind: CaseKind) -> Callable[[], None]:
+    def check() -> None:
+        method = subject.method()
+        with watched() as root:
+            for index, clean in enumerate(subject.specimens()):
+                job = _job(clean, kind=kind, root=root, workdir=f"work-{index}")
+                frames = _generated(method, job, root / f"{index}.mp4")
+                wanted = (job.frames, *job.face.read().shape[1:])
+                if frames.shape != wanted:
+                    raise CheckFailed(f"frames (T, H, W, C) are {frames.shape}, not {wanted}")
+
+    return check
+
+
+def _check_method_repeats(subject: Subject, kind: CaseKind) -> None:
+    clean = subject.specimens()[0]
+    with watched() as root:
+        made = []
+        for name in ("first", "second"):
+            job = _job(clean, kind=kind, root=root, workdir=name)
+            made.append(_generated(subject.method(), job, root / f"{name}.mp4"))
+    if not np.array_equal(made[0], made[1]):
+        raise CheckFailed("two runs of one job with the same seed give different frames")
+
+
+def _check_job_kept(subject: Subject, kind: CaseKind) -> None:
+    with watched() as root:
+        job = _job(subject.specimens()[0], kind=kind, root=root, workdir="work")
+        job = replace(job, speech=job.speech.copy())
+        before = (digests(root / "inputs"), job.speech.tobytes())
+        _generated(subject.method(), job, root / "target.mp4")
+        if (digests(root / "inputs"), job.speech.tobytes()) != before:
+            raise CheckFailed("the method changed the recording or the speech that it was given")
+
+
+def _check_method_writes(subject: Subject, kind: CaseKind) -> None:
+    method = subject.method()
+    with watched() as root:
+        job = _job(subject.specimens()[0], kind=kind, root=root, workdir="work")
+        _generated(method, job, root / "target.mp4")
+        raise_if_written(root, allowed=("work", "inputs", "target.mp4"))

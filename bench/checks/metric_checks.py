@@ -1,0 +1,294 @@
+"""Contract checks of metrics: values, repeatability, the truth's value, ladders of distortions."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from bench.checks.ladders import LADDERS, Ladder, Specimen
+from bench.checks.subject import (
+    CheckFailed,
+    CheckSkipped,
+    NamedCheck,
+    Subject,
+    raise_if_written,
+    watched,
+)
+from bench.contract.jobs import Sample
+from bench.contract.plugins import ClipMetric, Metric, Values
+from bench.contract.video import Video
+from bench.errors import BenchError, Undefined
+from bench.types import SAMPLES_PER_FRAME, Frames, Output, Sound
+
+BEST_TOLERANCE = 1e-6  # of the value of the truth against itself
+STEP_TOLERANCE = 0.02  # of a ladder's whole range: by so much may a step be better than the last
+# What listens has nothing left to lose once picture and sound are unrelated, and wanders there.
+SPENT, SPENT_TOLERANCE = 0.8, 0.1  # of the range: from there on, a step may be better by so much
+
+
+def metric_checks(subject: Subject, metric: type[Metric]) -> Iterator[NamedCheck]:
+    yield "gives the declared outputs", lambda: _check_values(subject)
+    yield "is deterministic", lambda: _check_metric_repeats(subject)
+    yield "leaves its inputs alone", lambda: _check_inputs_kept(subject)
+    yield "writes no files", lambda: _check_metric_writes_nothing(subject)
+    if "reference" in metric.reads:
+        yield "truth against itself is best", lambda: _check_truth_is_best(subject)
+        yield "unequal lengths raise", lambda: _check_unequal_lengths(subject)
+    if not metric.sees:
+        yield "gets worse along a ladder", _skip_ladders
+    climbed = _Climbed(subject)
+    for entry in sorted(metric.sees):
+        ladder, _, output = entry.partition(":")
+        if ladder in LADDERS:
+            name = f"gets worse along {ladder}" + (f" in {output}" if output else "")
+            watched = [each for each in metric.outputs if _is_watched(each, output)]
+            yield name, _ladder_check(climbed, LADDERS[ladder], watched)
+
+
+def _skip_ladders() -> None:
+    raise CheckSkipped(
+        "the metric declares no ladder in `sees`, so nothing here shows that it measures; "
+        f"known ladders: {', '.join(LADDERS)}"
+    )
+
+
+def _distorted(clean: Specimen) -> Sample:
+    return LADDERS["noise"].apply(clean, 10)
+
+
+def _copied(sample: Sample) -> Sample:
+    """The sample on arrays of its own, so that nothing read before can help."""
+    reference = None if sample.reference is None else _copied_video(sample.reference)
+    return replace(sample, video=_copied_video(sample.video), reference=reference)
+
+
+def _copied_video(video: Video) -> Video:
+    sound = video.sound()
+    try:
+        track = video.faces()
+    except BenchError:
+        track = None
+    own_sound = None if sound is None else sound.copy()
+    return Video.of(video.read().copy(), own_sound, track=track)
+
+
+def _scores(metric: Metric, samples: Sequence[Sample]) -> list[Values]:
+    """The metric's values: for each sample, or once for all of them where it measures sets."""
+    if isinstance(metric, ClipMetric):
+        return [metric.score([sample]) for sample in samples]
+    return [metric.score(samples)]
+
+
+def _defined(metric: Metric, samples: Sequence[Sample]) -> list[Values]:
+    """The values of samples that have to have some; CheckSkipped where they are undefined."""
+    try:
+        return _scores(metric, samples)
+    except Undefined as undefined:
+        raise CheckSkipped(f"no value on these specimens, give others: {undefined}") from undefined
+
+
+def _check_values(subject: Subject) -> None:
+    metric = subject.metric()
+    for values in _defined(metric, [_distorted(each) for each in subject.specimens()]):
+        _check_mapping(metric.outputs, values)
+
+
+def _check_mapping(outputs: Sequence[Output], values: Values) -> None:
+    declared, given = {output.name for output in outputs}, set(values)
+    if declared != given:
+        raise CheckFailed(f"outputs declare {sorted(declared)}, the values have {sorted(given)}")
+    for output in outputs:
+        value = values[output.name]
+        if isinstance(value, Sequence) != output.curve:
+            kind = "a sequence" if output.curve else "a number"
+            raise CheckFailed(f"{output.name} is {value!r:.80}; declared as {kind}")
+        for number in value if isinstance(value, Sequence) else [value]:
+            _check_number(output, number)
+
+
+def _check_number(output: Output, number: float) -> None:
+    if not math.isfinite(number):
+        raise CheckFailed(f"{output.name} is {number}; a sample without a value raises Undefined")
+    low = -math.inf if output.low is None else output.low
+    high = math.inf if output.high is None else output.high
+    if not low <= number <= high:
+        raise CheckFailed(f"{output.name} is {number}, outside its declared range [{low}, {high}]")
+
+
+def _check_metric_repeats(subject: Subject) -> None:
+    samples = [_distorted(each) for each in subject.specimens()]
+    metric = subject.metric()
+    first = _defined(metric, [_copied(sample) for sample in samples])
+    again = _scores(metric, [_copied(sample) for sample in samples])
+    fresh = _scores(subject.metric(), [_copied(sample) for sample in samples])
+    for name, other in (("the same instance", again), ("a fresh instance", fresh)):
+        if first != other:
+            raise CheckFailed(f"{name} gives {other!r:.300} after {first!r:.300}")
+
+
+def _check_inputs_kept(subject: Subject) -> None:
+    samples = [_copied(_distorted(each)) for each in subject.specimens()]
+    before = [_content(sample) for sample in samples]
+    _defined(subject.metric(), samples)
+    if [_content(sample) for sample in samples] != before:
+        raise CheckFailed("the metric changed the frames, the sound or the track that it was given")
+
+
+def _content(sample: Sample) -> str:
+    running = hashlib.sha256()
+    for video in (sample.video, sample.reference):
+        if video is None:
+            continue
+        arrays: list[Frames | Sound | None] = [video.read(), video.sound()]
+        for array in arrays:
+            running.update(b"none" if array is None else array.tobytes())
+        with contextlib.suppress(BenchError):  # a video without a track has none to change
+            running.update(video.faces().boxes.tobytes() + video.faces().mouths.tobytes())
+    return running.hexdigest()
+
+
+def _check_metric_writes_nothing(subject: Subject) -> None:
+    metric = subject.metric()
+    samples = [_copied(_distorted(each)) for each in subject.specimens()]
+    with watched() as root:
+        _defined(metric, samples)
+        raise_if_written(root, allowed=())
+
+
+def _check_truth_is_best(subject: Subject) -> None:
+    metric = subject.metric()
+    samples = [
+        replace(each.sample, video=each.sample.video, reference=_copied_video(each.sample.video))
+        for each in subject.specimens()
+    ]
+    try:
+        scores = _scores(metric, samples)
+    except Undefined as undefined:
+        if not str(undefined).strip():
+            raise CheckFailed("truth against itself raises Undefined without a reason") from None
+        return
+    for values in scores:
+        _check_best(metric.outputs, values)
+
+
+def _check_best(outputs: Sequence[Output], values: Values) -> None:
+    for output in outputs:
+        value = values[output.name]
+        if output.best is None or isinstance(value, Sequence):
+            continue
+        if abs(value - output.best) > BEST_TOLERANCE:
+            raise CheckFailed(
+                f"{output.name} of the truth against itself is {value}; best is {output.best}"
+            )
+
+
+def _check_unequal_lengths(subject: Subject) -> None:
+    metric = subject.metric()
+    shorter = []
+    for each in subject.specimens():
+        video = each.sample.video
+        frames = video.read()[:-1].copy()
+        sound = video.sound()
+        cut = None if sound is None else sound[:-SAMPLES_PER_FRAME].copy()
+        track = _copied_video(video)
+        shorter.append(replace(each.sample, video=_shortened(track, frames, cut)))
+    try:
+        values = _scores(metric, shorter)
+    except (BenchError, Undefined, ValueError):
+        return
+    raise CheckFailed(
+        f"a video one frame shorter than its reference gives {values!r:.200}; expected an error, "
+        "for cutting one of the two would hide a fault of the method"
+    )
+
+
+def _shortened(video: Video, frames: Frames, sound: Sound | None) -> Video:
+    try:
+        track = video.faces()
+    except BenchError:
+        return Video.of(frames, sound)
+    kept = replace(track, boxes=track.boxes[:-1], mouths=track.mouths[:-1], found=track.found[:-1])
+    return Video.of(frames, sound, track=kept)
+
+
+class _Climbed:
+    """A metric's mean values along ladders, each ladder climbed once for all of its outputs."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._known: dict[str, list[dict[str, float]]] = {}
+
+    def __call__(self, ladder: Ladder) -> list[dict[str, float]]:
+        """By output, the means over the specimens: clean ones first, then each step's."""
+        if ladder.name not in self._known:
+            metric, specimens = self._subject.metric(), self._subject.specimens()
+            if "" not in self._known:
+                self._known[""] = [_means(metric, [each.sample for each in specimens])]
+            steps = ([ladder.apply(each, step) for each in specimens] for step in ladder.steps)
+            found = [_means(metric, samples) for samples in steps]
+            self._known[ladder.name] = [*self._known[""], *found]
+        return self._known[ladder.name]
+
+
+def _ladder_check(
+    climbed: _Climbed, ladder: Ladder, watched: Sequence[Output]
+) -> Callable[[], None]:
+    def check() -> None:
+        means = climbed(ladder)
+        if not watched:
+            raise CheckFailed(f"no output has a direction, so none can see {ladder.name}")
+        for output in watched:
+            _check_descent(output, ladder, [values.get(output.name) for values in means])
+
+    return check
+
+
+def _is_watched(output: Output, wanted: str) -> bool:
+    if wanted:
+        return output.name == wanted
+    return output.better != "none" and not output.curve
+
+
+def _means(metric: Metric, samples: Sequence[Sample]) -> dict[str, float]:
+    """The mean of each number over the samples; empty where the samples have no value."""
+    try:
+        scores = _scores(metric, samples)
+    except Undefined:
+        return {}
+    names = [output.name for output in metric.outputs if not output.curve]
+    return {name: float(np.mean([values[name] for values in scores])) for name in names}
+
+
+def _check_descent(output: Output, ladder: Ladder, values: Sequence[float | None]) -> None:
+    """Raises CheckFailed if a value is better than the one before; the clean one comes first."""
+    clean, steps = values[0], values[1:]
+    numbers = [value for value in steps if value is not None]
+    if len(numbers) < len(steps):
+        raise CheckFailed(f"{output.name} has no value along {ladder.name}: {list(values)}")
+    path = numbers if clean is None else [clean, *numbers]
+    losses = [_loss(output, value, start=path[0]) for value in path]
+    span = losses[-1] - losses[0]
+    told = ", ".join(f"{value:.6g}" for value in path)
+    where = f"{output.name} along {ladder.name} ({ladder.unit}: 0 and {ladder.steps}) is {told}"
+    if clean is None:
+        where = f"{output.name} along {ladder.name} ({ladder.unit}: {ladder.steps}) is {told}"
+    if span <= 0:
+        raise CheckFailed(f"{where}: the last step is no worse than the first")
+    for before, after in pairwise(losses):
+        is_spent = min(before, after) - losses[0] >= SPENT * span
+        tolerance = SPENT_TOLERANCE if is_spent else STEP_TOLERANCE
+        if after < before - tolerance * span:
+            raise CheckFailed(f"{where}: a step is better than the one before")
+
+
+def _loss(output: Output, value: float, *, start: float) -> float:
+    """How bad a value is; for an output without a direction, how far from where it began."""
+    if output.better == "none":
+        return abs(value - start)
+    return value if output.better == "lower" else -value

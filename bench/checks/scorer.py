@@ -1,0 +1,90 @@
+"""Whether a sync scorer works on these clips: a small run of the controls, before the real run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+from bench.data.manifest import write_manifest
+from bench.records.store import GENERATIONS, MEASUREMENTS, Record, Store, read_records
+from bench.run.config import load_config
+from bench.run.plan import Plan, find_missing, generation_key, make_plan, measurement_key
+from bench.run.runner import run
+from bench.types import Clip
+
+MOST_CLIPS = 60  # enough to tell 90 % from chance; evenly taken from all
+CONTROLS = (
+    {"name": "truth"},
+    {"name": "mismatched"},
+    {"name": "still"},
+    {"name": "shifted", "label": "sound 5 frames later", "options": {"frames": 5}},
+    {"name": "shifted", "label": "sound 5 frames earlier", "options": {"frames": -5}},
+)
+
+
+def run_controls(
+    clips: Sequence[Clip],
+    folder: Path,
+    *,
+    faces: str,
+    face: str = "largest",
+    scorer: str,
+    progress: Callable[[int, int], None],
+) -> dict[str, dict[str, list[str]]]:
+    """Runs the controls on at most 60 of the clips, into a run folder at `folder`.
+
+    The folder's records say whether the scorer works, by the same rule as in every report. Returns,
+    by control and reason, the clips that got no value. progress: told how many cells are done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    count = min(len(clips), MOST_CLIPS)
+    taken = [clips[place * len(clips) // count] for place in range(count)]
+    root = Path(taken[0].video.anchor)
+    write_manifest(folder / "clips.csv", taken, root=root)
+    config = {
+        "name": "scorer-check",
+        "faces": faces,
+        "face": face,
+        "data": [{"name": "these clips", "manifest": "clips.csv"}],
+        "cases": {"kinds": ["reconstruct"]},
+        "methods": list(CONTROLS),
+        "metrics": [{"name": "lse", "options": {"scorer": scorer}}],
+    }
+    path = folder / "scorer-check.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    plan = make_plan(load_config(path))
+    with Store(folder / "run") as store:
+        missing = find_missing(plan, store)
+        wanted, done = missing.videos + missing.values, 0
+
+        def notify(_name: str, record: Record) -> None:
+            nonlocal done
+            done += 1
+            if "method" in record and record["status"] != "ok":
+                done += len(plan.clip_metrics)  # nothing is measured on what was not made
+            progress(done, wanted)
+
+        run(plan, store, missing, notify=notify)
+        progress(wanted, wanted)
+        return _lacking(plan, store)
+
+
+def _lacking(plan: Plan, store: Store) -> dict[str, dict[str, list[str]]]:
+    reasons: dict[str, str] = {}
+    for name in (GENERATIONS, MEASUREMENTS):
+        for record in read_records(store.folder / name):
+            reasons[str(record["key"])] = str(record["reason"] or "")
+    (metric,) = plan.metrics
+    lacking: dict[str, dict[str, list[str]]] = {}
+    for planned in plan.cases:
+        for method in plan.answers(planned.case):
+            key = generation_key(method, planned)
+            made = store.generations[key]
+            if made.status == "ok":
+                key = measurement_key(metric, made.sha256, made.reference_sha256, [planned])
+            if reasons.get(key):
+                by_reason = lacking.setdefault(method.label, {})
+                by_reason.setdefault(reasons[key], []).append(planned.case.id)
+    return lacking

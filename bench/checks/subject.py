@@ -1,0 +1,122 @@
+"""What contract checks stand on: the plugin under check, its specimens, a watched folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pydantic
+
+from bench.checks.ladders import Specimen
+from bench.contract.plugins import AnyOptions, Method, Metric, Plugin
+from bench.errors import BenchError
+from bench.files import paths
+
+Specimens: TypeAlias = Callable[[], Sequence[Specimen]]  # called once, when a check needs them
+NamedCheck: TypeAlias = tuple[str, Callable[[], None]]
+
+
+class CheckFailed(AssertionError):
+    """The plugin does not keep to the contract; the message says where."""
+
+
+class CheckSkipped(Exception):
+    """The check could not be made; the message says what was missing."""
+
+
+class Lazy:
+    """Specimens that are made when first asked for."""
+
+    def __init__(self, make: Specimens) -> None:
+        self._make = make
+        self._made: Sequence[Specimen] | None = None
+
+    def __call__(self) -> Sequence[Specimen]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
+@dataclass(frozen=True)
+class Subject:
+    plugin: type[Plugin]
+    options: AnyOptions | None
+    specimens: Specimens
+
+    def loaded(self) -> Plugin:
+        """A fresh, loaded instance; CheckSkipped where options or weights are missing."""
+        try:
+            plugin = self.plugin(self.options)
+        except pydantic.ValidationError as error:
+            missing = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+            raise CheckSkipped(f"needs options: {missing or error}") from error
+        for weight in plugin.weights:
+            _find_weight(weight)
+        plugin.load("cpu")
+        return plugin
+
+    def metric(self) -> Metric:
+        plugin = self.loaded()
+        assert isinstance(plugin, Metric)
+        return plugin
+
+    def method(self) -> Method:
+        plugin = self.loaded()
+        assert isinstance(plugin, Method)
+        return plugin
+
+
+def _find_weight(name: str) -> None:
+    from bench.files import weights
+
+    try:
+        weights.find(name)
+    except BenchError as error:
+        raise CheckSkipped(f"needs the weights {name}: {error}") from error
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Path]:
+    """A folder that is, for the time being, current folder, home and place of temporary files.
+
+    What a plugin writes to any of them stays there to be seen. The harness's cache is elsewhere,
+    and plugins may use it; a program that writes to some other fixed place is not noticed.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-check-") as name:
+        root = Path(name).resolve()
+        for folder in ("here", "home", "temporary", "inputs"):
+            (root / folder).mkdir()
+        changed = {
+            "BENCH_CACHE": str(paths.cache_dir()),
+            "HOME": str(root / "home"),
+            "TMPDIR": str(root / "temporary"),
+        }
+        before, here = {key: os.environ.get(key) for key in changed}, Path.cwd()
+        temporary, tempfile.tempdir = tempfile.tempdir, str(root / "temporary")
+        os.environ.update(changed)
+        os.chdir(root / "here")
+        try:
+            yield root
+        finally:
+            os.chdir(here)
+            tempfile.tempdir = temporary
+            for key, value in before.items():
+                os.environ.pop(key) if value is None else os.environ.update({key: value})
+
+
+def raise_if_written(root: Path, *, allowed: Sequence[str]) -> None:
+    files = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file())
+    written = [str(path) for path in files if path.parts[0] not in allowed]
+    if written:
+        raise CheckFailed(f"files were written outside the job's folder: {', '.join(written)}")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

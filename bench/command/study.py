@@ -1,0 +1,337 @@
+"""The command group `bench study`: make a study, ask, score."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from bench.command.study_scores import COMMANDS as SCORE_COMMANDS
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.study.blinding import Design
+    from bench.study.questionnaire import Language, Layout
+
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_DIFFERENCE = click.FloatRange(0.01, 4.0)
+_SPREAD = click.FloatRange(0.0, 4.0)
+_LANGUAGES: dict[str, tuple[Language, ...]] = {
+    "en": ("en",),
+    "zh": ("zh",),
+    "en,zh": ("en", "zh"),
+    "zh,en": ("zh", "en"),
+}
+
+
+class _InOrderOfUse(click.Group):
+    """Lists commands in the order in which a study needs them."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrderOfUse)
+def study() -> None:
+    """User studies: from the videos of finished runs to a table of mean opinion scores.
+
+    \b
+    Example:
+      bench study new runs/clr -o studies/clr     choose videos, draw who sees which
+      bench study serve studies/clr               ask: prints an invitation link for every rater
+      bench study score studies/clr               mean opinion scores with intervals and tests
+    """
+
+
+# ---- make -----------------------------------------------------------------------------------
+
+
+@study.command()
+@click.argument("runs", type=_FOLDER, nargs=-1, required=True)
+@click.option("-o", "--output", type=_PATH, required=True, help="The study's folder, a new one.")
+@click.option("--methods", help="Labels, with commas. Default: all that are no controls.")
+@click.option("--cases", help="How many, or ids with commas. Default: 20, or all if fewer.")
+@click.option(
+    "--kind",
+    type=click.Choice(["reconstruct", "cross"]),
+    default="reconstruct",
+    show_default=True,
+    help="Cases of which kind.",
+)
+@click.option("--questions", type=_FILE, help="A yaml of questions. Default: the paper's three.")
+@click.option("--raters", type=click.IntRange(1, 5000), default=20, show_default=True)
+@click.option(
+    "--per-rater", type=click.IntRange(1), help="Videos that count, for each. Default: about 40."
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["single", "side_by_side"]),
+    default="single",
+    show_default=True,
+    help="One video at a time, or methods beside each other.",
+)
+@click.option("--per-page", type=click.IntRange(2, 12), help="Videos side by side. Default: 4.")
+@click.option(
+    "--checks",
+    type=click.IntRange(0, 20),
+    default=2,
+    show_default=True,
+    help="Hidden truths, and as many low anchors, for each rater; at most one a rated case.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--tell",
+    type=_DIFFERENCE,
+    default=0.3,
+    show_default=True,
+    help="The difference of mean opinions that matters: it says how probably it is found.",
+)
+@click.option(
+    "--lang",
+    type=click.Choice(list(_LANGUAGES)),
+    default="en,zh",
+    show_default=True,
+    help="Languages; the first one is shown first.",
+)
+def new(
+    runs: tuple[Path, ...],
+    output: Path,
+    methods: str | None,
+    cases: str | None,
+    kind: str,
+    questions: Path | None,
+    raters: int,
+    per_rater: int | None,
+    layout: Layout,
+    per_page: int | None,
+    checks: int,
+    seed: int,
+    tell: float,
+    lang: str,
+) -> None:
+    """Make a study from finished RUNS: blind copies of their videos, and who sees which.
+
+    Every rater gets a balanced share in random order, with hidden truths and low anchors strewn in.
+    Then look at study.yaml in the study's folder: questions and texts can be changed there.
+
+    \b
+    Example: bench study new runs/clr --cases 12 --raters 20 -o studies/clr
+    """
+    from bench.command.terminal import progress
+    from bench.study.make.choosing import Wishes
+    from bench.study.make.making import new_study
+
+    wishes = Wishes(
+        methods=_names(methods),
+        cases=int(cases) if cases and cases.isdecimal() else _names(cases) or None,
+        kind=kind,
+        questions=questions,
+        raters=raters,
+        per_rater=per_rater,
+        layout=layout,
+        per_page=per_page,
+        checks=checks,
+        seed=seed,
+        tell=tell,
+        languages=_LANGUAGES[lang],
+    )
+    with progress("coding the videos alike") as step:
+        made = new_study(runs, output, wishes, progress=step)
+    for note in made.notes:
+        click.echo(note)
+    click.echo(f"{output}: edit {output / 'study.yaml'}, then: bench study serve {output}")
+
+
+@study.command()
+@click.option("--methods", type=click.IntRange(2, 100), default=6, show_default=True)
+@click.option("--cases", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--raters", type=click.IntRange(1, 5000), default=20, show_default=True)
+@click.option(
+    "--per-rater", type=click.IntRange(1), help="Videos that count, for each. Default: about 40."
+)
+@click.option("--tell", type=_DIFFERENCE, default=0.3, show_default=True, help="The difference.")
+@click.option("--noise", type=_SPREAD, default=0.7, show_default=True, help="Sd of one rating.")
+@click.option("--taste", type=_SPREAD, default=0.25, show_default=True, help="Sd: rater by method.")
+@click.option("--fit", type=_SPREAD, default=0.25, show_default=True, help="Sd: clip by method.")
+@click.option("--clip", type=_SPREAD, default=0.3, show_default=True, help="Sd of clips' levels.")
+def power(
+    methods: int,
+    cases: int,
+    raters: int,
+    per_rater: int | None,
+    tell: float,
+    noise: float,
+    taste: float,
+    fit: float,
+    clip: float,
+) -> None:
+    """How many raters and cases it takes to tell two methods apart; needs no run.
+
+    \b
+    Example: bench study power --methods 3 --cases 12 --raters 30 --tell 0.3
+    """
+    from bench.study.make.choosing import PER_RATER
+    from bench.study.make.power import Sizes, Spread, table, told
+
+    usual = max(methods, min(methods * cases, PER_RATER // methods * methods))
+    sizes = Sizes(methods, cases, raters, usual if per_rater is None else per_rater)
+    spread = Spread(clip=clip, taste=taste, fit=fit, noise=noise)
+    click.echo(f"{methods} methods, {cases} cases, {raters} raters, {sizes.per_rater} videos each:")
+    for line in (*told(sizes, tell, spread), "", *table(sizes, tell, spread)):
+        click.echo(line)
+
+
+# ---- ask ------------------------------------------------------------------------------------
+
+
+@study.command()
+@click.argument("folder", metavar="STUDY", type=_FOLDER)
+@click.argument("count", type=click.IntRange(0, 5000), default=0)
+@click.option(
+    "--url", default="http://127.0.0.1:8000", show_default=True, help="Where raters reach it."
+)
+def invite(folder: Path, count: int, url: str) -> None:
+    """Print all links of STUDY, after adding COUNT raters to it.
+
+    A server that is running knows them at once.
+    """
+    from bench.study.blinding import read_design
+    from bench.study.make.making import invite as add
+
+    _show_links(folder, add(folder, count) if count else read_design(folder), url)
+
+
+@study.command()
+@click.argument("folder", metavar="STUDY", type=_FOLDER)
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: other computers.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option("--url", help="Where raters reach it, if elsewhere: https://study.example.org")
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    callback=lambda _context, _option, given: tuple(map(_network, given)),
+    help="Address or network of a reverse proxy whose X-Forwarded-For is believed. Default: none.",
+)
+def serve(folder: Path, host: str, port: int, url: str | None, proxies: tuple[str, ...]) -> None:
+    """Ask: serve STUDY to its raters, and print everybody's link.
+
+    Can be stopped or killed at any time: no acknowledged answer is lost, raters go on where they
+    were. Whatever is refused is logged to serve.log in the study's folder.
+    """
+    from bench.study.folder import open_study
+
+    try:
+        from bench.study.ask.serving import serve as run
+    except ModuleNotFoundError as error:
+        raise BenchError(
+            f"`bench study serve` needs {error.name}: pip install 'talking-face-bench[study]'"
+        ) from error
+
+    opened = open_study(folder)
+    only_here = url is None and _is_here(host)
+    run(
+        opened,
+        host=host,
+        port=port,
+        url=url,
+        proxies=proxies,
+        ready=lambda reached: _show_served(
+            folder, opened.design, reached, host=host, only_here=only_here
+        ),
+    )
+
+
+@study.command()
+@click.argument("folder", metavar="STUDY", type=_FOLDER)
+@click.option("-o", "--output", type=_PATH, help="The csv. Default: STUDY/answers.csv.")
+@click.option("--html", type=_PATH, help="Instead: static pages for raters without a server.")
+def export(folder: Path, output: Path | None, html: Path | None) -> None:
+    """Write the answers of STUDY as a tidy csv, or its questionnaire as static pages.
+
+    The pages work from disk: pack the folder of each rater, send it, and read what comes back with
+    `bench study import`.
+    """
+    from bench.study.answers import write_answers
+    from bench.study.ask import export as exporting
+    from bench.study.folder import open_study
+
+    opened = open_study(folder)
+    if html is not None:
+        made = exporting.write_static_pages(opened, html)
+        click.echo(f"{html}: {len(made)} folders, one for each rater; index.html starts each")
+        return
+    target = output or folder / "answers.csv"
+    answers = exporting.study_answers(opened)
+    write_answers(target, answers)
+    click.echo(f"{target}: {len(answers)} answers")
+
+
+# ---- score ----------------------------------------------------------------------------------
+
+for _command in SCORE_COMMANDS:
+    study.add_command(_command)
+
+
+# ---- shared by the commands -----------------------------------------------------------------
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _network(text: str) -> str:
+    """An address or network as given; raises BenchError for what is none."""
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise BenchError(
+            f"--proxy {text}: {error}. Give the proxy's address (10.0.0.1) or network "
+            "(10.0.0.0/24) as this computer sees it."
+        ) from error
+    return text
+
+
+def _is_here(host: str) -> bool:
+    """Whether only this computer can reach what listens there."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _in_the_clear(host: str, url: str) -> bool:
+    """Whether links and answers can travel through a network unencrypted."""
+    return not _is_here(host) or (
+        url.startswith("http:") and not _is_here(urlsplit(url).hostname or "")
+    )
+
+
+def _show_served(folder: Path, design: Design, url: str, *, host: str, only_here: bool) -> None:
+    """Everybody's link, and beside them what the organiser should know."""
+    _show_links(folder, design, url)
+    if only_here:
+        click.echo(
+            "Only this computer can open these links. For others: --host 0.0.0.0 in your network, "
+            "--url behind a reverse proxy.",
+            err=True,
+        )
+    if _in_the_clear(host, url):
+        click.echo(
+            "Plain HTTP: whoever is in the same network can read links and answers, and answer in "
+            "a rater's place. Outside a network that you trust, put a reverse proxy with HTTPS in "
+            "front: --host 127.0.0.1 --url https://...",
+            err=True,
+        )
+    click.echo("Ctrl-C stops it; nothing is lost, the same command goes on.", err=True)
+
+
+def _show_links(folder: Path, design: Design, url: str) -> None:
+    from bench.study.make.invitations import ORGANISER, Tokens, organiser_link, rater_link
+
+    tokens = Tokens(folder)
+    click.echo(f"organiser  {organiser_link(url, tokens.of(ORGANISER))}")
+    for rater in design.sessions:
+        click.echo(f"{rater:<10} {rater_link(url, tokens.of(rater))}")

@@ -1,0 +1,256 @@
+"""`bench study import`, `score` and `simulate`: from answers to scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.errors import BenchError
+
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_ANY = click.Path(path_type=Path, exists=True)
+_RATING = click.IntRange(1, 5)
+_SHARE = click.FloatRange(0.0, 1.0)
+_SPREAD = click.FloatRange(0.0, 10.0)
+
+
+@click.command("import")
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+@click.option("-o", "--output", type=_PATH, help="The csv of answers.")
+@click.option("--mapping", type=_FILE, help="A yaml that says which column is what.")
+@click.option(
+    "--mapping-template",
+    type=_PATH,
+    help="Instead: propose a mapping for the first of FILES, written to here.",
+)
+@click.option("--study", type=_FOLDER, help="The study whose videos and questions these are.")
+def import_command(
+    files: tuple[Path, ...],
+    output: Path | None,
+    mapping: Path | None,
+    mapping_template: Path | None,
+    study: Path | None,
+) -> None:
+    """Read answers from FILES: csv or xlsx of Google Forms, Wenjuanxing or a hand-made table, or
+    what raters sent back from the static pages.
+
+    --mapping-template proposes a mapping from what the table holds: columns, ratings, blanks,
+    times. Check it. Then nothing is guessed, and every bad cell is told. Personal columns are left
+    out.
+
+    \b
+    Example:
+      bench study import form.csv --mapping-template mapping.yaml --study studies/clr
+      bench study import form.csv --mapping mapping.yaml --study studies/clr -o answers.csv
+    """
+    from bench.study.answers import write_answers
+    from bench.study.folder import open_study
+    from bench.study.question_titles import write_questions
+    from bench.study.read.importing import import_answers, template_for
+    from bench.study.read.mapping import read_mapping
+
+    opened = None if study is None else open_study(study)
+    if mapping_template is not None:
+        if mapping_template.exists():
+            raise BenchError(f"{mapping_template} exists already; choose another name.")
+        proposal = template_for(files[0], opened)
+        mapping_template.write_text(proposal.text, encoding="utf-8")
+        for line in proposal.seen:
+            click.echo(f"{files[0]}: {line}")
+        click.echo(f"{mapping_template}: check it, then give it with --mapping")
+        return
+    if output is None:
+        raise BenchError("say where the answers go with -o answers.csv.")
+    if output.resolve() in [file.resolve() for file in files]:
+        raise BenchError(f"{output}: is one of the tables to read; choose another name with -o.")
+    found = import_answers(
+        files, mapping=None if mapping is None else read_mapping(mapping), study=opened
+    )
+    write_answers(output, found.answers)
+    if found.questions:
+        write_questions(output, found.questions)
+    for note in found.notes:
+        click.echo(note)
+    raters = len({answer.rater for answer in found.answers})
+    click.echo(
+        f"{output}: {len(found.answers)} answers of {raters} raters. "
+        f"Next: bench study score {output}"
+    )
+
+
+@click.command("score")
+@click.argument("source", type=_ANY, metavar="STUDY|ANSWERS.CSV")
+@click.option("--run", "runs", type=_FOLDER, multiple=True, help="A run that the videos are from.")
+@click.option(
+    "-o", "--output", type=_PATH, help="The json; the csv lies beside it. Default: beside SOURCE."
+)
+@click.option("--into-runs", is_flag=True, help="Also write into each run, for `bench report`.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--truth-least",
+    type=_RATING,
+    default=3,
+    show_default=True,
+    help="A hidden truth rated below fails a check.",
+)
+@click.option(
+    "--low-most",
+    type=_RATING,
+    default=3,
+    show_default=True,
+    help="A low anchor rated above fails a check.",
+)
+@click.option(
+    "--failures-most",
+    type=_SHARE,
+    default=0.25,
+    show_default=True,
+    help="Share of failed checks that is forgiven.",
+)
+@click.option(
+    "--low-question",
+    "low_questions",
+    multiple=True,
+    help="A question in which the low anchor is bad. Default: sync_accuracy, or all.",
+)
+@click.option("--checks/--no-checks", default=True, help="Leave out who failed attention checks.")
+@click.option("--bt500/--no-bt500", default=True, help="Leave out whom ITU-R BT.500 leaves out.")
+def score_command(
+    source: Path,
+    runs: tuple[Path, ...],
+    output: Path | None,
+    into_runs: bool,
+    seed: int,
+    truth_least: int,
+    low_most: int,
+    failures_most: float,
+    low_questions: tuple[str, ...],
+    checks: bool,
+    bt500: bool,
+) -> None:
+    """Score a study, or a csv of answers: mean opinion scores with 95 % intervals, agreement of
+    raters, who was left out and why, which methods differ, how metrics go with opinions.
+
+    Writes scores.json and scores.csv into the study (beside the csv). Runs are read, for what their
+    metrics say of the rated videos, and left as they are but for --into-runs: then each gets a file
+    from which `bench report` makes Table 3.
+
+    \b
+    Example: bench study score studies/clr --into-runs
+    """
+    from bench.command.score_table import show_scores
+    from bench.study.answers import is_simulated
+    from bench.study.score.files import (
+        find_runs,
+        find_source,
+        known_titles,
+        placed,
+        run_names,
+        titled_questions,
+        write_all,
+    )
+    from bench.study.score.metric_values import metric_columns
+    from bench.study.score.scoring import Order, score
+    from bench.study.score.screening import Rules
+
+    found = find_source(source)
+    simulated = is_simulated(found.answers, source)
+    folders, missing = find_runs(found, runs)
+    rules = Rules(
+        truth_least=truth_least,
+        low_most=low_most,
+        failures_most=failures_most,
+        low_questions=low_questions,
+        bt500=bt500,
+        checks=checks,
+    )
+    study = found.study
+    title, title_zh = known_titles(study)
+    scores = score(
+        placed(found.answers, folders),
+        name=found.name,
+        title=title,
+        title_zh=title_zh,
+        simulated=simulated,
+        questions=titled_questions(found, source),
+        methods=() if study is None else sorted(study.design.plan.methods),
+        columns={name: metric_columns(run) for run, name in run_names(folders).items()},
+        order=Order(seed=seed, rules=rules),
+    )
+    target = output or found.target
+    if target.suffix != ".json":
+        raise BenchError(f"-o {target}: name a .json file; the csv is written beside it.")
+    written = write_all(scores, target, folders if into_runs else ())
+    show_scores(scores)
+    for line in missing:
+        click.echo(line)
+    for path in written:
+        click.echo(path)
+    if folders and into_runs:
+        click.echo(f"Next: bench report {' '.join(map(str, folders))}")
+    elif folders:
+        click.echo("The runs are as they were. For a table in their reports: --into-runs")
+
+
+@click.command("simulate")
+@click.argument("folder", metavar="STUDY", type=_FOLDER)
+@click.option("-o", "--output", type=_PATH, help="The csv. Default: STUDY/simulated.csv.")
+@click.option("--raters", type=click.IntRange(1, 5000), help="How many. Default: the study's.")
+@click.option(
+    "--means",
+    type=_FILE,
+    help="A csv `method,QUESTION,...` of expected ratings, as the paper's Table 3. "
+    "Default: evenly spread from 2 to 4.",
+)
+@click.option("--bias", type=_SPREAD, default=0.4, show_default=True, help="Sd of raters' levels.")
+@click.option("--clip", type=_SPREAD, default=0.3, show_default=True, help="Sd of clips' levels.")
+@click.option("--noise", type=_SPREAD, default=0.7, show_default=True, help="Sd of what is left.")
+@click.option(
+    "--careless", type=_SHARE, default=0.0, show_default=True, help="Share who answer at random."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def simulate_command(
+    folder: Path,
+    output: Path | None,
+    raters: int | None,
+    means: Path | None,
+    bias: float,
+    clip: float,
+    noise: float,
+    careless: float,
+    seed: int,
+) -> None:
+    """Answer STUDY by simulated raters of known means, to see what scoring makes of it.
+
+    The answers are marked as simulated, and so is everything made of them.
+
+    \b
+    Example:
+      bench study simulate studies/clr --careless 0.1
+      bench study score studies/clr/simulated.csv
+    """
+    from bench.study.answers import write_answers
+    from bench.study.folder import open_study
+    from bench.study.make.simulation import Crowd, even_means, read_means, showings_of, simulate
+
+    study = open_study(folder)
+    methods = sorted(study.design.plan.methods)
+    chosen = even_means(methods, study.questions) if means is None else read_means(means)
+    crowd = Crowd(bias=bias, clip=clip, noise=noise, careless=careless, seed=seed)
+    answers, random = simulate(showings_of(study.design, raters), study.questions, chosen, crowd)
+    target = output or folder / "simulated.csv"
+    write_answers(target, answers)
+    if means is None:
+        for method in methods:
+            click.echo(f"{method}: expected rating {chosen[method, study.questions[0]]:.2f}")
+    click.echo(f"careless: {', '.join(random) or 'nobody'}")
+    click.echo(
+        f"{target}: {len(answers)} simulated answers of {len({a.rater for a in answers})} raters. "
+        f"Next: bench study score {target}"
+    )
+
+
+COMMANDS = (import_command, score_command, simulate_command)

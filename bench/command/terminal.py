@@ -1,0 +1,473 @@
+"""What the command line shows: tables and progress bars, by rich; nothing here decides anything."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column, Table
+from rich.text import Text
+
+from bench.records.causes import cause, gist
+
+if TYPE_CHECKING:
+    from bench.checks.contract import CheckResult
+    from bench.contract.plugins import Method, Metric, Plugin
+    from bench.contract.registry import Registered, Registry
+    from bench.data.clr import Account
+    from bench.data.doctor import Findings
+    from bench.data.manifest import Imported
+    from bench.data.speaker_box import Pointed
+    from bench.files.weights import WeightState
+    from bench.records.store import Record
+    from bench.run.plan import Missing, Plan
+    from bench.run.runner import Faceless, Notify, Summary
+    from bench.types import Output
+
+_PIPED_WIDTH = 10_000  # columns where nobody looks
+_STYLES = {"bold": "bold", "underlined": "underline", "struck": "strike"}
+_SHOWN = 20  # rows of a long list before it says how many more there are
+
+
+def console() -> Console:
+    """Where everything is shown; made anew, so that tests may capture the standard output.
+
+    What is piped into a file or another program is not cut or wrapped: names stay whole.
+    """
+    out = Console(highlight=False, soft_wrap=False)
+    if out.is_terminal:
+        return out
+    return Console(highlight=False, soft_wrap=False, width=_PIPED_WIDTH)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that appears with its first step: step(done, wanted)."""
+    bar = _bar()
+    task = bar.add_task(text, total=None, visible=False)
+
+    def step(done: int, wanted: int) -> None:
+        bar.update(task, completed=done, total=wanted, visible=True)
+
+    with bar:
+        yield step
+
+
+@contextmanager
+def cells(missing: Missing) -> Iterator[Notify]:
+    """A bar over the cells of a run, which names the failures as they come; none for no cells."""
+    total, came = missing.videos + missing.values, 0
+    bar = _bar()
+    task = bar.add_task("running", total=total, visible=total > 0)
+
+    told: set[str] = set()  # causes of failures; the summary counts them
+    changed: dict[tuple[str, str], list[str]] = {}  # notes by method and wording
+
+    def notify(_name: str, record: Record) -> None:
+        nonlocal came
+        came += 1
+        for note in _changes(record):
+            wording = re.sub(r"[\d.]+", "0", note)
+            changed.setdefault((str(record["method"]), wording), []).append(note)
+        what = f"{record['method']} · {record['case']}" if "method" in record else record["metric"]
+        bar.update(task, advance=1, description=escape(f"{what!s:.48}"))
+        if record["status"] == "failed":
+            reason = str(record["reason"])
+            known = cause(reason, str(record.get("case", "")))
+            if known not in told:
+                told.add(known)
+                short = gist(reason)
+                line = ": ".join(filter(None, [str(what), short.text, short.last_line]))
+                bar.console.print(f"[red]failed[/] {escape(line)}")
+
+    with bar:
+        yield notify
+        bar.update(task, completed=total, description="done")
+    for (method, _), notes in changed.items():
+        example = "" if len(set(notes)) == 1 else ", for example"
+        text = f"{method}: {len(notes)} videos have a note{example}: {notes[0]}"
+        bar.console.print(f"[yellow]{escape(text)}[/]")
+    if came == 0:
+        planned = missing.videos_planned + missing.values_planned
+        bar.console.print(f"nothing to do: all {planned} cells are cached")
+        if missing.failed:
+            bar.console.print(f"[yellow]{_failed_before(missing)}[/]")
+
+
+def _changes(record: Record) -> list[str]:
+    """What conforming changed in a method's video; what it changed in the recording is no news."""
+    notes = record.get("conformed")
+    every = notes if isinstance(notes, list) else []
+    return [str(note) for note in every if not str(note).startswith("source: ")]
+
+
+def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
+    """What a plan asks for, how much of it is there, and which weights the rest lacks."""
+    from bench.run.plan import lacking_weights, outlook
+
+    out = console()
+    config = plan.loaded.config
+    out.print(f"[bold]{escape(config.title or config.name)}[/]  →  {escape(str(folder))}")
+    kinds = Counter((item.case.dataset, item.case.kind) for item in plan.cases)
+    for data in plan.datasets:
+        counted = ", ".join(
+            f"{count} {kind}" for (name, kind), count in kinds.items() if name == data.name
+        )
+        stand_in = f" [yellow](stand-in: {data.stand_in})[/]" if data.stand_in else ""
+        out.print(f"  {escape(data.name)}{stand_in}: {len(data.clips)} clips; cases: {counted}")
+        reasons = plan.barred.get(data.name, {})
+        for line in _some([f"{name}: drawn for no pair: {why}" for name, why in reasons.items()]):
+            out.print(f"    [yellow]{escape(line)}[/]")
+    if files := _code_files(plan):
+        out.print(f"  runs the code of: {escape(', '.join(files))}")
+    out.print(f"  methods: {escape(', '.join(method.label for method in plan.methods))}")
+    for label, lines in outlook(plan).items():
+        for line in lines:
+            out.print(f"    {escape(f'{label}: {line}')}")
+    out.print(f"  metrics: {escape(', '.join(metric.protocol for metric in plan.metrics))}")
+    out.print(
+        f"  videos: {missing.videos} of {missing.videos_planned} missing; "
+        f"values: {missing.values} of {missing.values_planned} missing"
+    )
+    if missing.failed:
+        out.print(f"  [yellow]{_failed_before(missing)}[/]")
+    for way in lacking_weights(plan) if missing.tasks else ():
+        out.print(f"  [yellow]{escape(f'cells will fail: {way}')}[/]")
+
+
+def _code_files(plan: Plan) -> list[str]:
+    """The local files whose code a run executes: the config's plugins and what they import."""
+    registry = plan.loaded.registry
+    files = [path for one in registry.methods.values() for path in (one.file, *one.helpers)]
+    files += [path for one in registry.metrics.values() for path in (one.file, *one.helpers)]
+    known = dict.fromkeys(path.resolve() for path in files if path is not None)
+    return [os.path.relpath(path) for path in known]
+
+
+def _failed_before(missing: Missing) -> str:
+    cells = "1 cell" if missing.failed == 1 else f"{missing.failed} cells"
+    return f"{cells} failed before; `bench run --retry` tries again"
+
+
+def show_summary(
+    summary: Summary,
+    tables: Mapping[str, Sequence[Sequence[str]]],
+    styles: Mapping[str, Sequence[Sequence[str]]],
+    notes: Sequence[str],
+    footnotes: Mapping[str, Sequence[str]],
+    causes: Sequence[Sequence[str]],
+    index: Path,
+    folder: Path,
+    *,
+    worked: bool,
+) -> None:
+    """The tables at the end of a run, what to know before and below them, where to look next.
+
+    tables: header first. styles: of their cells, without the header: bold, underlined, struck, "".
+    causes: of failed cells, each in a few lines.
+    """
+    out = console()
+    for note in notes:
+        out.print(f"[yellow]{escape(note)}[/]")
+    _warn_of_faceless(out, summary.faceless)
+    for name, rows in tables.items():
+        method, *columns = map(escape, rows[0])
+        table = Table(
+            Column(method, overflow="fold"),
+            *columns,
+            box=None,
+            header_style="bold",
+            title=escape(name),
+        )
+        for row, style in zip(rows[1:], styles[name], strict=True):
+            table.add_row(
+                *(Text(text, _STYLES.get(one, "")) for text, one in zip(row, style, strict=True))
+            )
+        out.print(table)
+        for note in footnotes.get(name, ()):
+            out.print(f"[dim]{escape(note)}[/]")
+    for first, *rest in causes[:_SHOWN]:
+        out.print(f"[red]{escape(first)}[/]")
+        for line in rest:
+            out.print(f"  {escape(line)}")
+    if len(causes) > _SHOWN:
+        out.print(f"... and {len(causes) - _SHOWN} more causes in the report")
+    faceless = sum(one.videos for one in summary.faceless)
+    counted = [f"{summary.ok} ok", f"{summary.undefined - faceless} undefined by definition"]
+    counted += [f"[yellow]{faceless} without a face[/]"] if faceless else []
+    counted += [f"[red]{summary.failed} failed[/]"] if summary.failed else ["0 failed"]
+    spent = f"{summary.seconds:.1f} s"
+    if worked and summary.overhead is not None:
+        spent += f", {summary.overhead:.1%} outside decoding, encoding, computing"
+    out.print(f"cells: {', '.join(counted)}; {spent}")
+    if summary.failed:
+        out.print("Whole reasons stand in the report; --retry tries the failed cells again.")
+    out.print(f"report: [bold]{escape(str(index))}[/]   records: {escape(str(folder))}")
+
+
+def _warn_of_faceless(out: Console, found: Sequence[Faceless]) -> None:
+    """Says whose videos show no face: red where that is all of them, else yellow."""
+    metrics: dict[tuple[str, int, int], list[str]] = {}
+    for one in found:
+        metrics.setdefault((one.method, one.videos, one.asked), []).append(one.metric)
+    for (method, videos, asked), names in metrics.items():
+        colour = "red" if videos == asked else "yellow"
+        text = (
+            f"{method}: no face is found in any frame of {videos} of {asked} videos, which "
+            f"therefore have no {' and no '.join(names)}"
+        )
+        out.print(f"[{colour}]{escape(text)}[/]")
+
+
+def show_plugins(registry: Registry) -> None:
+    """Every plugin in a line: what it is, and which weights it lacks."""
+    out = console()
+    for title, kind, plugins in (
+        ("Methods", "method", registry.methods),
+        ("Metrics", "metric", registry.metrics),
+    ):
+        table = Table(kind, "version", "what it is", "lacks", box=None, title=title)
+        for name, registered in plugins.items():
+            plugin = registered.plugin
+            states = [state for state in _weights_of(plugin) if state.condition != "here"]
+            lacks = ", ".join(f"weights {one.weight.name} ({one.condition})" for one in states)
+            what = (inspect.getdoc(plugin) or "").partition("\n")[0]
+            table.add_row(name, plugin.version, escape(what), escape(lacks))
+        out.print(table)
+    out.print("All about one of them: bench list NAME")
+
+
+def show_plugin(registry: Registry, name: str) -> None:
+    """All that is to know of a method or metric before it is used."""
+    out = console()
+    registered = registry.methods.get(name) or registry.metrics[name]
+    plugin = registered.plugin
+    lines = [f"from: {registered.origin}", f"source: {plugin.source}"]
+    lines += [f"licence: {plugin.licence}"]
+    if name in registry.methods:
+        kinds = ", ".join(sorted(registry.methods[name].plugin.kinds))
+        lines.append(f"cases: {kinds}")
+        is_control = registry.methods[name].plugin.control
+        lines += ["a control, no competitor"] if is_control else []
+    else:
+        metric = registry.metrics[name].plugin
+        lines.append(f"reads: {', '.join(sorted(metric.reads))}")
+        lines += [f"output: {_output_line(output)}" for output in metric.outputs]
+    lines.append(f"needs: {_needs(registered)}")
+    out.print(f"[bold]{escape(name)}[/] {escape(plugin.version)}")
+    for line in lines:
+        out.print(f"  {escape(line)}")
+    out.print()
+    out.print(escape(inspect.getdoc(plugin) or ""))
+    fields = plugin.Options.model_fields
+    out.print(f"\noptions: {', '.join(fields) or 'none'}")
+    for option, field in fields.items():
+        value = field.get_default(call_default_factory=True)
+        default = "required" if field.is_required() else f"default {value!r}"
+        out.print(f"  {escape(f'{option}: {_type_name(field.annotation)}; {default}')}")
+    if fields:
+        out.print()
+        out.print(escape(inspect.getdoc(plugin.Options) or ""))
+    out.print()
+
+
+def _type_name(annotation: object) -> str:
+    """A type as one writes it, without the modules: `Path`, `Literal['pad', 'crop']`."""
+    is_plain = isinstance(annotation, type) and not get_args(annotation)
+    text = annotation.__name__ if is_plain else str(annotation)  # type: ignore[attr-defined]
+    return re.sub(r"\b[\w.]+\.", "", text)
+
+
+def _output_line(output: Output) -> str:
+    """`psnr (dB), higher is better, from 0`."""
+    unit = f" ({output.unit})" if output.unit else ""
+    better = "" if output.better == "none" else f", {output.better} is better"
+    low = "" if output.low is None else f", from {output.low:g}"
+    high = "" if output.high is None else f", to {output.high:g}"
+    return f"{output.name}{unit}{better}{low}{high}{', a curve' if output.curve else ''}"
+
+
+def _weights_of(plugin: type[Plugin]) -> list[WeightState]:
+    """The weights that a plugin asks for with its default options."""
+    from bench.files.weights import listing
+
+    always = _usual_weights(plugin)
+    return [state for state in listing() if state.weight.name in always]
+
+
+def show_checks(name: str, results: Sequence[CheckResult]) -> None:
+    """The outcome of every contract check."""
+    out = console()
+    colours = {"passed": "green", "failed": "red", "skipped": "yellow"}
+    for result in results:
+        colour = colours.get(result.status, "white")
+        detail = f": {escape(result.detail)}" if result.detail else ""
+        out.print(f"[{colour}]{result.status}[/] {escape(result.name)}{detail}")
+    count = Counter(result.status for result in results)
+    out.print(f"{escape(name)}: " + ", ".join(f"{n} {status}" for status, n in count.items()))
+
+
+def show_weights(states: Sequence[WeightState]) -> None:
+    """Every weights file and whether it is here."""
+    table = Table("weights", "status", "bytes", "licence", "needed by", box=None)
+    out = console()
+    for state in states:
+        weight = state.weight
+        table.add_row(
+            weight.name,
+            state.condition,
+            f"{weight.bytes:,}",
+            escape(weight.licence),
+            escape(weight.needed_by),
+        )
+    out.print(table)
+    for state in states:
+        reason = f" ({state.reason})" if state.reason else ""
+        name = state.weight.name
+        way = f"bench weights pull {name}, or " if state.weight.urls else "by hand: "
+        where = "found at" if state.condition == "here" else f"{way}put it at"
+        out.print(f"{name}: {where} {state.path}{escape(reason)}", soft_wrap=True)
+        out.print(f"  SHA-256: {state.weight.sha256}", soft_wrap=True)
+        out.print(f"  source: {state.weight.source}", soft_wrap=True)
+
+
+def show_import(imported: Imported, manifest: Path) -> None:
+    """How many clips a manifest got, and what was left out and why."""
+    out = console()
+    splits = Counter(clip.split or "no split" for clip in imported.clips)
+    counted = ", ".join(f"{count} {split}" for split, count in sorted(splits.items()))
+    out.print(f"{escape(str(manifest))}: {len(imported.clips)} clips ({escape(counted)})")
+    _list(out, [f"dropped {name}: {reason}" for name, reason in imported.dropped])
+    for note in imported.notes:
+        out.print(escape(note))
+
+
+def show_pointed(pointed: Sequence[Pointed], manifest: Path) -> None:
+    """Of how many clips a manifest got a face's box, and which of them to look at."""
+    out = console()
+    boxes = sum(one.clip.box is not None for one in pointed)
+    several = [one for one in pointed if one.faces > 1]
+    out.print(
+        f"{escape(str(manifest))}: {boxes} of {len(pointed)} clips have a box, "
+        f"{len(several)} of them show several faces"
+    )
+    _list(out, [f"{one.clip.id}: {one.reason}" for one in pointed if one.reason])
+
+
+def show_account(account: Account, manifest: Path) -> None:
+    """What the rules for CLR kept and dropped."""
+    out = console()
+    for line in str(account).splitlines():
+        out.print(escape(line))
+    out.print(escape(str(manifest)))
+
+
+def show_findings(findings: Sequence[Findings]) -> None:
+    """The doctor's table: the marked clips first, then a summary."""
+    out = console()
+    marked = [found for found in findings if found.marks]
+    if marked:
+        name = Column("clip", overflow="fold")  # a name that is cut is none
+        table = Table(name, "fps", "frames", "size", "sound", "face", "marks", box=None)
+        for found in marked[: 10 * _SHOWN]:
+            table.add_row(*[escape(cell) for cell in found.row()])
+        out.print(table)
+        if len(marked) > 10 * _SHOWN:
+            out.print(f"... and {len(marked) - 10 * _SHOWN} more")
+    out.print(f"{len(findings)} clips examined, {len(marked)} marked")
+
+
+def show_scorer(
+    protocol: str,
+    findings: Sequence[str],
+    verdict: str,
+    *,
+    works: bool | None,
+    asked: tuple[int, int],
+    lacking: Mapping[str, Mapping[str, Sequence[str]]],
+) -> None:
+    """What a scorer makes of a data set's own controls, and what follows.
+
+    works: None where it is not known. asked: how many clips were taken, and of how many. lacking:
+    by control and reason, the clips without a value.
+    """
+    out = console()
+    out.print(f"scorer {escape(protocol)}, asked on {asked[0]} of {asked[1]} clips")
+    for line in findings:
+        out.print(f"  {escape(line)}")
+    for control, reasons in lacking.items():
+        for reason, names in reasons.items():
+            few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            text = f"{control} without a value: {len(names)} ({few}): {reason}"
+            out.print(f"  [yellow]{escape(text)}[/]")
+    colour = {True: "green", False: "red", None: "yellow"}[works]
+    out.print(f"  [{colour}]{escape(verdict)}[/]")
+
+
+def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
+    """What a user must provide, and of its weights, whether they are here."""
+    from bench.files.weights import listing
+
+    plugin = registered.plugin
+    pattern = re.compile(rf"\b{re.escape(plugin.name)}\b")
+    always = _usual_weights(plugin)
+    weights: list[str] = []
+    for state in listing():
+        named = f"weights {state.weight.name} ({state.condition})"
+        if state.weight.name in always:
+            weights.append(named)
+        else:
+            uses = state.weight.needed_by.split("; ")
+            weights += [f"{named}, only for {use}" for use in uses if pattern.search(use)]
+    return "; ".join([*plugin.needs, *weights]) or "nothing"
+
+
+def _usual_weights(plugin: type[Plugin]) -> tuple[str, ...]:
+    """The weights that a plugin asks for with its default options; none where it has no such."""
+    from pydantic import ValidationError
+
+    try:
+        return plugin().weights
+    except ValidationError:
+        return ()
+
+
+def _list(out: Console, lines: Sequence[str]) -> None:
+    for line in _some(lines):
+        out.print(escape(line))
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    """The first lines of many, and how many more there are."""
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
+
+
+def _bar() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console(),
+    )

@@ -1,0 +1,14 @@
+"""Names that people mistype: what they may have meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """A "Did you mean" sentence for a name that is not known, with all the known ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    listed = ", ".join(names) if names else "none"
+    return (f"Did you mean '{near[0]}'? " if near else "") + f"Known: {listed}."

@@ -1,0 +1,23 @@
+"""The two hooks by which a plugin makes itself known. They register; they do no work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from bench.contract.plugins import Method, Metric
+
+hookspec = pluggy.HookspecMarker("bench")
+hookimpl = pluggy.HookimplMarker("bench")
+
+
+@hookspec
+def register_methods() -> list[type[Method]]:  # type: ignore[empty-body]
+    """Method classes of this plugin. Called once, when the registry is built; must not do work."""
+
+
+@hookspec
+def register_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
+    """Metric classes of this plugin. Called once, when the registry is built; must not do work."""

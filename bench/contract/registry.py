@@ -1,0 +1,174 @@
+"""The registry: finds plugins (entry points, local files) and hands out their classes by name."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Generic, TypeVar, cast
+
+import pluggy
+
+from bench.config.names import closest
+from bench.contract import hookspecs
+from bench.contract.helper_modules import helper_modules
+from bench.contract.plugins import ClipMetric, Method, Metric, Plugin, SetMetric
+from bench.errors import BenchError
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
+_P = TypeVar("_P", bound=Plugin)
+
+
+@dataclass(frozen=True)
+class Registered(Generic[_P]):
+    """A plugin class and where it came from.
+
+    origin: what a user would look for (distribution or file). file: the local plugin file, whose
+    content enters keys; None for installed packages, which declare their version instead. helpers:
+    the modules beside that file which it imports; their contents enter keys too.
+    """
+
+    plugin: type[_P]
+    origin: str
+    file: Path | None = None
+    helpers: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All plugins that this process knows, by name."""
+
+    methods: Mapping[str, Registered[Method]]
+    metrics: Mapping[str, Registered[Metric]]
+
+    def method(self, name: str) -> Registered[Method]:
+        """The method of that name; BenchError with suggestions if there is none."""
+        return _named(self.methods, name, "method")
+
+    def metric(self, name: str) -> Registered[Metric]:
+        """The metric of that name; BenchError with suggestions if there is none."""
+        return _named(self.metrics, name, "metric")
+
+    def plugin(self, name: str) -> type[Plugin]:
+        """The method or metric of that name; BenchError with suggestions if there is neither."""
+        known: dict[str, type[Plugin]] = {n: r.plugin for n, r in self.methods.items()}
+        known |= {n: r.plugin for n, r in self.metrics.items()}
+        if name not in known:
+            raise BenchError(f"there is no plugin '{name}'. {closest(name, known)}")
+        return known[name]
+
+
+def load_registry(files: Sequence[Path] = ()) -> Registry:
+    """Imports every installed plugin (entry-point group `bench`) and the given local files.
+
+    Plugins named in $BENCH_DISABLE_PLUGINS (comma-separated entry-point names) are left out.
+    Raises BenchError that names the plugin for a failing import, a wrong hook, or a duplicate name.
+    """
+    disabled = set(os.environ.get("BENCH_DISABLE_PLUGINS", "").split(","))
+    sources = [_installed(point) for point in _points() if point.name not in disabled]
+    sources += [_local(file) for file in files]
+    methods: dict[str, Registered[Method]] = {}
+    metrics: dict[str, Registered[Metric]] = {}
+    for module, origin, file in sources:
+        manager = pluggy.PluginManager("bench")
+        manager.add_hookspecs(hookspecs)
+        try:
+            manager.register(module)
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise BenchError(
+                f"plugin {origin}: {error}. The hooks are register_methods() and "
+                "register_metrics(), both without arguments."
+            ) from error
+        for classes in manager.hook.register_methods():
+            _add(methods, classes, (Method,), origin, file)
+        for classes in manager.hook.register_metrics():
+            _add(metrics, classes, (ClipMetric, SetMetric), origin, file)
+    return Registry(dict(sorted(methods.items())), dict(sorted(metrics.items())))
+
+
+def _points() -> list[EntryPoint]:
+    # An editable install seen from its own checkout lists each entry point twice.
+    points = {(point.name, point.value): point for point in entry_points(group="bench")}
+    return [points[key] for key in sorted(points)]
+
+
+def _installed(point: EntryPoint) -> tuple[ModuleType, str, Path | None]:
+    package = point.dist.name if point.dist is not None else "an installed package"
+    origin = f"{point.name} ({package}, {point.value})"
+    try:
+        return point.load(), origin, None
+    except Exception as error:
+        raise BenchError(
+            f"plugin {origin} cannot be imported: {type(error).__name__}: {error}. "
+            f"Mend or uninstall it, or leave it out: BENCH_DISABLE_PLUGINS={point.name}."
+        ) from error
+
+
+def _local(file: Path) -> tuple[ModuleType, str, Path | None]:
+    if not file.is_file():
+        raise BenchError(f"plugin file {file} does not exist.")
+    name = f"_bench_local_{file.stem}_{abs(hash(file.resolve())):x}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise BenchError(f"plugin file {file} is not a Python file (expected .py).")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # so that inspect and pickling of its classes work
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise BenchError(
+            f"plugin file {file} cannot be imported: {type(error).__name__}: {error}."
+        ) from error
+    return module, str(file), file
+
+
+def _add(
+    known: dict[str, Registered[_P]],
+    classes: object,
+    kinds: tuple[type[Plugin], ...],
+    origin: str,
+    file: Path | None,
+) -> None:
+    wanted = " or ".join(kind.__name__ for kind in kinds)
+    if not isinstance(classes, list | tuple):
+        raise BenchError(f"plugin {origin}: its hook returned {classes!r}, expected a list.")
+    for plugin in classes:
+        if not (isinstance(plugin, type) and issubclass(plugin, kinds)):
+            raise BenchError(f"plugin {origin}: {plugin!r} is no subclass of bench.{wanted}.")
+        if inspect.isabstract(plugin):
+            left = ", ".join(sorted(plugin.__abstractmethods__))
+            raise BenchError(f"plugin {origin}: class {plugin.__name__} does not define {left}.")
+        needed = ["name", "version", "source"]
+        needed += ["reads", "outputs"] if issubclass(plugin, Metric) else []
+        absent = [attribute for attribute in needed if not hasattr(plugin, attribute)]
+        if absent:
+            raise BenchError(
+                f"plugin {origin}: class {plugin.__name__} does not declare {', '.join(absent)}."
+            )
+        if not _NAME.fullmatch(plugin.name):
+            raise BenchError(
+                f"plugin {origin}: the name {plugin.name!r} is not usable; expected letters, "
+                "digits, '_', '-', '.', beginning with a letter."
+            )
+        if plugin.name in known:
+            raise BenchError(
+                f"plugin {origin}: the name '{plugin.name}' is taken by "
+                f"{known[plugin.name].origin}. Rename one of the two."
+            )
+        helpers = () if file is None else helper_modules(file)
+        known[plugin.name] = Registered(cast("type[_P]", plugin), origin, file, helpers)
+
+
+def _named(known: Mapping[str, Registered[_P]], name: str, kind: str) -> Registered[_P]:
+    if name not in known:
+        raise BenchError(f"there is no {kind} '{name}'. {closest(name, known)}")
+    return known[name]

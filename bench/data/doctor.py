@@ -1,0 +1,580 @@
+"""Examines clips before a run: what each file holds, and what is wrong with it, if anything.
+
+A clip is decoded once, to its end. Pictures are judged on a reduced copy (at most 384 pixels on the
+longer side) in blocks of 16x16. The limits below were set on the 986 GRID clips of the development
+data, whose marked clips and nearest unmarked ones were looked at one by one (docs/data.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.manifest import content_digest, has_content
+from bench.errors import BenchError
+from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
+from bench.machine.faults import raise_machine_fault
+from bench.types import FPS, LONGEST, SAMPLE_RATE, Clip, Frame, Sound
+
+if TYPE_CHECKING:
+    from bench.features.faces import Choice, Detection, Detector, Sights
+    from bench.media import Probe, Traits
+
+DOCTOR_VERSION = "2"  # raise it whenever a finding may change; kept findings of others are ignored
+
+LONGER_SIDE = 384  # pixels of the reduced picture
+BLOCK = 16  # pixels of a block's side
+LOOK_EVERY = 5  # every 5th frame is searched for a face
+
+FLAT_CONTRAST = 3.0  # grey levels of standard deviation; a picture below has one colour
+PALE_CONTRAST = 20.0  # below this, and below
+PALE_SHARE = 0.45  # this share of the clip's own, the picture has mostly lost its content
+REPEAT_MEAN, REPEAT_BLOCK = 0.1, 1.25  # grey levels that coding changes in a repeated picture;
+REPEAT_USUAL = 0.1  # the mean may also be this share of the clip's usual change
+FROZEN_REPEATS = 2  # a picture shown three times; single repeats are common in captured video
+LONG_FROZEN_SECONDS = 0.4
+MANY_REPEATS = 0.08  # share of repeated frames from which a clip was converted from a lower rate
+CUT_CONTENT = 30.0  # mean change of hue, saturation and value: PySceneDetect 0.5.1's threshold
+JUMP_BLOCK = 15.0  # grey levels by which a block changes more than just before and just after
+JUMP_SHARE = 0.03  # of all blocks, and
+JUMP_TIMES = 12.0  # as many times the share below which 95 % of the clip's other frames stay
+JUMPS_APART = 3  # the largest shares, which are left out of those other frames
+SILENT_PEAK = 1  # of 32768
+QUIET_DB = -55.0  # dB of full scale, root mean square of the whole sound
+LENGTH_SECONDS, LONG_LENGTH_SECONDS = 0.1, 0.5  # sound longer or shorter than the pictures
+FACE_SHARE = 0.9
+OTHER_SHARE = 0.25  # of the frames show a second face, from which on it is no passer-by
+OTHER_HEIGHT = 0.3  # of the highest face; what is lower stands far behind
+SAME_PLACE = 0.5  # of the smaller box lies in the larger one: one face, seen twice
+SQUARE = 0.01  # by which pixels may be wider or narrower: programs round sizes
+FACE_PIXELS = 50.0
+SHORT_SECONDS = 1.0
+
+OTHER_CONTENT = "the content differs from the manifest's sha256"
+
+Severity: TypeAlias = Literal["error", "warning"]
+_Number = TypeVar("_Number", np.uint8, np.float32)
+Stretch: TypeAlias = tuple[int, int]  # first and last frame
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One thing that is wrong, in a short sentence; an error is damage, a warning a peculiarity."""
+
+    text: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an examination found in one clip.
+
+    fps, seconds: of the pictures. sound_db: root mean square, dB of full scale; None without sound.
+    length_difference: seconds that the sound is longer than the pictures. face_share: of the frames
+    that were searched; face_pixels: the median height of the largest face; faces: how many there
+    are; all None where faces were not looked for. flat, frozen: stretches of frames. jumps: frames
+    at which part of the picture changes at once and then stays, as where damaged pictures end.
+    repeats: frames that show the one before again.
+    """
+
+    id: str
+    fps: float = 0.0
+    frames: int = 0
+    seconds: float = 0.0
+    width: int = 0
+    height: int = 0
+    decodes: bool = False
+    has_sound: bool = False
+    sound_db: float | None = None
+    length_difference: float | None = None
+    face_share: float | None = None
+    face_pixels: float | None = None
+    faces: int | None = None
+    flat: tuple[Stretch, ...] = ()
+    frozen: tuple[Stretch, ...] = ()
+    cuts: tuple[int, ...] = ()
+    jumps: tuple[int, ...] = ()
+    repeats: int = 0
+    found: tuple[Mark, ...] = ()
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What is wrong, in short sentences; nothing for a sound clip."""
+        return tuple(mark.text for mark in self.found)
+
+    @property
+    def severity(self) -> Severity | Literal["ok"]:
+        """The worst of the marks."""
+        if not self.found:
+            return "ok"
+        return "error" if any(mark.severity == "error" for mark in self.found) else "warning"
+
+    def row(self) -> tuple[str, ...]:
+        """Cells for a table: clip, fps, frames, size, sound, face, marks."""
+        share = "" if self.face_share is None else f"{self.face_share:.0%}"
+        pixels = "" if self.face_pixels is None else f"{self.face_pixels:.0f} px"
+        face = ", ".join(filter(None, (share, pixels)))
+        sound = "none" if self.sound_db is None else f"{self.sound_db:.0f} dB"
+        size = f"{self.width}x{self.height}"
+        marks = "; ".join(self.marks)
+        return (self.id, f"{self.fps:.5g}", str(self.frames), size, sound, face, marks)
+
+
+def examine(clip: Clip, *, detector: Detector | None = None, face: Choice = "largest") -> Findings:
+    """What one clip holds and what is wrong with it. Never raises for what a file holds.
+
+    detector: looks for faces on every fifth frame; without one, the manifest's box is taken, and
+    without that faces are not examined. face: which of several will be followed.
+    """
+    marks: list[Mark] = []
+    findings = Findings(clip.id)
+    try:
+        if not has_content(clip):
+            marks.append(Mark(OTHER_CONTENT, "error"))
+        findings = _pictures(clip, detector, face, marks)
+    except BenchError as error:
+        raise_machine_fault(error)  # it would be kept as the clip's for ever
+        marks.append(Mark(f"unreadable: {_reason(error, clip)}", "error"))
+    findings = _with_sound(clip, findings, marks)
+    return dataclasses.replace(findings, found=tuple(marks))
+
+
+def examine_all(
+    clips: Sequence[Clip],
+    *,
+    faces: Literal["given", "haar", "yunet"] = "haar",
+    face: Choice = "largest",
+    workers: int = 2,
+) -> Iterator[Findings]:
+    """The findings of all clips in their order, each as soon as it is known.
+
+    faces: the detector; "given" takes the manifest's boxes. face: which of several faces will be
+    followed. Raises BenchError where a detector's weights are missing.
+    """
+    local = threading.local()  # OpenCV's detectors must not be shared by threads
+
+    def examine_one(clip: Clip) -> Findings:
+        if not hasattr(local, "detector"):
+            local.detector = _detector(faces)
+        return examine(clip, detector=local.detector, face=face)
+
+    _detector(faces)  # missing weights are one error here and not one for each clip
+    pool = ThreadPoolExecutor(max(1, workers))
+    try:
+        yield from pool.map(examine_one, clips)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def marks_of(clips: Sequence[Clip], *, workers: int = 2) -> dict[str, list[str]]:
+    """The marks of those clips that have any, by id, without looking for faces.
+
+    Findings are kept in the cache by the digest of the content, so a second call reads them only.
+    """
+
+    def look(clip: Clip) -> list[str]:
+        try:
+            name, is_right = content_digest(clip), has_content(clip)
+        except BenchError as error:
+            raise_machine_fault(error)
+            return [f"unreadable: {_reason(error, clip)}"]
+        # Of the files and not of their content: never kept under the content's name.
+        other = [] if is_right else [OTHER_CONTENT]
+        kept = cache_dir() / "doctor" / DOCTOR_VERSION / name[:2] / f"{name[2:]}.json"
+        with contextlib.suppress(OSError, ValueError):
+            return other + [str(text) for text in json.loads(kept.read_text(encoding="utf-8"))]
+        marks = list(examine(dataclasses.replace(clip, box=None, sha256="")).marks)
+        # Without a cache it is slower, nothing else.
+        with contextlib.suppress(OSError), in_one_move(kept, lasting=False) as part:
+            part.write_text(json.dumps(marks), encoding="utf-8")
+        return other + marks
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        found = pool.map(look, clips)
+        return {clip.id: marks for clip, marks in zip(clips, found, strict=True) if marks}
+
+
+def _pictures(clip: Clip, detector: Detector | None, face: Choice, marks: list[Mark]) -> Findings:
+    """Everything but the sound; adds to `marks`."""
+    from bench import media
+
+    probe = media.probe(clip.video)
+    pictures = media.Pictures(clip.video)
+    watch = _Watch()
+    seen: dict[int, list[Detection]] = {}
+    times: list[float] = []
+    for number, (time, frame) in enumerate(pictures):
+        times.append(time)
+        watch.add(frame)
+        if detector is not None and number % LOOK_EVERY == 0:
+            seen[number] = detector.detect(frame)
+    count = watch.count
+    if count == 0:
+        raise BenchError(f"no picture decodes; {pictures.note or 'the track is empty'}")
+    if pictures.note.startswith("the first") and "," not in pictures.note:
+        marks.append(Mark(pictures.note, "error"))
+    elif pictures.note:
+        marks.append(Mark(f"does not decode to its end: {pictures.note}", "error"))
+    marks += [Mark(note, "warning") for note in _tracks(clip, probe)]
+    late = sum(late <= early for early, late in itertools.pairwise(times))
+    if late:
+        marks.append(Mark(f"{late} pictures are not shown after the one before", "error"))
+    step = (times[-1] - times[0]) / (count - 1) if count > 1 else 1 / (probe.fps or FPS)
+    seconds = times[-1] - times[0] + step
+    if seconds > LONGEST:
+        text = f"{seconds:.0f} s long; {LONGEST:.0f} s are taken unless `longest` says more"
+        marks.append(Mark(text, "error"))
+    if seconds < SHORT_SECONDS:
+        marks.append(Mark(f"short: {count} frames, {seconds:.2f} s", "warning"))
+    if not probe.constant_rate:
+        marks.append(Mark("the frame rate varies", "warning"))
+    marks += _trait_marks(media.traits(clip.video))
+    findings = Findings(
+        clip.id,
+        fps=probe.fps,
+        frames=count,
+        seconds=seconds,
+        width=watch.width,
+        height=watch.height,
+        decodes=not pictures.note,
+        flat=watch.flat(),
+        frozen=watch.frozen(),
+        cuts=watch.cuts(),
+        jumps=watch.jumps(),
+        repeats=int(watch.repeated().sum()),
+    )
+    marks += _picture_marks(findings)
+    if detector is not None:
+        findings = _with_face(findings, seen, marks)
+        return _with_others(findings, seen, clip, face, marks)
+    if clip.box is not None:
+        return dataclasses.replace(findings, face_pixels=clip.box[3])
+    return findings
+
+
+def _picture_marks(found: Findings) -> list[Mark]:
+    marks = [Mark(f"flat {_frames(stretch)}", "error") for stretch in found.flat]
+    for first, last in found.frozen:
+        is_long = last - first >= LONG_FROZEN_SECONDS * (found.fps or FPS)
+        marks.append(Mark(f"frozen {_frames((first, last))}", "error" if is_long else "warning"))
+    in_frozen = sum(last - first for first, last in found.frozen)
+    if found.repeats - in_frozen >= max(MANY_REPEATS * found.frames, 3):
+        text = f"{found.repeats} of {found.frames} frames repeat the one before"
+        marks.append(Mark(text, "warning"))
+    if found.cuts:
+        marks.append(Mark(f"cut at {_listed(found.cuts)}", "warning"))
+    if found.jumps:
+        marks.append(Mark(f"the picture jumps at {_listed(found.jumps)}", "warning"))
+    return marks
+
+
+def _trait_marks(traits: Traits) -> list[Mark]:
+    marks = []
+    if traits.interlaced:
+        text = "interlaced: each picture holds two moments, in every other line; deinterlace it"
+        marks.append(Mark(text, "warning"))
+    if abs(traits.pixel_shape - 1) > SQUARE:
+        shape = f"{traits.pixel_shape.numerator}:{traits.pixel_shape.denominator}"
+        text = f"the pixels are not square ({shape}), faces are seen in the stored shape; scale it"
+        marks.append(Mark(text, "warning"))
+    if traits.hdr:
+        text = f"high dynamic range ({traits.hdr}), seen as if it were standard; convert it"
+        marks.append(Mark(text, "warning"))
+    return marks
+
+
+def _with_face(
+    findings: Findings, seen: Mapping[int, Sequence[Detection]], marks: list[Mark]
+) -> Findings:
+    heights = [max(_height(face) for face in faces) for faces in seen.values() if faces]
+    share = len(heights) / len(seen)
+    if not heights:
+        marks.append(Mark("no face found", "error"))
+        return dataclasses.replace(findings, face_share=0.0, faces=0)
+    if share < FACE_SHARE:
+        marks.append(Mark(f"a face in {share:.0%} of the frames only", "warning"))
+    pixels = float(np.median(heights))
+    if pixels < FACE_PIXELS:
+        marks.append(Mark(f"small face: {pixels:.0f} pixels high", "warning"))
+    return dataclasses.replace(findings, face_share=share, face_pixels=pixels)
+
+
+def _with_others(
+    findings: Findings,
+    seen: Mapping[int, Sequence[Detection]],
+    clip: Clip,
+    face: Choice,
+    marks: list[Mark],
+) -> Findings:
+    """Counts the faces that last, and marks where it is open or wrong which one is meant."""
+    from bench.features.faces import lasting_faces, mean_box, overlap
+
+    box = clip.box if face == "given" else None
+    lasting = [face for face in lasting_faces(seen) if len(face) >= OTHER_SHARE * len(seen)]
+    sights = [mean_box({number: sight}) for each in lasting for number, sight in each.items()]
+    if box is not None and not any(overlap(sight, box) for sight in sights):
+        marks.append(Mark("no face on the manifest's box", "error"))
+    apart = _apart(lasting)
+    if len(apart) > 1 and box is None:
+        both = sum(sum(number in each for each in apart) > 1 for number in seen) / len(seen)
+        followed = "no box says which is meant" if face == "given" else f"the {face} is followed"
+        text = f"{len(apart)} faces, two or more in {both:.0%} of the frames; {followed}"
+        marks.append(Mark(text, "warning"))
+    return dataclasses.replace(findings, faces=max(len(apart), 1 if findings.face_share else 0))
+
+
+def _apart(faces: Sequence[Sights]) -> list[Sights]:
+    """The faces, the longest seen first, without those far behind or where another one is."""
+    from bench.features.faces import mean_box, shared
+
+    least = OTHER_HEIGHT * max((mean_box(face)[3] for face in faces), default=0.0)
+    near = [face for face in faces if mean_box(face)[3] >= least]
+    kept: list[Sights] = []
+    for face in sorted(near, key=len, reverse=True):
+        if all(shared(mean_box(face), mean_box(other)) < SAME_PLACE for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _with_sound(clip: Clip, findings: Findings, marks: list[Mark]) -> Findings:
+    from bench import media
+
+    try:
+        sound = media.read_sound(clip.audio or clip.video)
+    except BenchError as error:
+        raise_machine_fault(error)
+        if clip.audio is not None or findings.frames:  # else the file is marked already
+            marks.append(Mark(f"unreadable sound: {_reason(error, clip)}", "error"))
+        return findings
+    if sound is None or len(sound) == 0:
+        if findings.frames:
+            marks.append(Mark("no sound", "error"))
+        return findings
+    loudness = _loudness(sound)
+    if _is_silent(sound):
+        marks.append(Mark(_silence(clip), "error"))
+    elif loudness < QUIET_DB:
+        marks.append(Mark(f"the sound is very quiet ({loudness:.0f} dB)", "warning"))
+    findings = dataclasses.replace(findings, has_sound=True, sound_db=loudness)
+    if not findings.frames:
+        return findings
+    longer = len(sound) / SAMPLE_RATE - findings.seconds
+    if abs(longer) > LENGTH_SECONDS:
+        word = "longer" if longer > 0 else "shorter"
+        is_error = abs(longer) > LONG_LENGTH_SECONDS
+        text = f"the sound is {abs(longer):.2f} s {word} than the pictures"
+        marks.append(Mark(text, "error" if is_error else "warning"))
+    return dataclasses.replace(findings, length_difference=longer)
+
+
+def _tracks(clip: Clip, probe: Probe) -> list[str]:
+    """Which of several tracks are read; of the file that the sound is taken from, and the video."""
+    from bench import media
+
+    if clip.audio is None:
+        return probe.track_notes
+    notes = dataclasses.replace(probe, sound_tracks=0).track_notes
+    with contextlib.suppress(BenchError):  # the sound's own examination says it
+        notes += dataclasses.replace(media.probe(clip.audio), picture_tracks=0).track_notes
+    return notes
+
+
+def _silence(clip: Clip) -> str:
+    """That the sound is silent, and which other track of the file is not."""
+    from bench import media
+
+    path = clip.audio or clip.video
+    probe = media.probe(path)
+    for track in range(probe.sound_tracks):
+        if track == probe.sound_track:
+            continue
+        with contextlib.suppress(BenchError):
+            other = media.read_sound(path, track=track)
+            if other is not None and len(other) and not _is_silent(other):
+                return (
+                    f"the sound is silent; track {track + 1} of the file is not: flag it as default"
+                )
+    return "the sound is silent"
+
+
+def _is_silent(sound: Sound) -> bool:
+    return int(np.abs(sound.astype(np.int32)).max()) <= SILENT_PEAK
+
+
+class _Watch:
+    """Looks at pictures one by one and keeps a few numbers of each, so memory stays small."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.width = 0
+        self.height = 0
+        self._contrast: list[float] = []  # standard deviation of each frame's grey levels
+        self._content: list[float] = []  # mean change of hue, saturation, value to the next frame
+        self._change: list[tuple[float, float]] = []  # of grey levels: mean, largest block
+        self._blocks: list[NDArray[np.uint8]] = []  # (H/16, W/16), of the colour that changed most
+        self._last: tuple[Frame, NDArray[np.uint8], NDArray[np.int16]] | None = None
+
+    def add(self, frame: Frame) -> None:
+        """Takes in the next picture, (H, W, 3) uint8 RGB."""
+        import cv2
+
+        self.count += 1
+        self.height, self.width = frame.shape[:2]
+        small = _reduced(frame)  # (h, w, 3)
+        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)  # (h, w)
+        hsv = _hsv(small)  # (h / 4, w / 4, 3)
+        self._contrast.append(float(grey.std()))
+        if self._last is not None:
+            last_small, last_grey, last_hsv = self._last
+            change = cv2.absdiff(grey, last_grey).astype(np.float32)
+            self._change.append((float(change.mean()), float(_block_means(change).max())))
+            self._content.append(float(np.abs(hsv - last_hsv).mean()))
+            colours = _block_means(
+                np.asarray(cv2.absdiff(small, last_small), np.uint8)
+            )  # (h / 16, w / 16, 3)
+            self._blocks.append(np.asarray(colours.max(axis=2), np.uint8))
+        self._last = (small, grey, hsv)
+
+    def flat(self) -> tuple[Stretch, ...]:
+        """Stretches of one colour, or with far less contrast than the clip's better half."""
+        return _stretches(self._is_flat())
+
+    def repeated(self) -> NDArray[np.bool_]:
+        """(T,) whether a frame shows the one before again, but for what coding changes.
+
+        Flat frames do not count: they have a mark of their own.
+        """
+        change = np.array(self._change, np.float32).reshape(-1, 2)
+        usual = float(np.median(change[:, 0])) if len(change) else 0.0
+        is_still = change[:, 0] < max(REPEAT_MEAN, REPEAT_USUAL * usual)
+        repeats = is_still & (change[:, 1] < REPEAT_BLOCK)
+        return np.concatenate([[False], repeats]) & ~self._is_flat()
+
+    def frozen(self) -> tuple[Stretch, ...]:
+        """Stretches that show one picture."""
+        runs = _stretches(self.repeated())
+        return tuple(
+            (first - 1, last) for first, last in runs if last - first + 1 >= FROZEN_REPEATS
+        )
+
+    def cuts(self) -> tuple[int, ...]:
+        """First frames of new scenes; the ends of flat stretches are none."""
+        flat = self._is_flat()
+        found = (np.array(self._content) >= CUT_CONTENT).nonzero()[0] + 1
+        return tuple(int(frame) for frame in found if not flat[frame] and not flat[frame - 1])
+
+    def jumps(self) -> tuple[int, ...]:
+        """Frames at which many blocks change at once, and not just before or after.
+
+        Motion lasts longer than one frame, and where quick motion is usual (a face that fills the
+        picture) a jump must stand out from it. Cuts and ends of flat and frozen stretches are
+        known already. Repeated frames are taken out first: in a video
+        that was made from a lower rate everything moves in single steps.
+        """
+        moves = ~self.repeated()[1:]
+        blocks = np.array(self._blocks, np.float32)[moves]  # (changes, h / 16, w / 16)
+        if len(blocks) < 2 + 2 * JUMPS_APART:
+            return ()
+        alone = blocks[1:-1] - np.maximum(blocks[:-2], blocks[2:])
+        share = (alone > JUMP_BLOCK).mean(axis=(1, 2))
+        usual = float(np.percentile(np.sort(share)[:-JUMPS_APART], 95))
+        least = max(JUMP_SHARE, JUMP_TIMES * usual)
+        frames = (moves.nonzero()[0] + 1)[1:-1][share >= least]
+        flat = self._is_flat()
+        known = {*self.cuts(), *(last + 1 for _, last in self.frozen())}
+        return tuple(
+            int(frame)
+            for frame in frames
+            if frame not in known and not flat[frame] and not flat[frame - 1]
+        )
+
+    def _is_flat(self) -> NDArray[np.bool_]:
+        contrast = np.array(self._contrast)  # (T,)
+        own = float(np.percentile(contrast, 75))
+        is_pale = (contrast < PALE_CONTRAST) & (contrast < PALE_SHARE * own)
+        return np.asarray((contrast < FLAT_CONTRAST) | is_pale, np.bool_)
+
+
+def _reduced(frame: Frame) -> Frame:
+    """The picture without the rest beyond whole blocks, at most 384 pixels on the longer side."""
+    import cv2
+
+    height, width = frame.shape[:2]
+    scale = min(1.0, LONGER_SIDE / max(height, width))
+    wanted = [max(1, round(side * scale)) for side in (width, height)]
+    size = [side // BLOCK * BLOCK if side >= BLOCK else side for side in wanted]
+    if scale == 1.0:
+        return np.ascontiguousarray(frame[: size[1], : size[0]])
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _hsv(small: Frame) -> NDArray[np.int16]:
+    import cv2
+
+    size = [max(1, small.shape[1] // 4), max(1, small.shape[0] // 4)]
+    tiny = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(tiny, cv2.COLOR_RGB2HSV), np.int16)
+
+
+def _block_means(picture: NDArray[_Number]) -> NDArray[_Number]:
+    """(h, w, ...) -> (h / 16, w / 16, ...); pictures smaller than a block are one block."""
+    import cv2
+
+    size = [max(1, picture.shape[1] // BLOCK), max(1, picture.shape[0] // BLOCK)]
+    means = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return means.astype(picture.dtype)
+
+
+def _height(face: Detection) -> float:
+    return face.box[3] - face.box[1]
+
+
+def _detector(faces: Literal["given", "haar", "yunet"]) -> Detector | None:
+    if faces == "given":
+        return None
+    from bench.features.faces import detector
+
+    return detector(faces)
+
+
+def _loudness(sound: Sound) -> float:
+    """Root mean square in dB of full scale; -120 for nothing at all."""
+    power = float(np.mean((sound.astype(np.float64) / 32768) ** 2))
+    return max(-120.0, 10 * float(np.log10(max(power, 1e-12))))
+
+
+def _stretches(is_in: NDArray[np.bool_]) -> tuple[Stretch, ...]:
+    edges = np.diff(np.concatenate([[0], is_in.astype(np.int8), [0]]))
+    starts, ends = (edges == 1).nonzero()[0], (edges == -1).nonzero()[0] - 1
+    return tuple((int(first), int(last)) for first, last in zip(starts, ends, strict=True))
+
+
+def _frames(stretch: Stretch) -> str:
+    first, last = stretch
+    return f"frame {first}" if first == last else f"frames {first}-{last}"
+
+
+def _listed(frames: Sequence[int], shown: int = 5) -> str:
+    word = "frame" if len(frames) == 1 else "frames"
+    more = f" and {len(frames) - shown} more" if len(frames) > shown else ""
+    return f"{word} {', '.join(map(str, frames[:shown]))}{more}"
+
+
+def _reason(error: BenchError, clip: Clip) -> str:
+    """The error without the folder, which the manifest names already."""
+    text = str(error)
+    for file in (clip.video, clip.audio):
+        if file is not None:
+            text = text.removeprefix(f"{file}: ").replace(str(file), file.name)
+    return text

@@ -1,0 +1,1 @@
+"""What is computed once per video, for all methods and metrics."""

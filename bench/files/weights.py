@@ -1,0 +1,214 @@
+"""Weights that plugins may need: what they are, where to get them, whether they are here intact.
+
+No file is used before its size and SHA-256 are right. Folders are those of bench.files.paths;
+downloads go into the last of them, and a file put into any of them by hand is as good.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from bench.errors import BenchError
+from bench.files import intact, paths
+
+Condition: TypeAlias = Literal["here", "missing", "damaged"]
+Progress: TypeAlias = Callable[[int, int], None]  # bytes here, bytes in all
+
+BLOCK_BYTES = 1 << 16
+TIMEOUT_SECONDS = 30.0  # without a single byte from the server
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One file of weights.
+
+    source: the page that describes it. urls: where the file itself is, tried in this order; empty
+    where a person must fetch it. needed_by: what in the harness reads it.
+    """
+
+    name: str
+    file: str
+    bytes: int
+    sha256: str
+    licence: str
+    source: str
+    urls: tuple[str, ...]
+    needed_by: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class WeightState:
+    """Whether a weight is here. path: the file found, or where to put it by hand."""
+
+    weight: Weight
+    condition: Condition
+    path: Path
+    reason: str = ""
+
+
+@cache
+def table() -> dict[str, Weight]:
+    """All weights by name, as bench/files/weights.yaml lists them."""
+    import yaml
+
+    entries = yaml.safe_load(Path(__file__).with_name("weights.yaml").read_text(encoding="utf-8"))
+    weights = (Weight(**{**entry, "urls": tuple(entry["urls"])}) for entry in entries)
+    return {weight.name: weight for weight in weights}
+
+
+def weight(name: str) -> Weight:
+    """The weight of that name; raises BenchError with the nearest names if there is none."""
+    if name in table():
+        return table()[name]
+    near = difflib.get_close_matches(name, table(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise BenchError(f"no weights named {name!r}; {hint}known: {', '.join(sorted(table()))}")
+
+
+def find(name: str) -> Path:
+    """The file of a weight, verified by size and SHA-256 (once per process and file version).
+
+    Raises BenchError, with the way to get it, where it is missing or damaged.
+    """
+    state = verify(name)
+    if state.condition == "here":
+        return state.path
+    wanted = state.weight
+    if state.condition == "damaged":
+        raise BenchError(
+            f"{state.path}: weights {name!r} are damaged: {state.reason}; "
+            f"delete the file, then run: bench weights pull {name}"
+        )
+    way = f"run: bench weights pull {name}, or " if wanted.urls else ""
+    raise BenchError(f"weights {name!r} are not here; {way}{_by_hand(wanted)}")
+
+
+def verify(name: str) -> WeightState:
+    """Whether a weight is here; of several copies the first intact one counts."""
+    wanted = weight(name)
+    damaged: list[WeightState] = []
+    for folder in paths.weights_dirs():
+        path = folder / wanted.file
+        if not path.is_file():
+            continue
+        reason = _fault(path, wanted)
+        if not reason:
+            return WeightState(wanted, "here", path)
+        damaged.append(WeightState(wanted, "damaged", path, reason))
+    return damaged[0] if damaged else WeightState(wanted, "missing", _target(wanted))
+
+
+def listing() -> list[WeightState]:
+    """The state of every weight of the table."""
+    return [verify(name) for name in table()]
+
+
+def pull(name: str, *, progress: Progress | None = None) -> Path:
+    """The file of a weight, downloaded if no intact copy is here; a cut download is resumed.
+
+    The file appears under its name only after its size and SHA-256 were found right; until then it
+    is `<file>.part` beside it.
+    Raises BenchError where no source delivers it, saying where to put it by hand.
+    """
+    state = verify(name)
+    if state.condition == "here":
+        return state.path
+    failures = []
+    for url in state.weight.urls:
+        try:
+            return _retrieve(url, state.weight, progress or _silence)
+        except (OSError, ValueError) as error:  # noqa: PERF203 (network or disk; wrong bytes)
+            failures.append(f"{url}: {_in_short(error)}")
+    tried = "; ".join(failures) or "there is no address to download it from"
+    raise BenchError(f"weights {name!r} are not to be had: {tried}; {_by_hand(state.weight)}")
+
+
+def _in_short(error: Exception) -> str:
+    """An error's words; those of a lost connection fill a screen and say no more than this."""
+    import requests
+
+    if isinstance(error, requests.Timeout):
+        return f"the server did not answer within {TIMEOUT_SECONDS:g} s"
+    lost = isinstance(error, requests.ConnectionError)
+    return "the server cannot be reached, or hung up" if lost else str(error)
+
+
+def _silence(here: int, total: int) -> None:
+    """The progress of a download that nobody watches."""
+
+
+def _retrieve(url: str, wanted: Weight, progress: Progress) -> Path:
+    import pooch
+
+    # Pooch tells standard error about each file, but what users see is the command line's affair.
+    pooch.get_logger().setLevel("WARNING")
+    target = _target(wanted)
+    part = target.with_name(f"{wanted.file}.part")
+
+    def download(address: str, output: str, _: object) -> None:
+        _resume(address, part, wanted.bytes, progress)
+        part.replace(output)  # pooch checks the digest, then renames; wrong bytes are deleted
+
+    folder, digest = target.parent, f"sha256:{wanted.sha256}"
+    return Path(pooch.retrieve(url, digest, fname=wanted.file, path=folder, downloader=download))
+
+
+def _resume(url: str, part: Path, total: int, progress: Progress) -> None:
+    """Goes on with a download, anew after each cut, for as long as every try brings some bytes."""
+    while (here := part.stat().st_size if part.exists() else 0) != total:
+        try:
+            _append(url, part, total, progress)
+        except OSError:  # noqa: PERF203 (a retry)
+            if not part.exists() or part.stat().st_size <= here:
+                raise
+
+
+def _append(url: str, part: Path, total: int, progress: Progress) -> None:
+    import requests
+
+    here = part.stat().st_size if part.exists() else 0
+    here = here if here < total else 0  # longer than it should be: not this file, start anew
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={here}-"}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+        response.raise_for_status()
+        here = here if response.status_code == requests.codes.partial_content else 0
+        with part.open("r+b" if here else "wb") as file:
+            file.seek(here)
+            file.truncate()
+            for block in response.iter_content(BLOCK_BYTES):
+                here += len(block)
+                if here > total:
+                    file.truncate(0)
+                    raise ValueError(f"sends more than the {total} bytes of this file")
+                file.write(block)
+                progress(here, total)
+    if here < total:
+        raise OSError(f"the connection ended after {here} of {total} bytes")
+
+
+def _target(wanted: Weight) -> Path:
+    """Where a download goes: the cache's own folder; those of $BENCH_WEIGHTS may be read-only."""
+    return paths.weights_dirs()[-1] / wanted.file
+
+
+def _by_hand(wanted: Weight) -> str:
+    folders = " or ".join(str(folder) for folder in paths.weights_dirs())
+    return (
+        f"get {wanted.file} ({wanted.bytes} bytes, SHA-256 {wanted.sha256}) "
+        f"by way of {wanted.source} and put it into {folders}"
+    )
+
+
+def _fault(path: Path, wanted: Weight) -> str:
+    """What is wrong with a file, in words; empty if nothing is."""
+    status = path.stat()
+    if status.st_size != wanted.bytes:
+        return f"{status.st_size} bytes instead of {wanted.bytes}"
+    found = intact.sha256_here(path)
+    return "" if found == wanted.sha256 else f"SHA-256 {found} instead of {wanted.sha256}"

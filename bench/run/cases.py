@@ -1,0 +1,90 @@
+"""Cases: what is asked of every method, made from a data set's clips."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from bench.data.pairs import partner, seeded_pairs
+from bench.errors import BenchError
+from bench.files.spreadsheets import csv_text
+from bench.types import FPS, Case, CaseKind, Clip
+
+COLUMNS = ("dataset", "kind", "case", "face", "speech")
+
+
+def make_cases(
+    dataset: str,
+    clips: Sequence[Clip],
+    *,
+    kinds: Sequence[CaseKind],
+    seed: int,
+    pairs: Sequence[tuple[Clip, Clip]] | None = None,
+    cross: int | None = None,
+    barred: Collection[str] = frozenset(),
+) -> list[Case]:
+    """All cases of a data set: those of each clip, then the cross pairs.
+
+    A clip's `other` (whose speech `probe` speaks and `mismatched` plays) is drawn by the seed.
+    pairs: a frozen list (face, speech) for `cross`; without one, pairs are drawn by the seed.
+    barred: ids of clips that are drawn for no pair; a list may name them. A data set of one clip
+    has no other speech, hence no probe and no cross case.
+    """
+    others = partner(clips, seed, barred=barred)
+    cases: list[Case] = []
+    for clip in clips:
+        other = others.get(clip.id)
+        if "reconstruct" in kinds:
+            cases.append(Case(dataset, "reconstruct", clip, clip, other))
+        if "probe" in kinds and other is not None:
+            cases.append(Case(dataset, "probe", clip, other, other))
+    if "cross" in kinds and len(clips) > 1:
+        drawn = seeded_pairs(clips, seed, cross, barred=barred) if pairs is None else pairs
+        cases += [
+            Case(dataset, "cross", face, speech, others.get(face.id)) for face, speech in drawn
+        ]
+    return cases
+
+
+def answer_frames(case: Case, cache: Path) -> int | None:
+    """How many frames an answer must have; None where the clip that decides it cannot be used.
+
+    It is as long as the video it is compared with, else as the speech. The clip is conformed.
+    """
+    from bench.data.conform import conform_clip
+
+    try:
+        return conform_clip(case.face if case.has_reference else case.speech, cache=cache).frames
+    except BenchError:
+        return None
+
+
+def write_cases(
+    path: Path,
+    cases: Sequence[Case],
+    *,
+    files: Mapping[str, Sequence[Path | None]] | None = None,
+    frames: Sequence[int | None] | None = None,
+) -> None:
+    """Writes a csv of cases: names, the video that shows the face, the file that has the speech.
+
+    files: for each method that takes finished videos, by label, the file that it expects for each
+    case; without any, the name that the method `recorded` expects by default. frames: how long the
+    answers must be, which also stands there in seconds; empty where it is not known.
+    Raises BenchError where `path` exists already: it may be somebody's manifest.
+    """
+    expected: Mapping[str, Sequence[object]] = files or {}
+    heads = ["file"] if len(expected) < 2 else [f"file of {label}" for label in expected]
+    columns = list(expected.values()) or [[f"{case.id}.mp4" for case in cases]]
+    counts = frames or [None] * len(cases)
+    rows: list[Sequence[object]] = [(*COLUMNS, *heads, "frames", "seconds")]
+    for place, (case, count) in enumerate(zip(cases, counts, strict=True)):
+        clips = str(case.face.video), str(case.speech.audio or case.speech.video)
+        named = [None if column[place] is None else str(column[place]) for column in columns]
+        seconds = None if count is None else count / FPS
+        rows.append((case.dataset, case.kind, case.id, *clips, *named, count, seconds))
+    try:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            file.write(csv_text(rows))
+    except FileExistsError as error:
+        raise BenchError(f"{path}: is there already. Name another file with --cases.") from error

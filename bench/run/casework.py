@@ -1,0 +1,477 @@
+"""The work on one case: its videos are made, conformed and measured; out come records.
+
+Stateless but for the loaded plugins, so that the same code serves one process or several. While a
+method computes, finished videos are encoded and the next case's recording is decoded in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import shutil
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bench.contract.jobs import Generation, Job, Sample
+from bench.contract.plugins import ClipMetric, Method, Metric, SetMetric, Values
+from bench.contract.video import Video
+from bench.data.conform import Conformed, conform_clip, fitted_sound
+from bench.errors import BenchError, Undefined
+from bench.features.faces import tracker
+from bench.files.digests import digest, seed_of
+from bench.files.intact import is_intact, sha256_here
+from bench.files.lock import locked
+from bench.files.paths import cache_dir
+from bench.machine.clock import Clock
+from bench.machine.faults import raise_full_disk, raise_machine_fault
+from bench.records.store import GENERATIONS, MEASUREMENTS, Made, Record, made
+from bench.run.outputs import conform_output
+from bench.run.plan import (
+    Plan,
+    PlannedCase,
+    PlannedMethod,
+    PlannedMetric,
+    Task,
+    generation_key,
+    measurement_key,
+)
+from bench.types import SAMPLES_PER_FRAME, Case, Clip, Sound
+
+_Compute = Callable[[], Values]
+Written = tuple[str, Record]  # the file it goes to, and the record
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A case's material, conformed: the face recording, and how long the answer must be."""
+
+    face: Video
+    speech: Sound
+    other: Video | None
+    frames: int
+    notes: tuple[str, ...]
+
+
+class CaseWorker:
+    """Works through tasks of one plan into one run folder; plugins are loaded on first use."""
+
+    def __init__(self, plan: Plan, folder: Path, device: str, clock: Clock) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._device = device
+        self._clock = clock
+        self._methods = {method.label: method for method in plan.methods}
+        self._metrics = {metric.label: metric for metric in plan.metrics}
+        self._loaded: dict[str, Method | Metric | Exception] = {}
+
+    def work(self, tasks: Sequence[Task]) -> Iterator[Written]:
+        """The records of all tasks, each as soon as it is known."""
+        with ThreadPoolExecutor(2, thread_name_prefix="bench") as pool:
+            try:
+                ahead = [self._open_later(task, pool) for task in tasks[:1]]
+                for place, task in enumerate(tasks, start=1):
+                    opened = _result(ahead.pop())
+                    ahead += [self._open_later(later, pool) for later in tasks[place : place + 1]]
+                    yield from self._case(task, opened, pool)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def measure_set(
+        self, metric: PlannedMetric, key: str, samples: Sequence[tuple[PlannedCase, Made]]
+    ) -> Written:
+        """The record of a set metric over the videos of one method on one kind of case."""
+        record: dict[str, object] = {
+            "key": key,
+            "metric": metric.label,
+            "metric_key": metric.key,
+            "protocol": metric.protocol,
+            "method_protocol": samples[0][1].method_protocol,
+            "reference_sha256": None,
+        }
+
+        def compute() -> Values:
+            plugin = self._plugin(metric)
+            assert isinstance(plugin, SetMetric)
+            plugin.reset()
+            for planned, video in samples:
+                reference = self._reference(planned.case) if metric.needs_reference else None
+                plugin.update(
+                    Sample(planned.case, self._video(video, planned.case.face), reference)
+                )
+            return plugin.compute()
+
+        return MEASUREMENTS, {**record, **self._measured(metric, compute)}
+
+    # ---- one case ---------------------------------------------------------------------------
+
+    def _case(
+        self, task: Task, opened: _Opened | Exception, pool: ThreadPoolExecutor
+    ) -> Iterator[Written]:
+        planned = self._plan.cases[task.index]
+        there = {label: made for label, made in task.made.items() if self._is_usable(made, opened)}
+        damaged = [label for label in task.made if label not in there]
+        pending = [
+            (label, self._generate(self._methods[label], planned, opened, pool))
+            for label in (*task.generate, *damaged)
+        ]
+        for label, future in pending:
+            record = future.result()
+            yield GENERATIONS, record
+            if record["status"] == "ok":
+                there[label] = made(record)
+        done: set[str] = set()
+        # What was made again is measured again as a whole: its bytes may be others than before.
+        whole = dict.fromkeys(damaged, self._plan.measured(planned))
+        measure = {**task.measure, **whole}
+        ready = [(label, there[label]) for label in measure if label in there]
+        videos = self._decoded([video for _, video in ready], planned, opened, pool)
+        for (label, known), video in zip(ready, videos, strict=True):
+            for name in measure[label]:
+                metric = self._metrics[name]
+                key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
+                if key not in done:
+                    done.add(key)
+                    yield MEASUREMENTS, self._measure(metric, key, planned, known, video, opened)
+
+    def _is_usable(self, known: Made, opened: _Opened | Exception) -> bool:
+        """Whether a video has the bytes of its record, and was made for the reference as it is."""
+        if not is_intact(self._folder / known.video, known.sha256):
+            return False
+        return isinstance(opened, Exception) or (
+            known.reference_sha256 in (None, opened.face.sha256)
+        )
+
+    def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
+        return pool.submit(self._open, self._plan.cases[task.index].case)
+
+    def _open(self, case: Case) -> _Opened:
+        """Conforms and decodes the case's material. Raises BenchError if it cannot be used."""
+        with self._clock.busy():
+            face = self._conformed(case.face)
+            video = self._video_of(face, case.face)
+            video.read()
+            own = video.sound()
+            if case.kind == "reconstruct":
+                if own is None:
+                    raise BenchError(f"{case.face.video}: has no sound, so there is no speech.")
+                frames, speech = face.frames, own
+            else:
+                heard = self._sound(case.speech)
+                if heard is None:
+                    raise BenchError(f"{case.speech.video}: has no sound, so there is no speech.")
+                # `probe` is scored against the own video, so it is as long as that; `cross` is as
+                # long as its speech, and its last, partly filled frame keeps the speech's tail.
+                whole = math.ceil(len(heard) / SAMPLES_PER_FRAME)
+                frames, speech = (face.frames if case.kind == "probe" else whole), heard
+            # Read only by the controls that want it: damage in it costs nobody else's cell.
+            other = None if case.other is None else Video(case.other.audio or case.other.video)
+        return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
+
+    def _conformed(self, clip: Clip) -> Conformed:
+        longest = self._plan.loaded.config.longest
+        return conform_clip(clip, cache=cache_dir(), longest=longest)
+
+    def _sound(self, clip: Clip) -> Sound | None:
+        return Video(self._conformed(clip).path).sound()
+
+    def _video_of(self, conformed: Conformed, clip: Clip) -> Video:
+        return self._tracked(conformed.path, conformed.sha256, clip)
+
+    def _video(self, known: Made, clip: Clip) -> Video:
+        return self._tracked(self._folder / known.video, known.sha256, clip)
+
+    def _tracked(self, path: Path, sha256: str, clip: Clip) -> Video:
+        config = self._plan.loaded.config
+        find = tracker(config.faces, face=config.face, box=clip.box, cache=cache_dir())
+        return Video(path, tracker=find, sha256=sha256)
+
+    def _reference(self, case: Case) -> Video:
+        return self._video_of(self._conformed(case.face), case.face)
+
+    # ---- videos -----------------------------------------------------------------------------
+
+    def _generate(
+        self,
+        method: PlannedMethod,
+        planned: PlannedCase,
+        opened: _Opened | Exception,
+        pool: ThreadPoolExecutor,
+    ) -> Future[dict[str, object]]:
+        """Runs the method now and lets a thread conform, encode and digest what it returned."""
+        case = planned.case
+        place = Path(case.dataset) / method.label
+        target = self._folder / "videos" / place / f"{case.id}.mp4"
+        record: dict[str, object] = {
+            "key": generation_key(method, planned),
+            "method": method.label,
+            "method_key": method.key,
+            "method_protocol": method.protocol,
+            "case": case.id,
+            "case_key": planned.key,
+            "kind": case.kind,
+            "dataset": case.dataset,
+            "speaker": case.face.speaker,
+            "status": "failed",
+            "reason": None,
+            "traceback": None,
+            "video": target.relative_to(self._folder).as_posix(),
+            "sha256": "",
+            "reference_sha256": None,
+            "frames": None,
+            "mouth": None,
+            "conformed": [],
+            "seconds": {},
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        }
+        if isinstance(opened, Exception):
+            return _ready({**record, **self._failure(opened)})
+        stack = contextlib.ExitStack()
+        try:
+            folder = work_folder(self._folder, case.dataset, method.label, case.id)
+            work = stack.enter_context(_fresh_folder(folder))
+            log = stack.enter_context(_log(self._folder / "logs" / place / f"{case.id}.log"))
+            seed = seed_of(self._plan.loaded.config.seed, case.dataset, case.id)
+            job = Job(
+                case, opened.face, opened.speech, opened.frames, work, seed, log, opened.other
+            )
+            plugin = self._plugin(method)
+            assert isinstance(plugin, Method)
+            with self._clock.busy() as span:
+                generation = plugin.generate(job)
+        except Exception as error:
+            with stack:  # a full disk shows as long as what the method wrote is there
+                return _ready({**record, **self._failure(error)})
+
+        def finish() -> dict[str, object]:
+            with stack:
+                try:
+                    return {**record, **self._finish(generation, job, target, span.seconds, opened)}
+                except Exception as error:
+                    return {**record, **self._failure(error)}
+
+        return pool.submit(finish)
+
+    def _finish(
+        self, generation: Generation, job: Job, target: Path, seconds: float, opened: _Opened
+    ) -> dict[str, object]:
+        with self._clock.busy() as span:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            notes = conform_output(generation, job, target)
+            sha256 = sha256_here(target)
+        return {
+            "status": "ok",
+            "sha256": sha256,
+            "reference_sha256": job.face.sha256 if job.case.has_reference else None,
+            "frames": job.frames,
+            "mouth": _mouth(job.face),
+            "conformed": [
+                *(f"source: {note}" for note in opened.notes),
+                *generation.notes,
+                *notes,
+            ],
+            "seconds": {"generate": seconds, "encode": span.seconds},
+        }
+
+    # ---- values -----------------------------------------------------------------------------
+
+    def _decoded(
+        self,
+        known: Sequence[Made],
+        planned: PlannedCase,
+        opened: _Opened | Exception,
+        pool: ThreadPoolExecutor,
+    ) -> Iterator[Video]:
+        """The videos in order, the next one being decoded while the last one is measured."""
+
+        def decode(item: Made) -> Video:
+            if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
+                return opened.face  # the truth itself: already decoded
+            video = self._video(item, planned.case.face)
+            with self._clock.busy(), contextlib.suppress(BenchError):
+                video.read()  # a video that cannot be read says so to each metric
+                video.sound()
+            return video
+
+        ahead = [pool.submit(decode, item) for item in known[:1]]
+        for place in range(1, len(known) + 1):
+            video = ahead.pop().result()
+            ahead += [pool.submit(decode, later) for later in known[place : place + 1]]
+            yield video
+
+    def _measure(
+        self,
+        metric: PlannedMetric,
+        key: str,
+        planned: PlannedCase,
+        known: Made,
+        video: Video,
+        opened: _Opened | Exception,
+    ) -> Record:
+        reference = opened.face if metric.needs_reference and isinstance(opened, _Opened) else None
+        sample = Sample(planned.case, video, reference)
+
+        def compute() -> Values:
+            if metric.needs_reference and isinstance(opened, Exception):
+                raise opened
+            plugin = self._plugin(metric)
+            assert isinstance(plugin, ClipMetric)
+            return plugin.measure(sample)
+
+        record: dict[str, object] = {
+            "key": key,
+            "metric": metric.label,
+            "metric_key": metric.key,
+            "protocol": metric.protocol,
+            "method_protocol": known.method_protocol,
+            "video_sha256": known.sha256,
+            "reference_sha256": known.reference_sha256 if metric.needs_reference else None,
+        }
+        if metric.reads_boxes:
+            record["box"] = planned.case.face.box
+        measured = self._measured(metric, compute)
+        seen = sample.reference or sample.video
+        missing = seen.missing_faces if "faces" in metric.plugin.reads else None
+        return {**record, **measured, "faces_missing": missing}
+
+    def _measured(self, metric: PlannedMetric, compute: _Compute) -> dict[str, object]:
+        empty: dict[str, object] = {
+            "values": {},
+            "reason": None,
+            "traceback": None,
+            "faces_missing": None,
+        }
+        with self._clock.busy() as span:
+            try:
+                values = checked(metric.plugin, compute())
+                outcome: dict[str, object] = {"status": "ok", "values": values}
+            except Undefined as error:
+                outcome = {"status": "undefined", "reason": str(error)}
+            except Exception as error:
+                outcome = self._failure(error)
+        return {**empty, **outcome, "seconds": span.seconds}
+
+    def _plugin(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
+        """The loaded plugin; if it cannot be loaded, the same error for each of its cells."""
+        key = f"{type(planned).__name__} {planned.label}"
+        if key not in self._loaded:
+            try:
+                plugin = planned.make()
+                with self._clock.busy():
+                    plugin.load(self._device)
+                    if isinstance(plugin, Method):
+                        self._prepare(plugin, planned.label)
+                self._loaded[key] = plugin
+            except Exception as error:
+                raise_machine_fault(error, ours=self._ours)
+                self._loaded[key] = error
+        loaded = self._loaded[key]
+        if isinstance(loaded, Exception):
+            raise loaded
+        return loaded
+
+    def _failure(self, error: Exception) -> dict[str, object]:
+        """What a record says of a failure: the message a user needs, the trace for who mends it.
+
+        Raises MachineFault where the machine failed, and neither a method nor a file.
+        """
+        raise_machine_fault(error, ours=self._ours)
+        raise_full_disk(self._folder)
+        known = isinstance(error, BenchError)
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        trace = None if known else "".join(traceback.format_exception(error))
+        return {"status": "failed", "reason": reason, "traceback": trace}
+
+    @property
+    def _ours(self) -> tuple[Path, Path]:
+        return self._folder, cache_dir()
+
+    def _prepare(self, method: Method, label: str) -> None:
+        if type(method).prepare is Method.prepare:
+            return
+        workdir = work_folder(self._folder, "prepared", label)
+        workdir.mkdir(parents=True, exist_ok=True)
+        clips = {item.case.face.id: item.case.face for item in self._plan.cases}
+        with locked(workdir.with_suffix(".lock")):  # one process of the run after another
+            method.prepare(list(clips.values()), workdir, self._device)
+
+
+def work_folder(run_folder: Path, *names: str) -> Path:
+    """A folder for the work that these names name, called by their digest.
+
+    Names come from manifests, and paths into this folder are handed to programs, some of them
+    through a shell: nothing in a name may end up in a path there.
+    """
+    return run_folder / "work" / digest(names)[:20]
+
+
+def checked(metric: type[Metric], values: Values) -> dict[str, object]:
+    """The values as the record keeps them. Raises BenchError where they break the declaration."""
+    declared = {output.name: output for output in metric.outputs}
+    if set(values) != set(declared):
+        raise BenchError(
+            f"metric {metric.name} returned {sorted(values)}, but declares {sorted(declared)}."
+        )
+    kept: dict[str, object] = {}
+    for name, value in values.items():
+        numbers = [float(v) for v in value] if isinstance(value, Sequence) else [float(value)]
+        if not all(map(math.isfinite, numbers)):
+            raise BenchError(
+                f"metric {metric.name}: {name} is not finite. Raise Undefined, with the reason, "
+                "where a sample has no value."
+            )
+        kept[name] = numbers if declared[name].curve else numbers[0]
+    return kept
+
+
+def _mouth(face: Video) -> list[float] | None:
+    """The mean mouth region, x0 y0 x1 y1, for the report's pictures; None if no face is found."""
+    try:
+        mean = face.faces().mouths.mean(axis=0)
+    except BenchError as error:
+        raise_machine_fault(error)
+        return None
+    return [round(float(edge), 1) for edge in mean]
+
+
+def _ready(record: dict[str, object]) -> Future[dict[str, object]]:
+    future: Future[dict[str, object]] = Future()
+    future.set_result(record)
+    return future
+
+
+def _result(future: Future[_Opened]) -> _Opened | Exception:
+    try:
+        return future.result()
+    except Exception as error:
+        return error
+
+
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[logging.Logger]:
+    """A logger that writes to the job's own file, which is made with its first line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logger = logging.Logger(path.stem)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield logger
+    finally:
+        handler.close()
+
+
+@contextlib.contextmanager
+def _fresh_folder(path: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

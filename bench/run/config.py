@@ -1,0 +1,261 @@
+"""The config of a benchmark: one complete yaml file, with the plugins that it names.
+
+`$NAME` is expanded only in `manifest` and `root`, where data lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import pydantic
+
+from bench.config.kinds import refuse_other_kind
+from bench.config.names import closest
+from bench.config.reader import Label, Section, anchored, raise_problems, read_yaml, validated
+from bench.contract.plugins import Options, Plugin
+from bench.contract.registry import Registered, Registry, load_registry
+from bench.data.sources import Source
+from bench.errors import BenchError
+from bench.features.faces import tracking
+from bench.types import CASE_KINDS, LONGEST, CaseKind
+
+_P = TypeVar("_P", bound=Plugin)
+
+
+class DataEntry(Source):
+    """One data set of a benchmark. `pairs` is a frozen list of cross cases (Wav2Lip's format)."""
+
+    split: str | None = None
+    limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+    pairs: str | None = None
+    pairs_order: Literal["audio video", "video audio"] = "audio video"
+
+
+class CaseSettings(Section):
+    """Which kinds of case are made; `cross` is how many pairs are drawn where no list is given."""
+
+    kinds: tuple[CaseKind, ...] = CASE_KINDS
+    cross: Annotated[int, pydantic.Field(ge=1)] | None = None
+
+
+class PluginEntry(Section):
+    """A method or metric with its options; `label` tells two settings of one plugin apart."""
+
+    name: str
+    label: Label | None = None
+    title: str = ""
+    options: dict[str, object] = pydantic.Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The name in tables and folders."""
+        return self.label or self.name
+
+
+class Published(Section):
+    """Which published table stands beside a measured one, and which of its data sets is which."""
+
+    table: Literal["comparison", "ablation"]
+    data: dict[str, Literal["clr", "lrs2"]]  # the names in the paper
+
+
+class Table(Section):
+    """A table of the report: rows are method labels, columns are `metric.output`."""
+
+    name: Label
+    kind: Literal["comparison", "ablation"] = "comparison"
+    title: str = ""
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...]
+    reference: str | None = None
+    published: Published | None = None
+
+
+class Config(Section):
+    """One benchmark."""
+
+    name: Label
+    title: str = ""
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+    data: Annotated[tuple[DataEntry, ...], pydantic.Field(min_length=1)]
+    cases: CaseSettings = CaseSettings()
+    faces: Literal["given", "haar", "yunet"] = "haar"
+    face: Literal["largest", "central", "given"] = "largest"
+    longest: Annotated[float, pydantic.Field(gt=0)] = LONGEST
+    plugins: tuple[str, ...] = ()
+    methods: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
+    metrics: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
+    tables: tuple[Table, ...] = ()
+
+    @pydantic.field_validator("face", mode="before")
+    @classmethod
+    def _is_known_before_a_run(cls, value: object) -> object:
+        if value == "speaking":
+            raise ValueError(
+                "who speaks is found once, on the recordings, and not in every method's video: "
+                "`bench data faces MANIFEST -o FILE` writes the speakers' boxes into a manifest, "
+                "and `face: given` follows them"
+            )
+        return value
+
+    @property
+    def tracking(self) -> str:
+        """Whose face is found, and by whom, as protocols name it: `haar`, `haar central`."""
+        return tracking(self.faces, self.face)
+
+    @property
+    def reads_boxes(self) -> bool:
+        """Whether the manifests' boxes decide what is seen."""
+        return "given" in (self.faces, self.face)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A validated config with the plugins it names: everything a plan is made of.
+
+    method_options and metric_options stand in the order of config.methods and config.metrics.
+    lines: the line of every yaml path, for what turns out to be wrong when the data are opened.
+    """
+
+    path: Path
+    config: Config
+    registry: Registry
+    method_options: tuple[Options, ...]
+    metric_options: tuple[Options, ...]
+    lines: Mapping[str, int]
+
+
+def load_config(path: Path) -> Loaded:
+    """The config of a file. Raises BenchError that lists every problem found."""
+    raw, lines, problems = read_yaml(path)
+    config = validated(Config, raw, "", problems)
+    if config is None:
+        refuse_other_kind(path, raw, Config.model_fields)
+    registry = _registry(raw, path.parent, problems)
+    methods = _options(raw, "methods", registry.methods, path.parent, problems)
+    metrics = _options(raw, "metrics", registry.metrics, path.parent, problems)
+    if config is not None:
+        _check_meaning(config, registry, problems)
+    raise_problems(path, problems, lines)
+    assert config is not None
+    return Loaded(path, config, registry, tuple(methods), tuple(metrics), lines)
+
+
+def _registry(raw: Mapping[str, object], folder: Path, problems: list[tuple[str, str]]) -> Registry:
+    """The plugins that are installed and those of the files that can be used."""
+    files = [folder / name for name in _strings(raw, "plugins")]
+    for index, file in enumerate(files):
+        if not file.is_file():
+            what = f"there is no file {file}. Paths are taken from the config's folder."
+            problems.append((f"plugins[{index}]", what))
+    try:
+        return load_registry([file for file in files if file.is_file()])
+    except BenchError as error:
+        if not files:
+            raise
+        problems.append(("plugins", str(error)))
+        return load_registry()  # an installed plugin that is broken is an error of its own
+
+
+def _options(
+    raw: Mapping[str, object],
+    section: str,
+    known: Mapping[str, Registered[_P]],
+    folder: Path,
+    problems: list[tuple[str, str]],
+) -> list[Options]:
+    """The validated options of every entry of `methods` or `metrics`, problems for the others."""
+    entries = raw.get(section)
+    found: list[Options] = []
+    labels: dict[str, int] = {}
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        where = f"{section}[{index}]"
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            continue  # the structure check says it
+        name = entry["name"]
+        label = str(entry.get("label") or name)
+        if label in labels:
+            what = f"'{label}' stands already at {section}[{labels[label]}]. "
+            problems.append((where, what + "Give one of the two a `label` of its own."))
+        labels.setdefault(label, index)
+        if name not in known:
+            what = f"there is no {section[:-1]} '{name}'. {closest(name, known)}"
+            problems.append((f"{where}.name", what))
+            continue
+        options = validated(
+            known[name].plugin.Options, entry.get("options") or {}, f"{where}.options", problems
+        )
+        if options is not None:
+            found.append(anchored(options, folder))
+    return found
+
+
+def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
+    """Checks what only shows when parts are held together: tables against methods and metrics.
+
+    Of a metric that is not known, which is a problem already, columns may have any name.
+    """
+    _check_sources(config, problems)
+    _unique([entry.name for entry in config.data], "data", problems)
+    _unique([table.name for table in config.tables], "tables", problems)
+    methods = {entry.key for entry in config.methods}
+    known = [entry for entry in config.metrics if entry.name in registry.metrics]
+    strange = {entry.key for entry in config.metrics} - {entry.key for entry in known}
+    columns = {
+        f"{entry.key}.{output.name}"
+        for entry in known
+        for output in registry.metric(entry.name).plugin.outputs
+        if not output.curve
+    }
+    data = {entry.name for entry in config.data}
+    for index, table in enumerate(config.tables):
+        where = f"tables[{index}]"
+        for row, label in enumerate(table.rows):
+            if label not in methods:
+                what = f"no method has the label '{label}'. {closest(label, methods)}"
+                problems.append((f"{where}.rows[{row}]", what))
+        for place, column in enumerate(table.columns):
+            if column not in columns and column.rpartition(".")[0] not in strange:
+                what = f"no metric gives '{column}'. {closest(column, columns)}"
+                problems.append((f"{where}.columns[{place}]", what))
+        if table.reference is not None and table.reference not in methods:
+            what = f"no method has the label '{table.reference}'. "
+            problems.append((f"{where}.reference", what + closest(table.reference, methods)))
+        for name in table.published.data if table.published else ():
+            if name not in data:
+                what = f"no data set has the name '{name}'. {closest(name, data)}"
+                problems.append((f"{where}.published.data", what))
+
+
+def _check_sources(config: Config, problems: list[tuple[str, str]]) -> None:
+    from bench.data.importers import IMPORTERS
+    from bench.data.synth import CORPORA
+
+    kinds: dict[str, Iterable[str]] = {
+        "importer": IMPORTERS,
+        "corpus": CORPORA,
+        "stand_in": CORPORA,
+    }
+    for index, entry in enumerate(config.data):
+        for key, known in kinds.items():
+            name = getattr(entry, key)
+            if name is not None and name not in known:
+                kind = "importer" if key == "importer" else "embedded corpus"
+                what = f"there is no {kind} '{name}'. {closest(name, known)}"
+                problems.append((f"data[{index}].{key}", what))
+
+
+def _unique(names: list[str], section: str, problems: list[tuple[str, str]]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            first = names.index(name)
+            what = f"'{name}' stands already at {section}[{first}]. Names must differ."
+            problems.append((f"{section}[{index}].name", what))
+
+
+def _strings(raw: Mapping[str, object], key: str) -> list[str]:
+    value = raw.get(key)
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

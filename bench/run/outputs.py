@@ -1,0 +1,267 @@
+"""Brings what methods return into the one form that metrics read (`bench.data.conform`).
+
+Frames must have the face's size and the job's count. A file may differ: it goes
+to 25 fps by timestamps, to the face's size (area means or bicubic), and up to 5 frames too many are
+cut, or too few filled with the last one; more is an error. Pictures of another shape (width by
+height off by more than 2 %) are an error, unless the method says how to fit them (`Generation`).
+Its sound is always replaced by the job's speech, or by the sound that the method names. Pictures
+that need none of this and that browsers play (H.264, VP9 or AV1, 8 bits, 4:2:0) are copied as they
+are, to the last bit, out of any container. All else is encoded at crf 10 by x264's `ultrafast`: on
+videos of the embedded corpora as true as crf 12 by `veryfast` (RGB PSNR 46.3 against 46.5 dB), in
+0.3 of the time, with files 1.6 times as large. Of a file a note says why it was encoded anew, and
+what that cost: the PSNR of what is measured against what came, which is as much for frames handed
+over as arrays and for the same frames in a lossless file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bench.contract.jobs import Generation, Job
+from bench.data.conform import fitted_sound, has_form, length_notes
+from bench.errors import BenchError
+from bench.files.one_move import in_one_move
+from bench.types import FPS, LONGEST, Fit, Frame, Sound
+
+OUTPUT_VERSION = "2"  # raise it when a rule or an encoder setting of outputs changes
+OUTPUT_CRF, OUTPUT_PRESET = 10, "ultrafast"
+FRAMES_FORGIVEN = 5  # how far a method's file may miss the count
+SHAPE_FORGIVEN = 0.02  # how far width by height may be off: programs round sizes
+SOUND_FORGIVEN = 0.1  # seconds; containers pad sound by a block or two
+PLAYED = frozenset({"h264", "vp9", "av1", "libdav1d"})  # what browsers play in an mp4, as FFmpeg
+PLAYED_PIXELS = frozenset({"yuv420p", "yuvj420p"})  # names decoders and pixels
+
+
+def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str, ...]:
+    """Writes a method's output to `target` in the one form; the notes say what was changed.
+
+    Raises BenchError, naming what came and what was wanted, where frames have another type, size or
+    count than the job's, and where a file cannot be read, misses the count by more than 5 frames,
+    or has another shape and the generation refuses to fit it.
+    """
+    from bench import media
+
+    sound = job.speech if generation.sound is None else generation.sound
+    exact = fitted_sound(sound, job.frames)
+    notes: list[str] = []
+    if not isinstance(generation.video, Path):
+        frames = _checked_frames(generation.video, job)
+        media.write_video(target, frames, sound=exact, crf=OUTPUT_CRF, preset=OUTPUT_PRESET)
+        return tuple(length_notes(sound, job.frames))
+    path = generation.video
+    notes += _own_sound_notes(path, job)
+    if len(sound) == len(exact) and _has_pictures(path, job):
+        own = media.read_sound(path)
+        if own is None or not np.array_equal(own, sound):
+            media.replace_sound(path, target, sound)
+        else:
+            with in_one_move(target) as part:
+                shutil.copyfile(path, part)
+        return tuple(notes)
+    reason = _reason_to_encode(path, job)
+    if not reason:
+        if _is_remuxed(path, target, exact):
+            return (*notes, *length_notes(sound, job.frames))
+        reason = "its pictures cannot be copied into an mp4"
+    frames = _file_frames(path, job, generation.fit, notes)
+    media.write_video(target, frames, sound=exact, crf=OUTPUT_CRF, preset=OUTPUT_PRESET)
+    again = _file_frames(path, job, generation.fit, [])
+    loss = _psnr(again, media.iter_frames(target))
+    cost = "without loss" if math.isinf(loss) else f"PSNR {loss:.1f} dB"
+    notes.append(f"pictures encoded anew, for {reason}: {cost}")
+    return (*notes, *length_notes(sound, job.frames))
+
+
+def _size(job: Job) -> tuple[int, int]:
+    height, width = job.face.read().shape[1:3]
+    return height, width
+
+
+def _has_pictures(path: Path, job: Job) -> bool:
+    """Whether the file's pictures need nothing: the form, the face's size, the count."""
+    from bench import media
+
+    if path.suffix.lower() != ".mp4":
+        return False
+    found = media.probe(path)
+    if not has_form(found) or (found.height, found.width) != _size(job):
+        return False
+    if path == job.face.path:
+        return len(job.face.read()) == job.frames
+    resampled = media.Resampled(path, longest=_longest(job))
+    frames = sum(1 for _ in resampled)
+    return frames == job.frames and not resampled.note and not resampled.damage
+
+
+def _reason_to_encode(path: Path, job: Job) -> str:
+    """Why the file's pictures cannot stay as they are; "" where they can."""
+    from bench import media
+
+    found = media.probe(path)
+    if found.video_codec not in PLAYED or found.pixel_format not in PLAYED_PIXELS:
+        return f"browsers do not play {found.video_codec} {found.pixel_format}"
+    if (found.height, found.width) != _size(job) or found.rotation:
+        return "their size is another"
+    resampled = media.Resampled(path, longest=_longest(job))
+    frames = sum(1 for _ in resampled)
+    if resampled.note:
+        return "their rate is another"
+    if resampled.damage:
+        return "not all of them decode"
+    return "" if frames == job.frames else "their count is another"
+
+
+def _is_remuxed(path: Path, target: Path, sound: Sound) -> bool:
+    """Whether `target` now shows the very pictures of `path`, with this sound.
+
+    The file's own coded sound goes along where it says the same: coding it again would change it.
+    """
+    from bench import media
+
+    ways: list[Sound | None] = [sound]
+    own = media.read_sound(path) if media.probe(path).sound_codec == "aac" else None
+    if own is not None and np.array_equal(own, sound):
+        ways = [None, sound]
+    for way in ways:
+        if not media.remux(path, target, way):
+            continue
+        heard = media.read_sound(target)
+        if heard is None or len(heard) != len(sound):
+            continue
+        if way is None and not np.array_equal(heard, sound):
+            continue
+        pairs = itertools.zip_longest(media.iter_frames(path), media.iter_frames(target))
+        if all(
+            came is not None and kept is not None and np.array_equal(came, kept)
+            for came, kept in pairs
+        ):
+            return True
+    target.unlink(missing_ok=True)
+    return False
+
+
+def _psnr(came: Iterable[Frame], written: Iterable[Frame]) -> float:
+    """Decibels between two series of frames, over all values of R, G and B; infinite if equal."""
+    squares = values = 0
+    for one, other in zip(came, written, strict=True):
+        difference = one.astype(np.int32) - other
+        squares += int(np.square(difference).sum(dtype=np.int64))
+        values += difference.size
+    return 10 * math.log10(255**2 * values / squares) if squares else math.inf
+
+
+def _longest(job: Job) -> float:
+    """Seconds of a method's video that are looked at, so that its length can be told."""
+    return max(LONGEST, 2 * job.frames / FPS)
+
+
+def _file_frames(path: Path, job: Job, fit: Fit, notes: list[str]) -> Iterator[Frame]:
+    """The file's frames in the job's size and count; `notes` is filled once they have all come."""
+    from bench import media
+
+    height, width = _size(job)
+    resampled = media.Resampled(path, longest=_longest(job))
+    came = 0
+    last: Frame | None = None
+    for frame in resampled:
+        if came == 0 and frame.shape[:2] != (height, width):
+            how = _checked_fit(path, frame, width, height, fit)
+            notes.append(f"size {frame.shape[1]}x{frame.shape[0]} -> {width}x{height}{how}")
+        came += 1
+        if came <= job.frames:
+            last = _fitted(frame, width, height, fit)
+            yield last
+    if last is None or abs(came - job.frames) > FRAMES_FORGIVEN:
+        raise BenchError(
+            f"{path}: the method's video has {came} frames at {FPS} fps; {job.frames} were wanted, "
+            f"and {FRAMES_FORGIVEN} more or fewer are conformed"
+        )
+    yield from itertools.repeat(last, max(job.frames - came, 0))
+    notes += [note for note in (resampled.note, resampled.damage) if note]
+    if came > job.frames:
+        notes.append(f"last {came - job.frames} frames cut")
+    if came < job.frames:
+        notes.append(f"last frame repeated {job.frames - came} times")
+
+
+def _is_of_shape(frame: Frame, width: int, height: int) -> bool:
+    across, down = frame.shape[1] * height, frame.shape[0] * width
+    return bool(abs(across - down) <= SHAPE_FORGIVEN * down)
+
+
+def _checked_fit(path: Path, frame: Frame, width: int, height: int, fit: Fit) -> str:
+    """How the note names what becomes of the picture; raises BenchError for another shape."""
+    if _is_of_shape(frame, width, height):
+        return ""
+    if fit == "refuse":
+        raise BenchError(
+            f"{path}: the method's video is {frame.shape[1]}x{frame.shape[0]}, of another shape "
+            f"than the face recording's {width}x{height}; make videos in the recording's shape, or "
+            "say in the method's options what to do: fit: pad (black bars), crop (the middle) or "
+            "stretch (which changes the faces)"
+        )
+    return {"stretch": ", stretched", "pad": ", with black bars", "crop": ", cut to its middle"}[
+        fit
+    ]
+
+
+def _fitted(frame: Frame, width: int, height: int, fit: Fit) -> Frame:
+    """The frame at (height, width): shape kept by bars or a cut where `fit` asks for it."""
+    from bench import media
+
+    if fit in ("refuse", "stretch") or _is_of_shape(frame, width, height):
+        return media.resize(frame, width=width, height=height)
+    rows, columns = frame.shape[:2]
+    if fit == "crop":
+        down, across = min(rows, columns * height / width), min(columns, rows * width / height)
+        high, wide = max(1, round(down)), max(1, round(across))
+        top, left = (rows - high) // 2, (columns - wide) // 2
+        cut = np.ascontiguousarray(frame[top : top + high, left : left + wide])
+        return media.resize(cut, width=width, height=height)
+    scale = min(width / columns, height / rows)
+    wide, high = max(1, round(columns * scale)), max(1, round(rows * scale))
+    left, top = (width - wide) // 2, (height - high) // 2
+    padded = np.zeros((height, width, 3), dtype=np.uint8)
+    padded[top : top + high, left : left + wide] = media.resize(frame, width=wide, height=high)
+    return padded
+
+
+def _own_sound_notes(path: Path, job: Job) -> list[str]:
+    from bench import media
+
+    found = media.probe(path)
+    wanted = job.frames / FPS
+    if not found.has_sound:
+        return ["the video had no sound, the case's was added"]
+    if abs(found.sound_seconds - wanted) <= SOUND_FORGIVEN:
+        return []
+    return [f"own sound of {found.sound_seconds:.3f} s replaced by the case's of {wanted:.3f} s"]
+
+
+def _checked_frames(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
+    """The frames as they come, if type, size and count are the job's."""
+    wanted = (*_size(job), 3)
+    count = 0
+    for frame in frames:
+        if not isinstance(frame, np.ndarray):
+            raise BenchError(
+                f"the method returned a {type(frame).__name__} as frame {count}; "
+                "expected an array (H, W, 3) uint8 RGB"
+            )
+        if frame.dtype != np.uint8 or frame.shape != wanted:
+            raise BenchError(
+                f"the method returned frame {count} as {frame.dtype} with shape {frame.shape}; "
+                f"expected uint8 with shape {wanted}, the size of the face recording"
+            )
+        count += 1
+        if count > job.frames:
+            raise BenchError(f"the method returned more than the {job.frames} frames wanted")
+        yield frame
+    if count != job.frames:
+        raise BenchError(f"the method returned {count} frames; {job.frames} were wanted")

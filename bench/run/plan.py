@@ -1,0 +1,427 @@
+"""The plan: every cell that a config asks for, each with the key under which its record is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.config.reader import expand, raise_problems
+from bench.contract.plugins import Method, Metric, Options, Plugin, SetMetric
+from bench.contract.registry import Registered
+from bench.data.conform import conform_version
+from bench.data.manifest import file_digest, plan_digest
+from bench.data.pairs import read_pairs
+from bench.data.sources import Dataset, Progress, open_source
+from bench.data.taking_part import barred_clips
+from bench.errors import BenchError, NoSuchSplit
+from bench.features.faces import FACES_VERSION
+from bench.files.digests import digest, file_sha256
+from bench.files.weights import find, weight
+from bench.machine.faults import raise_machine_fault
+from bench.records.store import Made, Store
+from bench.run.cases import make_cases
+from bench.run.config import Config, Loaded, PluginEntry
+from bench.run.outputs import OUTPUT_VERSION
+from bench.types import Case, Clip
+
+
+@dataclass(frozen=True)
+class PlannedMethod:
+    """A method with its settings; `key` covers everything of it that changes its videos.
+
+    protocol: what it says of the way it is asked; mostly empty.
+    """
+
+    label: str
+    title: str
+    plugin: type[Method]
+    origin: str
+    options: Options
+    protocol: str
+    key: str
+
+    def make(self) -> Method:
+        """A fresh instance, not yet loaded."""
+        return self.plugin(self.options)
+
+
+@dataclass(frozen=True)
+class PlannedMetric:
+    """A metric with its settings; `protocol` has the detector's name filled in.
+
+    reads_boxes: whether it looks at faces that the manifests' boxes point to.
+    """
+
+    label: str
+    title: str
+    plugin: type[Metric]
+    origin: str
+    options: Options
+    protocol: str
+    key: str
+    reads_boxes: bool = False
+
+    def make(self) -> Metric:
+        """A fresh instance, not yet loaded."""
+        return self.plugin(self.options)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it measures sets of clips rather than clips."""
+        return issubclass(self.plugin, SetMetric)
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it compares with the own video."""
+        return "reference" in self.plugin.reads
+
+    def measures(self, case: Case) -> bool:
+        """Whether this metric applies to that kind of case."""
+        return case.has_reference or not self.needs_reference
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A case and the key of everything in it that changes the videos made for it."""
+
+    case: Case
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a run: cases times methods, and what is measured on each.
+
+    barred: by data set and id, the clips that are drawn for no pair, each with the reason.
+    """
+
+    loaded: Loaded
+    datasets: tuple[Dataset, ...]
+    methods: tuple[PlannedMethod, ...]
+    metrics: tuple[PlannedMetric, ...]
+    cases: tuple[PlannedCase, ...]
+    barred: Mapping[str, Mapping[str, str]]
+
+    @property
+    def clip_metrics(self) -> tuple[PlannedMetric, ...]:
+        """The metrics with a value for each clip."""
+        return tuple(metric for metric in self.metrics if not metric.is_set)
+
+    @property
+    def set_metrics(self) -> tuple[PlannedMetric, ...]:
+        """The metrics with one value for a set of clips."""
+        return tuple(metric for metric in self.metrics if metric.is_set)
+
+    def answers(self, case: Case) -> tuple[PlannedMethod, ...]:
+        """The methods that this kind of case is put to."""
+        return tuple(method for method in self.methods if case.kind in method.plugin.kinds)
+
+    def measured(self, planned: PlannedCase) -> tuple[str, ...]:
+        """The labels of the clip metrics that this case's videos are put to."""
+        return tuple(one.label for one in self.clip_metrics if one.measures(planned.case))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is left to do for one case: videos to make, and what to measure on those that are there.
+
+    measure: by method label, the labels of the metrics whose value is missing.
+    """
+
+    index: int
+    generate: tuple[str, ...]
+    measure: Mapping[str, tuple[str, ...]]
+    made: Mapping[str, Made]
+
+    @property
+    def cells(self) -> int:
+        """How many records this task will write, as far as can be told before."""
+        return len(self.generate) + sum(map(len, self.measure.values()))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a plan lacks in a store, counted in cells; those of set metrics come on top.
+
+    failed: cells that failed before and are not among the missing. retry: whether failed cells are
+    to be tried again, those of set metrics among them.
+    """
+
+    tasks: tuple[Task, ...]
+    videos: int
+    videos_planned: int
+    values: int
+    values_planned: int
+    failed: int
+    retry: bool = False
+
+
+def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
+    """The plan of a config: opens its data (building embedded corpora) and keys every part.
+
+    Raises BenchError with what is wrong in all of the data, each with file, line and yaml path.
+    """
+    config, folder = loaded.config, loaded.path.parent
+    datasets: list[Dataset] = []
+    cases: list[PlannedCase] = []
+    barred: dict[str, Mapping[str, str]] = {}
+    problems: list[tuple[str, str]] = []
+    for index, entry in enumerate(config.data):
+        key = f"data[{index}].{entry.place(folder)}"
+        try:
+            dataset = open_source(entry, entry.split, folder, clips=entry.limit, progress=progress)
+            clips = [_with_digest(_absolute(clip)) for clip in dataset.clips[: entry.limit]]
+            key, pairs = f"data[{index}].pairs", None
+            if entry.pairs is not None:
+                order, path = entry.pairs_order, expand(entry.pairs, folder)
+                pairs = read_pairs(path or Path(entry.pairs), clips, order=order)
+            # The embedded corpora are known to be whole.
+            is_embedded = entry.corpus is not None or dataset.stand_in is not None
+            unable = {} if is_embedded else barred_clips(clips)
+            key = "cases.cross"
+            made = make_cases(
+                entry.name,
+                clips,
+                kinds=config.cases.kinds,
+                seed=config.seed,
+                pairs=pairs,
+                cross=config.cases.cross,
+                barred=unable,
+            )
+        except NoSuchSplit as error:
+            problems.append((f"data[{index}].split", str(error)))
+            continue
+        except BenchError as error:
+            problems.append((key, str(error)))
+            continue
+        if unable:
+            barred[entry.name] = unable
+        datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
+        cases += [PlannedCase(case, _case_key(case, loaded)) for case in made]
+    raise_problems(loaded.path, problems, loaded.lines)
+    return Plan(
+        loaded,
+        tuple(datasets),
+        tuple(
+            _method(entry, loaded.registry.methods[entry.name], options)
+            for entry, options in zip(config.methods, loaded.method_options, strict=True)
+        ),
+        tuple(
+            _metric(entry, loaded.registry.metrics[entry.name], options, config)
+            for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
+        ),
+        tuple(cases),
+        barred,
+    )
+
+
+def generation_key(method: PlannedMethod, case: PlannedCase) -> str:
+    """The key of one video."""
+    return hashlib.sha256(f"{method.key} {case.key}".encode()).hexdigest()
+
+
+def measurement_key(
+    metric: PlannedMetric,
+    video_sha256: str,
+    reference_sha256: str | None,
+    cases: Sequence[PlannedCase],
+) -> str:
+    """The key of one measurement: the metric and what it looks at, never the method.
+
+    cases: those of the videos, for the boxes of their faces, where these say what is looked at.
+    """
+    reference = reference_sha256 if metric.needs_reference else None
+    boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
+    return hashlib.sha256(f"{metric.key} {video_sha256} {reference}{boxes}".encode()).hexdigest()
+
+
+def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
+    """What is left to do. `retry` takes failed cells up again; else a failure counts as done."""
+    tasks: list[Task] = []
+    videos = values = videos_planned = values_planned = failed = 0
+    existing = _existing_videos(store.folder)
+    for index, planned in enumerate(plan.cases):
+        metrics = [metric for metric in plan.clip_metrics if metric.measures(planned.case)]
+        generate: list[str] = []
+        measure: dict[str, tuple[str, ...]] = {}
+        made: dict[str, Made] = {}
+        for method in plan.answers(planned.case):
+            videos_planned += 1
+            values_planned += len(metrics)
+            known = store.generations.get(generation_key(method, planned))
+            if known is None or (known.status != "ok" and retry):
+                generate.append(method.label)
+            elif known.status == "ok" and known.video not in existing:
+                generate.append(method.label)  # the file was taken away
+            elif known.status == "ok":
+                found = {metric.label: _status(metric, known, planned, store) for metric in metrics}
+                wanted = (None, "failed") if retry else (None,)
+                left = tuple(label for label, status in found.items() if status in wanted)
+                failed += 0 if retry else list(found.values()).count("failed")
+                if left:
+                    measure[method.label], made[method.label] = left, known
+                values += len(left)
+                continue
+            else:
+                failed += 1  # before, and is not asked for again
+                continue
+            videos += 1
+            values += len(metrics)
+            measure[method.label] = tuple(metric.label for metric in metrics)
+        if generate or measure:
+            tasks.append(Task(index, tuple(generate), measure, made))
+    return Missing(tuple(tasks), videos, videos_planned, values, values_planned, failed, retry)
+
+
+def outlook(plan: Plan) -> dict[str, list[str]]:
+    """By method, what it has to say before a run; a method that cannot tell says why."""
+    found: dict[str, list[str]] = {}
+    for method in plan.methods:
+        cases = [planned.case for planned in plan.cases if method in plan.answers(planned.case)]
+        try:
+            found[method.label] = list(method.make().outlook(cases))
+        except Exception as error:  # a plugin's: it costs its own cells, not the plan
+            known = isinstance(error, BenchError)
+            found[method.label] = [str(error) if known else f"{type(error).__name__}: {error}"]
+    return found
+
+
+def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
+    """By method that takes finished files, the file that it expects for each of the plan's cases.
+
+    None where it is not asked. Raises BenchError where a file would lie where it may not.
+    """
+    found: dict[str, list[Path | None]] = {}
+    for method in plan.methods:
+        plugin = method.make()
+        files = [
+            plugin.expects(planned.case) if method in plan.answers(planned.case) else None
+            for planned in plan.cases
+        ]
+        if any(files):
+            found[method.label] = files
+    return found
+
+
+def lacking_weights(plan: Plan) -> tuple[str, ...]:
+    """How to get each weights file that the plan needs and that is not here intact."""
+    needed = {name for method in plan.methods for name in method.make().weights}
+    needed |= {name for metric in plan.metrics for name in metric.make().weights}
+    if plan.loaded.config.faces == "yunet":
+        needed.add("yunet")
+    ways: list[str] = []
+    for name in sorted(needed):
+        try:
+            find(name)
+        except BenchError as error:  # noqa: PERF203 (missing or damaged: the message says what to do)
+            ways.append(str(error))
+    return tuple(ways)
+
+
+def _status(metric: PlannedMetric, known: Made, planned: PlannedCase, store: Store) -> str | None:
+    """How the measurement of a video ended; None where it was not made."""
+    key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
+    return store.measurements.get(key)
+
+
+def _existing_videos(folder: Path) -> set[str]:
+    """The run folder's video files, as records name them."""
+    return {path.relative_to(folder).as_posix() for path in (folder / "videos").rglob("*.mp4")}
+
+
+def _absolute(clip: Clip) -> Clip:
+    """The clip with paths that mean the same wherever a program starts."""
+    audio = None if clip.audio is None else clip.audio.absolute()
+    return dataclasses.replace(clip, video=clip.video.absolute(), audio=audio)
+
+
+def _with_digest(clip: Clip) -> Clip:
+    """The clip with its content's digest; a file that is not there costs its own cells later."""
+    if clip.sha256:
+        return clip
+    files = [clip.video] if clip.audio is None else [clip.video, clip.audio]
+    try:
+        found = [file_digest(file) for file in files]
+    except (OSError, BenchError) as error:
+        raise_machine_fault(error)
+        return dataclasses.replace(clip, sha256=digest(["missing", str(clip.video)]))
+    return dataclasses.replace(clip, sha256=plan_digest(found))
+
+
+def _case_key(case: Case, loaded: Loaded) -> str:
+    clips = filter(None, (case.face, case.speech, case.other))
+    return digest(
+        {
+            "kind": case.kind,
+            "face": [case.face.sha256, case.face.box],
+            "speech": case.speech.sha256,
+            "other": case.other.sha256 if case.other else None,
+            "seed": loaded.config.seed,
+            "faces": [loaded.config.tracking, FACES_VERSION],
+            "conform": [max(map(conform_version, clips)), OUTPUT_VERSION],
+        }
+    )
+
+
+def _method(entry: PluginEntry, registered: Registered[Method], options: Options) -> PlannedMethod:
+    plugin = registered.plugin(options)
+    key = digest(_identity(registered, plugin))
+    title = entry.title or getattr(registered.plugin, "title", "") or entry.key
+    return PlannedMethod(
+        entry.key, title, registered.plugin, registered.origin, options, plugin.protocol, key
+    )
+
+
+def _metric(
+    entry: PluginEntry, registered: Registered[Metric], options: Options, config: Config
+) -> PlannedMetric:
+    plugin = registered.plugin(options)
+    protocol = plugin.protocol.replace("{faces}", config.tracking)
+    identity = {**_identity(registered, plugin), "protocol": protocol}
+    reads_faces = "faces" in registered.plugin.reads
+    if reads_faces:
+        identity["faces"] = [config.tracking, FACES_VERSION]
+    return PlannedMetric(
+        entry.key,
+        entry.title or entry.key,
+        registered.plugin,
+        registered.origin,
+        options,
+        protocol,
+        digest(identity),
+        reads_boxes=reads_faces and config.reads_boxes,
+    )
+
+
+def _code_digest(file: Path | None, helpers: tuple[Path, ...]) -> str | None:
+    """The digest of a local plugin's code: of its file, or of that and its helper modules."""
+    if file is None:
+        return None
+    if not helpers:
+        return file_sha256(file)
+    names = {os.path.relpath(path, file.resolve().parent): file_sha256(path) for path in helpers}
+    return digest([file_sha256(file), names])
+
+
+def _identity(
+    registered: Registered[Method] | Registered[Metric], plugin: Plugin
+) -> dict[str, object]:
+    """Everything of a plugin that changes its results, in JSON's terms."""
+    try:
+        own: object = dict(plugin.identity())
+    except BenchError as error:
+        raise_machine_fault(error)
+        # Its weights are not here, say: its cells will fail with this.
+        own = {"unavailable": str(error)}
+    return {
+        "name": plugin.name,
+        "version": plugin.version,
+        "options": plugin.options.model_dump(mode="json"),
+        "weights": [weight(name).sha256 for name in plugin.weights],
+        "file": _code_digest(registered.file, registered.helpers),
+        "own": own,
+    }

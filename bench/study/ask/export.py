@@ -1,0 +1,92 @@
+"""What leaves a study: its answers as a tidy csv, and the questionnaire as static pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.study.answers import Answer
+from bench.study.ask.ledger import Ledger
+from bench.study.ask.pages import ASSETS, Pages
+from bench.study.blinding import unblinded
+from bench.study.folder import ANSWERS, VIDEOS, Study
+from bench.study.questionnaire import Language
+
+SCRIPTS = ("study.css", "rate.js", "keep_in_file.js")
+UNSEEN = 0.5  # seconds by which a rating may come before the video's end; the page forgives 0.3
+
+
+def collected_answers(study: Study, ledger: Ledger) -> tuple[Answer, ...]:
+    """Every answer that counts, unblinded, in the order in which they came.
+
+    A remark stands beside the first answer on its video.
+    """
+    remarks = dict(ledger.comments())
+    seconds = {code: item.seconds for code, item in study.design.items.items()}
+    early = {place for place, wait in ledger.waits().items() if wait < seconds[place[1]] - UNSEEN}
+    return tuple(
+        unblinded(
+            study.design,
+            entry.rater,
+            entry.item,
+            question=entry.question,
+            rating=entry.rating,
+            at=entry.at,
+            comment=remarks.pop((entry.rater, entry.item), ""),
+            early=(entry.rater, entry.item) in early,
+        )
+        for entry in ledger.entries()
+    )
+
+
+def study_answers(study: Study) -> tuple[Answer, ...]:
+    """The answers that a served study has collected; raises BenchError where there is none."""
+    path = study.folder / ANSWERS
+    if not path.exists():
+        raise BenchError(
+            f"{path}: no such file: nobody has answered. Serve the study with `bench study serve`, "
+            "or read the files that raters sent back with `bench study import`."
+        )
+    with Ledger(path) as ledger:
+        answers = collected_answers(study, ledger)
+    if not answers:
+        raise BenchError(f"{path}: holds no answer yet.")
+    return answers
+
+
+def write_static_pages(study: Study, folder: Path) -> Sequence[Path]:
+    """One folder for each rater, to be packed and sent: index.html and all that it needs.
+
+    Videos are linked, not copied, where the disk allows it. Raises BenchError if `folder` exists.
+    """
+    if folder.exists():
+        raise BenchError(f"{folder} exists already; choose another folder with --html.")
+    pages = Pages(study, assets="", videos=f"{VIDEOS}/")
+    languages = study.questionnaire.languages
+    names: dict[Language, str] = {
+        code: "index.html" if code == languages[0] else f"{code}.html" for code in languages
+    }
+    made: list[Path] = []
+    for rater, session in study.design.sessions.items():
+        own = folder / rater
+        (own / VIDEOS).mkdir(parents=True)
+        for language, name in names.items():
+            text = pages.questionnaire_file(rater, language, names=names)
+            (own / name).write_text(text, encoding="utf-8")
+        for script in SCRIPTS:
+            shutil.copyfile(ASSETS / script, own / script)
+        shown = [study.design.items[code].video for page in session for code in page]
+        for video in {*shown, *(example.video for example in study.design.examples)}:
+            _link(study.folder / VIDEOS / video, own / VIDEOS / video)
+        made.append(own)
+    return made
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        shutil.copy2(source, target)

@@ -1,0 +1,124 @@
+"""The process of `bench study serve`: one socket, one ledger, a log of what was refused."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import uvicorn
+
+from bench.errors import BenchError
+from bench.study.ask import connections
+from bench.study.ask.ledger import Ledger
+from bench.study.ask.server import Application
+from bench.study.folder import ANSWERS, LOG, Study
+from bench.study.make.invitations import Tokens
+
+OWN_FILES = 200  # that the server itself may have open besides its connections: ledger, videos
+LOG_BYTES = 5_000_000  # then the log starts anew, one old one is kept: nobody fills the disk
+
+
+def serve(
+    study: Study,
+    *,
+    host: str,
+    port: int,
+    url: str | None,
+    ready: Callable[[str], None],
+    proxies: Sequence[str] = (),
+) -> None:
+    """Serves until it is stopped; what was acknowledged stays, the same command goes on.
+
+    port: 0 takes a free one. url: where the study is reached from outside, if elsewhere. ready:
+    told that address once the port is taken. proxies: addresses or networks whose word is taken
+    (X-Forwarded-For) on who asks. Raises BenchError where the port is taken already, or the study
+    is served by another process.
+    """
+    tokens = Tokens(study.folder)
+    with (
+        _alone(study.folder),
+        _listening(host, port) as listening,
+        Ledger(study.folder / ANSWERS) as ledger,
+    ):
+        _log_to(study.folder / LOG)
+        reached = url or f"http://{_address(host)}:{listening.getsockname()[1]}"
+        ready(reached)
+        config = uvicorn.Config(
+            Application(study, ledger, tokens, url=reached).application(),
+            log_config=None,
+            access_log=False,  # it would hold the tokens
+            server_header=False,
+            timeout_keep_alive=20,
+            http=connections.Connection,
+            ws="none",
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
+        )
+        _allow_open_files(connections.MOST + OWN_FILES)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the study for this process; the system gives it back however the process ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BenchError(
+                f"{folder}: another `bench study serve` serves this study. Use its links, or stop "
+                "it first: two would share one log, and one of them would be forgotten."
+            ) from None  # a lock that is held is not the machine's state
+        yield
+    finally:
+        os.close(handle)
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Asks the system for so many open files, as far as this user may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _address(host: str) -> str:
+    """How other computers call this one, where it listens to all of them."""
+    if host != "0.0.0.0":
+        return f"[{host}]" if ":" in host else host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only chooses the way out
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise BenchError(
+            f"--host {host} --port {port}: {error.strerror or error}. Choose another --port."
+        ) from error
+
+
+def _log_to(path: Path) -> None:
+    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    line = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    line.converter = time.gmtime
+    handler.setFormatter(line)
+    logging.getLogger("bench.study").addHandler(handler)
+    logging.getLogger("uvicorn").addHandler(handler)

@@ -1,0 +1,1 @@
+"""A study before anybody rates: what is shown, to whom, and how many raters it takes."""

@@ -1,0 +1,180 @@
+"""Chooses what a study shows: methods, cases, practice, and with them the attention checks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.config.names import closest
+from bench.errors import BenchError
+from bench.study.balance import Balance
+from bench.study.make.attention_checks import LOW_ANCHORS, AttentionChecks, attention_checks
+from bench.study.make.footage import Video
+from bench.study.questionnaire import Language, Layout
+
+CASES = 20  # by default, or all if there are fewer
+PER_RATER = 40  # videos by default: with the paper's three questions about a quarter of an hour
+COMPARED = 4  # videos on a page by default, where videos are compared
+PRACTICE = 2  # videos rated before the first one that counts
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the organiser asked for; None and () leave the choice to the harness."""
+
+    methods: tuple[str, ...] = ()
+    cases: int | tuple[str, ...] | None = None
+    kind: str = "reconstruct"
+    questions: Path | None = None
+    raters: int = 20
+    per_rater: int | None = None
+    layout: Layout = "single"
+    per_page: int | None = None
+    checks: int = 2
+    seed: int = 0
+    tell: float = 0.3  # the difference of means that matters: what the study should find
+    languages: tuple[Language, ...] = ("en", "zh")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The videos of a study by what they are for; methods and cases stand in the drawn order."""
+
+    balance: Balance
+    methods: tuple[str, ...]
+    cases: tuple[tuple[str, str], ...]
+    rated: tuple[Video, ...]
+    checks: AttentionChecks
+    practice: tuple[Video, ...]
+    notes: tuple[str, ...]
+
+
+def choose(videos: Sequence[Video], wishes: Wishes) -> Chosen:
+    """What the study shows of these videos, drawn by the seed.
+
+    Raises BenchError, naming the option, where a wish cannot be met.
+    """
+    generator = np.random.default_rng(wishes.seed)
+    methods = _methods(videos, wishes)
+    by_place = {video.place: video for video in videos}
+    complete, notes = _complete_cases(videos, methods, wishes)
+    cases = _cases(complete, wishes, generator)
+    methods = tuple(methods[index] for index in generator.permutation(len(methods)))
+    taken = {(video.dataset, video.case) for video in cases}
+    rated = [by_place[(*place, method)] for place in sorted(taken) for method in methods]
+    kinds = {video.kind for video in cases}
+    spare = [v for v in complete if (v.dataset, v.case) not in taken and v.kind in kinds]
+    practised = [*spare, *cases][:PRACTICE]
+    practice = [
+        by_place[(video.dataset, video.case, methods[number % len(methods)])]
+        for number, video in enumerate(practised)
+    ]
+    checks = attention_checks(
+        videos, cases, methods=methods, asked=wishes.checks, generator=generator
+    )
+    return Chosen(
+        balance=_balance(len(methods), len(cases), wishes),
+        methods=methods,
+        cases=tuple((video.dataset, video.case) for video in cases),
+        rated=tuple(rated),
+        checks=checks,
+        practice=tuple(practice),
+        notes=(*notes, *checks.notes),
+    )
+
+
+def _methods(videos: Sequence[Video], wishes: Wishes) -> tuple[str, ...]:
+    known = dict.fromkeys(video.method for video in videos)
+    for method in wishes.methods:
+        if method not in known:
+            raise BenchError(f"--methods: the runs have no {method!r}. {closest(method, known)}")
+    methods = wishes.methods or tuple(
+        dict.fromkeys(video.method for video in videos if not video.is_control)
+    )
+    if len(set(methods)) < len(methods):
+        raise BenchError("--methods: names a method twice.")
+    if not methods:
+        checks = ("truth", LOW_ANCHORS[0])  # better kept as attention checks
+        controls = ",".join(method for method in known if method not in checks)
+        raise BenchError(
+            "the runs have no method besides controls. Name what is to be rated: for a trial, "
+            f"--methods {controls or 'truth'}."
+        )
+    return methods
+
+
+def _complete_cases(
+    videos: Sequence[Video], methods: Sequence[str], wishes: Wishes
+) -> tuple[list[Video], list[str]]:
+    """One video for each case of which every method has one, and a note on the others."""
+    by_case: dict[tuple[str, str], dict[str, Video]] = defaultdict(dict)
+    for video in videos:
+        if video.kind == wishes.kind or isinstance(wishes.cases, tuple):
+            by_case[(video.dataset, video.case)][video.method] = video
+    complete, lacking = [], set()
+    for found in by_case.values():
+        missing = set(methods) - set(found)
+        lacking |= missing
+        if not missing:
+            complete.append(found[methods[0]])
+    if not complete:
+        raise BenchError(
+            f"no {wishes.kind} case has a video of every method ({', '.join(methods)}); missing "
+            f"are some of {', '.join(sorted(lacking)) or 'all'}. Finish the runs, leave methods "
+            "out with --methods, or choose another --kind."
+        )
+    left_out = len(by_case) - len(complete)
+    if not left_out or isinstance(wishes.cases, tuple):
+        return complete, []
+    return complete, [f"{left_out} cases left out: no video of {', '.join(sorted(lacking))}"]
+
+
+def _cases(
+    complete: Sequence[Video], wishes: Wishes, generator: np.random.Generator
+) -> tuple[Video, ...]:
+    """The named cases, or as many as wished, spread over data sets and speakers, in drawn order."""
+    if isinstance(wishes.cases, tuple):
+        if len(set(wishes.cases)) < len(wishes.cases):
+            raise BenchError("--cases: names a case twice.")
+        named = []
+        known = dict.fromkeys(video.case for video in complete)
+        for case in wishes.cases:
+            if case not in known:
+                hint = closest(case, known)
+                raise BenchError(f"--cases: no case {case!r} with all methods' videos. {hint}")
+            named += [video for video in complete if video.case == case]
+        return tuple(named[index] for index in generator.permutation(len(named)))
+    drawn = [complete[index] for index in generator.permutation(len(complete))]
+    turns: dict[tuple[str, str], int] = defaultdict(int)
+    ranked = []
+    for video in drawn:
+        group = (video.dataset, video.speaker)
+        ranked.append((turns[group], video))
+        turns[group] += 1
+    ranked.sort(key=lambda pair: pair[0])  # stable: one of every speaker before a second of any
+    count = CASES if wishes.cases is None else wishes.cases
+    if wishes.cases is not None and count > len(ranked):
+        raise BenchError(f"--cases: {count}, but there are {len(ranked)} with all methods' videos.")
+    if count < 1:
+        raise BenchError(f"--cases: {count}; expected 1 to {len(ranked)}, or ids with commas.")
+    return tuple(video for _, video in ranked[:count])
+
+
+def _balance(methods: int, cases: int, wishes: Wishes) -> Balance:
+    width = 1 if wishes.layout == "single" else wishes.per_page or min(COMPARED, methods)
+    if wishes.layout == "side_by_side" and not 2 <= width <= methods:
+        raise BenchError(f"--per-page: {width}; expected 2 to {methods}, the number of methods.")
+    most = methods * cases if width == 1 else width * cases
+    step = min(methods, most) if width == 1 else width
+    per_rater = wishes.per_rater or max(step, min(PER_RATER, most) // step * step)
+    if per_rater > most or (width > 1 and per_rater % width):
+        wanted = f"at most {most}" + (f", a multiple of {width}" if width > 1 else "")
+        raise BenchError(
+            f"--per-rater: {per_rater}; expected {wanted}: {cases} cases of {methods} methods are "
+            "there to be shared out."
+        )
+    return Balance(methods, cases, per_rater, width, wishes.seed)

@@ -1,0 +1,205 @@
+"""Makes a study from finished runs: chooses videos, draws the design, copies under random names."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.files.one_move import part_beside
+from bench.study.answers import Role
+from bench.study.blinding import Design, Example, Item, Plan, read_design, write_design
+from bench.study.folder import VIDEOS, YAML
+from bench.study.make.choosing import Chosen, Wishes, choose
+from bench.study.make.footage import Video, finished_videos
+from bench.study.make.invitations import write_secret
+from bench.study.make.power import Spread, sizes_of, told
+from bench.study.make.sessions import draw_sessions
+from bench.study.questionnaire import questionnaire_text, read_questionnaire
+
+SECONDS_A_QUESTION = 4.0  # what reading and answering takes, for the estimate
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of it: the design, and what the organiser should know of it."""
+
+    design: Design
+    notes: tuple[str, ...]
+
+
+def new_study(
+    runs: Sequence[Path],
+    folder: Path,
+    wishes: Wishes,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _wanted: None,
+) -> Made:
+    """Makes the study in `folder`, whole or not at all. progress: of its videos' copies.
+
+    Raises BenchError where the folder exists, a method or case is unknown, or the numbers do not go
+    together; the message says which option to change.
+    """
+    if folder.exists():
+        raise BenchError(f"{folder} exists already; choose another folder with -o.")
+    text = questionnaire_text(
+        questions=wishes.questions, layout=wishes.layout, languages=wishes.languages
+    )
+    chosen = choose(finished_videos(runs), wishes)
+    part = part_beside(folder)
+    (part / VIDEOS).mkdir(parents=True)
+    part.chmod(0o700)  # the design unblinds: for the organiser alone
+    try:
+        (part / YAML).write_text(text, encoding="utf-8")
+        questions = len(read_questionnaire(part / YAML).questions)
+        write_secret(part)
+        copies = _copied(chosen, wishes, part / VIDEOS, progress)
+        design = _design(runs, chosen, wishes, copies)
+        write_design(part, design)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    notes = (*chosen.notes, copies.note, _estimate(design, questions))
+    return Made(design, (*notes, *_power(design, wishes.tell)))
+
+
+def invite(folder: Path, count: int) -> Design:
+    """Adds raters to a study; the sessions of those that are there stay as they are."""
+    design = read_design(folder)
+    first = len(design.sessions)
+    added = draw_sessions(design.plan, design.items.values(), range(first, first + count))
+    grown = dataclasses.replace(design, sessions={**design.sessions, **added})
+    write_design(folder, grown)
+    return grown
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """The blind copies of the chosen videos, by role in the order of choosing.
+
+    items: to rate, each copied for itself. note: what the coding took, in time and in quality.
+    """
+
+    items: tuple[Item, ...]
+    examples: tuple[Example, ...]
+    note: str
+
+
+def _design(runs: Sequence[Path], chosen: Chosen, wishes: Wishes, copies: _Copies) -> Design:
+    plan = Plan(chosen.methods, chosen.cases, wishes.checks, chosen.balance)
+    # In the order of their random codes: the order of copying would tell roles and methods.
+    items = sorted(copies.items, key=lambda item: item.code)
+    return Design(
+        study=secrets.token_hex(4),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        runs=tuple(str(run.resolve()) for run in runs),  # score finds the metrics there
+        layout=wishes.layout,
+        plan=plan,
+        items={item.code: item for item in items},
+        examples=copies.examples,
+        sessions=draw_sessions(plan, items, range(wishes.raters)),
+    )
+
+
+def _copied(
+    chosen: Chosen, wishes: Wishes, videos: Path, progress: Callable[[int, int], None]
+) -> _Copies:
+    """Copies every chosen video under a random name, all coded alike."""
+    groups: tuple[tuple[Role, Sequence[Video]], ...] = (
+        ("rated", chosen.rated),
+        ("truth", chosen.checks.truths if wishes.checks else ()),
+        ("low", chosen.checks.lows if wishes.checks else ()),
+        ("training", chosen.practice),
+    )
+    wanted = [(video, role) for role, group in groups for video in group]
+    shown = [*(video for video, _ in wanted), *chosen.checks.examples]
+    begun = time.monotonic()
+    copies: list[_Copy] = []
+    for done, video in enumerate(shown):
+        progress(done, len(shown))
+        copies.append(_copy(video, videos))
+    progress(len(shown), len(shown))
+    _hide_sizes(dict(zip((copy.path for copy in copies), shown, strict=True)))
+    taken = time.monotonic() - begun
+    losses = [copy.psnr for copy in copies]
+    return _Copies(
+        items=tuple(
+            _item(video, role, copy)
+            for (video, role), copy in zip(wanted, copies[: len(wanted)], strict=True)
+        ),
+        examples=tuple(
+            Example(copy.path.name, video.plugin)
+            for video, copy in zip(chosen.checks.examples, copies[len(wanted) :], strict=True)
+        ),
+        note=(
+            f"{len(copies)} videos coded anew, all alike, in {taken:.0f} s: PSNR of the copies "
+            f"{sum(losses) / len(losses):.1f} dB on average, {min(losses):.1f} dB at worst"
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A blind copy, and its PSNR against the video that it is of, in dB."""
+
+    path: Path
+    psnr: float
+
+
+def _copy(video: Video, videos: Path) -> _Copy:
+    from bench import media
+
+    path = videos / f"{secrets.token_hex(12)}.mp4"
+    return _Copy(path, media.copy_anonymous(video.path, path))
+
+
+def _hide_sizes(copies: Mapping[Path, Video]) -> None:
+    """Makes all copies of one case equally long and of one date: sharp pictures take more bytes."""
+    from bench import media
+
+    by_case: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for path, video in copies.items():
+        by_case[video.dataset, video.case].append(path)
+    for paths in by_case.values():
+        media.pad_alike(paths)
+    for path in copies:
+        os.utime(path, (0, 0))
+
+
+def _item(video: Video, role: Role, copy: _Copy) -> Item:
+    from bench import media
+
+    seconds = media.probe(copy.path).seconds
+    code = secrets.token_hex(6)
+    return Item(code, video.dataset, video.case, video.method, role, copy.path.name, seconds)
+
+
+def _power(design: Design, difference: float) -> tuple[str, ...]:
+    """What the design can find."""
+    sizes = sizes_of(design)
+    return told(sizes, difference, Spread()) if sizes is not None else ()
+
+
+def _estimate(design: Design, questions: int) -> str:
+    """How long a rater will take, and how many ratings every video will get."""
+    plan = design.plan
+    session = next(iter(design.sessions.values()), ())
+    shown = [design.items[code] for page in session for code in page]
+    seconds = sum(item.seconds + questions * SECONDS_A_QUESTION for item in shown)
+    cells = plan.balance.methods * plan.balance.cases
+    each = len(design.sessions) * plan.balance.per_rater / cells
+    minutes = max(1, round(seconds / 60))
+    counting = plan.balance.per_rater
+    return (
+        f"{len(plan.methods)} methods, {len(plan.cases)} cases, {len(design.sessions)} raters: "
+        f"a rater sees {len(shown)} videos ({counting} count, the others are practice and checks) "
+        f"in about {minutes} minutes; each video gets {each:.1f} ratings a question"
+    )

@@ -1,0 +1,1 @@
+"""Answers that were collected elsewhere: tables of other tools, read by a mapping."""

@@ -1,0 +1,162 @@
+"""Answers from other people's tables: survey sites, hand-made sheets, files that raters sent back.
+
+Every bad cell is told, all at once, by row and column. Nothing is guessed: what a mapping does not
+say and the table does not say itself is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.study.answers import COLUMNS, REQUIRED, Answer, Question, read_answers
+from bench.study.blinding import is_returned, read_returned
+from bench.study.folder import Study
+from bench.study.question_titles import known_questions
+from bench.study.read.long import take_long
+from bench.study.read.mapping import ColumnMapping
+from bench.study.read.proposal import Proposal, propose
+from bench.study.read.rating_target import Targets
+from bench.study.read.table_answers import TableAnswers
+from bench.study.read.tables import (
+    WORKBOOKS,
+    Table,
+    header_for,
+    is_no_header,
+    likely_reading,
+    read_table,
+)
+from bench.study.read.wide import take_wide
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The answers of one or several tables, and what an organiser should know of the reading.
+
+    questions: what was asked, in the study's order or the tables' own, with its titles.
+    """
+
+    answers: tuple[Answer, ...]
+    notes: tuple[str, ...]
+    questions: tuple[Question, ...] = ()
+
+
+def import_answers(
+    paths: Sequence[Path], *, mapping: ColumnMapping | None = None, study: Study | None = None
+) -> Imported:
+    """The answers of these files together.
+
+    A file is one of: what the static pages gave a rater to send back (needs the study), a csv of
+    answers as `bench study` itself writes it, or a table that the mapping explains. Raises
+    BenchError with every bad cell of all files.
+    """
+    answers: dict[tuple[str, ...], tuple[Answer, Path]] = {}
+    notes: list[str] = []
+    wrong: list[str] = []
+    asked: dict[str, Question] = {one.name: one for one in known_questions(study)}
+    for path in paths:
+        try:
+            found = _import_file(path, mapping, study)
+        except BenchError as error:
+            wrong.append(str(error))
+            continue
+        notes += found.notes
+        for one in found.questions:
+            asked.setdefault(one.name, one)
+        again = [answers[one.place][1] for one in found.answers if one.place in answers]
+        if again:
+            wrong.append(
+                f"{path}: {len(again)} of its {len(found.answers)} answers stand in {again[0]} "
+                "already. Leave one of the files out."
+            )
+        answers |= {one.place: (one, path) for one in found.answers}
+    if wrong:
+        raise BenchError("\n".join(wrong))
+    return Imported(tuple(one for one, _ in answers.values()), tuple(notes), tuple(asked.values()))
+
+
+def template_for(path: Path, study: Study | None) -> Proposal:
+    """A mapping.yaml for this table, filled in with what it holds and what the study knows."""
+    reading = likely_reading(path)
+    table = read_table(
+        path,
+        header_row=reading.header_row,
+        header=reading.header,
+        sheet=reading.sheet,
+        encoding=reading.encoding,
+        separator=reading.separator,
+    )
+    return propose(table, reading, study)
+
+
+def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None) -> Imported:
+    is_text = path.suffix.lower() not in WORKBOOKS
+    if is_text and path.is_file() and is_returned(path):
+        if study is None:
+            raise BenchError(
+                f"{path}: a rater sent it back from the static pages, with codes in place of "
+                "videos. Name the study that knows them with --study."
+            )
+        found = read_returned(path, study.design, study.questions)
+        return Imported(found, (f"{path}: {len(found)} answers sent back by a rater",))
+    if mapping is None and is_text and set(REQUIRED) <= set(read_table(path).header):
+        answers = read_answers(path)
+        return Imported(answers, (f"{path}: {len(answers)} answers, in this very form already",))
+    if mapping is None:
+        raise BenchError(
+            f"{path}: its columns are not ours ({', '.join(COLUMNS)}). Say with --mapping which is "
+            "what; --mapping-template mapping.yaml proposes a mapping for this table, to be "
+            "checked."
+        )
+    table = read_table(
+        path,
+        header_row=mapping.header_row,
+        header=mapping.header,
+        sheet=mapping.sheet,
+        encoding=mapping.encoding,
+        separator=mapping.separator,
+    )
+    return _import_table(table, mapping, study)
+
+
+def _import_table(table: Table, mapping: ColumnMapping, study: Study | None) -> Imported:
+    taken = TableAnswers(table, mapping)
+    _check_header(taken)
+    take = take_long if mapping.table == "long" else take_wide
+    targets = Targets(study, names=mapping.names, problems=taken.problems)
+    take(taken, targets)
+    taken.raise_any()
+    if not taken.answers:
+        raise BenchError(f"{table.path}: has no answers below its header.")
+    answers = _numbered(taken.answers) if mapping.anonymous else taken.answers
+    questions = tuple(Question(name, text, text) for name, text in targets.asked.items())
+    return Imported(answers, taken.notes(), questions)
+
+
+def _check_header(taken: TableAnswers) -> None:
+    """Raises BenchError where the first row seems to be an answer, not names."""
+    table, mapping = taken.table, taken.mapping
+    named = {*mapping.columns, *mapping.fields.values(), *mapping.ignore, *mapping.cells}
+    if mapping.header is not None or named & set(table.header):
+        return
+    if mapping.pattern and any(re.fullmatch(mapping.pattern, name) for name in table.header):
+        return
+    rows = [row for _, row in table.rows]
+    if is_no_header(table.header, rows):
+        names = json.dumps(header_for(table.header, rows), ensure_ascii=False)
+        raise BenchError(
+            f"{table.path}: row {table.header_row} seems to be an answer, not the names of the "
+            f"columns ({', '.join(table.header)[:80]}). Name them in the mapping: `header: "
+            f"{names}`; --mapping-template proposes one."
+        )
+
+
+def _numbered(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """The answers with rater-01, rater-02, ... in place of the raters' names."""
+    numbers = {rater: place for place, rater in enumerate(dict.fromkeys(a.rater for a in answers))}
+    width = max(2, len(str(len(numbers))))
+    return tuple(replace(a, rater=f"rater-{numbers[a.rater] + 1:0{width}d}") for a in answers)

@@ -1,0 +1,115 @@
+"""Long tables: a row is one rating."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from bench.study.answers import ROLES
+from bench.study.read.answer_row import AnswerRow, answer_row
+from bench.study.read.mapping import KNOWN_COLUMNS, LONG_FIELDS, Column, ColumnMapping
+from bench.study.read.rating_target import Target, Targets
+from bench.study.read.table_answers import TableAnswers
+
+
+def take_long(taken: TableAnswers, targets: Targets) -> None:
+    """Takes the answers of a long table, and notes the columns that are left out."""
+    fields = _fields(taken)
+    _check_fields(taken, fields)
+    if taken.problems:
+        return  # rows under a wrong header would only repeat its problems
+    for number, cells in taken.table.rows:
+        row = answer_row(taken, number, cells)
+        known = _known(row, fields)
+        if known is None:
+            continue
+        target = _target(row, known, fields, targets)
+        rater, at = row.rater(fields.get("rater"), known.get("rater")), row.at(fields.get("at"))
+        if target is not None:
+            comment = row.comment(fields.get("comment"))
+            row.take(fields["rating"], target, rater=rater, at=at, comment=comment)
+
+
+def _fields(taken: TableAnswers) -> dict[str, str]:
+    """Which column has what: as the mapping says, else the column of that name."""
+    mapping = taken.mapping
+    fields: dict[str, str] = {name: name for name in LONG_FIELDS if name in taken.table.header}
+    fields.update({str(what): name for what, name in mapping.fields.items()})
+    special = {"rater": mapping.rater, "at": mapping.at, "comment": mapping.comment}
+    return fields | {what: name for what, name in special.items() if name is not None}
+
+
+def _check_fields(taken: TableAnswers, fields: Mapping[str, str]) -> None:
+    """Notes what the header lacks, and the columns that are no field."""
+    header, mapping = taken.table.header, taken.mapping
+    said = {*fields, *mapping.constants, *_found_in_cells(mapping)}
+    needed = ["rater", "question", "rating"]
+    needed += [] if "item" in said else ["case", "method"]
+    for what in needed:
+        if what not in said:
+            hint = "" if what == "rating" else ", or under `constants` what it is in all rows"
+            taken.add_to_header(what, f"is missing. Say under `fields` which column has it{hint}")
+    for what, name in fields.items():
+        if name not in header:
+            taken.add_to_header(name, f"is named as `{what}`, but is not in the table")
+    for name in mapping.cells:
+        if name not in header:
+            taken.add_to_header(name, "is named under `cells`, but is not in the table")
+    used = {*fields.values(), *mapping.cells}
+    taken.left_out += [name for name in header if name and name not in used]
+    for name in taken.left_out:
+        if name not in taken.mapping.ignore and name not in KNOWN_COLUMNS:
+            taken.add_to_header(
+                name,
+                "is not in the mapping. Say under `fields` what it is, or put it under `ignore`",
+            )
+
+
+def _found_in_cells(mapping: ColumnMapping) -> set[str]:
+    """What the patterns under `cells` find."""
+    return {what for pattern in mapping.cells.values() for what in re.compile(pattern).groupindex}
+
+
+def _known(row: AnswerRow, fields: Mapping[str, str]) -> dict[str, str] | None:
+    """What the row says: constants, whole cells, and parts of cells, the later ones first.
+
+    None where a cell does not fit its pattern.
+    """
+    found: dict[str, str] = {str(what): text for what, text in row.taken.mapping.constants.items()}
+    found |= {what: row.cells[name] for what, name in fields.items()}
+    parts = [row.parts(name) for name in row.taken.mapping.cells]
+    for one in parts:
+        found |= one or {}
+    return None if None in parts else found
+
+
+def _target(
+    row: AnswerRow, known: Mapping[str, str], fields: Mapping[str, str], targets: Targets
+) -> Target | None:
+    """What the row rates; None, with the problem noted, where it does not say it well."""
+    by_item = bool(known.get("item"))
+    named = _column_of("item" if by_item or "item" in known else "method", row, fields)
+    good = True
+    for what in ("item", "question") if "item" in known else ("case", "method", "question"):
+        if not known.get(what):
+            row.bad(_column_of(what, row, fields), f"is empty. It names the {what}")
+            good = False
+    role = known.get("role", "")
+    if role and role not in ROLES:
+        row.bad(_column_of("role", row, fields), f"{role[:40]!r} is none of {', '.join(ROLES)}")
+        good = False
+    if not good:
+        return None
+    video = ("item",) if by_item else ("dataset", "case", "method")
+    column = Column.model_validate(
+        {what: known[what] for what in (*video, "question") if what in known}
+        | ({"role": role} if role else {})
+    )
+    return targets.find(row.number, named, column, asked=_column_of("question", row, fields))
+
+
+def _column_of(what: str, row: AnswerRow, fields: Mapping[str, str]) -> str:
+    """The column in which this stands, for problems."""
+    cells = row.taken.mapping.cells
+    inside = [name for name, pattern in cells.items() if what in re.compile(pattern).groupindex]
+    return inside[0] if inside else fields.get(what, what)

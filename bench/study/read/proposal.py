@@ -1,0 +1,61 @@
+"""Proposes a mapping for somebody's table from what it holds, for a person to check.
+
+What a proposal says is only ever read from the table and the study; where it had to choose, a
+comment beside it says so. Reading by it is as strict as by any mapping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.study.folder import Study
+from bench.study.read.mapping_template import template
+from bench.study.read.proposal_draft import Draft, propose_ratings
+from bench.study.read.proposed_crowd import crowd_video, propose_crowd
+from bench.study.read.proposed_long import long_fields, propose_long
+from bench.study.read.proposed_wide import propose_wide
+from bench.study.read.rating_words import is_blank
+from bench.study.read.seen_columns import columns_of, is_like, is_rated, why_none
+from bench.study.read.tables import Reading, Table
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """text: of mapping.yaml. seen: what the table holds, one sentence each."""
+
+    text: str
+    seen: tuple[str, ...]
+
+
+def propose(table: Table, reading: Reading, study: Study | None) -> Proposal:
+    """A mapping for this table, as it was read. study: whose videos and questions it may name."""
+    cells = columns_of(table)
+    coded = any(name in cells for name in ("提交答卷时间", "序号"))
+    answers = {
+        name: [text for text in texts if not is_blank(text, coded=coded)]
+        for name, texts in cells.items()
+    }
+    rated = [name for name, texts in answers.items() if is_rated(name, texts)]
+    rated = [name for name in answers if name in rated or is_like(name, answers[name], rated)]
+    draft = Draft()
+    if reading.header is not None:
+        draft.seen.append(
+            "the table has no header; the mapping names its columns "
+            f"({', '.join(reading.header)}): check the names"
+        )
+    crowd = {name: crowd_video(name, cells) for name in rated}
+    long = long_fields(cells, rated, reading)
+    if any(crowd.values()):
+        rated = [name for name in rated if crowd[name]]
+        propose_crowd(draft, cells, {name: crowd[name] for name in rated}, study)
+    elif long is not None:
+        rated = [long["rating"]]
+        propose_long(draft, cells, long, study)
+    else:
+        propose_wide(draft, cells, rated, study)
+    propose_ratings(draft, cells, answers, rated, coded=coded)
+    if not rated:
+        draft.seen.append(why_none(answers))
+    draft.seen.append(f"ratings in {len(rated)} of {len(cells)} columns")
+    text = template(draft.values, draft.remarks, reading, names=list(cells))
+    return Proposal(text, tuple(draft.seen))

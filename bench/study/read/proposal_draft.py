@@ -1,0 +1,140 @@
+"""A proposed mapping while it is being made, and what all kinds of tables have in common."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from bench.study.folder import Study
+from bench.study.read.rating_words import is_blank, plain, rating_in, word_scale
+from bench.study.read.survey_time import is_day_or_month, order_of, survey_time
+
+OVERALL = "overall"  # what is asked where the table does not say it
+
+
+@dataclass
+class Draft:
+    """What is proposed so far: keys of the mapping, remarks beside their entries, what was seen."""
+
+    values: dict[str, object] = field(default_factory=dict)
+    remarks: dict[tuple[str, str], str] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+
+    def ignore(self, name: str, reason: str) -> None:
+        """Leaves a column out."""
+        ignored = self.values.setdefault("ignore", [])
+        assert isinstance(ignored, list)
+        ignored.append(name)
+        self.remarks["ignore", name] = reason
+
+
+def propose_ratings(
+    draft: Draft,
+    cells: Mapping[str, Sequence[str]],
+    answers: Mapping[str, Sequence[str]],
+    rated: Sequence[str],
+    *,
+    coded: bool,
+) -> None:
+    """Fills in what stands for which rating, and what for none."""
+    texts = Counter(text for name in rated for text in answers[name] if text)
+    scales = {
+        name: word_scale(text for text in answers[name] if text and rating_in(text) is None)
+        for name in rated
+    }
+    ratings: dict[str, int] = {}
+    for text in texts:
+        # Each column by its own scale; a word that stands for several numbers is told.
+        values = {scales[name].get(plain(text)) for name in rated if text in answers[name]}
+        value = rating_in(text) or (values.pop() if len(values) == 1 else None)
+        if value is not None and not re.fullmatch(r"[1-5](\.0+)?", text):
+            ratings[text] = value
+            if rating_in(text) is None:
+                draft.remarks["ratings", text] = "by its place on a usual scale of five"
+    if ratings:
+        draft.values["ratings"] = dict(sorted(ratings.items(), key=lambda one: -one[1]))
+        draft.seen.append(
+            "ratings in words: "
+            + ", ".join(f"{text!r} is {value}" for text, value in ratings.items())
+        )
+    unknown = [text for text in texts if text not in ratings and rating_in(text) is None]
+    for text in unknown[:5]:
+        draft.seen.append(f"{_count(texts[text])} {text[:40]!r}: no rating that is known")
+    blanks = Counter(
+        text for name in rated for text in cells[name] if text and is_blank(text, coded=coded)
+    )
+    if blanks:
+        draft.values["unanswered"] = list(blanks)
+        for text, count in blanks.items():
+            draft.seen.append(f"{_count(count)} {text!r}: taken as unanswered")
+    empty = sum(not text for name in rated for text in cells[name])
+    if empty:
+        draft.values["blank"] = "unanswered"
+        draft.seen.append(f"empty cells ({empty}) are taken as unanswered")
+
+
+def propose_at(draft: Draft, cells: Mapping[str, Sequence[str]], name: str) -> bool:
+    """Fills in how the times of this column are written; False where they cannot be read."""
+    texts = [text for text in cells[name] if text]
+    if not texts:
+        draft.ignore(name, "empty")
+        return False
+    order = None
+    if any(is_day_or_month(text) for text in texts):
+        order = order_of(texts)
+        if order is not None:
+            draft.values["dates"] = order
+            draft.seen.append(f"dates of {name!r} have the {order}")
+        else:
+            example = next(text for text in texts if is_day_or_month(text))
+            draft.remarks["dates", ""] = f"{example!r} may be either: say which"
+            draft.seen.append(
+                f"dates of {name!r}, such as {example!r}, may have the day or the month first: say "
+                "which under `dates`"
+            )
+            return True
+    if all(survey_time(text, order) for text in texts):
+        return True
+    wrong = next(text for text in texts if not survey_time(text, order))
+    draft.ignore(name, f"no plain date and time, such as {wrong[:40]!r}")
+    draft.seen.append(f"{name!r} is left out: no plain date and time, such as {wrong[:40]!r}")
+    return False
+
+
+def asked_of(study: Study | None, question: str) -> str:
+    """The question, or the study's only one."""
+    if study is not None and len(study.questions) == 1:
+        return study.questions[0]
+    return question
+
+
+def address_pattern(named: Iterable[str], study: Study | None) -> tuple[str, str]:
+    """How case and method stand in addresses of videos, and a remark where this is uncertain."""
+    if study is not None:
+        return r"(?:.*/)?(?P<item>[^/?#]+)(?:[?#].*)?", ""
+    paths = [PurePosixPath(re.sub(r"[?#].*", "", text)) for text in named]
+    folders = {path.parts[-2] if len(path.parts) > 1 else "" for path in paths}
+    tail = r"(?:\.\w+)?(?:[?#].*)?"
+    if len(folders) > 1 and "" not in folders:
+        return rf"(?:.*/)?(?P<method>[^/]+)/(?P<case>[^/]+?){tail}", ""
+    stems = [path.stem for path in paths]
+    for mark in ("__", "_", "-"):
+        if all(mark in stem for stem in stems):
+            firsts, lasts = ({s.split(mark, 1)[i] for s in stems} for i in (0, 1))
+            order = ("method", "case") if len(firsts) <= len(lasts) else ("case", "method")
+            first, last = order
+            return (
+                rf"(?:.*/)?(?P<{first}>[^/]+?){mark}(?P<{last}>[^/]+?){tail}",
+                f"{first} and {last} are taken as parted by {mark!r} in the file's name",
+            )
+    return (
+        rf"(?:.*/)?(?P<case>[^/]+?){tail}",
+        "the method is not named: write a group (?P<method>...) that finds it",
+    )
+
+
+def _count(cells: int) -> str:
+    return "1 cell holds" if cells == 1 else f"{cells} cells hold"

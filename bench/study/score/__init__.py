@@ -1,0 +1,1 @@
+"""From answers to scores: who is excluded, means, agreement, significance, correlation."""

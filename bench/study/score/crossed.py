@@ -1,0 +1,98 @@
+"""Means over raters and clips that both were drawn by chance, with bootstrap intervals.
+
+Raters and clips are crossed random effects: another study would ask other people about other clips.
+The pigeonhole bootstrap (Owen 2007, Annals of Applied Statistics 1(2), 386-411) draws raters and,
+independently, clips with replacement; a rating counts as often as its rater times its clip. No
+bootstrap is exact for crossed effects (McCullagh 2000); this one errs on the safe side: it takes
+the variance of what is left after rater and clip up to three times, so intervals are rather too
+wide, most of all where raters differ little in level but answer noisily.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from bench.stats import LEVEL, RESAMPLES
+from bench.study.score.ratings import Floats, quotients
+from bench.study.score.scores import Estimate
+
+EMPTY_MOST = 0.05  # share of draws that may take none of a method's ratings
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How often each draw takes each rater, (B, R) float64, and each clip, (B, C) float64."""
+
+    raters: Floats
+    clips: Floats
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """What fixes every draw: the same seed and the same numbers of raters and clips, same draws."""
+
+    seed: int = 0
+    resamples: int = RESAMPLES
+
+    def draw(self, raters: int, clips: int) -> Draws:
+        """Draws of as many raters and clips as there are; of a single one, always that one."""
+        return _draw(self.seed, self.resamples, raters, clips)
+
+
+def mean_estimate(values: Floats, bootstrap: Bootstrap) -> Estimate:
+    """The mean of `values`, (R, C) with NaN for no rating, with its interval; n counts ratings.
+
+    Raters and clips without a rating here are not drawn.
+    """
+    there = ~np.isnan(values)
+    values = values[there.any(axis=1)][:, there.any(axis=0)]
+    count = int(there.sum())
+    if count == 0:
+        return Estimate(None, None, None, 0, "nobody rated it")
+    drawn = drawn_means(values, bootstrap.draw(*values.shape))
+    return with_interval(float(np.nanmean(values)), drawn, count)
+
+
+def drawn_means(values: Floats, draws: Draws) -> Floats:
+    """The mean of `values`, (R, C) with NaN for no rating, in every draw: (B,).
+
+    NaN in a draw that took none of the ratings.
+    """
+    there = ~np.isnan(values)  # (R, C)
+    sums = ((draws.raters @ np.where(there, values, 0.0)) * draws.clips).sum(axis=1)  # (B,)
+    counts = ((draws.raters @ there.astype(np.float64)) * draws.clips).sum(axis=1)  # (B,)
+    return quotients(sums, counts)
+
+
+def with_interval(value: float, drawn: Floats, count: int) -> Estimate:
+    """The value with the percentile interval of its draws, (B,), or why it has none."""
+    if count < 2:
+        return Estimate(value, None, None, count, "one rating has no interval")
+    missed = float(np.isnan(drawn).mean())
+    if missed > EMPTY_MOST:
+        reason = f"no interval: {missed:.0%} of the draws give no value, the ratings are too few"
+        return Estimate(value, None, None, count, reason)
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = np.nanquantile(drawn, [tail, 1.0 - tail])
+    return Estimate(value, float(low), float(high), count)
+
+
+@lru_cache(maxsize=16)  # one study asks for the same few sizes over and over
+def _draw(seed: int, resamples: int, raters: int, clips: int) -> Draws:
+    generator = np.random.default_rng([seed, raters, clips])
+    return Draws(
+        _multiplicities(generator, raters, resamples), _multiplicities(generator, clips, resamples)
+    )
+
+
+def _multiplicities(generator: np.random.Generator, units: int, resamples: int) -> Floats:
+    if units < 2:
+        return np.ones((resamples, units))  # (B, units)
+    counts: Floats = generator.multinomial(units, [1.0 / units] * units, size=resamples).astype(
+        np.float64
+    )  # (B, units)
+    counts.setflags(write=False)
+    return counts

@@ -1,0 +1,168 @@
+"""Where scores go: scores.json, scores.csv, and the runs that the study belongs to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.files.one_move import in_one_move
+from bench.files.spreadsheets import csv_text
+from bench.study.answers import Answer, Question, read_answers
+from bench.study.folder import Study, open_study
+from bench.study.question_titles import asked_questions, known_questions
+from bench.study.score.metric_values import run_name, run_videos
+from bench.study.score.scores import Scores, write_scores
+
+STUDIES = "studies"  # in a run folder: one JSON for each study of its videos
+_DESIGN = "design.json"
+
+_CSV_COLUMNS = (
+    "raters",
+    "dataset",
+    "method",
+    "role",
+    "question",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "median",
+    "n_1",
+    "n_2",
+    "n_3",
+    "n_4",
+    "n_5",
+    "n_ratings",
+    "n_raters",
+    "n_cases",
+    "simulated",
+    "reason",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is to be scored: answers, the study they belong to if any, and where scores go.
+
+    target: of the JSON; the csv lies beside it. name: what the study is called in run folders.
+    """
+
+    answers: tuple[Answer, ...]
+    study: Study | None
+    name: str
+    target: Path
+
+
+def find_source(path: Path) -> Source:
+    """A study's folder, or a csv of answers; one that lies in a study's folder belongs to it.
+
+    A folder stands for what its server collected, else for answers.csv in it. Raises BenchError
+    where there are no answers.
+    """
+    if path.is_dir():
+        study = open_study(path)
+        return Source(_collected(study), study, path.resolve().name, path / "scores.json")
+    folder = path.resolve().parent
+    found = open_study(folder) if (folder / _DESIGN).is_file() else None
+    name = path.stem if found is None else f"{folder.name}.{path.stem}"
+    return Source(read_answers(path), found, name, path.with_name(f"{path.stem}.scores.json"))
+
+
+def find_runs(source: Source, named: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The run folders of the study, and sentences on those that are gone.
+
+    Those named count; without any, those that the study was made from, where they are still there.
+    """
+    if named or source.study is None:
+        return tuple(named), ()
+    runs = [Path(run) for run in source.study.design.runs]
+    found = [Path(os.path.relpath(run)) for run in runs if (run / "manifest.json").is_file()]
+    missing = [run for run in runs if not (run / "manifest.json").is_file()]
+    notes = [f"{run}: the run is not there any more; name its folder with --run" for run in missing]
+    return tuple(found), tuple(notes)
+
+
+def placed(answers: Sequence[Answer], runs: Sequence[Path]) -> tuple[Answer, ...]:
+    """The answers, held against the runs: those without a data set get the runs' only one.
+
+    Raises BenchError where a run has none of the rated videos, or a data set must be named.
+    """
+    videos = {run: run_videos(run) for run in runs}
+    datasets = {clip[0] for known in videos.values() for clip, _ in known}
+    if runs and not any(answer.dataset for answer in answers):
+        if len(datasets) != 1:
+            raise BenchError(
+                "the answers name no data set, but the runs have "
+                f"{', '.join(sorted(datasets)) or 'none'}. Add a column `dataset`."
+            )
+        only = next(iter(datasets))
+        answers = [replace(answer, dataset=only) for answer in answers]
+    rated = {((one.dataset, one.case), one.method) for one in answers if one.role == "rated"}
+    for run, known in videos.items():
+        if not rated & known:
+            clip, method = next(iter(sorted(rated)), (("", ""), ""))
+            raise BenchError(
+                f"{run}: none of the rated videos is of this run (the first is {' '.join(clip)} by "
+                f"{method}). Data set, case and method are called as in the run's config."
+            )
+    return tuple(answers)
+
+
+def known_titles(study: Study | None) -> tuple[str, str]:
+    """The study's title in English and in Chinese; a language that it lacks falls back."""
+    if study is None:
+        return "", ""
+    title = study.questionnaire.title
+    fallback = next(iter(title.values()))
+    return title.get("en", fallback), title.get("zh", fallback)
+
+
+def titled_questions(source: Source, path: Path) -> tuple[Question, ...]:
+    """The questions in order, titled as the study has them, else as what lies beside the csv."""
+    if source.study is not None:
+        return known_questions(source.study)
+    return asked_questions(source.answers, path)
+
+
+def write_all(scores: Scores, target: Path, runs: Sequence[Path]) -> tuple[Path, ...]:
+    """Writes the JSON, the csv beside it and one JSON in each run; returns what was written."""
+    table = target.with_suffix(".csv")
+    written = [target, table, *(run / STUDIES / f"{scores.name}.json" for run in runs)]
+    for path in written:
+        if path != table:
+            write_scores(path, scores)
+    with in_one_move(table) as part:
+        part.write_text(scores_csv(scores), encoding="utf-8", newline="")
+    return tuple(written)
+
+
+def scores_csv(scores: Scores) -> str:
+    """Every mean opinion score, one a line, in full precision; empty where there is no number.
+
+    raters: `kept` without the excluded ones, `everyone` with them.
+    """
+    rows: list[Sequence[object]] = [_CSV_COLUMNS]
+    for raters, panel in (("kept", scores.kept), ("everyone", scores.everyone)):
+        for one in panel.opinions:
+            cells: list[object] = [raters, one.dataset, one.method, one.role, one.question]
+            cells += [one.mean.value, one.mean.low, one.mean.high, one.median, *one.histogram]
+            cells += [one.n_ratings, one.n_raters, one.n_cases, scores.simulated, one.mean.reason]
+            rows.append(cells)
+    return csv_text(rows)
+
+
+def run_names(runs: Sequence[Path]) -> dict[Path, str]:
+    """The name of each run."""
+    return {run: run_name(run) for run in runs}
+
+
+def _collected(study: Study) -> tuple[Answer, ...]:
+    from bench.study.ask.export import study_answers
+    from bench.study.folder import ANSWERS
+
+    table = study.folder / "answers.csv"
+    if not (study.folder / ANSWERS).exists() and table.is_file():
+        return read_answers(table)
+    return study_answers(study)

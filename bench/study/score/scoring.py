@@ -1,0 +1,209 @@
+"""From answers to scores: screening, then everything that a report says of a study, twice.
+
+Once with the raters that the screening kept, once with everyone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.errors import BenchError
+from bench.stats import LEVEL, RESAMPLES
+from bench.study.answers import HIGHEST, LOWEST, Answer, Question, Role, answers_csv
+from bench.study.score.agreement import agreement
+from bench.study.score.correlation import correlate
+from bench.study.score.crossed import Bootstrap, mean_estimate
+from bench.study.score.metric_values import MetricColumn
+from bench.study.score.ratings import Floats, Ratings, arrange
+from bench.study.score.scores import Agreement, Comparison, Correlation, Opinion, Panel, Scores
+from bench.study.score.screening import Rules, cautions, screen
+from bench.study.score.significance import compare_all
+from bench.study.sign_flips import EXACT_RATERS, FLIPS
+
+SCORED: tuple[Role, ...] = ("rated", "truth", "low")
+
+
+@dataclass(frozen=True)
+class Order:
+    """Settings of the scoring. seed: of every draw."""
+
+    seed: int = 0
+    resamples: int = RESAMPLES
+    rules: Rules = field(default_factory=Rules)
+
+
+def score(
+    answers: Sequence[Answer],
+    *,
+    name: str,
+    title: str = "",
+    title_zh: str = "",
+    simulated: bool = False,
+    questions: Sequence[Question] = (),
+    methods: Sequence[str] = (),
+    columns: Mapping[str, Sequence[MetricColumn]] | None = None,
+    order: Order | None = None,
+) -> Scores:
+    """The scores of a study. The same answers in any order give the same scores.
+
+    questions, methods: the study's, in its order; what only the answers name comes after them.
+    columns: the metrics of each run. Raises BenchError where there is nothing to score, or the
+    rules leave no rater.
+    """
+    order = order or Order()
+    if all(one.role == "training" for one in answers):
+        raise BenchError(f"{name}: there are no answers but those of the training page.")
+    answers = sorted(answers, key=lambda one: one.place)
+    asked = _questions(answers, questions)
+    excluded = screen(answers, order.rules)
+    names = tuple(dict.fromkeys(one.rater for one in excluded))
+    metrics = [column for run in (columns or {}).values() for column in run]
+    everyone = _panel(answers, asked, methods, metrics, order, without=())
+    kept = everyone
+    if names:
+        kept = _panel(answers, asked, methods, metrics, order, without=names)
+    return Scores(
+        name=name,
+        title=title,
+        simulated=simulated,
+        questions=asked,
+        methods=_methods(answers, methods),
+        runs=tuple(columns or {}),
+        kept=kept,
+        everyone=everyone,
+        exclusions=excluded,
+        notes=(*cautions(answers, order.rules), *_notes(kept)),
+        settings=_settings(order),
+        answers_sha256=hashlib.sha256(answers_csv(answers).encode()).hexdigest(),
+        title_zh=title_zh,
+    )
+
+
+def _questions(answers: Sequence[Answer], known: Sequence[Question]) -> tuple[Question, ...]:
+    """Those of the study that were answered, then what the answers name besides."""
+    answered = dict.fromkeys(one.question for one in answers if one.role != "training")
+    named = {one.name for one in known}
+    more = [Question(name, name, name) for name in answered if name not in named]
+    return tuple([one for one in known if one.name in answered] + more)
+
+
+def _methods(answers: Sequence[Answer], known: Sequence[str]) -> tuple[str, ...]:
+    """Competitors first, each group in the study's order."""
+    place = {name: index for index, name in enumerate(known)}
+    found = {one.method: 9 for one in answers if one.role != "training"}
+    for one in answers:
+        if one.role != "training":
+            found[one.method] = min(found[one.method], SCORED.index(one.role))
+    return tuple(sorted(found, key=lambda name: (found[name], place.get(name, len(place)), name)))
+
+
+def _panel(
+    answers: Sequence[Answer],
+    questions: Sequence[Question],
+    methods: Sequence[str],
+    columns: Sequence[MetricColumn],
+    order: Order,
+    *,
+    without: Sequence[str],
+) -> Panel:
+    """Everything from the ratings of all but these raters."""
+    ranked = _methods(answers, methods)
+    answers = [one for one in answers if one.rater not in without and one.role != "training"]
+    raters = tuple(dict.fromkeys(one.rater for one in answers))
+    bootstrap = Bootstrap(order.seed, order.resamples)
+    opinions: list[Opinion] = []
+    agreements: list[Agreement] = []
+    comparisons: list[Comparison] = []
+    correlations: list[Correlation] = []
+    for question in questions:
+        for role in SCORED:
+            opinions += _opinions(arrange(answers, question.name, role, ranked), bootstrap)
+        rated = arrange(answers, question.name, "rated", ranked)
+        if rated.methods:
+            agreements.append(agreement(rated, bootstrap))
+            comparisons += compare_all(rated, bootstrap)
+            correlations += correlate(rated, columns, bootstrap)
+    return Panel(
+        raters=raters,
+        n_ratings=len(answers),
+        opinions=tuple(opinions),
+        agreements=tuple(agreements),
+        comparisons=tuple(comparisons),
+        correlations=tuple(correlations),
+    )
+
+
+def _opinions(ratings: Ratings, bootstrap: Bootstrap) -> list[Opinion]:
+    """Of each method over all data sets; where there are several, also of each data set."""
+    datasets = tuple(dict.fromkeys(dataset for dataset, _ in ratings.clips))
+    parts: list[str | None] = [None, *(datasets if len(datasets) > 1 else ())]
+    found: list[Opinion] = []
+    for method in ratings.methods:
+        values = ratings.of_method(method)  # (R, C)
+        for dataset in parts:
+            own = values.copy()
+            if dataset is not None:
+                own[:, [clip[0] != dataset for clip in ratings.clips]] = np.nan
+            if not np.isnan(own).all():
+                found.append(_opinion(ratings, method, dataset, own, bootstrap))
+    return found
+
+
+def _opinion(
+    ratings: Ratings, method: str, dataset: str | None, values: Floats, bootstrap: Bootstrap
+) -> Opinion:
+    there = ~np.isnan(values)
+    given = values[there]  # (N,)
+    one, two, three, four, five = (
+        int((given == rating).sum()) for rating in range(LOWEST, HIGHEST + 1)
+    )
+    return Opinion(
+        dataset=dataset,
+        method=method,
+        role=ratings.role,
+        question=ratings.question,
+        mean=mean_estimate(values, bootstrap),
+        median=float(np.median(given)),
+        histogram=(one, two, three, four, five),
+        n_ratings=len(given),
+        n_raters=int(there.any(axis=1).sum()),
+        n_cases=int(there.any(axis=0).sum()),
+    )
+
+
+def _notes(panel: Panel) -> list[str]:
+    """What a reader must know of the design."""
+    notes: list[str] = []
+    if len(panel.raters) == 1:
+        notes.append("One rater only: the intervals speak of other clips, not of other people.")
+    if panel.opinions and max(one.n_cases for one in panel.opinions) == 1:
+        notes.append("One clip only: the intervals speak of other people, not of other clips.")
+    if any(one.pairing == "rater" for one in panel.comparisons):
+        notes.append(
+            "Raters saw each clip by one method only, so methods are compared between different "
+            "clips of the same rater; that asks for more raters than seeing every clip by all."
+        )
+    return notes
+
+
+def _settings(order: Order) -> dict[str, int | float | str]:
+    rules = order.rules
+    return {
+        "seed": order.seed,
+        "resamples": order.resamples,
+        "level": LEVEL,
+        "interval": "pigeonhole bootstrap over raters and clips (Owen 2007), percentiles",
+        "test": f"sign flips over raters, exact up to {EXACT_RATERS}, else {FLIPS} random; Holm",
+        "bt500": "on" if rules.bt500 else "off",
+        "checks": "on" if rules.checks else "off",
+        "truth_least": rules.truth_least,
+        "low_most": rules.low_most,
+        "failures_most": rules.failures_most,
+        "truth_above_low": "on" if rules.truth_above_low else "off",
+        "truth_questions": ", ".join(rules.truth_questions),
+        "low_questions": ", ".join(rules.low_questions),
+    }
