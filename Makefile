@@ -10,7 +10,7 @@ run: $(VENV)/installed
 
 # Of one thread each, for torch's own would contend for the workers' processors.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .

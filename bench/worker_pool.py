@@ -74,7 +74,7 @@ def interrupts_held() -> Iterator[None]:
     they would break off the block amid the start of a process, which then prints a traceback.
     """
     came: list[int] = []
-    handlers: dict[int, Any] = {}
+    handlers: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (*STOPPING, signal.SIGINT):
             handler = signal.getsignal(number)
@@ -88,8 +88,8 @@ def interrupts_held() -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        for number in came[:1]:
-            signal.raise_signal(number)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _start(prepare: Callable[..., None], arguments: tuple[object, ...]) -> None:
