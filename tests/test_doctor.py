@@ -17,6 +17,7 @@ from bench.doctor import Findings, examine, examine_all, marks_of
 from bench.faces import Choice, Detection
 from bench.types import Box, Clip, Frame, Frames, Sound
 from tests.conftest import shared_clips
+from tests.small_media import copy_coded
 
 
 def scene(frames: int = 40, *, seed: int = 0, size: int = 128) -> Frames:
@@ -338,8 +339,11 @@ def test_a_listener_beside_a_speaker_is_marked(shared: Path) -> None:
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", shared_clips())
-def test_an_awkward_clip_gives_findings(shared: Path, name: str) -> None:
-    found = examine(Clip(Path(name).stem, shared / "data/clips" / name))
+def test_an_awkward_clip_gives_findings(shared: Path, tmp_path: Path, name: str) -> None:
+    file = shared / "data/clips" / name
+    if name.startswith("portrait_1080"):  # its first ten seconds, for the whole takes twenty
+        file = copy_coded(file, tmp_path / name, lambda number, one: one if number < 300 else None)
+    found = examine(Clip(Path(name).stem, file))
     match name:
         case "digital_silence_30fps.mp4":
             assert "the sound is silent" in found.marks
