@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import jinja2
+from jinja2.bccache import Bucket
 
 from bench.records.run_folder import OutputPart
 from reports import sheets
@@ -24,11 +25,30 @@ from reports.words import Words
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
+class _Compiled(jinja2.BytecodeCache):
+    """Templates that this process has compiled already: that is a third of a small report."""
+
+    def __init__(self) -> None:
+        self._by_source: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        code = self._by_source.get((bucket.key, bucket.checksum))
+        if code is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._by_source[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
 def environment(words: Words) -> jinja2.Environment:
     """The environment of one language; every text is escaped, an unknown name is an error."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
+        bytecode_cache=_COMPILED,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

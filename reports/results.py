@@ -25,6 +25,7 @@ from bench.records.run_folder import (
     OutputPart,
     Run,
     TablePart,
+    method_names,
     read_run,
 )
 from bench.types import CaseKind
@@ -433,13 +434,8 @@ def _join_rows(datasets: Sequence[Dataset]) -> list[Row]:
                     keys[label] = method.key
                 elif keys[label] != method.key:
                     rows[label] = replace(rows[label], settings_differ=True)
-    titles = Counter(row.title or row.label for row in rows.values())
-    return [replace(row, shown=_shown(row, titles)) for row in rows.values()]
-
-
-def _shown(row: Row, titles: Mapping[str, int]) -> str:
-    title = row.title or row.label
-    return title if titles[title] == 1 or title == row.label else f"{title} ({row.label})"
+    names = method_names({row.label: row.title for row in rows.values()})
+    return [replace(row, shown=names[row.label]) for row in rows.values()]
 
 
 def _join_tables(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[TablePart]:

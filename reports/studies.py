@@ -69,7 +69,7 @@ def opinions(scores: Scores, known: Sequence[Row]) -> tuple[Opinions, ...]:
     return tuple(
         Opinions(
             method,
-            rows.get(method, Row(method, method, "", control=False)),
+            rows.get(method, Row(method, method, "", control=False, shown=method)),
             role,
             tuple(opinion_of(panel, method, name, role) for name in names),
             tuple(set_off[name].get(method, "") if role == "rated" else "" for name in names),

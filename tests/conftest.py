@@ -17,6 +17,13 @@ def shared_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def shared_clips() -> list[str]:
+    """The names of the development data's single clips; one that stands for them without."""
+    folder = shared_folder()
+    clips = [] if folder is None else sorted((folder / "data" / "clips").iterdir())
+    return [path.name for path in clips] or ["all of them"]
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The development data; tests that ask for it are skipped, and counted, without it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -172,6 +173,27 @@ def build_run(folder: Path, fake: FakeRun | None = None) -> Path:
     _write(folder / "generations.jsonl", generations)
     _write(folder / "measurements.jsonl", measurements)
     return folder
+
+
+_REPORTS: dict[str, tempfile.TemporaryDirectory[str]] = {}
+
+
+def build_report(folder: Path, fake: FakeRun | None = None, *, lang: str = "en") -> Path:
+    """Puts a run and its report into `folder/run` and `folder/out`; returns the report's page.
+
+    Both are made once in a process and copied, because many tests look at the same few.
+    """
+    import reports
+
+    asked = f"{fake or FakeRun()} {lang}"
+    if asked not in _REPORTS:
+        made = tempfile.TemporaryDirectory(prefix="bench-report-")
+        run = build_run(Path(made.name) / "run", fake)
+        reports.build([run], Path(made.name) / "out", lang=lang)
+        _REPORTS[asked] = made
+    for name in ("run", "out"):
+        shutil.copytree(Path(_REPORTS[asked].name) / name, folder / name)
+    return folder / "out" / "index.html"
 
 
 def _label(method: FakeMethod) -> str:

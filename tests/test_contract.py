@@ -13,7 +13,7 @@ import pytest
 import bench
 from bench import media
 from bench.checks import Check, PluginClass, parametrize_with_checks
-from bench.checks.ladders import talking_patterns
+from bench.checks.ladders import Specimen, talking_patterns
 from bench.contract.registry import load_registry
 from methods.command import Command
 from methods.recorded import Recorded
@@ -55,19 +55,30 @@ def made_elsewhere() -> Iterator[None]:
     shutil.rmtree(FOLDER)
 
 
-def built_in() -> list[PluginClass]:
+def few() -> list[Specimen]:
+    """Short clips, for methods that make every frame by a network or by a program of its own."""
+    return talking_patterns(2, frames=15, size=96)
+
+
+def built_in(*, slow: bool) -> list[PluginClass]:
     registry = load_registry()
     ours = Path(bench.__file__).parent.parent
     plugins: list[PluginClass] = []
     for registered in (*registry.methods.values(), *registry.metrics.values()):
         plugin = registered.plugin
         file = sys.modules[plugin.__module__].__file__
-        if file is not None and Path(file).is_relative_to(ours):
+        is_slow = plugin in (Command, *METHODS)
+        if file is not None and Path(file).is_relative_to(ours) and is_slow == slow:
             options = OPTIONS.get(plugin.name)
             plugins.append(plugin if options is None else (plugin, options))
     return plugins
 
 
-@parametrize_with_checks(built_in())
+@parametrize_with_checks(built_in(slow=False))
 def test_contract(check: Check) -> None:
+    check()
+
+
+@parametrize_with_checks(built_in(slow=True), sample=few)
+def test_contract_of_methods_that_take_their_time(check: Check) -> None:
     check()

@@ -437,7 +437,7 @@ def test_both_detectors_find_the_face_of_every_kind_of_clip(
 ) -> None:
     from bench import media
 
-    frames = np.stack(list(islice(media.iter_frames(shared / "data/clips" / name), 60)))
+    frames = np.stack(list(islice(media.iter_frames(shared / "data/clips" / name), 30)))
     yunet, haar = (
         faces.track_faces(frames, detector_of(each, shared, monkeypatch))
         for each in ("yunet", "haar")

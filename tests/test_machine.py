@@ -125,7 +125,7 @@ def limited(limit: str, size: int, *arguments: object) -> subprocess.CompletedPr
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_may_write_no_more_stops_and_goes_on_later(tmp_path: Path, workers: int) -> None:
-    make_manifest(tmp_path / "data")
+    make_manifest(tmp_path / "data", ("one", "two"))
     config, run = make_config(tmp_path), tmp_path / "run"
     # Records and manifest fit, no video does.
     stopped = limited("FSIZE", 1800, "run", config, "-o", run, "--workers", workers)

@@ -166,8 +166,3 @@ def test_protocols_say_what_changes_the_number() -> None:
     assert Psnr(Psnr.Options(region="frame")).protocol == "psnr[frame; rgb; native]"
     mouth = Ssim(Ssim.Options(region="mouth", window="uniform"))
     assert mouth.protocol == "ssim[mouth:{faces}; rgb; uniform 7x7; native]"
-
-
-@bench.checks.parametrize_with_checks([Psnr, Ssim])
-def test_contract(check) -> None:
-    check()

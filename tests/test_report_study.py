@@ -121,6 +121,21 @@ def test_answers_of_people_bear_no_such_mark(tmp_path: Path) -> None:
     assert re.search(r": \d+ of 9 differences hold \(sign-flip", first[1])
 
 
+def test_a_method_is_called_by_its_title_everywhere(report: Path) -> None:
+    """Tables, drawings, sentences; the label stands small below it, the plugin in its own cell."""
+    unread = (
+        r"<(script|style|pre|code|template)\b.*?</\1>|<small>wav2lip</small>|<td>wav2lip 1</td>"
+    )
+    for page in (report / "index.html", *(report / "cases").glob("*.html")):
+        text = re.sub(unread, "", page.read_text(encoding="utf-8"), flags=re.S)
+        assert not re.search(r".{0,80}\bwav2lip.{0,80}", text), page.name
+    assert "<td>Wav2Lip (2020)<small>wav2lip</small></td><td>wav2lip 1</td>" in (
+        report / "index.html"
+    ).read_text(encoding="utf-8")
+    drawn = re.findall(r"<svg.*?</svg>", section(report), re.S)
+    assert sum(">Wav2Lip (2020)<" in one for one in drawn) == len(drawn) > 3
+
+
 def test_excluded_raters_are_listed_with_their_reason_and_both_results(
     report: Path, scores: Scores
 ) -> None:

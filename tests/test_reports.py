@@ -29,6 +29,7 @@ from tests.fixtures_run import (
     SEVEN,
     FakeMethod,
     FakeRun,
+    build_report,
     build_run,
 )
 
@@ -141,11 +142,10 @@ def test_best_is_bold_only_if_the_paired_interval_tells_it_from_the_second(tmp_p
 
 def test_one_competitor_is_not_ranked(tmp_path: Path) -> None:
     fake = FakeRun(methods=CONTROLS + COMPETITORS[:1], reference="truth")
-    run = build_run(tmp_path / "run", fake)
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(tmp_path, fake).read_text(encoding="utf-8")
     assert "Nothing is ranked: this table has one competitor, and" in page
     assert 'class="value best' not in page
-    assert column(join([run]), "lse.lse_c").standing.entries["wav2lip"].rank is None
+    assert column(join([tmp_path / "run"]), "lse.lse_c").standing.entries["wav2lip"].rank is None
 
 
 def test_only_controls_test_the_controls_against_their_reference(tmp_path: Path) -> None:
@@ -239,8 +239,7 @@ def test_leak_free_p_values_are_corrected_over_their_own_comparisons(tmp_path: P
 
 
 def test_every_change_of_places_is_said(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run")
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(tmp_path).read_text(encoding="utf-8")
     assert "6 pairs of methods change places" in page
     assert "Wav2Lip (2020) passes copycat: LSE-D, LSE-C, PSNR" in page
     assert "▼2" in page
@@ -259,8 +258,7 @@ def test_a_scorer_that_works_is_said_to_work(tmp_path: Path) -> None:
 def test_a_scorer_that_fails_is_said_above_the_table_and_its_columns_are_void(
     tmp_path: Path,
 ) -> None:
-    run = build_run(tmp_path / "run", FakeRun(works=False))
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(tmp_path, FakeRun(works=False)).read_text(encoding="utf-8")
     warning = page.index("LSE proves nothing here. LSE-C of the real video is above that of wrong")
     assert warning < page.index('<table class="measured"')
     assert re.search(r'class="value[^"]* void"', page)
@@ -274,11 +272,10 @@ def test_without_controls_the_scorers_worth_is_unknown(tmp_path: Path) -> None:
 
 
 def test_a_stand_in_is_named_at_the_top(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run")
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(tmp_path).read_text(encoding="utf-8")
     banner = "Made on synth-zh, a synthetic stand-in for CLR: these numbers say nothing about CLR."
     assert page.index(banner) < page.index("<main")
-    assert banner in reports.closing([run]).notes
+    assert banner in reports.closing([tmp_path / "run"]).notes
 
 
 # ---- joins --------------------------------------------------------------------------------------
@@ -409,8 +406,9 @@ def test_an_unknown_language_is_refused(tmp_path: Path) -> None:
 
 
 def test_published_numbers_stand_apart_with_both_values_of_a_contradiction(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run", FakeRun(ablation=("wav2lip", "copycat", "M-CSAWav2Lip")))
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(
+        tmp_path, FakeRun(ablation=("wav2lip", "copycat", "M-CSAWav2Lip"))
+    ).read_text(encoding="utf-8")
     first, second = re.findall(r'<table class="published".*?</table>', page, re.S)
     assert "31.594" in first
     assert "33.594 in Table 2" in first
@@ -424,8 +422,7 @@ def test_published_numbers_stand_apart_with_both_values_of_a_contradiction(tmp_p
 
 
 def test_published_numbers_of_data_that_is_not_here_are_not_shown(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run")
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(tmp_path).read_text(encoding="utf-8")
     (table,) = re.findall(r'<table class="published".*?</table>', page, re.S)
     assert "LRS2" not in table
 
@@ -433,8 +430,7 @@ def test_published_numbers_of_data_that_is_not_here_are_not_shown(tmp_path: Path
 def test_the_ablation_has_the_papers_seven_rows_in_order_below_the_truth(tmp_path: Path) -> None:
     names = [method.label for method in SEVEN]
     fake = FakeRun(methods=CONTROLS + SEVEN, reference="Wav2Lip", ablation=names, clips_each=2)
-    run = build_run(tmp_path / "run", fake)
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(tmp_path, fake).read_text(encoding="utf-8")
     (section,) = re.findall(r'<section id="table-2">.*?</section>', page, re.S)
     measured, published, *more = (
         [name.strip() for name in re.findall(r'<th scope="row" class="label">([^<]+)', table)]
@@ -511,11 +507,12 @@ def test_two_protocols_of_one_method_are_two_rows_on_any_data(tmp_path: Path) ->
 
 def test_a_method_without_a_face_in_any_frame_is_seen_at_once(tmp_path: Path) -> None:
     faceless = [("copycat", f"s{s:02d}_{c:03d}") for s in range(4) for c in range(2)]
-    run = build_run(tmp_path / "run", FakeRun(faceless=faceless, clips_each=2))
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    entry = column(join([run]), "lse.lse_d").standing.entries["copycat"]
+    page = build_report(tmp_path, FakeRun(faceless=faceless, clips_each=2)).read_text(
+        encoding="utf-8"
+    )
+    entry = column(join([tmp_path / "run"]), "lse.lse_d").standing.entries["copycat"]
     assert (entry.state, entry.n_faceless, entry.n_scored) == ("undefined", 8, 0)
-    assert column(join([run]), "psnr.psnr").standing.entries["truth"].n_faceless == 0
+    assert column(join([tmp_path / "run"]), "psnr.psnr").standing.entries["truth"].n_faceless == 0
     assert re.search(r'<td class="none faceless[^>]*title="no face found in any of the 30', page)
     assert "8 videos of copycat on CLR show no face in any frame." in page
     assert '<tr class="bad"><td>CLR</td><td>copycat</td><td>lse</td>' in page
@@ -526,8 +523,9 @@ def test_a_method_without_a_face_in_any_frame_is_seen_at_once(tmp_path: Path) ->
 
 
 def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run", FakeRun(failing=[("wav2lip", "s00_000")]))
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(tmp_path, FakeRun(failing=[("wav2lip", "s00_000")])).read_text(
+        encoding="utf-8"
+    )
     first = page[: page.index("<main")]
     for sentence in (
         "3 methods: Wav2Lip (2020), copycat, M-CSAWav2Lip",
@@ -546,11 +544,10 @@ def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -
 
 
 def test_summary_has_exactly_the_promised_columns_and_full_precision(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run")
-    reports.build([run], tmp_path / "out")
+    build_report(tmp_path)
     text = (tmp_path / "out/tables/summary.csv").read_text(encoding="utf-8")
     assert text.splitlines()[0] == SUMMARY
-    found = column(join([run]), "lse.lse_d").standing.entries["copycat"]
+    found = column(join([tmp_path / "run"]), "lse.lse_d").standing.entries["copycat"]
     (line,) = [
         line
         for line in summary(tmp_path / "out")
@@ -673,8 +670,7 @@ def test_a_video_path_that_leaves_the_run_folder_is_refused(tmp_path: Path) -> N
 def test_hostile_names_are_shown_and_never_run(tmp_path: Path) -> None:
     methods = (*CONTROLS, FakeMethod("a", label=HOSTILE), COMPETITORS[0])
     fake = FakeRun(methods=methods, texts=(HOSTILE,), title=HOSTILE, failing=[(HOSTILE, "s00_000")])
-    run = build_run(tmp_path / "run", fake)
-    reports.build([run], tmp_path / "out")
+    build_report(tmp_path, fake)
     for page in (tmp_path / "out").rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert "<script>alert" not in text
@@ -698,8 +694,7 @@ def test_latex_and_markdown_escapes_by_hand() -> None:
 
 
 def test_latex_table_has_rules_marks_and_intervals(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run")
-    reports.build([run], tmp_path / "out")
+    build_report(tmp_path)
     text = (tmp_path / "out/tables/comparison.tex").read_text(encoding="utf-8")
     for part in (r"\toprule", r"\midrule", r"\bottomrule", r"\textbf{35.", r"\underline{31."):
         assert part in text
@@ -729,8 +724,7 @@ def test_many_cases_show_the_frames_of_the_telling_ones(tmp_path: Path) -> None:
 
 
 def test_a_strip_shows_eight_moments_from_first_to_last_frame(tmp_path: Path) -> None:
-    run = build_run(tmp_path / "run", FakeRun(speakers=1, clips_each=2, videos=True))
-    reports.build([run], tmp_path / "out")
+    build_report(tmp_path, FakeRun(speakers=1, clips_each=2, videos=True))
     page = next((tmp_path / "out/cases").glob("CLR-s00-000-????????.html"))
     text = page.read_text(encoding="utf-8")
     moments = [int(one) for one in re.findall(r"<span>(\d+)</span></button>", text)]
@@ -760,8 +754,7 @@ def test_the_gallery_shows_the_worst_of_every_competitor(tmp_path: Path) -> None
 
 def test_doctor_marks_and_missing_faces_are_counted(tmp_path: Path) -> None:
     marks = {"s00_000": ["frozen 12-40"], "s01_000": []}
-    run = build_run(tmp_path / "run", FakeRun(marks=marks))
-    page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
+    page = build_report(tmp_path, FakeRun(marks=marks)).read_text(encoding="utf-8")
     assert "The doctor marked 1 of 12 clips." in page
     assert "frozen 12-40" in page
     assert "share of frames" in page

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from bench.command.cli import main
 from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.run import provenance
 from tests.conftest import ROOT
 from tests.small_data import make_clip, make_config, make_manifest
 
@@ -259,3 +260,25 @@ def test_one_clip_alone_has_no_probe_and_no_cross(tmp_path: Path) -> None:
     assert code == 0
     kinds = {r["kind"] for r in records(tmp_path / "run", GENERATIONS).values()}
     assert kinds == {"reconstruct"}
+
+
+def test_asking_for_the_commit_leaves_the_repository_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git status` writes what it found into the index, and leaves a lock if it is ended then."""
+    source = tmp_path / "bench" / "provenance.py"
+    source.parent.mkdir()
+    source.write_text("one", encoding="utf-8")
+
+    def git(*arguments: str) -> None:
+        own = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *own, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "one")
+    os.utime(source, (1, 1))  # the index no longer knows that it is unchanged
+    before = (tmp_path / ".git" / "index").read_bytes()
+    monkeypatch.setattr(provenance, "__file__", str(source))
+    assert provenance._git()["dirty"] is False
+    assert (tmp_path / ".git" / "index").read_bytes() == before

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from bench import media
 from bench.checks.ladders import talking_patterns
 from bench.checks.scaffold import new_plugin
+from bench.command.cli import main
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
 from bench.types import Clip
@@ -48,13 +50,13 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pytest.importorskip("setuptools", reason="installing without network needs setuptools here")
     written = tmp_path_factory.mktemp("new")
     installed = written / "installed"
-    for kind, name in (("metric", "flicker"), ("method", "loud_mouth")):
-        root = new_plugin(kind, name, written)
-        options = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet")
-        done = python(
-            "-m", "pip", "install", *options, "--target", str(installed), str(root), folder=written
-        )
-        assert done.returncode == 0, done.stderr
+    kinds = {"flicker": "metric", "loud_mouth": "method"}
+    roots = [str(new_plugin(kind, name, written)) for name, kind in kinds.items()]
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet")
+    done = python(
+        "-m", "pip", "install", *options, "--target", str(installed), *roots, folder=written
+    )
+    assert done.returncode == 0, done.stderr
     return written, installed
 
 
@@ -162,8 +164,8 @@ def test_a_plugin_file_named_in_the_config_needs_no_installing(
     files.append(plugins[0] / "bench-loud-mouth" / "bench_loud_mouth.py")
     listed = "\n".join(f"  - {file}" for file in files)
     config = write_benchmark(tmp_path, plugins=f"plugins:\n{listed}")
-    done = bench("run", str(config), "-o", "out", folder=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = CliRunner().invoke(main, ["run", str(config), "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
     assert set(flicker_by_method(tmp_path / "out")) == {"truth", "still", "loud_mouth"}
 
 

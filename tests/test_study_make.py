@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -374,6 +375,14 @@ def test_own_questions_and_languages_arrive_in_study_yaml(run: Path, tmp_path: P
     assert study.questionnaire.languages == ("en",)
 
 
+@pytest.fixture(scope="module")
+def smallest(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of one case for one rater, to be copied."""
+    folder = tmp_path_factory.mktemp("smallest") / "study"
+    new_study([run], folder, Wishes(cases=1, raters=1))
+    return folder
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
@@ -386,10 +395,10 @@ def test_own_questions_and_languages_arrive_in_study_yaml(run: Path, tmp_path: P
     ],
 )
 def test_a_wrong_study_yaml_is_told_by_key(
-    run: Path, tmp_path: Path, old: str, new: str, says: str
+    smallest: Path, tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     folder = tmp_path / "study"
-    new_study([run], folder, Wishes(cases=1, raters=1))
+    shutil.copytree(smallest, folder)
     path = folder / "study.yaml"
     text = path.read_text(encoding="utf-8")
     assert old in text

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -512,6 +513,7 @@ def test_correlation_by_clip_is_that_of_the_means(run_of_clips: Path, tmp_path: 
         main, ["study", "score", str(tmp_path / "answers.csv"), "--run", str(run_of_clips)]
     )
     assert done.exit_code == 0, done.output
+    assert re.search(r"(?m)^ *Wav2Lip \(2020\) +\d", done.output)  # by its title, not its label
     scores = read_scores(tmp_path / "answers.scores.json")
     values = metric_of(run_of_clips, "lse_c")
     means: dict[tuple[str, str], list[int]] = defaultdict(list)

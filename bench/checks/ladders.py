@@ -6,6 +6,8 @@ more noise, more frames that stand still, more delay, more of another speech.
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -106,6 +108,19 @@ def _heard(clip: Clip) -> Sound:
 
 
 def _talking_pattern(seed: int, *, frames: int, size: int) -> Specimen:
+    pictures, sound, other, track = _drawn(seed, frames, size)
+    return specimen(
+        f"pattern-{seed}",
+        frames=pictures.copy(),
+        sound=sound.copy(),
+        other_speech=other.copy(),
+        track=copy.deepcopy(track),
+    )
+
+
+@functools.cache
+def _drawn(seed: int, frames: int, size: int) -> tuple[Frames, Sound, Sound, Track]:
+    """A pattern's pictures, (T, H, W, 3), voice, other voice and track; copied by who asks."""
     random = np.random.default_rng([seed, 1])
     opening = _opening(random, frames)
     sway = np.cumsum(random.normal(0, 0.004, (frames, 2)), axis=0)  # (T, 2), shares of the size
@@ -118,13 +133,7 @@ def _talking_pattern(seed: int, *, frames: int, size: int) -> Specimen:
     ]
     # Longer than the picture, as other clips' speech may be: methods have to go on for as long.
     other = _voice(random, _opening(random, frames + frames // 4))
-    return specimen(
-        f"pattern-{seed}",
-        frames=np.stack(pictures),  # (T, H, W, 3)
-        sound=_voice(random, opening),
-        other_speech=other,
-        track=_track(centres, size),
-    )
+    return np.stack(pictures), _voice(random, opening), other, _track(centres, size)
 
 
 def _opening(random: np.random.Generator, frames: int) -> NDArray[np.float64]:

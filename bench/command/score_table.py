@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -11,12 +13,15 @@ from bench.study.score.scores import Estimate, Scores
 SIGNIFICANT = 0.05
 
 
-def show_scores(scores: Scores) -> None:
-    """Mean opinion scores with intervals, agreement, exclusions, pairs, correlations, notes."""
+def show_scores(scores: Scores, names: Mapping[str, str]) -> None:
+    """Mean opinion scores with intervals, agreement, exclusions, pairs, correlations, notes.
+
+    names: what to call a method; the label of one that no run knows.
+    """
     out = console()
     if scores.simulated:
         out.print("[bold yellow]Simulated raters: these numbers say nothing about the methods.[/]")
-    out.print(_opinions(scores))
+    out.print(_opinions(scores, names))
     lines = [*_agreements(scores), *_pairs(scores)]
     if any(one.level == "clip" for one in scores.kept.correlations):
         out.print(_correlations(scores))
@@ -64,7 +69,7 @@ def _undefined(scores: Scores) -> list[str]:
     ]
 
 
-def _opinions(scores: Scores) -> Table:
+def _opinions(scores: Scores, names: Mapping[str, str]) -> Table:
     panel = scores.kept
     left_out = len({one.rater for one in scores.exclusions})
     table = Table(
@@ -81,7 +86,7 @@ def _opinions(scores: Scores) -> Table:
             if any(found):
                 label = {"rated": "", "truth": " (hidden truth)", "low": " (low anchor)"}[role]
                 cells = [_text(one.mean) if one else "–" for one in found]
-                table.add_row(escape(method) + label, *cells)
+                table.add_row(escape(names.get(method, method)) + label, *cells)
     return table
 
 

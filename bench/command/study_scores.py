@@ -149,6 +149,7 @@ def score_command(
         known_titles,
         placed,
         run_names,
+        shown_methods,
         titled_questions,
         write_all,
     )
@@ -184,7 +185,7 @@ def score_command(
     if target.suffix != ".json":
         raise BenchError(f"-o {target}: name a .json file; the csv is written beside it.")
     written = write_all(scores, target, folders if into_runs else ())
-    show_scores(scores)
+    show_scores(scores, shown_methods(folders))
     for line in missing:
         click.echo(line)
     for path in written:

@@ -44,16 +44,13 @@ def import_cmlr(root: Path) -> Imported:
     Raises BenchError if no folder `video` in ROOT holds a clip.
     """
     tree = Tree(root)
-    files: dict[str, Path] = {}
-    dropped: list[tuple[str, str]] = []
-    for file in tree.ending_with({".mp4"}):
+
+    def name_of(file: Path) -> str | None:
         if file.relative_to(root).parts[-_NAME_PARTS - 1 : -_NAME_PARTS] != ("video",):
-            continue
-        name = "/".join((*file.parts[-_NAME_PARTS:-1], without_ending(file).name))
-        first = files.setdefault(name, file)
-        if first != file:
-            reason = f"the same clip as {first.relative_to(root)}"
-            dropped.append((str(file.relative_to(root)), reason))
+            return None
+        return "/".join((*file.parts[-_NAME_PARTS:-1], without_ending(file).name))
+
+    files, dropped = tree.by_name((".mp4",), name_of)
     if not files:
         hint = " Unpack the archives first." if tree.ending_with({".zip"}) else ""
         raise BenchError(

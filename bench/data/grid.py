@@ -57,24 +57,22 @@ def import_grid(root: Path) -> Imported:
     Raises BenchError if `root` is no folder or holds no clip in a known layout.
     """
     tree = Tree(root)
-    dropped: list[tuple[str, str]] = []
-    files: dict[str, Path] = {}
-    for file in _videos(tree):
+
+    def name_of(file: Path) -> str | None:
         speaker = _speaker(file.relative_to(root), root)
-        if speaker is None:
-            dropped.append(
-                (str(file.relative_to(root)), "lies in no speaker's folder (s1, s2, ...)")
-            )
-            continue
-        first = files.setdefault(f"{speaker}/{file.stem}", file)
-        if first != file:
-            reason = f"the same clip as {first.relative_to(root)}"
-            dropped.append((str(file.relative_to(root)), reason))
+        return f"{speaker}/{file.stem}" if speaker and file.is_file() else None
+
+    files, dropped = tree.by_name(ENDINGS, name_of)
     if not files:
         raise BenchError(
             f"{root}: has no GRID clips. Looked for s1/*.mpg, s1/video/*.mpg, "
             "original/s1/*.mpg and video/s1/*.mp4."
         )
+    dropped += [
+        (str(file.relative_to(root)), "lies in no speaker's folder (s1, s2, ...)")
+        for file in tree.ending_with(ENDINGS)
+        if _speaker(file.relative_to(root), root) is None
+    ]
     splits = read_splits(tree, SPLITS, names=files, naming=NAMING)
     dropped += outside_splits(files, splits.of)
     kept = [name for name in files if not splits.of or name in splits.of]
@@ -98,11 +96,6 @@ def _clip(root: Path, name: str, file: Path, splits: Mapping[str, str]) -> Clip:
         split=splits[name] if splits else _rule_split(speaker, identity),
         text=_text(root, speaker, stem),
     )
-
-
-def _videos(tree: Tree) -> list[Path]:
-    found = [path for path in tree.ending_with(ENDINGS) if path.is_file()]
-    return sorted(found, key=lambda path: (ENDINGS.index(path.suffix.lower()), path))
 
 
 def _speaker(relative: Path, root: Path) -> str | None:

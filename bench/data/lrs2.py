@@ -12,15 +12,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.data.manifest import Imported, plain_id
+from bench.data.lrs import ENDINGS, SPLITS, lrs_clips
+from bench.data.manifest import Imported
 from bench.data.splits import Naming, outside_splits, read_splits
-from bench.data.tree import TEXTS, Tree, text_of, without_ending
+from bench.data.tree import TEXTS, Tree, without_ending
 from bench.errors import BenchError
-from bench.types import Clip
 
-SPLITS = ("train", "val", "test")
 NAMING = Naming(re.compile(r"(\d{10,})[/_-](\d{5})(?!\d)"), "5535415699068794046/00001")
-_WORDS = re.compile(r"WORD\s+START\s+END\b")
 
 
 def import_lrs2(root: Path) -> Imported:
@@ -29,19 +27,7 @@ def import_lrs2(root: Path) -> Imported:
     Raises BenchError if no folder `main` holds a clip.
     """
     tree = Tree(root)
-    files: dict[str, Path] = {}
-    dropped: list[tuple[str, str]] = []
-    pretrain = 0
-    for file in tree.ending_with({".mp4"}):
-        part = file.absolute().parent.parent.name
-        pretrain += part == "pretrain"
-        if part != "main":
-            continue
-        name = f"{file.parent.name}/{without_ending(file).name}"
-        first = files.setdefault(name, file)
-        if first != file:
-            reason = f"the same clip as {first.relative_to(root)}"
-            dropped.append((str(file.relative_to(root)), reason))
+    files, dropped = tree.by_name(ENDINGS, _name)
     if not files:
         raise BenchError(
             f"{root}: has no LRS2 clips. Looked for main/<id>/<clip>.mp4, with the lists "
@@ -50,34 +36,15 @@ def import_lrs2(root: Path) -> Imported:
     places = dict.fromkeys(file.absolute().parents[2] for file in files.values())
     splits = read_splits(tree, SPLITS, names=files, naming=NAMING, places=places)
     dropped += outside_splits(files, splits.of)
-    if pretrain:
+    if any(_part(file) == "pretrain" for file in tree.ending_with(ENDINGS)):
         dropped.append(("pretrain", "not imported: its clips are whole passages of any length"))
-    clips = [
-        Clip(
-            plain_id(name.replace("/", "-")),
-            file,
-            speaker=file.parent.name,
-            language="en",
-            split=splits.of.get(name, ""),
-            text=read_text(tree.named(without_ending(file), TEXTS)),
-        )
-        for name, file in sorted(files.items())
-        if not splits.of or name in splits.of
-    ]
-    return Imported(clips, dropped, [*splits.notes, *tree.passed_over({".mp4", *TEXTS})])
+    clips = lrs_clips(tree, files, splits.of or dict.fromkeys(files, ""))
+    return Imported(clips, dropped, [*splits.notes, *tree.passed_over({*ENDINGS, *TEXTS})])
 
 
-def read_text(file: Path | None) -> str:
-    """The sentence of a text file of LRS2 or LRS3; nothing where there is no file.
+def _part(file: Path) -> str:
+    return file.absolute().parent.parent.name
 
-    It stands behind `Text:`; where that is missing, it is put together from the words that have
-    times, below the line `WORD START END ASDSCORE`.
-    """
-    lines = [] if file is None else text_of(file).splitlines()
-    for line in lines:
-        if line.startswith("Text:"):
-            return line.removeprefix("Text:").strip()
-    heads = [number for number, line in enumerate(lines) if _WORDS.match(line)]
-    if heads:
-        return " ".join(line.split()[0] for line in lines[heads[0] + 1 :] if line.strip())
-    return lines[0].strip() if lines else ""
+
+def _name(file: Path) -> str | None:
+    return f"{file.parent.name}/{without_ending(file).name}" if _part(file) == "main" else None

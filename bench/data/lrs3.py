@@ -20,15 +20,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.data.lrs2 import read_text
-from bench.data.manifest import Imported, plain_id
+from bench.data.lrs import ENDINGS, SPLITS, lrs_clips
+from bench.data.manifest import Imported
 from bench.data.splits import NO_LIST, Naming, outside_splits, read_splits
 from bench.data.tree import TEXTS, Tree, without_ending
 from bench.errors import BenchError
-from bench.types import Clip
 
-PARTS = ("pretrain", "trainval", "test")
-SPLITS = ("train", "val", "test")
 NAMING = Naming(
     re.compile(r"(pretrain|trainval|test)[/_-]([\w-]{11})[/_-](\d{5})(?!\d)"),
     "trainval/0Fi83BHQsMA/00002",
@@ -42,35 +39,27 @@ def import_lrs3(root: Path) -> Imported:
     Raises BenchError if no folder pretrain, trainval or test holds a clip.
     """
     tree = Tree(root)
-    files: dict[str, Path] = {}
-    dropped: list[tuple[str, str]] = []
-    for file in tree.ending_with({".mp4"}):
-        part = _PART.fullmatch(file.absolute().parent.parent.name)
-        where = str(file.relative_to(root))
-        if part is None:
-            dropped.append((where, "lies in no folder pretrain, trainval or test"))
-            continue
-        name = f"{part[1].lower()}/{file.parent.name}/{without_ending(file).name}"
-        first = files.setdefault(name, file)
-        if first != file:
-            dropped.append((where, f"the same clip as {first.relative_to(root)}"))
+    files, dropped = tree.by_name(ENDINGS, _name)
     if not files:
         raise BenchError(
             f"{root}: has no LRS3 clips. Looked for pretrain/<id>/<clip>.mp4, trainval/... and "
             "test/..., each clip with its .txt."
         )
+    dropped += [
+        (str(file.relative_to(root)), "lies in no folder pretrain, trainval or test")
+        for file in tree.ending_with(ENDINGS)
+        if _name(file) is None
+    ]
     splits = read_splits(tree, SPLITS, names=files, naming=NAMING)
     dropped += [missing for missing in outside_splits(files, splits.of) if missing[1] != NO_LIST]
-    clips = [
-        Clip(
-            plain_id(name.replace("/", "-")),
-            file,
-            speaker=file.parent.name,
-            language="en",
-            split=splits.of.get(name, name.split("/")[0]),
-            text=read_text(tree.named(without_ending(file), TEXTS)),
-        )
-        for name, file in sorted(files.items())
-    ]
-    notes = [*(splits.notes if splits.of else ()), *tree.passed_over({".mp4", *TEXTS})]
+    clips = lrs_clips(tree, files, {**{name: name.split("/")[0] for name in files}, **splits.of})
+    notes = [*(splits.notes if splits.of else ()), *tree.passed_over({*ENDINGS, *TEXTS})]
     return Imported(clips, dropped, notes)
+
+
+def _name(file: Path) -> str | None:
+    """`trainval/0Fi83BHQsMA/00002`; None for what lies in no part of the corpus."""
+    part = _PART.fullmatch(file.absolute().parent.parent.name)
+    if part is None:
+        return None
+    return f"{part[1].lower()}/{file.parent.name}/{without_ending(file).name}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -40,6 +40,24 @@ class Tree:
     def ending_with(self, endings: Collection[str]) -> list[Path]:
         """All files with one of these endings, in the order of their paths."""
         return [file for file in self.files if file.suffix.lower() in endings]
+
+    def by_name(
+        self, endings: Sequence[str], name_of: Callable[[Path], str | None]
+    ) -> tuple[dict[str, Path], list[tuple[str, str]]]:
+        """The first file of every name, and of the others: file, why it is left out.
+
+        name_of: a clip's name by its file; None for what is no clip. Endings are in order of
+        preference.
+        """
+        files: dict[str, Path] = {}
+        dropped: list[tuple[str, str]] = []
+        found = self.ending_with(endings)
+        for file in sorted(found, key=lambda one: (endings.index(one.suffix.lower()), one)):
+            name = name_of(file)
+            if name is not None and (first := files.setdefault(name, file)) != file:
+                reason = f"the same clip as {first.relative_to(self.root)}"
+                dropped.append((str(file.relative_to(self.root)), reason))
+        return files, dropped
 
     def named(self, place: Path, endings: Sequence[str]) -> Path | None:
         """The file `place` plus an ending, the first that is there; `place` itself has none.

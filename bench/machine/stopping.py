@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # `kill`, batch systems; a terminal that was closed
+STOPPING = (signal.SIGTERM, signal.SIGHUP)  # `kill`, batch systems; a terminal that was closed
 
 
 class Stopped(KeyboardInterrupt):
@@ -28,7 +28,7 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in STOPPING}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, _stop)

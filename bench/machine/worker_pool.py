@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 from bench.machine.parent_process import end_with_parent
+from bench.machine.stopping import STOPPING
 
 _Result = TypeVar("_Result")
 
@@ -46,7 +48,7 @@ class WorkerPool(ProcessPoolExecutor):
         self, function: Callable[..., _Result], /, *args: Any, **named: Any
     ) -> Future[_Result]:
         """As the executor's own, which starts processes here: they begin with Ctrl-C held back."""
-        with _interrupts_held():
+        with interrupts_held():
             return super().submit(function, *args, **named)
 
     def __exit__(
@@ -57,7 +59,7 @@ class WorkerPool(ProcessPoolExecutor):
     ) -> None:
         """Waits for the work, or ends it where the block was left by an exception."""
         if kind is not None:
-            with _interrupts_held():
+            with interrupts_held():
                 self.shutdown(wait=False, cancel_futures=True)
                 for child in frozenset(multiprocessing.active_children()) - self._others:
                     child.kill()
@@ -65,13 +67,29 @@ class WorkerPool(ProcessPoolExecutor):
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Holds Ctrl-C back; processes that are started in the block inherit that."""
+def interrupts_held() -> Iterator[None]:
+    """Holds Ctrl-C and the like back; processes that are started in the block inherit that.
+
+    A mask alone holds them back from this thread only: taken by another thread (a progress bar's),
+    they would break off the block amid the start of a process, which then prints a traceback.
+    """
+    came: list[int] = []
+    handlers: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (*STOPPING, signal.SIGINT):
+            handler = signal.getsignal(number)
+            if handler is not signal.SIG_IGN:  # or what is started would no longer ignore it
+                handlers[number] = handler
+                signal.signal(number, lambda number, _frame: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _start(prepare: Callable[..., None], arguments: tuple[object, ...]) -> None:

@@ -6,6 +6,7 @@ Nothing else is read: no registry, no data set.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -275,6 +276,19 @@ def read_run_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BenchError(f"{path}: {where}: {first['msg']}. Run the config again.") from error
+
+
+def method_names(titles: Mapping[str, str]) -> dict[str, str]:
+    """What readers see for each label: its title, with the label where several have that title.
+
+    titles: by label, "" where a method has none.
+    """
+    shown = {label: title or label for label, title in titles.items()}
+    counts = Counter(shown.values())
+    return {
+        label: name if counts[name] == 1 or name == label else f"{name} ({label})"
+        for label, name in shown.items()
+    }
 
 
 def _text(line: Mapping[str, object], key: str, place: str) -> str:

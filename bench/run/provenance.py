@@ -189,8 +189,10 @@ def _git() -> dict[str, object]:
 
     def git(*arguments: str) -> str | None:
         try:
+            # Without locks: a `status` that is ended amid its refresh would leave the user's
+            # repository locked.
             done = subprocess.run(
-                ["git", "-C", str(folder), *arguments],
+                ["git", "--no-optional-locks", "-C", str(folder), *arguments],
                 capture_output=True,
                 text=True,
                 timeout=10,

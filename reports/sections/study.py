@@ -95,7 +95,7 @@ def view_study(
         rows=rows,
         notes=study_notes(scores, rows, words),
         published=published,
-        histograms=tuple(histograms(scores, colours, words)),
+        histograms=tuple(histograms(scores, results, colours, words)),
         agreements=tuple(_agreements(scores, words)),
         exclusions=tuple(
             (one.rater, words(f"rule_{one.rule}"), words.said(one.reason))
@@ -152,7 +152,7 @@ def _leader(rows: Sequence[Opinions], scores: Scores, number: int, words: Words)
     questions = question_texts(scores, words)
     won: dict[str, list[str]] = {}
     for place, question in enumerate(questions):
-        best = [row.method for row in rows if row.marks[place] == "best"]
+        best = [row.row.shown for row in rows if row.marks[place] == "best"]
         if len(best) == 1:
             won.setdefault(best[0], []).append(question)
     is_ranked = any(mark for row in rows for mark in row.marks)

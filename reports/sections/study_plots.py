@@ -30,10 +30,14 @@ class CorrelationLine:
     is_void: bool = False
 
 
-def histograms(scores: Scores, colours: Mapping[str, int], words: Words) -> Iterator[plots.Drawing]:
+def histograms(
+    scores: Scores, results: Results, colours: Mapping[str, int], words: Words
+) -> Iterator[plots.Drawing]:
     for question, text in zip(scores.questions, question_texts(scores, words), strict=True):
         groups = [
-            plots.Ratings(one.method, colours[one.method], one.histogram, _interval(one.mean))
+            plots.Ratings(
+                results.shown(method), colours[method], one.histogram, _interval(one.mean)
+            )
             for method, role in roles(scores.kept, scores.methods)
             if (one := opinion_of(scores.kept, method, question.name, role)) is not None
         ]
@@ -103,7 +107,7 @@ def scatters(
             clips = by_clip.points if by_clip else ()
             points.append(
                 plots.Point(
-                    point.method,
+                    results.shown(point.method),
                     colours.get(point.method, 0),
                     Interval(point.value, None, None, by_method.rho.n, 0, "none"),
                     Interval(point.opinion, low, high, by_method.rho.n, 0, "none"),

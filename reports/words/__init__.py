@@ -6,6 +6,7 @@ What the records themselves say (reasons, notes, the shipped configs' titles) is
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -70,6 +71,7 @@ class Words:
         return any(pattern.fullmatch(text) for pattern, _ in self._sayings)
 
 
+@functools.cache
 def read_words(language: str) -> Words:
     """The dictionary of a language; raises BenchError for one that is not here."""
     if language not in LANGUAGES:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.spreadsheets import csv_text
+from bench.records.run_folder import method_names, read_run_manifest
 from bench.study.answers import Answer, Question, read_answers
 from bench.study.folder import Study, open_study
 from bench.study.question_titles import asked_questions, known_questions
@@ -156,6 +157,15 @@ def scores_csv(scores: Scores) -> str:
 def run_names(runs: Sequence[Path]) -> dict[Path, str]:
     """The name of each run."""
     return {run: run_name(run) for run in runs}
+
+
+def shown_methods(runs: Sequence[Path]) -> dict[str, str]:
+    """What readers see for each label of these runs' methods."""
+    titles: dict[str, str] = {}
+    for run in runs:
+        for method in read_run_manifest(run).methods:
+            titles.setdefault(method.label, method.title)
+    return method_names(titles)
 
 
 def _collected(study: Study) -> tuple[Answer, ...]:
