@@ -206,7 +206,7 @@ def _read(note: Path) -> Evidence:
 def _make(one: Footage, truth: _Truth, note: Path) -> Evidence:
     from bench import media
 
-    count = media.probe(one.video).frames
+    count = media.count_frames(one.video)
     if not count:
         raise BenchError(f"{one.video}: holds no frame")
     at = tuple(round(index * (count - 1) / (MOMENTS - 1)) for index in range(MOMENTS))
