@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from bench.errors import BenchError
+from bench.files.intact import is_intact
 
 if TYPE_CHECKING:
     from bench.types import Frame, Frames, Sound
@@ -81,8 +82,9 @@ class Portrait:
 class _Truth:
     """The frames of a real video, decoded once for all that are compared with it."""
 
-    def __init__(self, video: Path | None) -> None:
+    def __init__(self, video: Path | None, sha256: str) -> None:
         self._video = video
+        self._sha256 = sha256
         self._taken: dict[tuple[int, ...], Frames | None] = {}
         self._lock = Lock()
 
@@ -93,6 +95,7 @@ class _Truth:
         with self._lock:
             if self._video is not None and distinct not in self._taken:
                 try:
+                    _check(self._video, self._sha256)
                     self._taken[distinct] = media.pick_frames(self._video, distinct)
                 except BenchError:
                     self._taken[distinct] = None
@@ -113,7 +116,8 @@ def take_evidence(
         groups.setdefault(one.truth_sha256 or one.sha256, {})[one] = None
 
     def take(group: Sequence[Footage]) -> dict[Footage, Evidence]:
-        truth = _Truth(next((one.truth for one in group if one.truth is not None), None))
+        compared = next((one for one in group if one.truth is not None), group[0])
+        truth = _Truth(compared.truth, compared.truth_sha256)
         found = {one: _evidence(one, truth, folder, before) for one in group}
         return {one: evidence for one, evidence in found.items() if evidence is not None}
 
@@ -128,7 +132,7 @@ def take_portraits(
     asked: Mapping[Key, Footage], frame: int, *, folder: Path, before: Path
 ) -> dict[Key, Portrait]:
     """The same frame of these videos, as `take_evidence` does."""
-    truths = {one.truth_sha256: _Truth(one.truth) for one in asked.values()}
+    truths = {one.truth_sha256: _Truth(one.truth, one.truth_sha256) for one in asked.values()}
 
     def take(one: Footage) -> Portrait | None:
         name = _name(one, f"frame {frame} {PORTRAIT}")
@@ -152,6 +156,7 @@ def _make_portrait(
 ) -> Portrait:
     from bench import media
 
+    _check(one.video, one.sha256)
     frames = media.pick_frames(one.video, [frame])  # (1, H, W, 3)
     _save(_strip(frames, one.mouth, PORTRAIT), folder / made.face)
     real = truth.frames((frame,))
@@ -206,7 +211,8 @@ def _read(note: Path) -> Evidence:
 def _make(one: Footage, truth: _Truth, note: Path) -> Evidence:
     from bench import media
 
-    count = media.probe(one.video).frames
+    _check(one.video, one.sha256)
+    count = media.count_frames(one.video)
     if not count:
         raise BenchError(f"{one.video}: holds no frame")
     at = tuple(round(index * (count - 1) / (MOMENTS - 1)) for index in range(MOMENTS))
@@ -224,6 +230,12 @@ def _make(one: Footage, truth: _Truth, note: Path) -> Evidence:
     evidence = Evidence(strip.name, name, at, count, peaks, one.mouth is not None)
     note.write_text(json.dumps(evidence.__dict__, sort_keys=True) + "\n", encoding="utf-8")
     return evidence
+
+
+def _check(video: Path, sha256: str) -> None:
+    """Raises BenchError for a damaged video: its pictures would be kept as of its digest."""
+    if not is_intact(video, sha256):
+        raise BenchError(f"{video}: is damaged, its SHA-256 is not that of its record")
 
 
 def _save(picture: Frames, file: Path) -> None:

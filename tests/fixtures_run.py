@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import shutil
 import tempfile
@@ -335,9 +336,14 @@ def _generation(
 ) -> dict[str, object]:
     label, name = _label(method), str(case["id"])
     video = f"videos/{fake.dataset}/{label}/{name}.mp4"
+    sha256 = digest(["video", fake.dataset, label, name, method.sync])
     if fake.videos and (label, name) not in fake.failing:
         (folder / video).parent.mkdir(parents=True, exist_ok=True)
-        (folder / video).write_bytes(encoded(number % 2, method.sync))
+        # A box that readers skip tells apart videos that show the same.
+        own = b"\0\0\0\x48free" + sha256.encode()
+        content = encoded(number % 2, method.sync) + own
+        (folder / video).write_bytes(content)
+        sha256 = hashlib.sha256(content).hexdigest()
     return {
         "schema": 1,
         "key": digest(["generation", method.key, case["key"]]),
@@ -352,7 +358,7 @@ def _generation(
         "reason": "",
         "traceback": "",
         "video": video,
-        "sha256": digest(["video", fake.dataset, label, name, method.sync]),
+        "sha256": sha256,
         "reference_sha256": None
         if case["kind"] == "cross"
         else digest(["reference", fake.dataset, case["face"]]),

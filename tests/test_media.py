@@ -175,6 +175,7 @@ def test_chosen_frames_come_as_they_are_among_all(tmp_path: Path) -> None:
     media.write_video(path, moving_picture(31))
     whole = media.read_frames(path)
     assert np.array_equal(media.pick_frames(path, [30, 0, 12, 0]), whole[[0, 12, 30]])
+    assert media.count_frames(path) == 31
     with pytest.raises(BenchError, match=r"of frames \[3, 31\] only 1 decode"):
         media.pick_frames(path, [3, 31])
 

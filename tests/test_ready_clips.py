@@ -12,7 +12,7 @@ import pytest
 from bench.data.conform import CONFORM_VERSION
 from bench.errors import BenchError
 from bench.features.faces import FACES_VERSION
-from bench.train.ready_clips import CHUNK, Detector, Order, all_ready
+from bench.train.ready_clips import CHUNK, DIGESTS, Detector, Order, all_ready
 from bench.types import Clip
 
 LOG = logging.getLogger("test")
@@ -60,6 +60,32 @@ def test_fewer_than_half_of_the_clips_are_refused_with_the_reasons(
     said = rf"^data: {count // 4} of {count} clips of val can be used.*`bench doctor MANIFEST`"
     with pytest.raises(BenchError, match=said):
         all_ready(orders(count, tmp_path), silent, split="val", log=LOG)
+
+
+def write_text(order: Order, folder: Path) -> None:
+    (folder / "made.txt").write_text(f"of {order.clip.id}", encoding="utf-8")
+
+
+@pytest.mark.parametrize("damaged", ["made.txt", DIGESTS])
+def test_what_is_kept_of_a_clip_is_made_again_where_its_bytes_have_changed(
+    tmp_path: Path, damaged: str
+) -> None:
+    order = Order(Clip("0", Path("none.mp4"), sha256="ab" * 32), "haar", tmp_path)
+    folder = order.kept("kind", version="1", make=write_text)
+    date = (folder / "made.txt").stat().st_mtime_ns
+    assert order.kept("kind", version="1", make=write_text) == folder
+    assert (folder / "made.txt").stat().st_mtime_ns == date
+    (folder / damaged).write_text("xx 0", encoding="utf-8")  # as long as it was
+    order.kept("kind", version="1", make=write_text)
+    assert (folder / "made.txt").read_text(encoding="utf-8") == "of 0"
+
+
+def test_what_was_kept_before_there_were_digests_is_taken(tmp_path: Path) -> None:
+    order = Order(Clip("0", Path("none.mp4"), sha256="ab" * 32), "haar", tmp_path)
+    folder = order.folder("kind", version="1")
+    folder.mkdir(parents=True)
+    assert order.kept("kind", version="1", make=write_text) == folder
+    assert list(folder.iterdir()) == []
 
 
 # A changed name would make every clip of every training ready once more.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bench import stats
+from bench.files.digests import file_sha256
 from reports.comparison import build_table
 from reports.drawing import log_scale
 from reports.heat_map import Heat, HeatCase, heat_map
@@ -72,6 +73,25 @@ def video(path: Path, level: int) -> Path:
     return path
 
 
+def footage(one: Path, truth: Path | None = None) -> Footage:
+    """A video as it is, and the real one."""
+    own = file_sha256(one)
+    return Footage(one, own, None, truth, "" if truth is None else file_sha256(truth))
+
+
+def test_damaged_videos_have_no_pictures_and_are_no_measure_for_others(tmp_path: Path) -> None:
+    truth = video(tmp_path / "truth.mp4", 100)
+    near = video(tmp_path / "near.mp4", 120)
+    asked = {"truth": footage(truth), "near": footage(near, truth)}
+    content = bytearray(truth.read_bytes())
+    content[-500] ^= 1
+    truth.write_bytes(content)
+    (tmp_path / "pictures").mkdir()
+    found = take_evidence(asked, folder=tmp_path / "pictures", before=tmp_path / "none")
+    assert set(found) == {"near"}
+    assert found["near"].difference == ""
+
+
 def test_a_difference_is_the_frames_distance_from_the_real_video_times_the_gain(
     tmp_path: Path,
 ) -> None:
@@ -81,10 +101,10 @@ def test_a_difference_is_the_frames_distance_from_the_real_video_times_the_gain(
     near = video(tmp_path / "near.mp4", 120)
     far = video(tmp_path / "far.mp4", 220)
     asked = {
-        "truth": Footage(truth, "t", None),
-        "near": Footage(near, "n", None, truth, "t"),
-        "far": Footage(far, "f", None, truth, "t"),
-        "alone": Footage(far, "f", None),
+        "truth": footage(truth),
+        "near": footage(near, truth),
+        "far": footage(far, truth),
+        "alone": footage(far),
     }
     (tmp_path / "pictures").mkdir()
     found = take_evidence(asked, folder=tmp_path / "pictures", before=tmp_path / "none")
@@ -108,7 +128,7 @@ def test_videos_of_another_size_or_length_than_the_real_one_have_no_difference(
     silence = np.zeros(32000, np.int16)
     media.write_video(other, np.zeros((50, 32, 32, 3), np.uint8), sound=silence)
     (tmp_path / "pictures").mkdir()
-    asked = {"other": Footage(other, "o", None, truth, "t")}
+    asked = {"other": footage(other, truth)}
     found = take_evidence(asked, folder=tmp_path / "pictures", before=tmp_path / "none")
     assert found["other"].difference == ""
     assert found["other"].strip

@@ -349,6 +349,16 @@ def test_two_runs_with_different_videos_of_one_method_are_refused(
         finished_videos([run, other])
 
 
+def test_a_damaged_video_is_not_shown_to_raters(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=1, videos=True))
+    for video in finished_videos([run]):
+        content = bytearray(video.path.read_bytes())
+        content[-500] ^= 1
+        video.path.write_bytes(content)
+    with pytest.raises(BenchError, match="is damaged"):
+        new_study([run], tmp_path / "study", Wishes())
+
+
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="bench run CONFIG"):
         finished_videos([tmp_path])

@@ -17,7 +17,7 @@ from bench.records.store import GENERATIONS, read_records
 from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.types import Clip
-from tests.small_data import make_clip, make_config
+from tests.small_data import make_clip, make_config, make_manifest
 from tests.test_run import bench
 
 # As drawn before clips could be barred.
@@ -178,6 +178,24 @@ def test_a_clip_without_sound_costs_its_own_cells_alone(clips: list[Clip], tmp_p
         "broken",
         "gone",
     }
+
+
+def test_the_longest_sound_bounds_that_of_the_other_clip_too(tmp_path: Path) -> None:
+    manifest = make_manifest(tmp_path / "data", ("short", "long"))
+    make_clip(manifest.parent / "long.mp4", 1, frames=400)
+    config = make_config(
+        tmp_path,
+        data=[{"name": "tiny", "manifest": "data/manifest.csv"}],
+        methods=[{"name": "truth"}, {"name": "mismatched"}],
+        metrics=[{"name": "psnr"}],
+        cases={"kinds": ["reconstruct"]},
+        tables=[],
+        longest=2,
+    )
+    bench("run", config, "-o", tmp_path / "run")
+    made = list(read_records(tmp_path / "run" / GENERATIONS))
+    (failed,) = [r for r in made if (r["case"], r["method"]) == ("short", "mismatched")]
+    assert "the sound is longer than the 2 s that are taken" in str(failed["reason"])
 
 
 def test_a_list_that_names_a_clip_without_sound_fails_in_that_cell(

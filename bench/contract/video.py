@@ -17,13 +17,21 @@ class Video:
 
     A video stands on a file (`Video(path)`), or on arrays (`Video.of(frames, sound)`) in tests and
     on the way from a method to its file. `tracker` finds the face when somebody asks for it.
+    `longest`: seconds of sound above which a file is refused; whoever made a conformed one saw to
+    that.
     """
 
     def __init__(
-        self, path: Path | None, *, tracker: Tracker | None = None, sha256: str = ""
+        self,
+        path: Path | None,
+        *,
+        tracker: Tracker | None = None,
+        sha256: str = "",
+        longest: float = math.inf,
     ) -> None:
         self.path = path
         self.sha256 = sha256
+        self._longest = longest
         self._tracker = tracker
         self._frames: Frames | None = None
         self._sound: Sound | None = None
@@ -54,7 +62,7 @@ class Video:
         if not self._has_read_sound:
             from bench import media
 
-            sound = media.read_sound(self._file(), longest=math.inf)  # whoever made it saw to that
+            sound = media.read_sound(self._file(), longest=self._longest)
             self._sound = None if sound is None else _read_only_sound(sound)
             self._has_read_sound = True
         return self._sound

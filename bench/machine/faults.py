@@ -12,6 +12,7 @@ import math
 import mmap
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,8 @@ _WORDS = {
 }
 _ASKED = re.compile(r"tried to allocate (\d+) bytes")  # torch, on a CPU
 _PROBE_BYTES = 1 << 20
+_PLENTY_BYTES = 1 << 30  # so much free by the disk's own account is no full disk
+_QUOTA_BYTES = 1 << 16
 _SPARE_BYTES = 256 << 20
 
 
@@ -112,8 +115,11 @@ def raise_full_disk(*folders: Path) -> None:
         if not folder.is_dir():
             continue
         try:
+            has_plenty = shutil.disk_usage(folder).free >= _PLENTY_BYTES
+            # A quota shows in no account of the disk: only writing meets it.
+            wanted = _QUOTA_BYTES if has_plenty else _PROBE_BYTES
             with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(bytes(_PROBE_BYTES))
+                file.write(bytes(wanted))
                 file.flush()
         except OSError as error:
             # A cache that we may only read is a usual thing, and no failure.

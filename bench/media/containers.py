@@ -127,6 +127,11 @@ def decoded(packet: av.Packet[av.stream.Stream]) -> Sequence[object]:
         return ()
 
 
+def stores_all_times(container: av.container.InputContainer) -> bool:
+    """Whether the format, mp4 or mov, has a time of showing for every coded piece in its header."""
+    return "mp4" in container.format.name.split(",")
+
+
 def is_known(stream: av.stream.Stream) -> bool:
     """Whether FFmpeg has a decoder for the track."""
     return stream.codec_context is not None

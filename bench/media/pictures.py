@@ -80,6 +80,12 @@ def iter_frames(path: Path) -> Iterator[Frame]:
         yield np.ascontiguousarray(picture)
 
 
+def count_frames(path: Path) -> int:
+    """How many coded pictures the file has; fewer may decode. 0 without a picture track."""
+    times = clock(path)
+    return 0 if times is None else times.count
+
+
 def pick_frames(path: Path, chosen: Collection[int]) -> Frames:
     """Some of the pictures as stored, (K, H, W, 3) uint8 RGB, in order of showing.
 

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.media.containers import Packets, decoded, is_known, opened, sound_stream, video_stream
+from bench.media.containers import (
+    Packets,
+    decoded,
+    is_known,
+    opened,
+    sound_stream,
+    stores_all_times,
+    video_stream,
+)
 from bench.media.timing import clock
 from bench.types import LONGEST, SAMPLE_RATE, Sound
 
@@ -51,7 +59,7 @@ def read_sound(
         setting: tuple[object, ...] = ()
         start: float | None = None
         seconds = 0.0
-        first = _first_time(path, stream.index)
+        first = None if stores_all_times(container) else _first_time(path, stream.index)
         for number, packet in enumerate(Packets(container, stream)):
             if first is not None and number == first[0]:
                 start = first[1] - seconds

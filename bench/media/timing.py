@@ -25,11 +25,19 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.files.intact import Stamp, stamp_of
-from bench.media.containers import Packets, decoded, is_known, opened, video_stream
+from bench.media.containers import (
+    Packets,
+    decoded,
+    is_known,
+    opened,
+    stores_all_times,
+    video_stream,
+)
 from bench.types import FPS
 
 SKIPPED_BYTES = 19  # an MPEG-4 picture of at most so many says "as before" (libavcodec's rule)
 MOST_REORDERED = 16  # pictures that H.264 and HEVC may hold back
+NEVER_REORDERED = frozenset({"Baseline", "Constrained Baseline"})  # H.264, ITU-T H.264 A.2.1
 VP8_SHOWN = 0x10  # the bit of the first byte that tells shown pictures from mere references
 
 
@@ -74,55 +82,84 @@ def _clock_in_state(path: Path, _stamp: Stamp) -> Clock | None:
 
 
 def _clock(path: Path) -> Clock | None:
-    with opened(path, as_stored=True) as container:
+    with opened(path) as container:
         stream = video_stream(container)
         if stream is None:
             return None
         if not is_known(stream):
             raise BenchError(
-                f"{path}: FFmpeg does not know how its pictures are coded; convert the file, "
-                "for instance to H.264 in mp4"
+                f"{path}: FFmpeg does not know how its pictures are coded; convert the file, for "
+                "instance to H.264 in mp4"
             )
-        order = _decoding_order(path) if _has_coded_order(container, stream) else None
-    return order or _stored(path)
+        found = _Found.of(container, stream)
+        is_told = stores_all_times(container) and (
+            not found.rises or stream.codec_context.profile in NEVER_REORDERED
+        )
+    order = None if is_told or not _has_coded_order(path) else _decoding_order(path)
+    return order or _stored(path, found)
 
 
-def _has_coded_order(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> bool:
+def _has_coded_order(path: Path) -> bool:
     """Whether the times rise from each coded picture to the next, in a container as stored.
 
     Either they are of decoding, or the pictures are coded in the order in which they are shown.
     """
-    reorders = stream.codec_context.has_b_frames
-    before = -math.inf
-    for packet in Packets(container, stream):
-        if not packet.size:
-            continue
-        if packet.pts is None and packet.dts is None:
-            return False
-        if packet.pts is not None:
-            if packet.pts <= before or not reorders:
+    with opened(path, as_stored=True) as container:
+        stream = _picture_track(container)
+        reorders = stream.codec_context.has_b_frames
+        before = -math.inf
+        for packet in Packets(container, stream):
+            if not packet.size:
+                continue
+            if packet.pts is None and packet.dts is None:
                 return False
-            before = packet.pts
+            if packet.pts is not None:
+                if packet.pts <= before or not reorders:
+                    return False
+                before = packet.pts
     return True
 
 
-def _stored(path: Path) -> Clock:
-    with opened(path) as container:
-        stream = _picture_track(container)
+@dataclass(frozen=True)
+class _Found:
+    """The coded pictures of a file, with the times that libavformat has for them.
+
+    times: seconds, in order of decoding, None where there is none. certain: as in Clock. rates: by
+    the header, and as a guess; None where there is none. rises: whether each of all times is later
+    than the one before.
+    """
+
+    times: list[float | None]
+    certain: int
+    rates: tuple[Fraction | None, Fraction | None]
+    rises: bool
+
+    @classmethod
+    def of(
+        cls, container: av.container.InputContainer, stream: av.video.stream.VideoStream
+    ) -> _Found:
         codec = stream.codec_context.name
-        times: list[float | None] = []  # None where the file has none
+        times: list[float | None] = []
         certain = 0
+        rises = True
+        before = -math.inf
         for packet in Packets(container, stream):
+            if packet.size and packet.pts is not None:
+                rises &= packet.pts > before
+                before = packet.pts
             if not _is_picture(packet, codec):
                 continue
             certain += _is_certain(packet, codec)
             is_told = packet.pts is not None and packet.time_base is not None
             times.append(float((packet.pts or 0) * packet.time_base) if is_told else None)
-        known = sorted(time for time in times if time is not None)
-        mean = _mean_rate(known)
-        rate = float(stream.average_rate or mean or stream.guessed_rate or FPS)
+        return cls(times, certain, (stream.average_rate, stream.guessed_rate), rises)
+
+
+def _stored(path: Path, found: _Found) -> Clock:
+    times, certain = found.times, found.certain
+    known = sorted(time for time in times if time is not None)
+    mean = _mean_rate(known)
+    rate = float(found.rates[0] or mean or found.rates[1] or FPS)
     if len(set(known)) < len(known) and _is_sparse(path):
         known = [known[0] + number / rate for number in range(len(times))]
         return Clock(tuple(known), tuple(known), len(times), certain, rate)

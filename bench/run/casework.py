@@ -170,7 +170,9 @@ class CaseWorker:
                 whole = math.ceil(len(heard) / SAMPLES_PER_FRAME)
                 frames, speech = (face.frames if case.kind == "probe" else whole), heard
             # Read only by the controls that want it: damage in it costs nobody else's cell.
-            other = None if case.other is None else Video(case.other.audio or case.other.video)
+            heard_from = None if case.other is None else case.other.audio or case.other.video
+            longest = self._plan.loaded.config.longest
+            other = None if heard_from is None else Video(heard_from, longest=longest)
         return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
 
     def _conformed(self, clip: Clip) -> Conformed:

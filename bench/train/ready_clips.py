@@ -7,9 +7,11 @@ shaped it, so that a second training starts at once and a killed preparation goe
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,12 +24,16 @@ from bench.data.conform import conform_clip, conform_version
 from bench.data.manifest import clip_digest
 from bench.errors import BenchError
 from bench.features import faces
+from bench.files.digests import file_sha256
+from bench.files.intact import is_intact
+from bench.files.one_move import in_one_move
 from bench.machine.faults import raise_machine_fault
 from bench.machine.worker_pool import WorkerPool
 from bench.types import Clip, Sound, Track
 
 MOST_MISSING = 0.2  # the share of frames without a face
 LEAST_KEPT = 0.5  # the share of clips with which a training still starts
+DIGESTS = "sha256.json"  # of a folder's other files
 CHUNK = 4  # clips that a process takes at a time
 
 Detector = Literal["given", "haar", "yunet"]
@@ -50,6 +56,22 @@ class Order:
         name = hashlib.sha256(f"{clip_digest(self.clip)}{box}".encode()).hexdigest()
         return self.cache / kind / shaped_by / name
 
+    def kept(self, kind: str, *, version: str, make: Callable[[Order, Path], None]) -> Path:
+        """The folder of what is kept of it, with the bytes that were written; made if need be.
+
+        make: writes files into an empty folder. Raises BenchError as it does.
+        """
+        folder = self.folder(kind, version=version)
+        if folder.is_dir() and not _is_whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        if not folder.is_dir():
+            with in_one_move(folder) as part:  # a killed preparation leaves nothing half made
+                part.mkdir()
+                make(self, part)
+                digests = {path.name: file_sha256(path) for path in sorted(part.iterdir())}
+                (part / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
+        return folder
+
     def opened(self) -> tuple[Video, Sound]:
         """The clip conformed, and its sound, (S,) int16; raises BenchError where it has none."""
         conformed = conform_clip(self.clip, cache=self.cache)
@@ -69,6 +91,18 @@ class Order:
     def dataset(self) -> str:
         """The data set, which training configs write before the speaker's name."""
         return self.clip.speaker.rpartition("/")[0] or self.clip.language or "clips"
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether all files have their digests; what was kept without any, of old, is believed."""
+    file = folder / DIGESTS
+    if not file.is_file():
+        return True
+    try:
+        digests = json.loads(file.read_text(encoding="utf-8"))
+        return all(is_intact(folder / name, digest) for name, digest in digests.items())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def track_of(video: Video) -> Track:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.files.one_move import in_one_move
 from bench.train.ready_clips import Detector, Order, all_ready, track_of
 from bench.types import SAMPLES_PER_FRAME, Clip
 from methods.wav2lip.audio import MELS, AudioKind, Features, features
@@ -57,9 +56,7 @@ def make_ready(
 
 
 def _stored(order: Order) -> StoredClip:
-    folder = order.folder("talkers", version=CLIPS_VERSION)
-    if not folder.is_dir():
-        _store(order, folder)
+    folder = order.kept("talkers", version=CLIPS_VERSION, make=_store)
     return StoredClip(order.clip.id, order.speaker, order.dataset, folder)
 
 
@@ -72,7 +69,5 @@ def _store(order: Order, folder: Path) -> None:
     if count < LEAST_FRAMES:
         raise BenchError(f"it has fewer than {LEAST_FRAMES} frames with sound")
     boxes = face_boxes(track_of(video), *frames.shape[1:3])
-    with in_one_move(folder) as part:  # so that a killed preparation leaves nothing half made
-        part.mkdir()
-        np.save(part / "faces.npy", crops(frames[:count], boxes[:count]))
-        np.save(part / "features.npy", features(sound[: count * SAMPLES_PER_FRAME], "fused"))
+    np.save(folder / "faces.npy", crops(frames[:count], boxes[:count]))
+    np.save(folder / "features.npy", features(sound[: count * SAMPLES_PER_FRAME], "fused"))

@@ -98,7 +98,7 @@ def _loudest(video: Path) -> int | None:
     from bench import media
 
     try:
-        count = media.probe(video).frames
+        count = media.count_frames(video)
         sound = media.read_sound(video)
     except BenchError:
         return None

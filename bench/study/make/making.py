@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.files.intact import is_intact
 from bench.files.one_move import part_beside
 from bench.study.answers import Role
 from bench.study.blinding import Design, Example, Item, Plan, read_design, write_design
@@ -157,6 +158,11 @@ class _Copy:
 def _copy(video: Video, videos: Path) -> _Copy:
     from bench import media
 
+    if not is_intact(video.path, video.sha256):
+        raise BenchError(
+            f"{video.path}: is damaged, its SHA-256 is not that of its record; call `bench run` on "
+            "its run folder, which makes it again"
+        )
     path = videos / f"{secrets.token_hex(12)}.mp4"
     return _Copy(path, media.copy_anonymous(video.path, path))
 

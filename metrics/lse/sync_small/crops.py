@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.files.one_move import in_one_move
 from bench.train.ready_clips import Detector, Order, all_ready, track_of
 from bench.types import SAMPLES_PER_FRAME, Clip
 from metrics.lse.front_end import tracked
@@ -59,9 +58,7 @@ def mouth_square(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _stored(order: Order, frames: int) -> StoredClip:
-    folder = order.folder("mouths", version=CROPS_VERSION)
-    if not folder.is_dir():
-        _store(order, folder)
+    folder = order.kept("mouths", version=CROPS_VERSION, make=_store)
     stored = StoredClip(order.clip.id, order.speaker, order.dataset, folder)
     if min(len(stored.mouths()), len(stored.sound()) // SAMPLES_PER_FRAME) < frames:
         raise BenchError(f"it has fewer than {frames} frames with sound")
@@ -71,8 +68,6 @@ def _stored(order: Order, frames: int) -> StoredClip:
 def _store(order: Order, folder: Path) -> None:
     video, sound = order.opened()
     mouths = mouth_square(tracked(video.read(), track_of(video)))
-    with in_one_move(folder) as part:  # so that a killed preparation leaves nothing half made
-        part.mkdir()
-        np.save(part / "mouths.npy", mouths)
-        np.save(part / "sound.npy", sound)
-        np.save(part / "log_power.npy", log_power(sound).astype(np.float16))
+    np.save(folder / "mouths.npy", mouths)
+    np.save(folder / "sound.npy", sound)
+    np.save(folder / "log_power.npy", log_power(sound).astype(np.float16))
