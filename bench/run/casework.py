@@ -13,9 +13,9 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from bench.contract.jobs import Generation, Job, Sample
 from bench.contract.plugins import ClipMetric, Method, Metric, SetMetric, Values
@@ -23,13 +23,15 @@ from bench.contract.video import Video
 from bench.data.conform import Conformed, conform_clip, fitted_sound
 from bench.errors import BenchError, Undefined
 from bench.features.faces import tracker
-from bench.files.digests import digest, seed_of
+from bench.files.digests import digest, seed_of, set_digest
 from bench.files.intact import is_intact, sha256_here
 from bench.files.lock import locked
 from bench.files.paths import cache_dir
-from bench.machine.clock import Clock
+from bench.machine.clock import Clock, now
 from bench.machine.faults import raise_full_disk, raise_machine_fault
-from bench.records.store import GENERATIONS, MEASUREMENTS, Made, Record, made
+from bench.records.record import Corners, GenerationRecord, MeasurementRecord
+from bench.records.schema import SCHEMA
+from bench.records.store import KnownGeneration, known
 from bench.run.outputs import conform_output
 from bench.run.plan import (
     Plan,
@@ -43,7 +45,8 @@ from bench.run.plan import (
 from bench.types import SAMPLES_PER_FRAME, Case, Clip, Sound
 
 _Compute = Callable[[], Values]
-Written = tuple[str, Record]  # the file it goes to, and the record
+CellRecord = GenerationRecord | MeasurementRecord
+_Record = TypeVar("_Record", GenerationRecord, MeasurementRecord)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class CaseWorker:
         self._metrics = {metric.label: metric for metric in plan.metrics}
         self._loaded: dict[str, Method | Metric | Exception] = {}
 
-    def work(self, tasks: Sequence[Task]) -> Iterator[Written]:
+    def work(self, tasks: Sequence[Task]) -> Iterator[CellRecord]:
         """The records of all tasks, each as soon as it is known."""
         with ThreadPoolExecutor(2, thread_name_prefix="bench") as pool:
             try:
@@ -83,17 +86,12 @@ class CaseWorker:
                 raise
 
     def measure_set(
-        self, metric: PlannedMetric, key: str, samples: Sequence[tuple[PlannedCase, Made]]
-    ) -> Written:
+        self,
+        metric: PlannedMetric,
+        key: str,
+        samples: Sequence[tuple[PlannedCase, KnownGeneration]],
+    ) -> MeasurementRecord:
         """The record of a set metric over the videos of one method on one kind of case."""
-        record: dict[str, object] = {
-            "key": key,
-            "metric": metric.label,
-            "metric_key": metric.key,
-            "protocol": metric.protocol,
-            "method_protocol": samples[0][1].method_protocol,
-            "reference_sha256": None,
-        }
 
         def compute() -> Values:
             plugin = self._plugin(metric)
@@ -106,15 +104,21 @@ class CaseWorker:
                 )
             return plugin.compute()
 
-        return MEASUREMENTS, {**record, **self._measured(metric, compute)}
+        videos = [video for _, video in samples]
+        record = _measurement(
+            metric, key, videos[0].method_protocol, set_digest(video.sha256 for video in videos)
+        )
+        return self._measured(record, metric, compute)
 
     # ---- one case ---------------------------------------------------------------------------
 
     def _case(
         self, task: Task, opened: _Opened | Exception, pool: ThreadPoolExecutor
-    ) -> Iterator[Written]:
+    ) -> Iterator[CellRecord]:
         planned = self._plan.cases[task.index]
-        there = {label: made for label, made in task.made.items() if self._is_usable(made, opened)}
+        there = {
+            label: video for label, video in task.made.items() if self._is_usable(video, opened)
+        }
         damaged = [label for label in task.made if label not in there]
         pending = [
             (label, self._generate(self._methods[label], planned, opened, pool))
@@ -122,29 +126,29 @@ class CaseWorker:
         ]
         for label, future in pending:
             record = future.result()
-            yield GENERATIONS, record
-            if record["status"] == "ok":
-                there[label] = made(record)
+            yield record
+            if record.status == "ok":
+                there[label] = known(record)
         done: set[str] = set()
         # What was made again is measured again as a whole: its bytes may be others than before.
         whole = dict.fromkeys(damaged, self._plan.measured(planned))
         measure = {**task.measure, **whole}
         ready = [(label, there[label]) for label in measure if label in there]
         videos = self._decoded([video for _, video in ready], planned, opened, pool)
-        for (label, known), video in zip(ready, videos, strict=True):
+        for (label, made), video in zip(ready, videos, strict=True):
             for name in measure[label]:
                 metric = self._metrics[name]
-                key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
+                key = measurement_key(metric, made.sha256, made.reference_sha256, [planned])
                 if key not in done:
                     done.add(key)
-                    yield MEASUREMENTS, self._measure(metric, key, planned, known, video, opened)
+                    yield self._measure(metric, key, planned, made, video, opened)
 
-    def _is_usable(self, known: Made, opened: _Opened | Exception) -> bool:
+    def _is_usable(self, made: KnownGeneration, opened: _Opened | Exception) -> bool:
         """Whether a video has the bytes of its record, and was made for the reference as it is."""
-        if not is_intact(self._folder / known.video, known.sha256):
+        if not is_intact(self._folder / made.video, made.sha256):
             return False
         return isinstance(opened, Exception) or (
-            known.reference_sha256 in (None, opened.face.sha256)
+            made.reference_sha256 in (None, opened.face.sha256)
         )
 
     def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
@@ -185,8 +189,8 @@ class CaseWorker:
     def _video_of(self, conformed: Conformed, clip: Clip) -> Video:
         return self._tracked(conformed.path, conformed.sha256, clip)
 
-    def _video(self, known: Made, clip: Clip) -> Video:
-        return self._tracked(self._folder / known.video, known.sha256, clip)
+    def _video(self, made: KnownGeneration, clip: Clip) -> Video:
+        return self._tracked(self._folder / made.video, made.sha256, clip)
 
     def _tracked(self, path: Path, sha256: str, clip: Clip) -> Video:
         config = self._plan.loaded.config
@@ -204,35 +208,31 @@ class CaseWorker:
         planned: PlannedCase,
         opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
-    ) -> Future[dict[str, object]]:
+    ) -> Future[GenerationRecord]:
         """Runs the method now and lets a thread conform, encode and digest what it returned."""
         case = planned.case
         place = Path(case.dataset) / method.label
         target = self._folder / "videos" / place / f"{case.id}.mp4"
-        record: dict[str, object] = {
-            "key": generation_key(method, planned),
-            "method": method.label,
-            "method_key": method.key,
-            "method_protocol": method.protocol,
-            "case": case.id,
-            "case_key": planned.key,
-            "kind": case.kind,
-            "dataset": case.dataset,
-            "speaker": case.face.speaker,
-            "status": "failed",
-            "reason": None,
-            "traceback": None,
-            "video": target.relative_to(self._folder).as_posix(),
-            "sha256": "",
-            "reference_sha256": None,
-            "frames": None,
-            "mouth": None,
-            "conformed": [],
-            "seconds": {},
-            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
+        record = GenerationRecord(
+            schema=SCHEMA,
+            key=generation_key(method, planned),
+            status="failed",
+            method=method.label,
+            method_key=method.key,
+            method_protocol=method.protocol,
+            case=case.id,
+            case_key=planned.key,
+            kind=case.kind,
+            dataset=case.dataset,
+            speaker=case.face.speaker,
+            video=target.relative_to(self._folder).as_posix(),
+            sha256="",
+            reference_sha256=None,
+            seconds={},
+            started=now(),
+        )
         if isinstance(opened, Exception):
-            return _ready({**record, **self._failure(opened)})
+            return _ready(self._failed(record, opened))
         stack = contextlib.ExitStack()
         try:
             folder = work_folder(self._folder, case.dataset, method.label, case.id)
@@ -248,50 +248,57 @@ class CaseWorker:
                 generation = plugin.generate(job)
         except Exception as error:
             with stack:  # a full disk shows as long as what the method wrote is there
-                return _ready({**record, **self._failure(error)})
+                return _ready(self._failed(record, error))
 
-        def finish() -> dict[str, object]:
+        def finish() -> GenerationRecord:
             with stack:
                 try:
-                    return {**record, **self._finish(generation, job, target, span.seconds, opened)}
+                    return self._finish(record, generation, job, span.seconds, opened)
                 except Exception as error:
-                    return {**record, **self._failure(error)}
+                    return self._failed(record, error)
 
         return pool.submit(finish)
 
     def _finish(
-        self, generation: Generation, job: Job, target: Path, seconds: float, opened: _Opened
-    ) -> dict[str, object]:
+        self,
+        record: GenerationRecord,
+        generation: Generation,
+        job: Job,
+        seconds: float,
+        opened: _Opened,
+    ) -> GenerationRecord:
+        target = self._folder / record.video
         with self._clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
             notes = conform_output(generation, job, target)
             sha256 = sha256_here(target)
-        return {
-            "status": "ok",
-            "sha256": sha256,
-            "reference_sha256": job.face.sha256 if job.case.has_reference else None,
-            "frames": job.frames,
-            "mouth": _mouth(job.face),
-            "conformed": [
+        return replace(
+            record,
+            status="ok",
+            sha256=sha256,
+            reference_sha256=job.face.sha256 if job.case.has_reference else None,
+            frames=job.frames,
+            mouth=_mouth(job.face),
+            conformed=(
                 *(f"source: {note}" for note in opened.notes),
                 *generation.notes,
                 *notes,
-            ],
-            "seconds": {"generate": seconds, "encode": span.seconds},
-        }
+            ),
+            seconds={"generate": seconds, "encode": span.seconds},
+        )
 
     # ---- values -----------------------------------------------------------------------------
 
     def _decoded(
         self,
-        known: Sequence[Made],
+        made: Sequence[KnownGeneration],
         planned: PlannedCase,
         opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
     ) -> Iterator[Video]:
         """The videos in order, the next one being decoded while the last one is measured."""
 
-        def decode(item: Made) -> Video:
+        def decode(item: KnownGeneration) -> Video:
             if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
                 return opened.face  # the truth itself: already decoded
             video = self._video(item, planned.case.face)
@@ -300,10 +307,10 @@ class CaseWorker:
                 video.sound()
             return video
 
-        ahead = [pool.submit(decode, item) for item in known[:1]]
-        for place in range(1, len(known) + 1):
+        ahead = [pool.submit(decode, item) for item in made[:1]]
+        for place in range(1, len(made) + 1):
             video = ahead.pop().result()
-            ahead += [pool.submit(decode, later) for later in known[place : place + 1]]
+            ahead += [pool.submit(decode, later) for later in made[place : place + 1]]
             yield video
 
     def _measure(
@@ -311,10 +318,10 @@ class CaseWorker:
         metric: PlannedMetric,
         key: str,
         planned: PlannedCase,
-        known: Made,
+        made: KnownGeneration,
         video: Video,
         opened: _Opened | Exception,
-    ) -> Record:
+    ) -> MeasurementRecord:
         reference = opened.face if metric.needs_reference and isinstance(opened, _Opened) else None
         sample = Sample(planned.case, video, reference)
 
@@ -325,38 +332,28 @@ class CaseWorker:
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
 
-        record: dict[str, object] = {
-            "key": key,
-            "metric": metric.label,
-            "metric_key": metric.key,
-            "protocol": metric.protocol,
-            "method_protocol": known.method_protocol,
-            "video_sha256": known.sha256,
-            "reference_sha256": known.reference_sha256 if metric.needs_reference else None,
-        }
-        if metric.reads_boxes:
-            record["box"] = planned.case.face.box
-        measured = self._measured(metric, compute)
+        record = replace(
+            _measurement(metric, key, made.method_protocol, made.sha256),
+            reference_sha256=made.reference_sha256 if metric.needs_reference else None,
+            box=planned.case.face.box if metric.reads_boxes else None,
+        )
+        measured = self._measured(record, metric, compute)
         seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.plugin.reads else None
-        return {**record, **measured, "faces_missing": missing}
+        return replace(measured, faces_missing=missing)
 
-    def _measured(self, metric: PlannedMetric, compute: _Compute) -> dict[str, object]:
-        empty: dict[str, object] = {
-            "values": {},
-            "reason": None,
-            "traceback": None,
-            "faces_missing": None,
-        }
+    def _measured(
+        self, record: MeasurementRecord, metric: PlannedMetric, compute: _Compute
+    ) -> MeasurementRecord:
         with self._clock.busy() as span:
             try:
-                values = checked(metric.plugin, compute())
-                outcome: dict[str, object] = {"status": "ok", "values": values}
+                values, curves = checked(metric.plugin, compute())
+                record = replace(record, status="ok", values=values, curves=curves)
             except Undefined as error:
-                outcome = {"status": "undefined", "reason": str(error)}
+                record = replace(record, status="undefined", reason=str(error))
             except Exception as error:
-                outcome = self._failure(error)
-        return {**empty, **outcome, "seconds": span.seconds}
+                record = self._failed(record, error)
+        return replace(record, seconds=span.seconds)
 
     def _plugin(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
         """The loaded plugin; if it cannot be loaded, the same error for each of its cells."""
@@ -377,17 +374,17 @@ class CaseWorker:
             raise loaded
         return loaded
 
-    def _failure(self, error: Exception) -> dict[str, object]:
-        """What a record says of a failure: the message a user needs, the trace for who mends it.
+    def _failed(self, record: _Record, error: Exception) -> _Record:
+        """The record of a cell that failed, with the message for users and the traceback.
 
         Raises MachineFault where the machine failed, and neither a method nor a file.
         """
         raise_machine_fault(error, ours=self._ours)
         raise_full_disk(self._folder)
-        known = isinstance(error, BenchError)
-        reason = str(error) if known else f"{type(error).__name__}: {error}"
-        trace = None if known else "".join(traceback.format_exception(error))
-        return {"status": "failed", "reason": reason, "traceback": trace}
+        if isinstance(error, BenchError):
+            return record.failed(str(error), None)
+        trace = "".join(traceback.format_exception(error))
+        return record.failed(f"{type(error).__name__}: {error}", trace)
 
     @property
     def _ours(self) -> tuple[Path, Path]:
@@ -412,14 +409,41 @@ def work_folder(run_folder: Path, *names: str) -> Path:
     return run_folder / "work" / digest(names)[:20]
 
 
-def checked(metric: type[Metric], values: Values) -> dict[str, object]:
-    """The values as the record keeps them. Raises BenchError where they break the declaration."""
+def _measurement(
+    metric: PlannedMetric, key: str, method_protocol: str, video_sha256: str
+) -> MeasurementRecord:
+    """The record of a measurement that is still to be made, of no reference and no box."""
+    return MeasurementRecord(
+        schema=SCHEMA,
+        key=key,
+        status="failed",
+        metric=metric.label,
+        metric_key=metric.key,
+        protocol=metric.protocol,
+        method_protocol=method_protocol,
+        video_sha256=video_sha256,
+        reference_sha256=None,
+        box=None,
+        values={},
+        curves={},
+        seconds=0.0,
+    )
+
+
+def checked(
+    metric: type[Metric], values: Values
+) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
+    """The values and the curves as the record keeps them.
+
+    Raises BenchError where they break the metric's declaration.
+    """
     declared = {output.name: output for output in metric.outputs}
     if set(values) != set(declared):
         raise BenchError(
             f"metric {metric.name} returned {sorted(values)}, but declares {sorted(declared)}."
         )
-    kept: dict[str, object] = {}
+    kept: dict[str, float] = {}
+    curves: dict[str, tuple[float, ...]] = {}
     for name, value in values.items():
         numbers = [float(v) for v in value] if isinstance(value, Sequence) else [float(value)]
         if not all(map(math.isfinite, numbers)):
@@ -427,22 +451,26 @@ def checked(metric: type[Metric], values: Values) -> dict[str, object]:
                 f"metric {metric.name}: {name} is not finite. Raise Undefined, with the reason, "
                 "where a sample has no value."
             )
-        kept[name] = numbers if declared[name].curve else numbers[0]
-    return kept
+        if declared[name].curve:
+            curves[name] = tuple(numbers)
+        else:
+            kept[name] = numbers[0]
+    return kept, curves
 
 
-def _mouth(face: Video) -> list[float] | None:
+def _mouth(face: Video) -> Corners | None:
     """The mean mouth region, x0 y0 x1 y1, for the report's pictures; None if no face is found."""
     try:
         mean = face.faces().mouths.mean(axis=0)
     except BenchError as error:
         raise_machine_fault(error)
         return None
-    return [round(float(edge), 1) for edge in mean]
+    x0, y0, x1, y1 = (round(float(edge), 1) for edge in mean)
+    return x0, y0, x1, y1
 
 
-def _ready(record: dict[str, object]) -> Future[dict[str, object]]:
-    future: Future[dict[str, object]] = Future()
+def _ready(record: GenerationRecord) -> Future[GenerationRecord]:
+    future: Future[GenerationRecord] = Future()
     future.set_result(record)
     return future
 

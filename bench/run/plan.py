@@ -22,7 +22,7 @@ from bench.features.faces import FACES_VERSION
 from bench.files.digests import digest, file_sha256
 from bench.files.weights import find, weight
 from bench.machine.faults import raise_machine_fault
-from bench.records.store import Made, Store
+from bench.records.store import KnownGeneration, Store
 from bench.run.cases import make_cases
 from bench.run.config import Config, Loaded, PluginEntry
 from bench.run.outputs import OUTPUT_VERSION
@@ -135,7 +135,7 @@ class Task:
     index: int
     generate: tuple[str, ...]
     measure: Mapping[str, tuple[str, ...]]
-    made: Mapping[str, Made]
+    made: Mapping[str, KnownGeneration]
 
     @property
     def cells(self) -> int:
@@ -248,7 +248,7 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
         metrics = [metric for metric in plan.clip_metrics if metric.measures(planned.case)]
         generate: list[str] = []
         measure: dict[str, tuple[str, ...]] = {}
-        made: dict[str, Made] = {}
+        made: dict[str, KnownGeneration] = {}
         for method in plan.answers(planned.case):
             videos_planned += 1
             values_planned += len(metrics)
@@ -322,7 +322,9 @@ def lacking_weights(plan: Plan) -> tuple[str, ...]:
     return tuple(ways)
 
 
-def _status(metric: PlannedMetric, known: Made, planned: PlannedCase, store: Store) -> str | None:
+def _status(
+    metric: PlannedMetric, known: KnownGeneration, planned: PlannedCase, store: Store
+) -> str | None:
     """How the measurement of a video ended; None where it was not made."""
     key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
     return store.measurements.get(key)

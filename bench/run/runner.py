@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import time
@@ -18,10 +17,13 @@ from bench.data.doctor import marks_of
 from bench.errors import BenchError
 from bench.files.digests import set_digest
 from bench.files.intact import is_intact
-from bench.machine.clock import Clock
+from bench.machine.clock import Clock, now
 from bench.machine.worker_pool import WorkerPool
-from bench.records.store import Made, Record, Store
-from bench.run.casework import CaseWorker, Written
+from bench.records.reading import read_manifest
+from bench.records.record import Corners
+from bench.records.schema import MANIFEST
+from bench.records.store import KnownGeneration, Store
+from bench.run.casework import CaseWorker, CellRecord
 from bench.run.config import load_config
 from bench.run.plan import (
     Missing,
@@ -33,9 +35,9 @@ from bench.run.plan import (
     make_plan,
     measurement_key,
 )
-from bench.run.provenance import describe_run, now
+from bench.run.provenance import describe_run
 
-Notify = Callable[[str, Record], None]  # called for every record, with the file it went to
+Notify = Callable[[CellRecord], None]  # called for every record, once it is kept
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def run(
     *,
     device: str = "cpu",
     workers: int = 1,
-    notify: Notify = lambda _name, _record: None,
+    notify: Notify = lambda _record: None,
 ) -> Summary:
     """Makes and measures what is missing; the records are in the store when this returns.
 
@@ -98,13 +100,13 @@ def run(
     if missing.tasks:
         describe({})  # so that the records of a killed run can be read
 
-    def keep(records: Iterator[Written]) -> None:
+    def keep(records: Iterator[CellRecord]) -> None:
         # Closed at once where it is broken off: later, at the interpreter's end, workers are
         # waited for.
         with contextlib.closing(records):  # type: ignore[type-var]
-            for name, record in records:
-                store.append(name, record)
-                notify(name, record)
+            for record in records:
+                store.append(record)
+                notify(record)
 
     keep(_cells(plan, store, missing.tasks, device, workers, clock))
     worker = CaseWorker(plan, store.folder, device, clock)
@@ -126,7 +128,7 @@ def _is_shared(workers: int, tasks: Sequence[Task]) -> bool:
 
 def _cells(
     plan: Plan, store: Store, tasks: Sequence[Task], device: str, workers: int, clock: Clock
-) -> Iterator[Written]:
+) -> Iterator[CellRecord]:
     """All records of the clip cells, from this process or from several."""
     if not _is_shared(workers, tasks):
         yield from CaseWorker(plan, store.folder, device, clock).work(tasks)
@@ -156,7 +158,7 @@ def _start(config: Path, folder: Path, device: str, workers: int) -> None:
     _worker = CaseWorker(make_plan(load_config(config)), folder, device, Clock())
 
 
-def _work(task: Task) -> list[Written]:
+def _work(task: Task) -> list[CellRecord]:
     assert _worker is not None
     return list(_worker.work([task]))
 
@@ -180,7 +182,7 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
     ]
 
 
-def _set_key(metric: PlannedMetric, group: Sequence[tuple[PlannedCase, Made]]) -> str:
+def _set_key(metric: PlannedMetric, group: Sequence[tuple[PlannedCase, KnownGeneration]]) -> str:
     digests = set_digest(made.sha256 for _, made in group)
     references = set_digest(made.reference_sha256 or "" for _, made in group)
     return measurement_key(metric, digests, references, [planned for planned, _ in group])
@@ -191,21 +193,20 @@ def _lacks(store: Store, key: str, *, retry: bool) -> bool:
     return known is None or (retry and known == "failed")
 
 
-def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[Written]:
+def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[CellRecord]:
     """The missing records of set metrics: one for each data set, kind of case and method."""
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
             key = _set_key(metric, group)
             if _lacks(store, key, retry=retry):
-                name, record = worker.measure_set(metric, key, group)
-                yield name, {**record, "video_sha256": set_digest(made.sha256 for _, made in group)}
+                yield worker.measure_set(metric, key, group)
 
 
 def _groups(
     plan: Plan, store: Store, metric: PlannedMetric
-) -> Iterator[tuple[str, list[tuple[PlannedCase, Made]]]]:
+) -> Iterator[tuple[str, list[tuple[PlannedCase, KnownGeneration]]]]:
     """By method, the finished videos of one kind of case in one data set."""
-    groups: dict[tuple[str, str, str], list[tuple[PlannedCase, Made]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[PlannedCase, KnownGeneration]]] = {}
     for planned in plan.cases:
         if not metric.measures(planned.case):
             continue
@@ -249,26 +250,18 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
     )
 
 
-def _mouths(plan: Plan, store: Store) -> dict[str, Made]:
-    """By case key, one video of the case: where the mouth is, for the report's pictures."""
-    found: dict[str, Made] = {}
+def _mouths(plan: Plan, store: Store) -> dict[str, Corners]:
+    """By case key, where the mouth is, for the report's pictures."""
+    found: dict[str, Corners] = {}
     for planned in plan.cases:
         for method in plan.answers(planned.case):
             known = store.generations.get(generation_key(method, planned))
             if known is not None and known.status == "ok" and known.mouth is not None:
-                found[planned.key] = known
+                found[planned.key] = known.mouth
                 break
     return found
 
 
 def _created(folder: Path) -> str:
     """When the run folder was first written, so that going on with it does not change that."""
-    path = folder / "manifest.json"
-    if not path.exists():
-        return now()
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["created"])
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise BenchError(
-            f"{path}: is no run manifest ({error}). Move it away, or choose another --output."
-        ) from error
+    return read_manifest(folder).created if (folder / MANIFEST).exists() else now()
