@@ -18,11 +18,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.contract.jobs import Generation, Job, Sample
-from bench.contract.plugins import ClipMetric, Method, Metric, SetMetric, Values
+from bench.contract.plugins import ClipMetric, Method, Metric, Values
 from bench.contract.video import Video
 from bench.data.conform import Conformed, conform_clip, fitted_sound
 from bench.errors import BenchError, Undefined
-from bench.features.faces import tracker
+from bench.features.computing import Features
+from bench.features.store import FeatureStore
 from bench.files.digests import digest, seed_of
 from bench.files.intact import is_intact, sha256_here
 from bench.files.lock import locked
@@ -64,7 +65,10 @@ class CaseWorker:
         self._plan = plan
         self._folder = folder
         self._device = device
-        self._clock = clock
+        self.clock = clock
+        self.places = {planned.key: place for place, planned in enumerate(plan.cases)}
+        store = FeatureStore(cache_dir() / "features")
+        self._features = Features(plan.features, store=store, device=device)
         self._methods = {method.label: method for method in plan.methods}
         self._metrics = {metric.label: metric for metric in plan.metrics}
         self._loaded: dict[str, Method | Metric | Exception] = {}
@@ -81,32 +85,6 @@ class CaseWorker:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-
-    def measure_set(
-        self, metric: PlannedMetric, key: str, samples: Sequence[tuple[PlannedCase, Made]]
-    ) -> Written:
-        """The record of a set metric over the videos of one method on one kind of case."""
-        record: dict[str, object] = {
-            "key": key,
-            "metric": metric.label,
-            "metric_key": metric.key,
-            "protocol": metric.protocol,
-            "method_protocol": samples[0][1].method_protocol,
-            "reference_sha256": None,
-        }
-
-        def compute() -> Values:
-            plugin = self._plugin(metric)
-            assert isinstance(plugin, SetMetric)
-            plugin.reset()
-            for planned, video in samples:
-                reference = self._reference(planned.case) if metric.needs_reference else None
-                plugin.update(
-                    Sample(planned.case, self._video(video, planned.case.face), reference)
-                )
-            return plugin.compute()
-
-        return MEASUREMENTS, {**record, **self._measured(metric, compute)}
 
     # ---- one case ---------------------------------------------------------------------------
 
@@ -152,7 +130,7 @@ class CaseWorker:
 
     def _open(self, case: Case) -> _Opened:
         """Conforms and decodes the case's material. Raises BenchError if it cannot be used."""
-        with self._clock.busy():
+        with self.clock.busy():
             face = self._conformed(case.face)
             video = self._video_of(face, case.face)
             video.read()
@@ -181,18 +159,18 @@ class CaseWorker:
         return Video(self._conformed(clip).path).sound()
 
     def _video_of(self, conformed: Conformed, clip: Clip) -> Video:
-        return self._tracked(conformed.path, conformed.sha256, clip)
+        return self._opened(conformed.path, conformed.sha256, clip)
 
-    def _video(self, known: Made, clip: Clip) -> Video:
-        return self._tracked(self._folder / known.video, known.sha256, clip)
+    def video(self, known: Made, clip: Clip) -> Video:
+        """A generated video, not yet decoded; clip: its face's."""
+        return self._opened(self._folder / known.video, known.sha256, clip)
 
-    def _tracked(self, path: Path, sha256: str, clip: Clip) -> Video:
-        config = self._plan.loaded.config
-        find = tracker(config.faces, face=config.face, box=clip.box, cache=cache_dir())
-        return Video(path, tracker=find, sha256=sha256)
-
-    def _reference(self, case: Case) -> Video:
+    def reference(self, case: Case) -> Video:
+        """The recording that a case's videos are compared with, not yet decoded."""
         return self._video_of(self._conformed(case.face), case.face)
+
+    def _opened(self, path: Path, sha256: str, clip: Clip) -> Video:
+        return Video(path, features=self._features, sha256=sha256, box=clip.box)
 
     # ---- videos -----------------------------------------------------------------------------
 
@@ -240,9 +218,9 @@ class CaseWorker:
             job = Job(
                 case, opened.face, opened.speech, opened.frames, work, seed, log, opened.other
             )
-            plugin = self._plugin(method)
+            plugin = self.loaded(method)
             assert isinstance(plugin, Method)
-            with self._clock.busy() as span:
+            with self.clock.busy() as span:
                 generation = plugin.generate(job)
         except Exception as error:
             with stack:  # a full disk shows as long as what the method wrote is there
@@ -260,7 +238,7 @@ class CaseWorker:
     def _finish(
         self, generation: Generation, job: Job, target: Path, seconds: float, opened: _Opened
     ) -> dict[str, object]:
-        with self._clock.busy() as span:
+        with self.clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
             notes = conform_output(generation, job, target)
             sha256 = sha256_here(target)
@@ -292,8 +270,8 @@ class CaseWorker:
         def decode(item: Made) -> Video:
             if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
                 return opened.face  # the truth itself: already decoded
-            video = self._video(item, planned.case.face)
-            with self._clock.busy(), contextlib.suppress(BenchError):
+            video = self.video(item, planned.case.face)
+            with self.clock.busy(), contextlib.suppress(BenchError):
                 video.read()  # a video that cannot be read says so to each metric
                 video.sound()
             return video
@@ -319,7 +297,7 @@ class CaseWorker:
         def compute() -> Values:
             if metric.needs_reference and isinstance(opened, Exception):
                 raise opened
-            plugin = self._plugin(metric)
+            plugin = self.loaded(metric)
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
 
@@ -334,19 +312,20 @@ class CaseWorker:
         }
         if metric.reads_boxes:
             record["box"] = planned.case.face.box
-        measured = self._measured(metric, compute)
+        measured = self.measured(metric, compute)
         seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.plugin.reads else None
         return {**record, **measured, "faces_missing": missing}
 
-    def _measured(self, metric: PlannedMetric, compute: _Compute) -> dict[str, object]:
+    def measured(self, metric: PlannedMetric, compute: _Compute) -> dict[str, object]:
+        """What a record says of a measurement: values, or why there are none, and its time."""
         empty: dict[str, object] = {
             "values": {},
             "reason": None,
             "traceback": None,
             "faces_missing": None,
         }
-        with self._clock.busy() as span:
+        with self.clock.busy() as span:
             try:
                 values = checked(metric.plugin, compute())
                 outcome: dict[str, object] = {"status": "ok", "values": values}
@@ -356,19 +335,19 @@ class CaseWorker:
                 outcome = self._failure(error)
         return {**empty, **outcome, "seconds": span.seconds}
 
-    def _plugin(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
+    def loaded(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
         """The loaded plugin; if it cannot be loaded, the same error for each of its cells."""
         key = f"{type(planned).__name__} {planned.label}"
         if key not in self._loaded:
             try:
                 plugin = planned.make()
-                with self._clock.busy():
+                with self.clock.busy():
                     plugin.load(self._device)
                     if isinstance(plugin, Method):
                         self._prepare(plugin, planned.label)
                 self._loaded[key] = plugin
             except Exception as error:
-                raise_machine_fault(error, ours=self._ours)
+                self.raise_fault(error)
                 self._loaded[key] = error
         loaded = self._loaded[key]
         if isinstance(loaded, Exception):
@@ -380,16 +359,16 @@ class CaseWorker:
 
         Raises MachineFault where the machine failed, and neither a method nor a file.
         """
-        raise_machine_fault(error, ours=self._ours)
+        self.raise_fault(error)
         raise_full_disk(self._folder)
         known = isinstance(error, BenchError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         trace = None if known else "".join(traceback.format_exception(error))
         return {"status": "failed", "reason": reason, "traceback": trace}
 
-    @property
-    def _ours(self) -> tuple[Path, Path]:
-        return self._folder, cache_dir()
+    def raise_fault(self, error: Exception) -> None:
+        """Raises MachineFault where an error is the machine's, and no verdict."""
+        raise_machine_fault(error, ours=(self._folder, cache_dir()))
 
     def _prepare(self, method: Method, label: str) -> None:
         if type(method).prepare is Method.prepare:

@@ -34,6 +34,7 @@ from bench.run.plan import (
     measurement_key,
 )
 from bench.run.provenance import describe_run, now
+from bench.run.set_measuring import PlannedSet, measure_sets
 
 Notify = Callable[[str, Record], None]  # called for every record, with the file it went to
 
@@ -193,12 +194,13 @@ def _lacks(store: Store, key: str, *, retry: bool) -> bool:
 
 def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[Written]:
     """The missing records of set metrics: one for each data set, kind of case and method."""
+    lacking: dict[str, PlannedSet] = {}
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
             key = _set_key(metric, group)
             if _lacks(store, key, retry=retry):
-                name, record = worker.measure_set(metric, key, group)
-                yield name, {**record, "video_sha256": set_digest(made.sha256 for _, made in group)}
+                lacking.setdefault(key, PlannedSet(metric, key, tuple(group)))
+    yield from measure_sets(worker, list(lacking.values()))
 
 
 def _groups(
