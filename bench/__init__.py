@@ -2,9 +2,11 @@
 
 from bench import checks
 from bench.contract.hookspecs import hookimpl
-from bench.contract.jobs import Generation, Job, Sample
+from bench.contract.jobs import Generation, Imported, Job, Sample
 from bench.contract.plugins import (
     ClipMetric,
+    Feature,
+    Importer,
     Method,
     Metric,
     Options,
@@ -12,7 +14,7 @@ from bench.contract.plugins import (
     TrainJob,
     Values,
 )
-from bench.contract.video import Video
+from bench.contract.video import Arrays, Video
 from bench.errors import BenchError, Undefined
 from bench.records.load import load
 from bench.types import (
@@ -33,14 +35,18 @@ __all__ = [
     "FPS",
     "SAMPLES_PER_FRAME",
     "SAMPLE_RATE",
+    "Arrays",
     "BenchError",
     "Box",
     "Case",
     "Clip",
     "ClipMetric",
+    "Feature",
     "Frame",
     "Frames",
     "Generation",
+    "Imported",
+    "Importer",
     "Job",
     "Method",
     "Metric",

@@ -1,4 +1,4 @@
-"""The two hooks by which a plugin makes itself known. They register; they do no work."""
+"""The four hooks by which a plugin makes itself known. They register; they do no work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from bench.contract.plugins import Method, Metric
+    from bench.contract.plugins import Feature, Importer, Method, Metric
 
 hookspec = pluggy.HookspecMarker("bench")
 hookimpl = pluggy.HookimplMarker("bench")
@@ -20,4 +20,14 @@ def register_methods() -> list[type[Method]]:  # type: ignore[empty-body]
 
 @hookspec
 def register_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
-    """Metric classes of this plugin. Called once, when the registry is built; must not do work."""
+    """Metric classes of this plugin, in the same way."""
+
+
+@hookspec
+def register_features() -> list[type[Feature]]:  # type: ignore[empty-body]
+    """Feature classes of this plugin, in the same way."""
+
+
+@hookspec
+def register_importers() -> list[type[Importer]]:  # type: ignore[empty-body]
+    """Importer classes of this plugin, in the same way."""

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.contract.jobs import Generation, Job, Sample
-from bench.contract.plugins import ClipMetric, Method, Metric, SetMetric, Values
+from bench.contract.plugins import ClipMetric, Method, Metric, Values
 from bench.contract.video import Video
 from bench.data.conform import Conformed, conform_clip, fitted_sound
 from bench.errors import BenchError, Undefined
-from bench.features.faces import tracker
-from bench.files.digests import digest, seed_of, set_digest
+from bench.features.computing import Features
+from bench.features.store import FeatureStore
+from bench.files.digests import digest, seed_of
 from bench.files.intact import is_intact, sha256_here
 from bench.files.lock import locked
 from bench.files.paths import cache_dir
@@ -67,7 +68,10 @@ class CaseWorker:
         self._plan = plan
         self._folder = folder
         self._device = device
-        self._clock = clock
+        self.clock = clock
+        self.places = {planned.key: place for place, planned in enumerate(plan.cases)}
+        store = FeatureStore(cache_dir() / "features")
+        self._features = Features(plan.features, store=store, device=device)
         self._methods = {method.label: method for method in plan.methods}
         self._metrics = {metric.label: metric for metric in plan.metrics}
         self._loaded: dict[str, Method | Metric | Exception] = {}
@@ -84,31 +88,6 @@ class CaseWorker:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-
-    def measure_set(
-        self,
-        metric: PlannedMetric,
-        key: str,
-        samples: Sequence[tuple[PlannedCase, KnownGeneration]],
-    ) -> MeasurementRecord:
-        """The record of a set metric over the videos of one method on one kind of case."""
-
-        def compute() -> Values:
-            plugin = self._plugin(metric)
-            assert isinstance(plugin, SetMetric)
-            plugin.reset()
-            for planned, video in samples:
-                reference = self._reference(planned.case) if metric.needs_reference else None
-                plugin.update(
-                    Sample(planned.case, self._video(video, planned.case.face), reference)
-                )
-            return plugin.compute()
-
-        videos = [video for _, video in samples]
-        record = _measurement(
-            metric, key, videos[0].method_protocol, set_digest(video.sha256 for video in videos)
-        )
-        return self._measured(record, metric, compute)
 
     # ---- one case ---------------------------------------------------------------------------
 
@@ -156,7 +135,7 @@ class CaseWorker:
 
     def _open(self, case: Case) -> _Opened:
         """Conforms and decodes the case's material. Raises BenchError if it cannot be used."""
-        with self._clock.busy():
+        with self.clock.busy():
             face = self._conformed(case.face)
             video = self._video_of(face, case.face)
             video.read()
@@ -187,18 +166,18 @@ class CaseWorker:
         return Video(self._conformed(clip).path).sound()
 
     def _video_of(self, conformed: Conformed, clip: Clip) -> Video:
-        return self._tracked(conformed.path, conformed.sha256, clip)
+        return self._opened(conformed.path, conformed.sha256, clip)
 
-    def _video(self, made: KnownGeneration, clip: Clip) -> Video:
-        return self._tracked(self._folder / made.video, made.sha256, clip)
+    def video(self, made: KnownGeneration, clip: Clip) -> Video:
+        """A generated video, not yet decoded; clip: its face's."""
+        return self._opened(self._folder / made.video, made.sha256, clip)
 
-    def _tracked(self, path: Path, sha256: str, clip: Clip) -> Video:
-        config = self._plan.loaded.config
-        find = tracker(config.faces, face=config.face, box=clip.box, cache=cache_dir())
-        return Video(path, tracker=find, sha256=sha256)
-
-    def _reference(self, case: Case) -> Video:
+    def reference(self, case: Case) -> Video:
+        """The recording that a case's videos are compared with, not yet decoded."""
         return self._video_of(self._conformed(case.face), case.face)
+
+    def _opened(self, path: Path, sha256: str, clip: Clip) -> Video:
+        return Video(path, features=self._features, sha256=sha256, box=clip.box)
 
     # ---- videos -----------------------------------------------------------------------------
 
@@ -242,9 +221,9 @@ class CaseWorker:
             job = Job(
                 case, opened.face, opened.speech, opened.frames, work, seed, log, opened.other
             )
-            plugin = self._plugin(method)
+            plugin = self.loaded(method)
             assert isinstance(plugin, Method)
-            with self._clock.busy() as span:
+            with self.clock.busy() as span:
                 generation = plugin.generate(job)
         except Exception as error:
             with stack:  # a full disk shows as long as what the method wrote is there
@@ -268,7 +247,7 @@ class CaseWorker:
         opened: _Opened,
     ) -> GenerationRecord:
         target = self._folder / record.video
-        with self._clock.busy() as span:
+        with self.clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
             notes = conform_output(generation, job, target)
             sha256 = sha256_here(target)
@@ -301,8 +280,8 @@ class CaseWorker:
         def decode(item: KnownGeneration) -> Video:
             if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
                 return opened.face  # the truth itself: already decoded
-            video = self._video(item, planned.case.face)
-            with self._clock.busy(), contextlib.suppress(BenchError):
+            video = self.video(item, planned.case.face)
+            with self.clock.busy(), contextlib.suppress(BenchError):
                 video.read()  # a video that cannot be read says so to each metric
                 video.sound()
             return video
@@ -328,24 +307,25 @@ class CaseWorker:
         def compute() -> Values:
             if metric.needs_reference and isinstance(opened, Exception):
                 raise opened
-            plugin = self._plugin(metric)
+            plugin = self.loaded(metric)
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
 
         record = replace(
-            _measurement(metric, key, made.method_protocol, made.sha256),
+            measurement_of(metric, key, made.method_protocol, made.sha256),
             reference_sha256=made.reference_sha256 if metric.needs_reference else None,
             box=planned.case.face.box if metric.reads_boxes else None,
         )
-        measured = self._measured(record, metric, compute)
+        measured = self.measured(record, metric, compute)
         seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.plugin.reads else None
         return replace(measured, faces_missing=missing)
 
-    def _measured(
+    def measured(
         self, record: MeasurementRecord, metric: PlannedMetric, compute: _Compute
     ) -> MeasurementRecord:
-        with self._clock.busy() as span:
+        """The record of a measurement: values, or why there are none, and its time."""
+        with self.clock.busy() as span:
             try:
                 values, curves = checked(metric.plugin, compute())
                 record = replace(record, status="ok", values=values, curves=curves)
@@ -355,19 +335,19 @@ class CaseWorker:
                 record = self._failed(record, error)
         return replace(record, seconds=span.seconds)
 
-    def _plugin(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
+    def loaded(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
         """The loaded plugin; if it cannot be loaded, the same error for each of its cells."""
         key = f"{type(planned).__name__} {planned.label}"
         if key not in self._loaded:
             try:
                 plugin = planned.make()
-                with self._clock.busy():
+                with self.clock.busy():
                     plugin.load(self._device)
                     if isinstance(plugin, Method):
                         self._prepare(plugin, planned.label)
                 self._loaded[key] = plugin
             except Exception as error:
-                raise_machine_fault(error, ours=self._ours)
+                self.raise_fault(error)
                 self._loaded[key] = error
         loaded = self._loaded[key]
         if isinstance(loaded, Exception):
@@ -379,16 +359,16 @@ class CaseWorker:
 
         Raises MachineFault where the machine failed, and neither a method nor a file.
         """
-        raise_machine_fault(error, ours=self._ours)
+        self.raise_fault(error)
         raise_full_disk(self._folder)
         if isinstance(error, BenchError):
             return record.failed(str(error), None)
         trace = "".join(traceback.format_exception(error))
         return record.failed(f"{type(error).__name__}: {error}", trace)
 
-    @property
-    def _ours(self) -> tuple[Path, Path]:
-        return self._folder, cache_dir()
+    def raise_fault(self, error: Exception) -> None:
+        """Raises MachineFault where an error is the machine's, and no verdict."""
+        raise_machine_fault(error, ours=(self._folder, cache_dir()))
 
     def _prepare(self, method: Method, label: str) -> None:
         if type(method).prepare is Method.prepare:
@@ -409,10 +389,10 @@ def work_folder(run_folder: Path, *names: str) -> Path:
     return run_folder / "work" / digest(names)[:20]
 
 
-def _measurement(
+def measurement_of(
     metric: PlannedMetric, key: str, method_protocol: str, video_sha256: str
 ) -> MeasurementRecord:
-    """The record of a measurement that is still to be made, of no reference and no box."""
+    """The record of a measurement that is not yet made, with no reference and no box."""
     return MeasurementRecord(
         schema=SCHEMA,
         key=key,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.config.reader import expand, raise_problems
+from bench.contract.identity import identity_of
 from bench.contract.plugins import Method, Metric, Options, Plugin, SetMetric
 from bench.contract.registry import Registered
 from bench.data.conform import conform_version
@@ -18,9 +18,10 @@ from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
 from bench.data.taking_part import barred_clips
 from bench.errors import BenchError, NoSuchSplit
-from bench.features.faces import FACES_VERSION
-from bench.files.digests import digest, file_sha256
-from bench.files.weights import find, weight
+from bench.features.computing import ChosenFeature, chosen, needed
+from bench.features.faces import FACES_VERSION, Faces, chosen_faces
+from bench.files.digests import digest
+from bench.files.weights import find
 from bench.machine.faults import raise_machine_fault
 from bench.records.store import KnownGeneration, Store
 from bench.run.cases import make_cases
@@ -96,6 +97,7 @@ class PlannedCase:
 class Plan:
     """All cells of a run: cases times methods, and what is measured on each.
 
+    features: those that the metrics read, by name, and those that these read; `faces` always.
     barred: by data set and id, the clips that are drawn for no pair, each with the reason.
     """
 
@@ -105,6 +107,7 @@ class Plan:
     metrics: tuple[PlannedMetric, ...]
     cases: tuple[PlannedCase, ...]
     barred: Mapping[str, Mapping[str, str]]
+    features: Mapping[str, ChosenFeature]
 
     @property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
@@ -173,7 +176,14 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     for index, entry in enumerate(config.data):
         key = f"data[{index}].{entry.place(folder)}"
         try:
-            dataset = open_source(entry, entry.split, folder, clips=entry.limit, progress=progress)
+            dataset = open_source(
+                entry,
+                entry.split,
+                folder,
+                importers=loaded.registry.importers,
+                clips=entry.limit,
+                progress=progress,
+            )
             clips = [_with_digest(_absolute(clip)) for clip in dataset.clips[: entry.limit]]
             key, pairs = f"data[{index}].pairs", None
             if entry.pairs is not None:
@@ -203,6 +213,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
         cases += [PlannedCase(case, _case_key(case, loaded)) for case in made]
     raise_problems(loaded.path, problems, loaded.lines)
+    features = _features(loaded)
     return Plan(
         loaded,
         tuple(datasets),
@@ -211,11 +222,12 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             for entry, options in zip(config.methods, loaded.method_options, strict=True)
         ),
         tuple(
-            _metric(entry, loaded.registry.metrics[entry.name], options, config)
+            _metric(entry, loaded.registry.metrics[entry.name], options, config, features)
             for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
         ),
         tuple(cases),
         barred,
+        features,
     )
 
 
@@ -309,12 +321,11 @@ def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
 
 def lacking_weights(plan: Plan) -> tuple[str, ...]:
     """How to get each weights file that the plan needs and that is not here intact."""
-    needed = {name for method in plan.methods for name in method.make().weights}
-    needed |= {name for metric in plan.metrics for name in metric.make().weights}
-    if plan.loaded.config.faces == "yunet":
-        needed.add("yunet")
+    wanted = {name for method in plan.methods for name in method.make().weights}
+    wanted |= {name for metric in plan.metrics for name in metric.make().weights}
+    wanted |= {name for feature in plan.features.values() for name in feature.make().weights}
     ways: list[str] = []
-    for name in sorted(needed):
+    for name in sorted(wanted):
         try:
             find(name)
         except BenchError as error:  # noqa: PERF203 (missing or damaged: the message says what to do)
@@ -379,14 +390,22 @@ def _method(entry: PluginEntry, registered: Registered[Method], options: Options
 
 
 def _metric(
-    entry: PluginEntry, registered: Registered[Metric], options: Options, config: Config
+    entry: PluginEntry,
+    registered: Registered[Metric],
+    options: Options,
+    config: Config,
+    features: Mapping[str, ChosenFeature],
 ) -> PlannedMetric:
     plugin = registered.plugin(options)
-    protocol = plugin.protocol.replace("{faces}", config.tracking)
+    read = {name: features[name] for name in sorted(plugin.reads & features.keys())}
+    protocol = plugin.protocol
+    for name, feature in read.items():
+        protocol = protocol.replace(f"{{{name}}}", feature.protocol)
     identity = {**_identity(registered, plugin), "protocol": protocol}
-    reads_faces = "faces" in registered.plugin.reads
-    if reads_faces:
+    if read.pop("faces", None):
         identity["faces"] = [config.tracking, FACES_VERSION]
+    if read:
+        identity["features"] = {name: feature.key for name, feature in read.items()}
     return PlannedMetric(
         entry.key,
         entry.title or entry.key,
@@ -395,35 +414,36 @@ def _metric(
         options,
         protocol,
         digest(identity),
-        reads_boxes=reads_faces and config.reads_boxes,
+        reads_boxes=any(features[name].reads_boxes for name in plugin.reads & features.keys()),
     )
 
 
-def _code_digest(file: Path | None, helpers: tuple[Path, ...]) -> str | None:
-    """The digest of a local plugin's code: of its file, or of that and its helper modules."""
-    if file is None:
-        return None
-    if not helpers:
-        return file_sha256(file)
-    names = {os.path.relpath(path, file.resolve().parent): file_sha256(path) for path in helpers}
-    return digest([file_sha256(file), names])
+def _features(loaded: Loaded) -> dict[str, ChosenFeature]:
+    """The features that the config's metrics read, straight or through each other, and faces."""
+    config, known = loaded.config, loaded.registry.features
+    reads = {
+        name
+        for entry in config.metrics
+        for name in loaded.registry.metrics[entry.name].plugin.reads
+    }
+    options = dict(
+        zip((entry.name for entry in config.features), loaded.feature_options, strict=True)
+    )
+    found = {"faces": chosen_faces(config.faces, config.face)}
+    for name in needed(reads, {one: known[one].plugin for one in known} | {"faces": Faces}):
+        if name not in found:
+            registered = known[name]
+            found[name] = chosen(
+                registered.plugin(options.get(name)),
+                found,
+                origin=registered.origin,
+                file=registered.file,
+                helpers=registered.helpers,
+            )
+    return found
 
 
 def _identity(
     registered: Registered[Method] | Registered[Metric], plugin: Plugin
 ) -> dict[str, object]:
-    """Everything of a plugin that changes its results, in JSON's terms."""
-    try:
-        own: object = dict(plugin.identity())
-    except BenchError as error:
-        raise_machine_fault(error)
-        # Its weights are not here, say: its cells will fail with this.
-        own = {"unavailable": str(error)}
-    return {
-        "name": plugin.name,
-        "version": plugin.version,
-        "options": plugin.options.model_dump(mode="json"),
-        "weights": [weight(name).sha256 for name in plugin.weights],
-        "file": _code_digest(registered.file, registered.helpers),
-        "own": own,
-    }
+    return identity_of(plugin, file=registered.file, helpers=registered.helpers)

@@ -36,6 +36,7 @@ from bench.run.plan import (
     measurement_key,
 )
 from bench.run.provenance import describe_run
+from bench.run.set_measuring import PlannedSet, measure_sets
 
 Notify = Callable[[CellRecord], None]  # called for every record, once it is kept
 
@@ -195,11 +196,13 @@ def _lacks(store: Store, key: str, *, retry: bool) -> bool:
 
 def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[CellRecord]:
     """The missing records of set metrics: one for each data set, kind of case and method."""
+    lacking: dict[str, PlannedSet] = {}
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
             key = _set_key(metric, group)
             if _lacks(store, key, retry=retry):
-                yield worker.measure_set(metric, key, group)
+                lacking.setdefault(key, PlannedSet(metric, key, tuple(group)))
+    yield from measure_sets(worker, list(lacking.values()))
 
 
 def _groups(

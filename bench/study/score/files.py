@@ -10,7 +10,8 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.spreadsheets import csv_text
-from bench.records.run_folder import method_names, read_run_manifest
+from bench.records.reading import read_manifest
+from bench.records.run_folder import method_names
 from bench.study.answers import Answer, Question, read_answers
 from bench.study.folder import Study, open_study
 from bench.study.question_titles import asked_questions, known_questions
@@ -163,7 +164,7 @@ def shown_methods(runs: Sequence[Path]) -> dict[str, str]:
     """What readers see for each label of these runs' methods."""
     titles: dict[str, str] = {}
     for run in runs:
-        for method in read_run_manifest(run).methods:
+        for method in read_manifest(run).methods:
             titles.setdefault(method.label, method.title)
     return method_names(titles)
 
