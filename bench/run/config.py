@@ -249,13 +249,26 @@ def _check_features(config: Config, registry: Registry, problems: list[tuple[str
     """Checks that all that metrics read is there, each with what it reads itself."""
     known: dict[str, type[Feature]] = {n: one.plugin for n, one in registry.features.items()}
     known["faces"] = Faces
+    given = {entry.name for entry in config.features}
     for index, entry in enumerate(config.metrics):
         if entry.name not in registry.metrics:
             continue
+        where = f"metrics[{index}]"
         try:
-            needed(registry.metrics[entry.name].plugin.reads, known)
+            read = needed(registry.metrics[entry.name].plugin.reads, known)
         except BenchError as error:
-            problems.append((f"metrics[{index}]", f"metric '{entry.name}': {error}"))
+            problems.append((where, f"metric '{entry.name}': {error}"))
+            continue
+        for name in read:
+            lacking = [
+                option
+                for option, one in known[name].Options.model_fields.items()
+                if one.is_required()
+            ]
+            if lacking and name not in given:
+                what = f"metric '{entry.name}' reads the feature '{name}', which needs the option "
+                way = f"Write `features: [{{name: {name}, options: {{{lacking[0]}: ...}}}}]`."
+                problems.append((where, f"{what}`{lacking[0]}`. {way}"))
     for index, feature in enumerate(config.features):
         if feature.name == "faces":
             what = "how faces are found is set by the keys `faces` and `face` of the config."
