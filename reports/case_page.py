@@ -281,8 +281,8 @@ def _plots(
         ),
         plots.waveform(
             words("plot_wave"), words("plot_wave_about"), words("axis_seconds"), peaks, seconds
-        ),
-        draw_mel(
+        )
+        + draw_mel(
             words("plot_mel"),
             words("plot_mel_about"),
             words("axis_seconds"),
@@ -299,9 +299,9 @@ def _plots(
             mark_x=0.0,
         ),
     ]
-    names = ("plot_framewise", "plot_wave", "plot_mel", "plot_shift")
+    names = ("plot_framewise", "plot_wave", "plot_shift")
     return tuple(
-        plots.Drawing(words(name), one, is_void=is_void and name not in ("plot_wave", "plot_mel"))
+        plots.Drawing(words(name), one, is_void=is_void and name != "plot_wave")
         for name, one in zip(names, drawn, strict=True)
         if one
     )
