@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bench.machine.clock import Clock
 from bench.records.store import GENERATIONS, Store
-from bench.run.casework import CaseWorker, work_folder
+from bench.run.casework import CaseWorker
 from bench.run.config import load_config
 from bench.run.plan import find_missing, make_plan
+from bench.run.work_folder import work_folder
 from tests.small_data import make_config, make_manifest
 
 PREPARED = """
@@ -53,7 +54,7 @@ def test_two_that_share_a_run_prepare_one_after_another(tmp_path: Path) -> None:
     written: list[tuple[str, object]] = []
 
     def work(number: int) -> None:
-        worker = CaseWorker(plan, run, "cpu", Clock())
+        worker = CaseWorker("cpu", Clock())
         for name, record in worker.work([tasks[number]]):
             if name == GENERATIONS:
                 written.append((str(record["case"]), record["status"]))

@@ -10,7 +10,8 @@ import yaml
 from bench.data.manifest import write_manifest
 from bench.records.store import GENERATIONS, MEASUREMENTS, Record, Store, read_records
 from bench.run.config import load_config
-from bench.run.plan import Plan, find_missing, generation_key, make_plan, measurement_key
+from bench.run.plan import Plan, find_missing, make_plan
+from bench.run.planned import generation_key, measurement_key
 from bench.run.runner import run
 from bench.types import Clip
 

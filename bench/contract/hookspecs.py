@@ -1,4 +1,4 @@
-"""The two hooks by which a plugin makes itself known. They register; they do no work."""
+"""The hooks by which a plugin makes itself known. They register; they do no work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from bench.contract.engine import Engine
     from bench.contract.plugins import Method, Metric
 
 hookspec = pluggy.HookspecMarker("bench")
@@ -21,3 +22,8 @@ def register_methods() -> list[type[Method]]:  # type: ignore[empty-body]
 @hookspec
 def register_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
     """Metric classes of this plugin. Called once, when the registry is built; must not do work."""
+
+
+@hookspec
+def register_engines() -> list[type[Engine]]:  # type: ignore[empty-body]
+    """Engine classes of this plugin. Called once, when the registry is built; must not do work."""

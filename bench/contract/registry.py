@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ import pluggy
 
 from bench.config.names import closest
 from bench.contract import hookspecs
+from bench.contract.engine import Engine
 from bench.contract.helper_modules import helper_modules
 from bench.contract.plugins import ClipMetric, Method, Metric, Plugin, SetMetric
 from bench.errors import BenchError
@@ -47,6 +48,7 @@ class Registry:
 
     methods: Mapping[str, Registered[Method]]
     metrics: Mapping[str, Registered[Metric]]
+    engines: Mapping[str, type[Engine]] = field(default_factory=dict)
 
     def method(self, name: str) -> Registered[Method]:
         """The method of that name; BenchError with suggestions if there is none."""
@@ -76,6 +78,7 @@ def load_registry(files: Sequence[Path] = ()) -> Registry:
     sources += [_local(file) for file in files]
     methods: dict[str, Registered[Method]] = {}
     metrics: dict[str, Registered[Metric]] = {}
+    engines: dict[str, type[Engine]] = {}
     for module, origin, file in sources:
         manager = pluggy.PluginManager("bench")
         manager.add_hookspecs(hookspecs)
@@ -84,14 +87,16 @@ def load_registry(files: Sequence[Path] = ()) -> Registry:
             manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise BenchError(
-                f"plugin {origin}: {error}. The hooks are register_methods() and "
-                "register_metrics(), both without arguments."
+                f"plugin {origin}: {error}. The hooks are register_methods(), register_metrics() "
+                "and register_engines(), all without arguments."
             ) from error
         for classes in manager.hook.register_methods():
             _add(methods, classes, (Method,), origin, file)
         for classes in manager.hook.register_metrics():
             _add(metrics, classes, (ClipMetric, SetMetric), origin, file)
-    return Registry(dict(sorted(methods.items())), dict(sorted(metrics.items())))
+        for classes in manager.hook.register_engines():
+            _add_engines(engines, classes, origin)
+    return Registry(dict(sorted(methods.items())), dict(sorted(metrics.items())), engines)
 
 
 def _points() -> list[EntryPoint]:
@@ -166,6 +171,23 @@ def _add(
             )
         helpers = () if file is None else helper_modules(file)
         known[plugin.name] = Registered(cast("type[_P]", plugin), origin, file, helpers)
+
+
+def _add_engines(known: dict[str, type[Engine]], classes: object, origin: str) -> None:
+    if not isinstance(classes, list | tuple):
+        raise BenchError(f"plugin {origin}: its hook returned {classes!r}, expected a list.")
+    for engine in classes:
+        if not (isinstance(engine, type) and issubclass(engine, Engine)):
+            raise BenchError(f"plugin {origin}: {engine!r} is no subclass of bench.Engine.")
+        name = getattr(engine, "name", None)
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or inspect.isabstract(engine):
+            raise BenchError(
+                f"plugin {origin}: the engine {engine.__name__} needs a `name` of letters, digits, "
+                "'_', '-', '.', and a method `run`."
+            )
+        if name in known:
+            raise BenchError(f"plugin {origin}: there is an engine '{name}' already. Rename it.")
+        known[name] = engine
 
 
 def _named(known: Mapping[str, Registered[_P]], name: str, kind: str) -> Registered[_P]:

@@ -7,43 +7,46 @@ method computes, finished videos are encoded and the next case's recording is de
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import shutil
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from bench.contract.engine import Result
 from bench.contract.jobs import Generation, Job, Sample
-from bench.contract.plugins import ClipMetric, Method, Metric, SetMetric, Values
+from bench.contract.plugins import ClipMetric, Metric, SetMetric, Values
 from bench.contract.video import Video
 from bench.data.conform import Conformed, conform_clip, fitted_sound
 from bench.errors import BenchError, Undefined
 from bench.features.faces import tracker
-from bench.files.digests import digest, seed_of
+from bench.files.digests import seed_of
 from bench.files.intact import is_intact, sha256_here
-from bench.files.lock import locked
 from bench.files.paths import cache_dir
 from bench.machine.clock import Clock
 from bench.machine.faults import raise_full_disk, raise_machine_fault
 from bench.records.store import GENERATIONS, MEASUREMENTS, Made, Record, made
+from bench.run.loaded_plugins import LoadedPlugins
 from bench.run.outputs import conform_output
-from bench.run.plan import (
-    Plan,
+from bench.run.planned import (
     PlannedCase,
     PlannedMethod,
     PlannedMetric,
+    RunSettings,
     Task,
     generation_key,
     measurement_key,
 )
+from bench.run.work_folder import work_folder
 from bench.types import SAMPLES_PER_FRAME, Case, Clip, Sound
 
 _Compute = Callable[[], Values]
-Written = tuple[str, Record]  # the file it goes to, and the record
 
 
 @dataclass(frozen=True)
@@ -57,34 +60,47 @@ class _Opened:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class StartCaseWorker:
+    """Starts workers for a run into `folder`, in this process or another one."""
+
+    folder: Path
+    clock: Clock
+
+    def __call__(self, device: str) -> CaseWorker:
+        """A worker on that device."""
+        return CaseWorker(device, self.clock)
+
+
 class CaseWorker:
-    """Works through tasks of one plan into one run folder; plugins are loaded on first use."""
+    """Works through tasks; plugins are loaded on first use."""
 
-    def __init__(self, plan: Plan, folder: Path, device: str, clock: Clock) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._device = device
+    def __init__(self, device: str, clock: Clock) -> None:
         self._clock = clock
-        self._methods = {method.label: method for method in plan.methods}
-        self._metrics = {metric.label: metric for metric in plan.metrics}
-        self._loaded: dict[str, Method | Metric | Exception] = {}
+        self._plugins = LoadedPlugins(device, clock)
 
-    def work(self, tasks: Sequence[Task]) -> Iterator[Written]:
+    def work(self, tasks: Iterable[Task]) -> Iterator[Result]:
         """The records of all tasks, each as soon as it is known."""
         with ThreadPoolExecutor(2, thread_name_prefix="bench") as pool:
             try:
-                ahead = [self._open_later(task, pool) for task in tasks[:1]]
-                for place, task in enumerate(tasks, start=1):
-                    opened = _result(ahead.pop())
-                    ahead += [self._open_later(later, pool) for later in tasks[place : place + 1]]
+                coming = ((task, self._open_later(task, pool)) for task in tasks)
+                ahead = deque(itertools.islice(coming, 1))
+                while ahead:
+                    task, opening = ahead.popleft()
+                    opened = _result(opening)
+                    ahead.extend(itertools.islice(coming, 1))
                     yield from self._case(task, opened, pool)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def measure_set(
-        self, metric: PlannedMetric, key: str, samples: Sequence[tuple[PlannedCase, Made]]
-    ) -> Written:
+        self,
+        settings: RunSettings,
+        metric: PlannedMetric,
+        key: str,
+        samples: Sequence[tuple[PlannedCase, Made]],
+    ) -> Result:
         """The record of a set metric over the videos of one method on one kind of case."""
         record: dict[str, object] = {
             "key": key,
@@ -96,28 +112,31 @@ class CaseWorker:
         }
 
         def compute() -> Values:
-            plugin = self._plugin(metric)
+            plugin = self._plugins.metric(metric, settings)
             assert isinstance(plugin, SetMetric)
             plugin.reset()
             for planned, video in samples:
-                reference = self._reference(planned.case) if metric.needs_reference else None
-                plugin.update(
-                    Sample(planned.case, self._video(video, planned.case.face), reference)
-                )
+                face = planned.case.face
+                reference = _reference(face, settings) if metric.needs_reference else None
+                plugin.update(Sample(planned.case, _video(video, face, settings), reference))
             return plugin.compute()
 
-        return MEASUREMENTS, {**record, **self._measured(metric, compute)}
+        return MEASUREMENTS, {**record, **self._measured(metric, settings, compute)}
 
     # ---- one case ---------------------------------------------------------------------------
 
     def _case(
         self, task: Task, opened: _Opened | Exception, pool: ThreadPoolExecutor
-    ) -> Iterator[Written]:
-        planned = self._plan.cases[task.index]
-        there = {label: made for label, made in task.made.items() if self._is_usable(made, opened)}
+    ) -> Iterator[Result]:
+        planned, settings = task.planned, task.settings
+        there = {
+            label: made
+            for label, made in task.made.items()
+            if _is_usable(made, opened, settings.folder)
+        }
         damaged = [label for label in task.made if label not in there]
         pending = [
-            (label, self._generate(self._methods[label], planned, opened, pool))
+            (label, self._generate(settings.methods[label], task, opened, pool))
             for label in (*task.generate, *damaged)
         ]
         for label, future in pending:
@@ -127,34 +146,26 @@ class CaseWorker:
                 there[label] = made(record)
         done: set[str] = set()
         # What was made again is measured again as a whole: its bytes may be others than before.
-        whole = dict.fromkeys(damaged, self._plan.measured(planned))
+        whole = dict.fromkeys(damaged, settings.measured(planned.case))
         measure = {**task.measure, **whole}
         ready = [(label, there[label]) for label in measure if label in there]
-        videos = self._decoded([video for _, video in ready], planned, opened, pool)
+        videos = self._decoded([video for _, video in ready], task, opened, pool)
         for (label, known), video in zip(ready, videos, strict=True):
             for name in measure[label]:
-                metric = self._metrics[name]
+                metric = settings.metrics[name]
                 key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
                 if key not in done:
                     done.add(key)
-                    yield MEASUREMENTS, self._measure(metric, key, planned, known, video, opened)
-
-    def _is_usable(self, known: Made, opened: _Opened | Exception) -> bool:
-        """Whether a video has the bytes of its record, and was made for the reference as it is."""
-        if not is_intact(self._folder / known.video, known.sha256):
-            return False
-        return isinstance(opened, Exception) or (
-            known.reference_sha256 in (None, opened.face.sha256)
-        )
+                    yield MEASUREMENTS, self._measure(metric, key, task, known, video, opened)
 
     def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
-        return pool.submit(self._open, self._plan.cases[task.index].case)
+        return pool.submit(self._open, task.planned.case, task.settings)
 
-    def _open(self, case: Case) -> _Opened:
+    def _open(self, case: Case, settings: RunSettings) -> _Opened:
         """Conforms and decodes the case's material. Raises BenchError if it cannot be used."""
         with self._clock.busy():
-            face = self._conformed(case.face)
-            video = self._video_of(face, case.face)
+            face = _conformed(case.face, settings)
+            video = _tracked(face.path, face.sha256, case.face, settings)
             video.read()
             own = video.sound()
             if case.kind == "reconstruct":
@@ -162,7 +173,7 @@ class CaseWorker:
                     raise BenchError(f"{case.face.video}: has no sound, so there is no speech.")
                 frames, speech = face.frames, own
             else:
-                heard = self._sound(case.speech)
+                heard = Video(_conformed(case.speech, settings).path).sound()
                 if heard is None:
                     raise BenchError(f"{case.speech.video}: has no sound, so there is no speech.")
                 # `probe` is scored against the own video, so it is as long as that; `cross` is as
@@ -173,40 +184,20 @@ class CaseWorker:
             other = None if case.other is None else Video(case.other.audio or case.other.video)
         return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
 
-    def _conformed(self, clip: Clip) -> Conformed:
-        longest = self._plan.loaded.config.longest
-        return conform_clip(clip, cache=cache_dir(), longest=longest)
-
-    def _sound(self, clip: Clip) -> Sound | None:
-        return Video(self._conformed(clip).path).sound()
-
-    def _video_of(self, conformed: Conformed, clip: Clip) -> Video:
-        return self._tracked(conformed.path, conformed.sha256, clip)
-
-    def _video(self, known: Made, clip: Clip) -> Video:
-        return self._tracked(self._folder / known.video, known.sha256, clip)
-
-    def _tracked(self, path: Path, sha256: str, clip: Clip) -> Video:
-        config = self._plan.loaded.config
-        find = tracker(config.faces, face=config.face, box=clip.box, cache=cache_dir())
-        return Video(path, tracker=find, sha256=sha256)
-
-    def _reference(self, case: Case) -> Video:
-        return self._video_of(self._conformed(case.face), case.face)
-
     # ---- videos -----------------------------------------------------------------------------
 
     def _generate(
         self,
         method: PlannedMethod,
-        planned: PlannedCase,
+        task: Task,
         opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
     ) -> Future[dict[str, object]]:
         """Runs the method now and lets a thread conform, encode and digest what it returned."""
-        case = planned.case
+        planned, settings = task.planned, task.settings
+        case, run_folder = planned.case, settings.folder
         place = Path(case.dataset) / method.label
-        target = self._folder / "videos" / place / f"{case.id}.mp4"
+        target = run_folder / "videos" / place / f"{case.id}.mp4"
         record: dict[str, object] = {
             "key": generation_key(method, planned),
             "method": method.label,
@@ -220,7 +211,7 @@ class CaseWorker:
             "status": "failed",
             "reason": None,
             "traceback": None,
-            "video": target.relative_to(self._folder).as_posix(),
+            "video": target.relative_to(run_folder).as_posix(),
             "sha256": "",
             "reference_sha256": None,
             "frames": None,
@@ -230,30 +221,29 @@ class CaseWorker:
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         if isinstance(opened, Exception):
-            return _ready({**record, **self._failure(opened)})
+            return _ready({**record, **_failure(opened, run_folder)})
         stack = contextlib.ExitStack()
         try:
-            folder = work_folder(self._folder, case.dataset, method.label, case.id)
+            folder = work_folder(run_folder, case.dataset, method.label, case.id)
             work = stack.enter_context(_fresh_folder(folder))
-            log = stack.enter_context(_log(self._folder / "logs" / place / f"{case.id}.log"))
-            seed = seed_of(self._plan.loaded.config.seed, case.dataset, case.id)
+            log = stack.enter_context(_log(run_folder / "logs" / place / f"{case.id}.log"))
+            seed = seed_of(settings.seed, case.dataset, case.id)
             job = Job(
                 case, opened.face, opened.speech, opened.frames, work, seed, log, opened.other
             )
-            plugin = self._plugin(method)
-            assert isinstance(plugin, Method)
+            plugin = self._plugins.method(method, settings)
             with self._clock.busy() as span:
                 generation = plugin.generate(job)
         except Exception as error:
             with stack:  # a full disk shows as long as what the method wrote is there
-                return _ready({**record, **self._failure(error)})
+                return _ready({**record, **_failure(error, run_folder)})
 
         def finish() -> dict[str, object]:
             with stack:
                 try:
                     return {**record, **self._finish(generation, job, target, span.seconds, opened)}
                 except Exception as error:
-                    return {**record, **self._failure(error)}
+                    return {**record, **_failure(error, run_folder)}
 
         return pool.submit(finish)
 
@@ -283,7 +273,7 @@ class CaseWorker:
     def _decoded(
         self,
         known: Sequence[Made],
-        planned: PlannedCase,
+        task: Task,
         opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
     ) -> Iterator[Video]:
@@ -292,7 +282,7 @@ class CaseWorker:
         def decode(item: Made) -> Video:
             if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
                 return opened.face  # the truth itself: already decoded
-            video = self._video(item, planned.case.face)
+            video = _video(item, task.planned.case.face, task.settings)
             with self._clock.busy(), contextlib.suppress(BenchError):
                 video.read()  # a video that cannot be read says so to each metric
                 video.sound()
@@ -308,18 +298,19 @@ class CaseWorker:
         self,
         metric: PlannedMetric,
         key: str,
-        planned: PlannedCase,
+        task: Task,
         known: Made,
         video: Video,
         opened: _Opened | Exception,
     ) -> Record:
+        case = task.planned.case
         reference = opened.face if metric.needs_reference and isinstance(opened, _Opened) else None
-        sample = Sample(planned.case, video, reference)
+        sample = Sample(case, video, reference)
 
         def compute() -> Values:
             if metric.needs_reference and isinstance(opened, Exception):
                 raise opened
-            plugin = self._plugin(metric)
+            plugin = self._plugins.metric(metric, task.settings)
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
 
@@ -333,13 +324,15 @@ class CaseWorker:
             "reference_sha256": known.reference_sha256 if metric.needs_reference else None,
         }
         if metric.reads_boxes:
-            record["box"] = planned.case.face.box
-        measured = self._measured(metric, compute)
+            record["box"] = case.face.box
+        measured = self._measured(metric, task.settings, compute)
         seen = sample.reference or sample.video
-        missing = seen.missing_faces if "faces" in metric.plugin.reads else None
+        missing = seen.missing_faces if "faces" in metric.reads else None
         return {**record, **measured, "faces_missing": missing}
 
-    def _measured(self, metric: PlannedMetric, compute: _Compute) -> dict[str, object]:
+    def _measured(
+        self, metric: PlannedMetric, settings: RunSettings, compute: _Compute
+    ) -> dict[str, object]:
         empty: dict[str, object] = {
             "values": {},
             "reason": None,
@@ -353,61 +346,46 @@ class CaseWorker:
             except Undefined as error:
                 outcome = {"status": "undefined", "reason": str(error)}
             except Exception as error:
-                outcome = self._failure(error)
+                outcome = _failure(error, settings.folder)
         return {**empty, **outcome, "seconds": span.seconds}
 
-    def _plugin(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
-        """The loaded plugin; if it cannot be loaded, the same error for each of its cells."""
-        key = f"{type(planned).__name__} {planned.label}"
-        if key not in self._loaded:
-            try:
-                plugin = planned.make()
-                with self._clock.busy():
-                    plugin.load(self._device)
-                    if isinstance(plugin, Method):
-                        self._prepare(plugin, planned.label)
-                self._loaded[key] = plugin
-            except Exception as error:
-                raise_machine_fault(error, ours=self._ours)
-                self._loaded[key] = error
-        loaded = self._loaded[key]
-        if isinstance(loaded, Exception):
-            raise loaded
-        return loaded
 
-    def _failure(self, error: Exception) -> dict[str, object]:
-        """What a record says of a failure: the message a user needs, the trace for who mends it.
-
-        Raises MachineFault where the machine failed, and neither a method nor a file.
-        """
-        raise_machine_fault(error, ours=self._ours)
-        raise_full_disk(self._folder)
-        known = isinstance(error, BenchError)
-        reason = str(error) if known else f"{type(error).__name__}: {error}"
-        trace = None if known else "".join(traceback.format_exception(error))
-        return {"status": "failed", "reason": reason, "traceback": trace}
-
-    @property
-    def _ours(self) -> tuple[Path, Path]:
-        return self._folder, cache_dir()
-
-    def _prepare(self, method: Method, label: str) -> None:
-        if type(method).prepare is Method.prepare:
-            return
-        workdir = work_folder(self._folder, "prepared", label)
-        workdir.mkdir(parents=True, exist_ok=True)
-        clips = {item.case.face.id: item.case.face for item in self._plan.cases}
-        with locked(workdir.with_suffix(".lock")):  # one process of the run after another
-            method.prepare(list(clips.values()), workdir, self._device)
+def _conformed(clip: Clip, settings: RunSettings) -> Conformed:
+    return conform_clip(clip, cache=cache_dir(), longest=settings.longest)
 
 
-def work_folder(run_folder: Path, *names: str) -> Path:
-    """A folder for the work that these names name, called by their digest.
+def _reference(face: Clip, settings: RunSettings) -> Video:
+    conformed = _conformed(face, settings)
+    return _tracked(conformed.path, conformed.sha256, face, settings)
 
-    Names come from manifests, and paths into this folder are handed to programs, some of them
-    through a shell: nothing in a name may end up in a path there.
+
+def _video(known: Made, face: Clip, settings: RunSettings) -> Video:
+    return _tracked(settings.folder / known.video, known.sha256, face, settings)
+
+
+def _tracked(path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
+    find = tracker(settings.faces, face=settings.face, box=clip.box, cache=cache_dir())
+    return Video(path, tracker=find, sha256=sha256)
+
+
+def _is_usable(known: Made, opened: _Opened | Exception, run_folder: Path) -> bool:
+    """Whether a video has the bytes of its record, and was made for the reference as it is."""
+    if not is_intact(run_folder / known.video, known.sha256):
+        return False
+    return isinstance(opened, Exception) or (known.reference_sha256 in (None, opened.face.sha256))
+
+
+def _failure(error: Exception, run_folder: Path) -> dict[str, object]:
+    """What a record says of a failure: the message a user needs, the trace for who mends it.
+
+    Raises MachineFault where the machine failed, and neither a method nor a file.
     """
-    return run_folder / "work" / digest(names)[:20]
+    raise_machine_fault(error, ours=(run_folder, cache_dir()))
+    raise_full_disk(run_folder)
+    known = isinstance(error, BenchError)
+    reason = str(error) if known else f"{type(error).__name__}: {error}"
+    trace = None if known else "".join(traceback.format_exception(error))
+    return {"status": "failed", "reason": reason, "traceback": trace}
 
 
 def checked(metric: type[Metric], values: Values) -> dict[str, object]:

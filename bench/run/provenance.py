@@ -11,7 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 from bench.records.store import SCHEMA, Made
-from bench.run.plan import Plan, PlannedMethod, PlannedMetric
+from bench.run.plan import Plan
+from bench.run.planned import PlannedMethod, PlannedMetric
 
 _PACKAGES = (
     "talking-face-bench",
@@ -116,7 +117,7 @@ def _method(method: PlannedMethod) -> dict[str, object]:
         "control": plugin.control,
         "protocol": method.protocol,
         "kinds": sorted(plugin.kinds),
-        "options": method.options.model_dump(mode="json"),
+        "options": dict(method.options),
         "key": method.key,
     }
 
@@ -134,7 +135,7 @@ def _metric(metric: PlannedMetric) -> dict[str, object]:
         "reads": sorted(plugin.reads),
         "reads_boxes": metric.reads_boxes,
         "set": metric.is_set,
-        "options": metric.options.model_dump(mode="json"),
+        "options": dict(metric.options),
         "outputs": [
             {
                 "name": output.name,
