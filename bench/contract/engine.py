@@ -82,9 +82,9 @@ class Start(Protocol[_Work]):
 class Crew:
     """How the command line wants the work shared.
 
-    workers: how many, None where the engine decides. device: "cpu", "cuda", "cuda:NUMBER" or "auto".
-    shares_device: whether several workers may use one GPU. address: of a cluster, where an engine
-    works on one.
+    workers: how many, None where the engine decides. device: "cpu", "cuda", "cuda:NUMBER" or
+    "auto". shares_device: whether several workers may use one GPU. address: of a cluster, where an
+    engine works on one.
     """
 
     workers: int | None = None
