@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.records.run_folder import CasePart, Curve
+from bench.records.manifest import CasePart
 from bench.types import FPS
 from reports import plots
 from reports.comparison import EVIDENCE
 from reports.footage import video_file
 from reports.pictures import Evidence
-from reports.results import Cell, Column, Dataset, Made, Results, Row
+from reports.results import Cell, Column, Dataset, GeneratedVideo, Results, Row
 from reports.text import fixed, percent
 from reports.words import Words
 
@@ -130,10 +130,10 @@ def view_case(
                 row=row,
                 colour=colour,
                 state=made.record.status,
-                reason=made.record.reason,
+                reason=made.record.reason or "",
                 video=video_href(made, folder),
                 evidence=evidence.get((case.key, row.label)),
-                frames=made.record.frames,
+                frames=made.record.frames or 0,
                 numbers=tuple(_number(column, cell, words) for column, cell in cells),
                 conformed=made.record.conformed,
                 faces_missing=next(
@@ -142,7 +142,7 @@ def view_case(
             )
         )
     frames = max((tile.frames for tile in tiles), default=0)
-    seconds = frames / FPS if frames else case.seconds or 0.0
+    seconds = frames / FPS
     return CaseView(
         link=link,
         tiles=tuple(tiles),
@@ -177,7 +177,7 @@ def case_columns(results: Results, dataset: Dataset, names: Sequence[str]) -> li
     return list(dict.fromkeys(column for column in wanted if not column.is_set))
 
 
-def video_href(made: Made, pages: Path) -> str:
+def video_href(made: GeneratedVideo, pages: Path) -> str:
     """The video's address relative to `pages`; empty where there is none, or it lies elsewhere."""
     file = video_file(made)
     if file is None:
@@ -185,13 +185,13 @@ def video_href(made: Made, pages: Path) -> str:
     return urllib.parse.quote(Path(os.path.relpath(file, pages.resolve())).as_posix())
 
 
-def mean_curve(curves: Sequence[Curve]) -> Curve | None:
+def mean_curve(curves: Sequence[Sequence[float]]) -> Sequence[float] | None:
     """The mean of the curves that have the usual length; None without any."""
     usual = [curve for curve in curves if len(curve) == 2 * MOST_SHIFT + 1]
-    return np.mean(np.stack(usual), axis=0) if usual else None
+    return [float(value) for value in np.mean(usual, axis=0)] if usual else None
 
 
-def shift_series(label: str, colour: int, distances: Curve) -> plots.Series:
+def shift_series(label: str, colour: int, distances: Sequence[float]) -> plots.Series:
     """A distance curve over the offset that each of its values belongs to."""
     most = (len(distances) - 1) // 2
     pairs = [(float(most - k), float(value)) for k, value in enumerate(distances)]
@@ -290,7 +290,7 @@ def _plots(
     )
 
 
-def _framewise(label: str, colour: int, confidence: Curve) -> plots.Series:
+def _framewise(label: str, colour: int, confidence: Sequence[float]) -> plots.Series:
     """A window's confidence stands at the middle of its frames."""
     kept = [(i, float(value)) for i, value in enumerate(confidence) if np.isfinite(value)]
     times = tuple((i + CLIP_WINDOW / 2) / FPS for i, _ in kept)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from bench.records.run_folder import TablePart
+from bench.records.manifest import TablePart
 from bench.stats import (
     Comparison,
     Interval,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.records.run_folder import CasePart
+from bench.records.manifest import CasePart
 from reports.pictures import Footage
-from reports.results import Dataset, Made, Results
+from reports.results import Dataset, GeneratedVideo, Results
 
 
 def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart) -> Footage | None:
@@ -26,7 +26,7 @@ def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart)
     return Footage(video, made.record.sha256, mouth, truth, real.record.sha256)
 
 
-def video_file(made: Made) -> Path | None:
+def video_file(made: GeneratedVideo) -> Path | None:
     """The finished video's file; None where it is not there, or lies outside of its run folder."""
     if made.record.status != "ok" or not made.record.video:
         return None
@@ -35,7 +35,7 @@ def video_file(made: Made) -> Path | None:
     return file if file.is_relative_to(folder) and file.is_file() else None
 
 
-def _truth(results: Results, dataset: Dataset, case: CasePart) -> Made | None:
+def _truth(results: Results, dataset: Dataset, case: CasePart) -> GeneratedVideo | None:
     row = results.row_named("truth")
     if row is None or case.kind == "cross":
         return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.records.run_folder import PublishedPart
+from bench.records.manifest import PublishedPart
 
 FOLDER = Path(__file__).resolve().parent / "published"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from bench.records.run_folder import OutputPart
+from bench.records.manifest import OutputPart
 from reports import sheets
 from reports.comparison import Block, BlockColumn, Entry
 from reports.drawing import colour_class

@@ -14,19 +14,16 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
-from bench.records.run_folder import (
+from bench.records.manifest import (
     CasePart,
-    Curve,
     DatasetPart,
-    GenerationRecord,
-    MeasurementRecord,
     MethodPart,
     MetricPart,
     OutputPart,
-    Run,
     TablePart,
-    read_run,
 )
+from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.run_folder import Run, read_run
 from bench.types import CaseKind
 from reports.words import Words
 
@@ -87,7 +84,7 @@ class Cell:
     stage: Stage = "metric"
     traceback: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
-    curves: Mapping[str, Curve] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     faces_missing: float | None = None
 
     @property
@@ -127,7 +124,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedVideo:
     """A generated video and the run that it lies in."""
 
     run: Run
@@ -218,9 +215,9 @@ class Results:
                 return column
         return None
 
-    def generation(self, dataset: Dataset, method: str, case: CasePart) -> Made | None:
+    def generation(self, dataset: Dataset, method: str, case: CasePart) -> GeneratedVideo | None:
         """The method's video record for this case; None where it was not planned or not run yet."""
-        found: Made | None = None
+        found: GeneratedVideo | None = None
         for source in dataset.sources:
             part, own = source.methods.get(method), source.cases.get(case.id)
             if part is None or own is None:
@@ -229,8 +226,8 @@ class Results:
             if record is None:
                 continue
             if record.status == "ok":
-                return Made(source.run, record)
-            found = found or Made(source.run, record)
+                return GeneratedVideo(source.run, record)
+            found = found or GeneratedVideo(source.run, record)
         return found
 
     def cell(self, dataset: Dataset, method: str, case: CasePart, column: Column) -> Cell | None:
@@ -318,7 +315,7 @@ def _cell(source: Source, method: str, case: CasePart, metric: MetricPart) -> Ce
     if made is None:
         return Cell("missing", stage="method")
     if made.status != "ok":
-        return Cell("failed", made.reason, "method", made.traceback)
+        return Cell("failed", made.reason or "", "method", made.traceback or "")
     record = source.run.measured(metric, case, made)
     return Cell("missing") if record is None else _measured(record)
 
@@ -330,7 +327,10 @@ def _measured(record: MeasurementRecord) -> Cell:
         )
     state: State = "undefined" if record.status == "undefined" else "failed"
     return Cell(
-        state, record.reason, traceback=record.traceback, faces_missing=record.faces_missing
+        state,
+        record.reason or "",
+        traceback=record.traceback or "",
+        faces_missing=record.faces_missing,
     )
 
 
@@ -386,7 +386,7 @@ def _join_datasets(runs: Sequence[Run]) -> list[Dataset]:
             marks = {**info.marks, **before.info.marks}
             joined[name] = Dataset(
                 name,
-                before.info.model_copy(update={"marks": marks}),
+                replace(before.info, marks=marks),
                 before.cases + more,
                 (*before.sources, source),
             )
@@ -411,9 +411,7 @@ def _distinct_protocols(runs: Sequence[Run]) -> list[tuple[MetricPart, ...]]:
         tuple(
             metric
             if len(versions[metric.protocol]) == 1
-            else metric.model_copy(
-                update={"protocol": f"{metric.protocol} v{metric.version}"},
-            )
+            else replace(metric, protocol=f"{metric.protocol} v{metric.version}")
             for metric in run.manifest.metrics
         )
         for run in runs
@@ -449,7 +447,7 @@ def _join_tables(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[Table
         for table in run.manifest.tables or (_default_table(run),):
             key = (table.kind, table.name)
             rows = table.rows or tuple(method.label for method in run.manifest.methods)
-            table = table.model_copy(update={"rows": _renamed(rows, run, datasets)})
+            table = replace(table, rows=_renamed(rows, run, datasets))
             if key not in joined:
                 joined[key] = table
                 continue
@@ -457,14 +455,13 @@ def _join_tables(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[Table
             published = before.published or table.published
             if before.published and table.published:
                 data = {**before.published.data, **table.published.data}
-                published = before.published.model_copy(update={"data": data})
-            joined[key] = before.model_copy(
-                update={
-                    "rows": tuple(dict.fromkeys(before.rows + table.rows)),
-                    "columns": tuple(dict.fromkeys(before.columns + table.columns)),
-                    "reference": before.reference or table.reference,
-                    "published": published,
-                }
+                published = replace(before.published, data=data)
+            joined[key] = replace(
+                before,
+                rows=tuple(dict.fromkeys(before.rows + table.rows)),
+                columns=tuple(dict.fromkeys(before.columns + table.columns)),
+                reference=before.reference or table.reference,
+                published=published,
             )
     return list(joined.values())
 

@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import functools
-import json
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from bench.files.digests import digest
+from bench.records.manifest import (
+    CasePart,
+    DatasetPart,
+    Manifest,
+    MethodPart,
+    MetricPart,
+    OutputPart,
+    PublishedPart,
+    TablePart,
+)
+from bench.records.record import GenerationRecord, MeasurementRecord, Record
+from bench.records.schema import GENERATIONS, MEASUREMENTS, SCHEMA
+from bench.records.store import Store
 from bench.study.answers import Question
 from bench.study.make.simulation import Crowd, Showing, simulate
 from bench.study.score.metric_values import metric_columns
 from bench.study.score.scores import Scores, write_scores
 from bench.study.score.scoring import Order, score
-from bench.types import SAMPLES_PER_FRAME, Frames, Sound
+from bench.types import CASE_KINDS, SAMPLES_PER_FRAME, CaseKind, Frames, Sound
 
 QUESTIONS = ("sync_accuracy", "visual_quality", "overall_impression")
 SIZE = 96  # pixels, width and height of the drawn videos
 FRAMES = 30
 
-LSE_OUTPUTS = [
-    {"name": "lse_d", "title": "LSE-D", "unit": "distance", "better": "lower"},
-    {"name": "lse_c", "title": "LSE-C", "unit": "distance", "better": "higher"},
-    {"name": "offset", "title": "AV offset", "unit": "frames", "better": "none"},
-    {"name": "lse_d_at_0", "title": "LSE-D at 0", "unit": "distance", "better": "lower"},
-    {"name": "lse_c_at_0", "title": "LSE-C at 0", "unit": "distance", "better": "higher"},
-    {"name": "padding_share", "title": "padding", "unit": "share", "better": "none"},
-    {"name": "distances", "unit": "distance", "better": "lower", "curve": True},
-    {"name": "framewise_confidence", "unit": "distance", "better": "higher", "curve": True},
-]
-PSNR = [{"name": "psnr", "title": "PSNR", "unit": "dB", "better": "higher", "low": 0.0}]
-SSIM = [
-    {"name": "ssim", "title": "SSIM", "unit": "1", "better": "higher", "best": 1.0, "high": 1.0}
-]
+LSE_OUTPUTS = (
+    OutputPart(name="lse_d", title="LSE-D", unit="distance", better="lower"),
+    OutputPart(name="lse_c", title="LSE-C", unit="distance", better="higher"),
+    OutputPart(name="offset", title="AV offset", unit="frames", better="none"),
+    OutputPart(name="lse_d_at_0", title="LSE-D at 0", unit="distance", better="lower"),
+    OutputPart(name="lse_c_at_0", title="LSE-C at 0", unit="distance", better="higher"),
+    OutputPart(name="padding_share", title="padding", unit="share", better="none"),
+    OutputPart(name="distances", unit="distance", better="lower", curve=True),
+    OutputPart(name="framewise_confidence", unit="distance", better="higher", curve=True),
+)
+PSNR = OutputPart(name="psnr", title="PSNR", unit="dB", better="higher", low=0.0)
+SSIM = OutputPart(name="ssim", title="SSIM", unit="1", better="higher", best=1.0, high=1.0)
 
 
 @dataclass(frozen=True)
@@ -50,10 +60,15 @@ class FakeMethod:
     offset: int = 0
     psnr: float = 30.0
     gain: float = 0.3
-    kinds: tuple[str, ...] = ("reconstruct", "cross", "probe")
+    kinds: tuple[CaseKind, ...] = CASE_KINDS
     label: str = ""
     title: str = ""
     protocol: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Its label."""
+        return self.label or self.name
 
     @property
     def key(self) -> str:
@@ -118,265 +133,259 @@ class FakeRun:
 
 
 def build_run(folder: Path, fake: FakeRun | None = None) -> Path:
-    """Writes the run folder and returns it."""
+    """Writes the run folder, in place of one that is there, and returns it."""
     fake = fake or FakeRun()
-    folder.mkdir(parents=True, exist_ok=True)
-    cases = _cases(fake)
-    metrics = _metrics(fake)
-    manifest = {
-        "schema": 1,
-        "name": fake.name,
-        "title": f"Comparison on {fake.dataset}",
-        "created": "2026-01-01T00:00:00Z",
-        "config": {"name": fake.name, "seed": fake.seed, "cases": {"cross": 4}},
-        "config_path": f"configs/{fake.name}.yaml",
-        "seed": fake.seed,
-        "git": {"commit": "0123456789abcdef", "dirty": False},
-        "versions": {"numpy": "2.4.0", "python": "3.11.2"},
-        "hardware": {"cpus": 2, "gpu": None, "memory_gb": 8},
-        "faces": "yunet",
-        "datasets": [
-            {
-                "name": fake.dataset,
-                "title": fake.title,
-                "manifest": "manifest.csv",
-                "stand_in": fake.stand_in,
-                "split": "test",
-                "clips": fake.speakers * fake.clips_each,
-                "speakers": fake.speakers,
-                "marks": fake.marks,
-            }
-        ],
-        "methods": [
-            {
-                "label": _label(method),
-                "name": method.name,
-                "version": "1",
-                "title": method.title,
-                "source": "defined here" if method.control else "doi 10.1145/3394171.3413532",
-                "licence": "Apache-2.0",
-                "control": method.control,
-                "protocol": method.protocol,
-                "kinds": list(method.kinds),
-                "options": {"frames": -method.offset} if method.name == "shifted" else {},
-                "key": method.key,
-            }
-            for method in fake.methods
-        ],
-        "metrics": metrics,
-        "cases": cases,
-        "tables": _tables(fake),
-    }
-    _write(folder / "manifest.json", [manifest])
-    generations, measurements = _records(folder, fake, cases, metrics)
-    _write(folder / "generations.jsonl", generations)
-    _write(folder / "measurements.jsonl", measurements)
+    manifest = _manifest(fake)
+    for name in (GENERATIONS, MEASUREMENTS):
+        (folder / name).unlink(missing_ok=True)
+    with Store(folder) as store:
+        store.manifest(manifest)
+        for record in _records(folder, fake, manifest):
+            store.append(record)
+    (folder / ".lock").unlink()
     return folder
 
 
-def _label(method: FakeMethod) -> str:
-    return method.label or method.name
+def _manifest(fake: FakeRun) -> Manifest:
+    return Manifest(
+        schema=SCHEMA,
+        name=fake.name,
+        title=f"Comparison on {fake.dataset}",
+        created="2026-01-01T00:00:00Z",
+        config={"name": fake.name, "seed": fake.seed, "cases": {"cross": 4}},
+        config_path=f"configs/{fake.name}.yaml",
+        seed=fake.seed,
+        git={"commit": "0123456789abcdef", "dirty": False},
+        versions={"numpy": "2.4.0", "python": "3.11.2"},
+        hardware={"cpus": 2, "gpu": None, "memory_gb": 8},
+        faces="yunet",
+        datasets=(
+            DatasetPart(
+                name=fake.dataset,
+                title=fake.title,
+                manifest="manifest.csv",
+                stand_in=fake.stand_in,
+                split="test",
+                clips=fake.speakers * fake.clips_each,
+                speakers=fake.speakers,
+                marks=fake.marks,
+            ),
+        ),
+        methods=tuple(
+            MethodPart(
+                label=method.shown,
+                name=method.name,
+                version="1",
+                title=method.title,
+                source="defined here" if method.control else "doi 10.1145/3394171.3413532",
+                licence="Apache-2.0",
+                control=method.control,
+                protocol=method.protocol,
+                kinds=method.kinds,
+                options={"frames": -method.offset} if method.name == "shifted" else {},
+                key=method.key,
+            )
+            for method in fake.methods
+        ),
+        metrics=_metrics(fake),
+        cases=_cases(fake),
+        tables=_tables(fake),
+    )
 
 
-def _write(path: Path, records: Sequence[object]) -> None:
-    lines = [json.dumps(record, sort_keys=True, ensure_ascii=False) for record in records]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _cases(fake: FakeRun) -> list[dict[str, object]]:
+def _cases(fake: FakeRun) -> tuple[CasePart, ...]:
     clips = [
         (f"s{speaker:02d}_{clip:03d}", f"s{speaker:02d}")
         for speaker in range(fake.speakers)
         for clip in range(fake.clips_each)
     ]
-    cases: list[dict[str, object]] = []
+    joints: dict[CaseKind, str] = {"reconstruct": "", "probe": "~", "cross": "+"}
+    cases: list[CasePart] = []
     for index, (clip, speaker) in enumerate(clips):
         other = clips[(index + fake.clips_each) % len(clips)][0]
-        text = fake.texts[index % len(fake.texts)]
-        for kind, joint in (("reconstruct", ""), ("probe", "~"), ("cross", "+")):
+        for kind, joint in joints.items():
             name = f"{clip}{joint}{other}" if joint else clip
-            cases.append(
-                {
-                    "dataset": fake.dataset,
-                    "id": name,
-                    "kind": kind,
-                    "key": digest(["case", fake.dataset, name]),
-                    "face": clip,
-                    "speech": clip if kind == "reconstruct" else other,
-                    "speaker": speaker,
-                    "text": text,
-                    "seconds": FRAMES / 25,
-                }
+            case = CasePart(
+                dataset=fake.dataset,
+                id=name,
+                kind=kind,
+                key=digest(["case", fake.dataset, name]),
+                face=clip,
+                speech=clip if kind == "reconstruct" else other,
+                speaker=speaker,
+                text=fake.texts[index % len(fake.texts)],
             )
-    return cases
+            cases.append(case)
+    return tuple(cases)
 
 
-def _metrics(fake: FakeRun) -> list[dict[str, object]]:
+def _metrics(fake: FakeRun) -> tuple[MetricPart, ...]:
     def metric(
-        label: str, name: str, protocol: str, outputs: object, reads: list[str], options: object
-    ) -> dict[str, object]:
-        return {
-            "label": label,
-            "name": name,
-            "version": "1",
-            "protocol": protocol,
-            "source": "doi 10.1145/3394171.3413532",
-            "reads": reads,
-            "set": False,
-            "options": options,
-            "outputs": outputs,
-            "key": digest(["metric", label, protocol]),
-        }
-
-    both, picture = ["video", "sound"], ["video", "reference", "faces"]
-    face, mouth = {"region": "face"}, {"region": "mouth"}
-    return [
-        metric("lse", "lse", fake.protocol, LSE_OUTPUTS, both, {"front_end": "lrs"}),
-        metric("ssim", "ssim", "ssim[face@yunet; rgb; native]", SSIM, picture, face),
-        metric("psnr", "psnr", "psnr[face@yunet; rgb; native]", PSNR, picture, face),
-        metric("ssim_mouth", "ssim", "ssim[mouth@yunet; rgb; native]", SSIM, picture, mouth),
-        metric("psnr_mouth", "psnr", "psnr[mouth@yunet; rgb; native]", PSNR, picture, mouth),
-    ]
-
-
-def _tables(fake: FakeRun) -> list[dict[str, object]]:
-    columns = ["lse.lse_d", "lse.lse_c", "ssim.ssim", "psnr.psnr"]
-    published = {"table": "comparison", "data": {fake.dataset: fake.published}}
-    tables: list[dict[str, object]] = [
-        {
-            "name": "comparison",
-            "kind": "comparison",
-            "title": "",
-            "rows": [_label(method) for method in fake.methods],
-            "columns": columns,
-            "reference": fake.reference,
-            "published": published if fake.published else None,
-        }
-    ]
-    if fake.ablation:
-        data = {"table": "ablation", "data": {fake.dataset: "clr"}}
-        tables.append(
-            {
-                "name": "ablation",
-                "kind": "ablation",
-                "title": "",
-                "rows": list(fake.ablation),
-                "columns": columns,
-                "reference": fake.reference,
-                "published": data,
-            }
+        label: str,
+        name: str,
+        protocol: str,
+        outputs: tuple[OutputPart, ...],
+        reads: tuple[str, ...],
+        options: dict[str, object],
+    ) -> MetricPart:
+        return MetricPart(
+            label=label,
+            name=name,
+            version="1",
+            protocol=protocol,
+            source="doi 10.1145/3394171.3413532",
+            reads=reads,
+            options=options,
+            outputs=outputs,
+            key=digest(["metric", label, protocol]),
         )
-    return tables
+
+    picture = ("video", "reference", "faces")
+    face: dict[str, object] = {"region": "face"}
+    mouth: dict[str, object] = {"region": "mouth"}
+    lse = {"front_end": "lrs"}
+    return (
+        metric("lse", "lse", fake.protocol, LSE_OUTPUTS, ("video", "sound"), {**lse}),
+        metric("ssim", "ssim", "ssim[face@yunet; rgb; native]", (SSIM,), picture, face),
+        metric("psnr", "psnr", "psnr[face@yunet; rgb; native]", (PSNR,), picture, face),
+        metric("ssim_mouth", "ssim", "ssim[mouth@yunet; rgb; native]", (SSIM,), picture, mouth),
+        metric("psnr_mouth", "psnr", "psnr[mouth@yunet; rgb; native]", (PSNR,), picture, mouth),
+    )
 
 
-def _records(
-    folder: Path, fake: FakeRun, cases: list[dict[str, object]], metrics: list[dict[str, object]]
-) -> tuple[list[object], list[object]]:
-    generations: list[object] = []
-    measurements: list[object] = []
-    for number, case in enumerate(cases):
+def _tables(fake: FakeRun) -> tuple[TablePart, ...]:
+    columns = ("lse.lse_d", "lse.lse_c", "ssim.ssim", "psnr.psnr")
+    published = fake.published and PublishedPart(
+        table="comparison", data={fake.dataset: fake.published}
+    )
+    comparison = TablePart(
+        name="comparison",
+        rows=tuple(method.shown for method in fake.methods),
+        columns=columns,
+        reference=fake.reference,
+        published=published or None,
+    )
+    if not fake.ablation:
+        return (comparison,)
+    ablation = TablePart(
+        name="ablation",
+        kind="ablation",
+        rows=tuple(fake.ablation),
+        columns=columns,
+        reference=fake.reference,
+        published=PublishedPart(table="ablation", data={fake.dataset: "clr"}),
+    )
+    return comparison, ablation
+
+
+def _records(folder: Path, fake: FakeRun, manifest: Manifest) -> Iterator[Record]:
+    for number, case in enumerate(manifest.cases):
         for place, method in enumerate(fake.methods):
-            if case["kind"] not in method.kinds:
+            if case.kind not in method.kinds:
                 continue
             generator = np.random.default_rng([fake.seed, number, place])
-            label, name = _label(method), str(case["id"])
             made = _generation(folder, fake, case, method, number)
-            if (label, name) in fake.failing:
-                made |= {"status": "failed", "reason": "RuntimeError: out of ideas", "video": ""}
-                made |= {"traceback": "Traceback (most recent call last):\n  <it>", "sha256": ""}
-                generations.append(made)
+            yield made
+            if made.status != "ok":
                 continue
-            generations.append(made)
-            for metric in metrics:
-                reads_reference = "reference" in metric["reads"]  # type: ignore[operator]
-                if reads_reference and case["kind"] == "cross":
+            for metric in manifest.metrics:
+                if "reference" in metric.reads and case.kind == "cross":
                     continue
-                record = {
-                    "schema": 1,
-                    "metric": metric["label"],
-                    "metric_key": metric["key"],
-                    "protocol": metric["protocol"],
-                    "video_sha256": made["sha256"],
-                    "reference_sha256": made["reference_sha256"] if reads_reference else None,
-                    "faces_missing": 0.04 if number % 5 == 0 else 0.0,
-                    "seconds": 0.1,
-                    "traceback": "",
-                    **_measured(fake, metric, case, method, label, generator),
-                }
-                record["key"] = digest([record["metric_key"], record["video_sha256"], number])
-                measurements.append(record)
-    return generations, measurements
+                unfinished = MeasurementRecord(
+                    schema=SCHEMA,
+                    key=digest([metric.key, made.sha256, number]),
+                    status="ok",
+                    metric=metric.label,
+                    metric_key=metric.key,
+                    protocol=metric.protocol,
+                    method_protocol=method.protocol,
+                    video_sha256=made.sha256,
+                    reference_sha256=made.reference_sha256 if "reference" in metric.reads else None,
+                    box=None,
+                    values={},
+                    curves={},
+                    faces_missing=0.04 if number % 5 == 0 else 0.0,
+                    seconds=0.1,
+                )
+                yield _measured(unfinished, fake, metric, case, method, generator)
 
 
 def _generation(
-    folder: Path, fake: FakeRun, case: dict[str, object], method: FakeMethod, number: int
-) -> dict[str, object]:
-    label, name = _label(method), str(case["id"])
-    video = f"videos/{fake.dataset}/{label}/{name}.mp4"
-    if fake.videos and (label, name) not in fake.failing:
+    folder: Path, fake: FakeRun, case: CasePart, method: FakeMethod, number: int
+) -> GenerationRecord:
+    fails = (method.shown, case.id) in fake.failing
+    video = f"videos/{fake.dataset}/{method.shown}/{case.id}.mp4"
+    if fake.videos and not fails:
         (folder / video).parent.mkdir(parents=True, exist_ok=True)
         (folder / video).write_bytes(encoded(number % 2, method.sync))
-    return {
-        "schema": 1,
-        "key": digest(["generation", method.key, case["key"]]),
-        "method_key": method.key,
-        "case_key": case["key"],
-        "dataset": fake.dataset,
-        "case": name,
-        "kind": case["kind"],
-        "method": label,
-        "speaker": case["speaker"],
-        "status": "ok",
-        "reason": "",
-        "traceback": "",
-        "video": video,
-        "sha256": digest(["video", fake.dataset, label, name, method.sync]),
-        "reference_sha256": None
-        if case["kind"] == "cross"
-        else digest(["reference", fake.dataset, case["face"]]),
-        "frames": FRAMES,
-        "conformed": [] if method.control else ["size 128x128 -> 96x96"],
-        "seconds": {"generate": 0.5, "encode": 0.1},
-        "started": "2026-01-01T00:00:00Z",
-    }
+    reference = digest(["reference", fake.dataset, case.face])
+    record = GenerationRecord(
+        schema=SCHEMA,
+        key=digest(["generation", method.key, case.key]),
+        status="failed",
+        method=method.shown,
+        method_key=method.key,
+        method_protocol=method.protocol,
+        case=case.id,
+        case_key=case.key,
+        kind=case.kind,
+        dataset=fake.dataset,
+        speaker=case.speaker,
+        video=video,
+        sha256="",
+        reference_sha256=None,
+        seconds={},
+        started="2026-01-01T00:00:00Z",
+    )
+    if fails:
+        trace = "Traceback (most recent call last):\n  <it>"
+        return record.failed("RuntimeError: out of ideas", trace)
+    return replace(
+        record,
+        status="ok",
+        sha256=digest(["video", fake.dataset, method.shown, case.id, method.sync]),
+        reference_sha256=None if case.kind == "cross" else reference,
+        frames=FRAMES,
+        conformed=() if method.control else ("size 128x128 -> 96x96",),
+        seconds={"generate": 0.5, "encode": 0.1},
+    )
 
 
 def _measured(
+    record: MeasurementRecord,
     fake: FakeRun,
-    metric: dict[str, object],
-    case: dict[str, object],
+    metric: MetricPart,
+    case: CasePart,
     method: FakeMethod,
-    label: str,
     generator: np.random.Generator,
-) -> dict[str, object]:
-    pair = (label, str(case["id"]))
+) -> MeasurementRecord:
+    pair = (method.shown, case.id)
     if pair in fake.broken_metric:
-        failed = {"reason": "ValueError: the metric broke", "traceback": "Traceback: <metric>"}
-        return {"status": "failed", "values": {}, **failed}
+        return record.failed("ValueError: the metric broke", "Traceback: <metric>")
     if pair in fake.undefined:
-        return {"status": "undefined", "reason": "no sound", "values": {}}
-    if pair in fake.faceless and metric["name"] == "lse":
-        return {"status": "undefined", "reason": NO_FACE, "values": {}, "faces_missing": 1.0}
-    if metric["name"] == "lse":
-        return {"status": "ok", "reason": "", "values": _lse(fake, case, method, generator)}
+        return replace(record, status="undefined", reason="no sound")
+    if pair in fake.faceless and metric.name == "lse":
+        return replace(record, status="undefined", reason=NO_FACE, faces_missing=1.0)
+    if metric.name == "lse":
+        values, curves = _lse(fake, case, method, generator)
+        return replace(record, values=values, curves=curves)
     same = method.psnr >= 99.0 or method.name == "truth"
-    if metric["name"] == "psnr":
+    if metric.name == "psnr":
         if same:
-            return {"status": "undefined", "reason": IDENTICAL, "values": {}}
-        loss = method.gain if case["kind"] == "probe" else 0.0
+            return replace(record, status="undefined", reason=IDENTICAL)
+        loss = method.gain if case.kind == "probe" else 0.0
         value = method.psnr - loss + float(generator.normal(0, 0.05 if loss else 0.1))
-        value = method.psnr if method.gain == 0.0 else value
-        return {"status": "ok", "reason": "", "values": {"psnr": value}}
+        return replace(record, values={"psnr": method.psnr if method.gain == 0.0 else value})
     value = 1.0 if same else 0.75 + method.psnr / 250 + float(generator.normal(0, 0.01))
-    value -= 0.02 * method.gain if case["kind"] == "probe" else 0.0
-    return {"status": "ok", "reason": "", "values": {"ssim": min(1.0, value)}}
+    value -= 0.02 * method.gain if case.kind == "probe" else 0.0
+    return replace(record, values={"ssim": min(1.0, value)})
 
 
 def _lse(
-    fake: FakeRun, case: dict[str, object], method: FakeMethod, generator: np.random.Generator
-) -> dict[str, object]:
+    fake: FakeRun, case: CasePart, method: FakeMethod, generator: np.random.Generator
+) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
     strength = method.sync
-    if case["kind"] == "cross":
+    if case.kind == "cross":
         strength = method.sync if method.cross_sync is None else method.cross_sync
     strength = max(0.2, strength + float(generator.normal(0, 0.35)))
     offset = method.offset
@@ -388,18 +397,20 @@ def _lse(
     distances = distances + generator.normal(0, 0.05, 31)
     best = int(np.argmin(distances))
     middle = float(np.median(distances))
-    windows = FRAMES - 5
-    framewise = strength + np.cumsum(generator.normal(0, 0.3, windows))
-    return {
+    framewise = strength + np.cumsum(generator.normal(0, 0.3, FRAMES - 5))
+    values = {
         "lse_d": float(distances.min()),
         "lse_c": middle - float(distances.min()),
         "offset": float(15 - best),
         "lse_d_at_0": float(distances[15]),
         "lse_c_at_0": middle - float(distances[15]),
         "padding_share": 0.1,
-        "distances": [float(one) for one in distances],
-        "framewise_confidence": [float(one) for one in framewise],
     }
+    curves = {
+        "distances": tuple(float(one) for one in distances),
+        "framewise_confidence": tuple(float(one) for one in framewise),
+    }
+    return values, curves
 
 
 @functools.cache
@@ -437,8 +448,8 @@ def draw(number: int, strength: float) -> tuple[Frames, Sound]:
 
 def add_study(run: Path, fake: FakeRun, *, simulated: bool = True) -> Scores:
     """Writes the scores of a small study of the run's methods into the run folder."""
-    methods = [_label(method) for method in fake.methods if not method.control]
-    cases = [str(case["id"]) for case in _cases(fake) if case["kind"] == "reconstruct"][:6]
+    methods = [method.shown for method in fake.methods if not method.control]
+    cases = [case.id for case in _cases(fake) if case.kind == "reconstruct"][:6]
     questions = [Question(name, f"{name}, in full?", f"{name}，完整") for name in QUESTIONS]
     shown: list[Showing] = []
     for rater in (f"r{number:02d}" for number in range(8)):

@@ -21,6 +21,8 @@ MODULES = {
 REPORTS_MAY = {
     "bench.records.causes",
     "bench.files.one_move",
+    "bench.records.manifest",
+    "bench.records.record",
     "bench.records.run_folder",
     "bench.files.spreadsheets",
     "bench.stats",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.data.manifest import write_manifest
-from bench.records.store import GENERATIONS, MEASUREMENTS
+from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.types import Clip

@@ -17,11 +17,12 @@ import pytest
 import bench
 from bench import media
 from bench.checks.ladders import Specimen, talking_patterns
-from bench.records.store import GENERATIONS, read_records
+from bench.records.schema import GENERATIONS
 from bench.types import Case, Clip
 from methods.command import LINKED_BYTES, Command, filled, tree_digest
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
+from tests.small_records import read_records
 from tests.test_run import bench as run_bench
 
 PROGRAM = Path(__file__).parent / "programs" / "fake_wav2lip.py"

@@ -10,10 +10,11 @@ import pytest
 from bench.command import terminal
 from bench.contract.registry import load_registry
 from bench.files import weights
-from bench.records.store import GENERATIONS, read_records
+from bench.records.schema import GENERATIONS
 from bench.run.config import load_config
 from bench.run.plan import make_plan
 from tests.small_data import make_clip, make_config, make_manifest
+from tests.small_records import read_records
 from tests.test_run import bench
 
 

@@ -15,9 +15,10 @@ from bench.features.faces import _load, _save
 from bench.files.digests import file_sha256
 from bench.files.intact import is_intact
 from bench.files.paths import cache_dir
-from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.types import Clip
 from tests.small_data import make_clip, make_config, make_manifest
+from tests.small_records import read_records
 from tests.test_run import bench, records
 
 Damage = Callable[[Path], None]

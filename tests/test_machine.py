@@ -15,9 +15,11 @@ import pytest
 
 from bench.errors import BenchError
 from bench.machine.faults import machine_fault
-from bench.records.store import GENERATIONS, MEASUREMENTS, Store
+from bench.records.schema import GENERATIONS, MEASUREMENTS
+from bench.records.store import Store
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
+from tests.small_records import measurement
 from tests.test_run import bench, records
 
 CODES = ("ENOSPC", "EROFS", "EDQUOT", "EMFILE", "ENFILE", "ENOMEM", "EFBIG")
@@ -85,20 +87,19 @@ def test_a_file_of_our_own_folders_that_may_not_be_written_is_the_machines(tmp_p
 
 
 def test_a_disk_that_takes_half_a_line_keeps_none_of_it(tmp_path: Path) -> None:
-    line = {"key": "k", "status": "ok", "values": {"one": 1.0}}
     with Store(tmp_path) as store:
-        store.append(MEASUREMENTS, line)
+        store.append(measurement(key="k"))
         whole = (tmp_path / MEASUREMENTS).read_bytes()
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, before[1]))
         try:
             with pytest.raises(OSError, match=MEASUREMENTS):
-                store.append(MEASUREMENTS, {**line, "key": "second"})
+                store.append(measurement(key="second"))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert (tmp_path / MEASUREMENTS).read_bytes() == whole
         assert set(store.measurements) == {"k"}
-        store.append(MEASUREMENTS, {**line, "key": "third"})
+        store.append(measurement(key="third"))
     reader = Store(tmp_path)
     reader.read()
     assert set(reader.measurements) == {"k", "third"}

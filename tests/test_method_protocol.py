@@ -8,8 +8,9 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from bench.command.cli import main
-from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.records.schema import GENERATIONS, MEASUREMENTS
 from tests.small_data import make_config, make_manifest
+from tests.small_records import read_records
 
 PLUGIN = '''"""A face that stands still and says which frame it shows."""
 

@@ -6,7 +6,8 @@ import threading
 from pathlib import Path
 
 from bench.machine.clock import Clock
-from bench.records.store import GENERATIONS, Store
+from bench.records.record import GenerationRecord
+from bench.records.store import Store
 from bench.run.casework import CaseWorker
 from bench.run.config import load_config
 from bench.run.plan import find_missing, make_plan
@@ -55,9 +56,11 @@ def test_two_that_share_a_run_prepare_one_after_another(tmp_path: Path) -> None:
 
     def work(number: int) -> None:
         worker = CaseWorker("cpu", Clock())
-        for name, record in worker.work([tasks[number]]):
-            if name == GENERATIONS:
-                written.append((str(record["case"]), record["status"]))
+        written.extend(
+            (record.case, record.status)
+            for record in worker.work([tasks[number]])
+            if isinstance(record, GenerationRecord)
+        )
 
     threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
     for thread in threads:

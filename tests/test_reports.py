@@ -51,7 +51,10 @@ def summary(folder: Path) -> list[dict[str, str]]:
 
 
 def rewrite(path: Path, change) -> None:
-    """Applies `change` to every record of a file; a record for which it gives None is dropped."""
+    """Applies `change` to a manifest, or to every record of a file; None drops a record."""
+    if path.suffix == ".json":
+        path.write_text(json.dumps(change(json.loads(path.read_text(encoding="utf-8")))))
+        return
     kept = [change(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     lines = [json.dumps(record, ensure_ascii=False) for record in kept if record is not None]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -393,10 +396,10 @@ def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"manifest\.json: no such file.*bench run"):
         reports.build([tmp_path], tmp_path / "out")
     (tmp_path / "manifest.json").write_text('{"schema": 99}')
-    with pytest.raises(BenchError, match=r"schema: 99, but this version reads schema 1"):
+    with pytest.raises(BenchError, match=r"newer version \(schema 99, .*Upgrade"):
         reports.build([tmp_path], tmp_path / "out")
-    (tmp_path / "manifest.json").write_text('{"schema": 1, "name": "x"}')
-    with pytest.raises(BenchError, match=r"manifest\.json: datasets: Field required"):
+    (tmp_path / "manifest.json").write_text('{"schema": 2, "name": "x"}')
+    with pytest.raises(BenchError, match=r"manifest\.json: datasets: is missing"):
         reports.build([tmp_path], tmp_path / "out")
 
 

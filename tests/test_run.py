@@ -16,9 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from bench.command.cli import main
-from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.records.schema import GENERATIONS, MEASUREMENTS
 from tests.conftest import ROOT
 from tests.small_data import make_clip, make_config, make_manifest
+from tests.small_records import read_records
 
 Records = dict[str, dict[str, object]]
 

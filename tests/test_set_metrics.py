@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.records.store import MEASUREMENTS, read_records
+from bench.records.schema import MEASUREMENTS
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
+from tests.small_records import read_records
 from tests.test_run import bench
 
 METRICS = [

@@ -25,7 +25,7 @@ from bench.study.blinding import RETURNED, Design, read_design, read_returned
 from bench.study.folder import open_study
 from bench.study.make.choosing import Wishes
 from bench.study.make.footage import finished_videos
-from bench.study.make.making import Made, invite, new_study
+from bench.study.make.making import NewStudy, invite, new_study
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeRun, build_run
 from tests.small_media import moving_picture, tone
 
@@ -233,7 +233,7 @@ def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
 # ---- attention checks -----------------------------------------------------------------------
 
 
-def checks_note(made: Made) -> str:
+def checks_note(made: NewStudy) -> str:
     """What the study says of too few checks, in its one line; empty where there are enough."""
     notes = [note for note in made.notes if "--checks" in note]
     assert len(notes) <= 1

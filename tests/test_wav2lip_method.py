@@ -21,7 +21,7 @@ from bench.command.cli import main
 from bench.data.manifest import write_manifest
 from bench.errors import NoFace
 from bench.files.digests import file_sha256
-from bench.records.store import GENERATIONS, read_records
+from bench.records.schema import GENERATIONS
 from bench.types import Case, Clip, Track
 from methods.wav2lip import audio
 from methods.wav2lip.checkpoints import LoadedGenerator
@@ -37,6 +37,7 @@ from methods.wav2lip.method import (
 from methods.wav2lip.pasting import pasted
 from methods.wav2lip.variants import VARIANTS
 from tests.small_data import make_config
+from tests.small_records import read_records
 from tests.small_talkers import small_generator, small_weights
 
 BY_NAME = {method.name: method for method in METHODS}

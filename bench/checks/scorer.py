@@ -8,7 +8,10 @@ from pathlib import Path
 import yaml
 
 from bench.data.manifest import write_manifest
-from bench.records.store import GENERATIONS, MEASUREMENTS, Record, Store, read_records
+from bench.records.reading import read_records
+from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.store import Store
+from bench.run.casework import CellRecord
 from bench.run.config import load_config
 from bench.run.plan import Plan, find_missing, make_plan
 from bench.run.planned import generation_key, measurement_key
@@ -60,10 +63,10 @@ def run_controls(
         missing = find_missing(plan, store)
         wanted, done = missing.videos + missing.values, 0
 
-        def notify(_name: str, record: Record) -> None:
+        def notify(record: CellRecord) -> None:
             nonlocal done
             done += 1
-            if "method" in record and record["status"] != "ok":
+            if isinstance(record, GenerationRecord) and record.status != "ok":
                 done += len(plan.clip_metrics)  # nothing is measured on what was not made
             progress(done, wanted)
 
@@ -74,9 +77,10 @@ def run_controls(
 
 def _lacking(plan: Plan, store: Store) -> dict[str, dict[str, list[str]]]:
     reasons: dict[str, str] = {}
-    for name in (GENERATIONS, MEASUREMENTS):
-        for record in read_records(store.folder / name):
-            reasons[str(record["key"])] = str(record["reason"] or "")
+    kinds: tuple[type[CellRecord], ...] = (GenerationRecord, MeasurementRecord)
+    for kind in kinds:
+        for record in read_records(store.folder, kind):
+            reasons[record.key] = record.reason or ""
     (metric,) = plan.metrics
     lacking: dict[str, dict[str, list[str]]] = {}
     for planned in plan.cases:

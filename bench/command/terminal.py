@@ -26,6 +26,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bench.records.causes import cause, gist
+from bench.records.record import GenerationRecord, MeasurementRecord
 
 if TYPE_CHECKING:
     from bench.checks.contract import CheckResult
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from bench.data.manifest import Imported
     from bench.data.speaker_box import Pointed
     from bench.files.weights import WeightState
-    from bench.records.store import Record
+    from bench.run.casework import CellRecord
     from bench.run.plan import Missing, Plan
     from bench.run.runner import Faceless, Notify, Summary
     from bench.types import Output
@@ -80,21 +81,24 @@ def cells(missing: Missing) -> Iterator[Notify]:
     told: set[str] = set()  # causes of failures; the summary counts them
     changed: dict[tuple[str, str], list[str]] = {}  # notes by method and wording
 
-    def notify(_name: str, record: Record) -> None:
+    def notify(record: CellRecord) -> None:
         nonlocal came
         came += 1
-        for note in _changes(record):
-            wording = re.sub(r"[\d.]+", "0", note)
-            changed.setdefault((str(record["method"]), wording), []).append(note)
-        what = f"{record['method']} · {record['case']}" if "method" in record else record["metric"]
-        bar.update(task, advance=1, description=escape(f"{what!s:.48}"))
-        if record["status"] == "failed":
-            reason = str(record["reason"])
-            known = cause(reason, str(record.get("case", "")))
+        if isinstance(record, MeasurementRecord):
+            what, case = record.metric, ""
+        else:
+            what, case = f"{record.method} · {record.case}", record.case
+            for note in _changes(record):
+                wording = re.sub(r"[\d.]+", "0", note)
+                changed.setdefault((record.method, wording), []).append(note)
+        bar.update(task, advance=1, description=escape(f"{what:.48}"))
+        if record.status == "failed":
+            reason = record.reason or ""
+            known = cause(reason, case)
             if known not in told:
                 told.add(known)
                 short = gist(reason)
-                line = ": ".join(filter(None, [str(what), short.text, short.last_line]))
+                line = ": ".join(filter(None, [what, short.text, short.last_line]))
                 bar.console.print(f"[red]failed[/] {escape(line)}")
 
     with bar:
@@ -111,11 +115,9 @@ def cells(missing: Missing) -> Iterator[Notify]:
             bar.console.print(f"[yellow]{_failed_before(missing)}[/]")
 
 
-def _changes(record: Record) -> list[str]:
+def _changes(record: GenerationRecord) -> list[str]:
     """What conforming changed in a method's video; what it changed in the recording is no news."""
-    notes = record.get("conformed")
-    every = notes if isinstance(notes, list) else []
-    return [str(note) for note in every if not str(note).startswith("source: ")]
+    return [note for note in record.conformed if not note.startswith("source: ")]
 
 
 def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:

@@ -7,15 +7,13 @@ can take it. What comes back are records; the driver alone writes them down.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Result: TypeAlias = tuple[str, Mapping[str, object]]  # the file it goes to, and the record
 
 
 @dataclass(frozen=True)
@@ -55,26 +53,28 @@ class Task(Protocol):
 
 _Task = TypeVar("_Task", bound=Task)
 _Work = TypeVar("_Work", bound=Task, contravariant=True)
+_Record = TypeVar("_Record")
+_Made = TypeVar("_Made", covariant=True)
 
 
-class Worker(Protocol[_Work]):
+class Worker(Protocol[_Work, _Made]):
     """What carries out tasks in a process; loads each plugin once."""
 
-    def work(self, tasks: Iterable[_Work]) -> Iterator[Result]:
+    def work(self, tasks: Iterable[_Work]) -> Iterator[_Made]:
         """The records of all tasks, each as soon as it is known.
 
         Raises MachineFault, and records nothing, where the machine fails and not the task.
         """
 
 
-class Start(Protocol[_Work]):
+class Start(Protocol[_Work, _Made]):
     """Starts a worker; can be pickled. `folder` is the run folder on the driver's machine."""
 
     @property
     def folder(self) -> Path:
         """The run folder, into which a worker writes videos and logs, but no records."""
 
-    def __call__(self, device: str) -> Worker[_Work]:
+    def __call__(self, device: str) -> Worker[_Work, _Made]:
         """A worker on that device ("cpu", "cuda:1")."""
 
 
@@ -120,7 +120,7 @@ class Engine(ABC):
         return None
 
     @abstractmethod
-    def run(self, tasks: Sequence[_Task], start: Start[_Task]) -> Iterator[Result]:
+    def run(self, tasks: Sequence[_Task], start: Start[_Task, _Record]) -> Iterator[_Record]:
         """The records of all tasks, in any order; what cannot be done raises.
 
         Closing the iterator ends all work at once.

@@ -1,4 +1,4 @@
-"""A clock that tells how long at least one of several threads was busy with real work."""
+"""What time it is, and how long at least one of several threads was busy with real work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 @dataclass

@@ -7,75 +7,56 @@ opens the folder for writing; every whole line stays for ever.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Literal
 
 from bench.errors import BenchError
 from bench.files.json_file import write_json
 from bench.files.one_move import sweep
-from bench.records.form import problem_of
-
-SCHEMA = 1
-GENERATIONS = "generations.jsonl"
-MEASUREMENTS = "measurements.jsonl"
-
-Record = Mapping[str, object]
-
-
-def read_records(path: Path) -> Iterator[dict[str, object]]:
-    """The whole records of a file, oldest first; a torn last line is passed over.
-
-    Raises BenchError for a damaged line elsewhere or a record of a newer schema.
-    """
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return  # torn by a kill
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise _no_record(path, number, str(error)) from error
-            schema = record.get("schema", 0) if isinstance(record, dict) else 0
-            if type(schema) is int and schema > SCHEMA:
-                raise BenchError(
-                    f"{path}:{number}: written by a newer version (schema {schema}, this "
-                    f"is {SCHEMA}). Upgrade talking-face-bench."
-                )
-            problem = problem_of(path.name, record, line)
-            if problem:
-                raise _no_record(path, number, problem)
-            yield record
+from bench.records.manifest import Manifest
+from bench.records.reading import parse_record, read_records
+from bench.records.record import (
+    RECORDS,
+    Corners,
+    GenerationRecord,
+    MeasurementRecord,
+    Record,
+)
+from bench.records.schema import GENERATIONS, MANIFEST, MEASUREMENTS
 
 
-def _no_record(path: Path, number: int, problem: str) -> BenchError:
-    return BenchError(
-        f"{path}:{number}: this line is no record ({problem}). The file was changed by something "
-        "else than `bench run`; restore it, or move it away to start anew."
-    )
+@dataclass(frozen=True, slots=True)
+class KnownGeneration:
+    """What planning needs of a generation's record, and no more, for a million of them.
 
-
-@dataclass(frozen=True)
-class Made:
-    """What planning needs of a generation's record; `mouth` is x0 y0 x1 y1, where known.
-
-    method_protocol: of the method that made the video; it goes with every measurement.
+    The fields are those of `GenerationRecord`.
     """
 
-    status: str
+    status: Literal["ok", "failed"]
     video: str
     sha256: str
     reference_sha256: str | None
-    mouth: tuple[float, ...] | None
-    method_protocol: str = ""
+    mouth: Corners | None
+    method_protocol: str
+
+
+def known(record: GenerationRecord) -> KnownGeneration:
+    """What planning needs of a generation's record."""
+    return KnownGeneration(
+        record.status,
+        record.video,
+        record.sha256,
+        record.reference_sha256,
+        record.mouth,
+        record.method_protocol,
+    )
 
 
 class Store:
@@ -87,7 +68,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()  # programs that are handed files of it start elsewhere
-        self.generations: dict[str, Made] = {}
+        self.generations: dict[str, KnownGeneration] = {}
         self.measurements: dict[str, str] = {}
         self.faceless: set[str] = set()
         self._files: dict[str, FileIO] = {}
@@ -107,9 +88,10 @@ class Store:
             ) from None  # a lock that is held is not the machine's state
         try:
             sweep(self.folder)
-            for name in (GENERATIONS, MEASUREMENTS):
+            for name in RECORDS:
                 _cut_torn_line(self.folder / name)
-                self._files[name] = (self.folder / name).open("ab", buffering=0)
+            for name in (GENERATIONS, MEASUREMENTS):
+                self._open(name)
             self.read()
         except BaseException:
             self._close()
@@ -125,6 +107,11 @@ class Store:
         """Closes the files and gives the lock back."""
         self._close()
 
+    def _open(self, name: str) -> FileIO:
+        if name not in self._files:
+            self._files[name] = (self.folder / name).open("ab", buffering=0)
+        return self._files[name]
+
     def _close(self) -> None:
         for file in self._files.values():
             with file, contextlib.suppress(OSError):  # pipes and some network disks cannot
@@ -134,20 +121,22 @@ class Store:
 
     def read(self) -> None:
         """Reads what is known; needs no lock, so a plan can be shown while a run is writing."""
-        for name in (GENERATIONS, MEASUREMENTS):
-            for record in read_records(self.folder / name):
-                self._know(name, record)
+        for kind in RECORDS.values():
+            for record in read_records(self.folder, kind):
+                self._know(record)
 
-    def append(self, name: str, record: Record) -> None:
+    def append(self, record: Record) -> None:
         """Adds one record, whole or not at all; once this returns, a kill keeps it.
 
         A power cut may take the last records along, never what they name: that is on the disk
-        before its record is written. Raises OSError where the disk takes no more.
+        before its record is written. Raises OSError where the disk takes no more, and BenchError
+        for a record that no reader would take.
         """
-        line = json.dumps({"schema": SCHEMA, **record}, sort_keys=True, ensure_ascii=False)
-        file = self._files[name]
+        path, file = self.folder / record.file, self._open(record.file)
+        line = _line(record)
+        record = parse_record(type(record), line, str(path))
         end = file.seek(0, os.SEEK_END)
-        left = memoryview(line.encode(errors="replace") + b"\n")
+        left = memoryview(line)
         try:
             while left:
                 left = left[file.write(left) :]
@@ -155,24 +144,29 @@ class Store:
             with contextlib.suppress(OSError):
                 file.truncate(end)
             if isinstance(error, OSError):
-                raise OSError(error.errno, error.strerror, str(self.folder / name)) from error
+                raise OSError(error.errno, error.strerror, str(path)) from error
             raise
-        self._know(name, record)
+        self._know(record)
 
-    def manifest(self, value: object) -> None:
+    def manifest(self, manifest: Manifest) -> None:
         """Writes manifest.json: what was asked and what it ran on."""
-        write_json(self.folder / "manifest.json", value)
+        write_json(self.folder / MANIFEST, dataclasses.asdict(manifest))
 
-    def _know(self, name: str, record: Record) -> None:
-        key = str(record["key"])
-        if name == GENERATIONS:
-            self.generations[key] = made(record)
-        else:
-            self.measurements[key] = str(record["status"])
-            if record["status"] == "undefined" and record.get("faces_missing") == 1.0:
-                self.faceless.add(key)
+    def _know(self, record: Record) -> None:
+        if isinstance(record, GenerationRecord):
+            self.generations[record.key] = known(record)
+        elif isinstance(record, MeasurementRecord):
+            self.measurements[record.key] = record.status
+            if record.status == "undefined" and record.faces_missing == 1.0:
+                self.faceless.add(record.key)
             else:
-                self.faceless.discard(key)
+                self.faceless.discard(record.key)
+
+
+def _line(record: Record) -> bytes:
+    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    text = json.dumps(fields, sort_keys=True, ensure_ascii=False)
+    return text.encode(errors="replace") + b"\n"  # a reason may quote what no file can hold
 
 
 def _cut_torn_line(path: Path) -> None:
@@ -192,16 +186,3 @@ def _cut_torn_line(path: Path) -> None:
             end = start
         if end < size:
             file.truncate(end)
-
-
-def made(record: Record) -> Made:
-    """What planning needs of a generation's record."""
-    reference, mouth = record.get("reference_sha256"), record.get("mouth")
-    return Made(
-        str(record["status"]),
-        str(record["video"]),
-        str(record["sha256"]),
-        None if reference is None else str(reference),
-        tuple(float(edge) for edge in mouth) if isinstance(mouth, list | tuple) else None,
-        str(record.get("method_protocol", "")),
-    )

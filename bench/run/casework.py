@@ -15,23 +15,24 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from bench.contract.engine import Result
 from bench.contract.jobs import Generation, Job, Sample
 from bench.contract.plugins import ClipMetric, Metric, SetMetric, Values
 from bench.contract.video import Video
 from bench.data.conform import Conformed, conform_clip, fitted_sound
 from bench.errors import BenchError, Undefined
 from bench.features.faces import tracker
-from bench.files.digests import seed_of
+from bench.files.digests import seed_of, set_digest
 from bench.files.intact import is_intact, sha256_here
 from bench.files.paths import cache_dir
-from bench.machine.clock import Clock
+from bench.machine.clock import Clock, now
 from bench.machine.faults import raise_full_disk, raise_machine_fault
-from bench.records.store import GENERATIONS, MEASUREMENTS, Made, Record, made
+from bench.records.record import Corners, GenerationRecord, MeasurementRecord
+from bench.records.schema import SCHEMA
+from bench.records.store import KnownGeneration, known
 from bench.run.loaded_plugins import LoadedPlugins
 from bench.run.outputs import conform_output
 from bench.run.planned import (
@@ -47,6 +48,8 @@ from bench.run.work_folder import work_folder
 from bench.types import SAMPLES_PER_FRAME, Case, Clip, Sound
 
 _Compute = Callable[[], Values]
+CellRecord = GenerationRecord | MeasurementRecord
+_Record = TypeVar("_Record", GenerationRecord, MeasurementRecord)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class CaseWorker:
         self._clock = clock
         self._plugins = LoadedPlugins(device, clock)
 
-    def work(self, tasks: Iterable[Task]) -> Iterator[Result]:
+    def work(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
         """The records of all tasks, each as soon as it is known."""
         with ThreadPoolExecutor(2, thread_name_prefix="bench") as pool:
             try:
@@ -99,17 +102,9 @@ class CaseWorker:
         settings: RunSettings,
         metric: PlannedMetric,
         key: str,
-        samples: Sequence[tuple[PlannedCase, Made]],
-    ) -> Result:
+        samples: Sequence[tuple[PlannedCase, KnownGeneration]],
+    ) -> MeasurementRecord:
         """The record of a set metric over the videos of one method on one kind of case."""
-        record: dict[str, object] = {
-            "key": key,
-            "metric": metric.label,
-            "metric_key": metric.key,
-            "protocol": metric.protocol,
-            "method_protocol": samples[0][1].method_protocol,
-            "reference_sha256": None,
-        }
 
         def compute() -> Values:
             plugin = self._plugins.metric(metric, settings)
@@ -121,18 +116,22 @@ class CaseWorker:
                 plugin.update(Sample(planned.case, _video(video, face, settings), reference))
             return plugin.compute()
 
-        return MEASUREMENTS, {**record, **self._measured(metric, settings, compute)}
+        videos = [video for _, video in samples]
+        record = _measurement(
+            metric, key, videos[0].method_protocol, set_digest(video.sha256 for video in videos)
+        )
+        return self._measured(record, metric, settings, compute)
 
     # ---- one case ---------------------------------------------------------------------------
 
     def _case(
         self, task: Task, opened: _Opened | Exception, pool: ThreadPoolExecutor
-    ) -> Iterator[Result]:
+    ) -> Iterator[CellRecord]:
         planned, settings = task.planned, task.settings
         there = {
-            label: made
-            for label, made in task.made.items()
-            if _is_usable(made, opened, settings.folder)
+            label: video
+            for label, video in task.made.items()
+            if _is_usable(video, opened, settings.folder)
         }
         damaged = [label for label in task.made if label not in there]
         pending = [
@@ -141,22 +140,22 @@ class CaseWorker:
         ]
         for label, future in pending:
             record = future.result()
-            yield GENERATIONS, record
-            if record["status"] == "ok":
-                there[label] = made(record)
+            yield record
+            if record.status == "ok":
+                there[label] = known(record)
         done: set[str] = set()
         # What was made again is measured again as a whole: its bytes may be others than before.
         whole = dict.fromkeys(damaged, settings.measured(planned.case))
         measure = {**task.measure, **whole}
         ready = [(label, there[label]) for label in measure if label in there]
         videos = self._decoded([video for _, video in ready], task, opened, pool)
-        for (label, known), video in zip(ready, videos, strict=True):
+        for (label, made), video in zip(ready, videos, strict=True):
             for name in measure[label]:
                 metric = settings.metrics[name]
-                key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
+                key = measurement_key(metric, made.sha256, made.reference_sha256, [planned])
                 if key not in done:
                     done.add(key)
-                    yield MEASUREMENTS, self._measure(metric, key, task, known, video, opened)
+                    yield self._measure(metric, key, task, made, video, opened)
 
     def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
         return pool.submit(self._open, task.planned.case, task.settings)
@@ -192,36 +191,32 @@ class CaseWorker:
         task: Task,
         opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
-    ) -> Future[dict[str, object]]:
+    ) -> Future[GenerationRecord]:
         """Runs the method now and lets a thread conform, encode and digest what it returned."""
         planned, settings = task.planned, task.settings
         case, run_folder = planned.case, settings.folder
         place = Path(case.dataset) / method.label
         target = run_folder / "videos" / place / f"{case.id}.mp4"
-        record: dict[str, object] = {
-            "key": generation_key(method, planned),
-            "method": method.label,
-            "method_key": method.key,
-            "method_protocol": method.protocol,
-            "case": case.id,
-            "case_key": planned.key,
-            "kind": case.kind,
-            "dataset": case.dataset,
-            "speaker": case.face.speaker,
-            "status": "failed",
-            "reason": None,
-            "traceback": None,
-            "video": target.relative_to(run_folder).as_posix(),
-            "sha256": "",
-            "reference_sha256": None,
-            "frames": None,
-            "mouth": None,
-            "conformed": [],
-            "seconds": {},
-            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
+        record = GenerationRecord(
+            schema=SCHEMA,
+            key=generation_key(method, planned),
+            status="failed",
+            method=method.label,
+            method_key=method.key,
+            method_protocol=method.protocol,
+            case=case.id,
+            case_key=planned.key,
+            kind=case.kind,
+            dataset=case.dataset,
+            speaker=case.face.speaker,
+            video=target.relative_to(run_folder).as_posix(),
+            sha256="",
+            reference_sha256=None,
+            seconds={},
+            started=now(),
+        )
         if isinstance(opened, Exception):
-            return _ready({**record, **_failure(opened, run_folder)})
+            return _ready(_failed(record, opened, run_folder))
         stack = contextlib.ExitStack()
         try:
             folder = work_folder(run_folder, case.dataset, method.label, case.id)
@@ -236,50 +231,57 @@ class CaseWorker:
                 generation = plugin.generate(job)
         except Exception as error:
             with stack:  # a full disk shows as long as what the method wrote is there
-                return _ready({**record, **_failure(error, run_folder)})
+                return _ready(_failed(record, error, run_folder))
 
-        def finish() -> dict[str, object]:
+        def finish() -> GenerationRecord:
             with stack:
                 try:
-                    return {**record, **self._finish(generation, job, target, span.seconds, opened)}
+                    return self._finish(record, generation, job, target, span.seconds, opened)
                 except Exception as error:
-                    return {**record, **_failure(error, run_folder)}
+                    return _failed(record, error, run_folder)
 
         return pool.submit(finish)
 
     def _finish(
-        self, generation: Generation, job: Job, target: Path, seconds: float, opened: _Opened
-    ) -> dict[str, object]:
+        self,
+        record: GenerationRecord,
+        generation: Generation,
+        job: Job,
+        target: Path,
+        seconds: float,
+        opened: _Opened,
+    ) -> GenerationRecord:
         with self._clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
             notes = conform_output(generation, job, target)
             sha256 = sha256_here(target)
-        return {
-            "status": "ok",
-            "sha256": sha256,
-            "reference_sha256": job.face.sha256 if job.case.has_reference else None,
-            "frames": job.frames,
-            "mouth": _mouth(job.face),
-            "conformed": [
+        return replace(
+            record,
+            status="ok",
+            sha256=sha256,
+            reference_sha256=job.face.sha256 if job.case.has_reference else None,
+            frames=job.frames,
+            mouth=_mouth(job.face),
+            conformed=(
                 *(f"source: {note}" for note in opened.notes),
                 *generation.notes,
                 *notes,
-            ],
-            "seconds": {"generate": seconds, "encode": span.seconds},
-        }
+            ),
+            seconds={"generate": seconds, "encode": span.seconds},
+        )
 
     # ---- values -----------------------------------------------------------------------------
 
     def _decoded(
         self,
-        known: Sequence[Made],
+        made: Sequence[KnownGeneration],
         task: Task,
         opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
     ) -> Iterator[Video]:
         """The videos in order, the next one being decoded while the last one is measured."""
 
-        def decode(item: Made) -> Video:
+        def decode(item: KnownGeneration) -> Video:
             if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
                 return opened.face  # the truth itself: already decoded
             video = _video(item, task.planned.case.face, task.settings)
@@ -288,10 +290,10 @@ class CaseWorker:
                 video.sound()
             return video
 
-        ahead = [pool.submit(decode, item) for item in known[:1]]
-        for place in range(1, len(known) + 1):
+        ahead = [pool.submit(decode, item) for item in made[:1]]
+        for place in range(1, len(made) + 1):
             video = ahead.pop().result()
-            ahead += [pool.submit(decode, later) for later in known[place : place + 1]]
+            ahead += [pool.submit(decode, later) for later in made[place : place + 1]]
             yield video
 
     def _measure(
@@ -299,10 +301,10 @@ class CaseWorker:
         metric: PlannedMetric,
         key: str,
         task: Task,
-        known: Made,
+        made: KnownGeneration,
         video: Video,
         opened: _Opened | Exception,
-    ) -> Record:
+    ) -> MeasurementRecord:
         case = task.planned.case
         reference = opened.face if metric.needs_reference and isinstance(opened, _Opened) else None
         sample = Sample(case, video, reference)
@@ -314,40 +316,32 @@ class CaseWorker:
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
 
-        record: dict[str, object] = {
-            "key": key,
-            "metric": metric.label,
-            "metric_key": metric.key,
-            "protocol": metric.protocol,
-            "method_protocol": known.method_protocol,
-            "video_sha256": known.sha256,
-            "reference_sha256": known.reference_sha256 if metric.needs_reference else None,
-        }
-        if metric.reads_boxes:
-            record["box"] = case.face.box
-        measured = self._measured(metric, task.settings, compute)
+        record = replace(
+            _measurement(metric, key, made.method_protocol, made.sha256),
+            reference_sha256=made.reference_sha256 if metric.needs_reference else None,
+            box=case.face.box if metric.reads_boxes else None,
+        )
+        measured = self._measured(record, metric, task.settings, compute)
         seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.reads else None
-        return {**record, **measured, "faces_missing": missing}
+        return replace(measured, faces_missing=missing)
 
     def _measured(
-        self, metric: PlannedMetric, settings: RunSettings, compute: _Compute
-    ) -> dict[str, object]:
-        empty: dict[str, object] = {
-            "values": {},
-            "reason": None,
-            "traceback": None,
-            "faces_missing": None,
-        }
+        self,
+        record: MeasurementRecord,
+        metric: PlannedMetric,
+        settings: RunSettings,
+        compute: _Compute,
+    ) -> MeasurementRecord:
         with self._clock.busy() as span:
             try:
-                values = checked(metric.plugin, compute())
-                outcome: dict[str, object] = {"status": "ok", "values": values}
+                values, curves = checked(metric.plugin, compute())
+                record = replace(record, status="ok", values=values, curves=curves)
             except Undefined as error:
-                outcome = {"status": "undefined", "reason": str(error)}
+                record = replace(record, status="undefined", reason=str(error))
             except Exception as error:
-                outcome = _failure(error, settings.folder)
-        return {**empty, **outcome, "seconds": span.seconds}
+                record = _failed(record, error, settings.folder)
+        return replace(record, seconds=span.seconds)
 
 
 def _conformed(clip: Clip, settings: RunSettings) -> Conformed:
@@ -359,8 +353,8 @@ def _reference(face: Clip, settings: RunSettings) -> Video:
     return _tracked(conformed.path, conformed.sha256, face, settings)
 
 
-def _video(known: Made, face: Clip, settings: RunSettings) -> Video:
-    return _tracked(settings.folder / known.video, known.sha256, face, settings)
+def _video(made: KnownGeneration, face: Clip, settings: RunSettings) -> Video:
+    return _tracked(settings.folder / made.video, made.sha256, face, settings)
 
 
 def _tracked(path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
@@ -368,34 +362,61 @@ def _tracked(path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Vide
     return Video(path, tracker=find, sha256=sha256)
 
 
-def _is_usable(known: Made, opened: _Opened | Exception, run_folder: Path) -> bool:
+def _is_usable(made: KnownGeneration, opened: _Opened | Exception, run_folder: Path) -> bool:
     """Whether a video has the bytes of its record, and was made for the reference as it is."""
-    if not is_intact(run_folder / known.video, known.sha256):
+    if not is_intact(run_folder / made.video, made.sha256):
         return False
-    return isinstance(opened, Exception) or (known.reference_sha256 in (None, opened.face.sha256))
+    return isinstance(opened, Exception) or (made.reference_sha256 in (None, opened.face.sha256))
 
 
-def _failure(error: Exception, run_folder: Path) -> dict[str, object]:
-    """What a record says of a failure: the message a user needs, the trace for who mends it.
+def _failed(record: _Record, error: Exception, run_folder: Path) -> _Record:
+    """The record of a cell that failed, with the message for users and the traceback.
 
     Raises MachineFault where the machine failed, and neither a method nor a file.
     """
     raise_machine_fault(error, ours=(run_folder, cache_dir()))
     raise_full_disk(run_folder)
-    known = isinstance(error, BenchError)
-    reason = str(error) if known else f"{type(error).__name__}: {error}"
-    trace = None if known else "".join(traceback.format_exception(error))
-    return {"status": "failed", "reason": reason, "traceback": trace}
+    if isinstance(error, BenchError):
+        return record.failed(str(error), None)
+    trace = "".join(traceback.format_exception(error))
+    return record.failed(f"{type(error).__name__}: {error}", trace)
 
 
-def checked(metric: type[Metric], values: Values) -> dict[str, object]:
-    """The values as the record keeps them. Raises BenchError where they break the declaration."""
+def _measurement(
+    metric: PlannedMetric, key: str, method_protocol: str, video_sha256: str
+) -> MeasurementRecord:
+    """The record of a measurement that is still to be made, of no reference and no box."""
+    return MeasurementRecord(
+        schema=SCHEMA,
+        key=key,
+        status="failed",
+        metric=metric.label,
+        metric_key=metric.key,
+        protocol=metric.protocol,
+        method_protocol=method_protocol,
+        video_sha256=video_sha256,
+        reference_sha256=None,
+        box=None,
+        values={},
+        curves={},
+        seconds=0.0,
+    )
+
+
+def checked(
+    metric: type[Metric], values: Values
+) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
+    """The values and the curves as the record keeps them.
+
+    Raises BenchError where they break the metric's declaration.
+    """
     declared = {output.name: output for output in metric.outputs}
     if set(values) != set(declared):
         raise BenchError(
             f"metric {metric.name} returned {sorted(values)}, but declares {sorted(declared)}."
         )
-    kept: dict[str, object] = {}
+    kept: dict[str, float] = {}
+    curves: dict[str, tuple[float, ...]] = {}
     for name, value in values.items():
         numbers = [float(v) for v in value] if isinstance(value, Sequence) else [float(value)]
         if not all(map(math.isfinite, numbers)):
@@ -403,22 +424,26 @@ def checked(metric: type[Metric], values: Values) -> dict[str, object]:
                 f"metric {metric.name}: {name} is not finite. Raise Undefined, with the reason, "
                 "where a sample has no value."
             )
-        kept[name] = numbers if declared[name].curve else numbers[0]
-    return kept
+        if declared[name].curve:
+            curves[name] = tuple(numbers)
+        else:
+            kept[name] = numbers[0]
+    return kept, curves
 
 
-def _mouth(face: Video) -> list[float] | None:
+def _mouth(face: Video) -> Corners | None:
     """The mean mouth region, x0 y0 x1 y1, for the report's pictures; None if no face is found."""
     try:
         mean = face.faces().mouths.mean(axis=0)
     except BenchError as error:
         raise_machine_fault(error)
         return None
-    return [round(float(edge), 1) for edge in mean]
+    x0, y0, x1, y1 = (round(float(edge), 1) for edge in mean)
+    return x0, y0, x1, y1
 
 
-def _ready(record: dict[str, object]) -> Future[dict[str, object]]:
-    future: Future[dict[str, object]] = Future()
+def _ready(record: GenerationRecord) -> Future[GenerationRecord]:
+    future: Future[GenerationRecord] = Future()
     future.set_result(record)
     return future
 

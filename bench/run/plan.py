@@ -22,7 +22,7 @@ from bench.features.faces import FACES_VERSION
 from bench.files.digests import code_digest, digest
 from bench.files.weights import find, weight
 from bench.machine.faults import raise_machine_fault
-from bench.records.store import Made, Store
+from bench.records.store import KnownGeneration, Store
 from bench.run.cases import make_cases
 from bench.run.config import Config, Loaded, PluginEntry
 from bench.run.outputs import OUTPUT_VERSION
@@ -188,7 +188,7 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
         metrics = plan.measured_on(planned.case)
         generate: list[str] = []
         measure: dict[str, tuple[str, ...]] = {}
-        made: dict[str, Made] = {}
+        made: dict[str, KnownGeneration] = {}
         for method in plan.answers(planned.case):
             videos_planned += 1
             values_planned += len(metrics)
@@ -261,7 +261,9 @@ def lacking_weights(plan: Plan) -> tuple[str, ...]:
     return tuple(ways)
 
 
-def _status(metric: PlannedMetric, known: Made, planned: PlannedCase, store: Store) -> str | None:
+def _status(
+    metric: PlannedMetric, known: KnownGeneration, planned: PlannedCase, store: Store
+) -> str | None:
     """How the measurement of a video ended; None where it was not made."""
     key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
     return store.measurements.get(key)

@@ -27,7 +27,7 @@ from bench.features.faces import Choice
 from bench.files.digests import code_digest
 from bench.files.intact import is_intact
 from bench.files.weights import find, weight
-from bench.records.store import Made
+from bench.records.store import KnownGeneration
 from bench.types import Case, CaseKind, Clip
 
 _P = TypeVar("_P", bound=Plugin)
@@ -210,7 +210,7 @@ class Task:
     planned: PlannedCase
     generate: tuple[str, ...]
     measure: Mapping[str, tuple[str, ...]]
-    made: Mapping[str, Made]
+    made: Mapping[str, KnownGeneration]
 
     @property
     def cells(self) -> int:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from bench.records.store import SCHEMA, Made
+from bench.data.sources import Dataset
+from bench.records.manifest import (
+    CasePart,
+    DatasetPart,
+    Manifest,
+    MethodPart,
+    MetricPart,
+    OutputPart,
+    PublishedPart,
+    TablePart,
+)
+from bench.records.record import Corners
+from bench.records.schema import SCHEMA
+from bench.run.config import Table
 from bench.run.plan import Plan
-from bench.run.planned import PlannedMethod, PlannedMetric
+from bench.run.planned import PlannedCase, PlannedMethod, PlannedMetric
+from bench.types import Output
 
 _PACKAGES = (
     "talking-face-bench",
@@ -33,69 +46,31 @@ def describe_run(
     created: str,
     device: str,
     marks: Mapping[str, Mapping[str, list[str]]],
-    mouths: Mapping[str, Made],
-) -> dict[str, object]:
+    mouths: Mapping[str, Corners],
+) -> Manifest:
     """manifest.json of a run: what was asked, with every default written out, and what ran it.
 
-    marks: by data set and clip, what the doctor says of it. mouths: by case key, a video of it.
+    marks: by data set and clip, what the doctor says. mouths: by case key, where the mouth is.
     """
     config = plan.loaded.config
-    methods = [_method(method) for method in plan.methods]
-    return {
-        "schema": SCHEMA,
-        "name": config.name,
-        "title": config.title or config.name,
-        "created": created,
-        "config": config.model_dump(mode="json"),
-        "config_path": plan.loaded.path.name,
-        "seed": config.seed,
-        "faces": config.tracking,
-        "git": _git(),
-        "versions": {"python": platform.python_version(), **_versions()},
-        "hardware": {**_hardware(), "device": device},
-        "datasets": [
-            {
-                "name": dataset.name,
-                "title": dataset.title,
-                "manifest": dataset.origin,
-                "stand_in": dataset.stand_in,
-                "split": dataset.split,
-                "clips": len(dataset.clips),
-                "speakers": len({clip.speaker for clip in dataset.clips}),
-                "marks": dict(marks.get(dataset.name, {})),
-            }
-            for dataset in plan.datasets
-        ],
-        "methods": methods,
-        "metrics": [_metric(metric) for metric in plan.metrics],
-        "cases": [
-            {
-                "dataset": item.case.dataset,
-                "id": item.case.id,
-                "kind": item.case.kind,
-                "key": item.key,
-                "face": item.case.face.id,
-                "speech": item.case.speech.id,
-                "speaker": item.case.face.speaker,
-                "text": item.case.speech.text,
-                "mouth": mouths[item.key].mouth if item.key in mouths else None,
-                "box": item.case.face.box,
-            }
-            for item in plan.cases
-        ],
-        "tables": [
-            {
-                **table.model_dump(mode="json"),
-                "rows": list(table.rows) or [method["label"] for method in methods],
-            }
-            for table in config.tables
-        ],
-    }
-
-
-def now() -> str:
-    """The time in UTC, ISO 8601."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return Manifest(
+        schema=SCHEMA,
+        name=config.name,
+        title=config.title or config.name,
+        created=created,
+        config=config.model_dump(mode="json"),
+        config_path=plan.loaded.path.name,
+        seed=config.seed,
+        faces=config.tracking,
+        git=_git(),
+        versions={"python": platform.python_version(), **_versions()},
+        hardware={**_hardware(), "device": device},
+        datasets=tuple(_dataset(data, marks.get(data.name, {})) for data in plan.datasets),
+        methods=tuple(map(_method, plan.methods)),
+        metrics=tuple(map(_metric, plan.metrics)),
+        cases=tuple(_case(planned, mouths.get(planned.key)) for planned in plan.cases),
+        tables=tuple(_table(table, plan.methods) for table in config.tables),
+    )
 
 
 def machine() -> str:
@@ -104,53 +79,98 @@ def machine() -> str:
     return f"{found['processor']}, {found['cores']} cores, {found['memory_gib']} GiB"
 
 
-def _method(method: PlannedMethod) -> dict[str, object]:
+def _dataset(dataset: Dataset, marks: Mapping[str, list[str]]) -> DatasetPart:
+    return DatasetPart(
+        name=dataset.name,
+        title=dataset.title,
+        manifest=dataset.origin,
+        stand_in=dataset.stand_in,
+        split=dataset.split,
+        clips=len(dataset.clips),
+        speakers=len({clip.speaker for clip in dataset.clips}),
+        marks=marks,
+    )
+
+
+def _case(planned: PlannedCase, mouth: Corners | None) -> CasePart:
+    case = planned.case
+    return CasePart(
+        dataset=case.dataset,
+        id=case.id,
+        kind=case.kind,
+        key=planned.key,
+        face=case.face.id,
+        speech=case.speech.id,
+        speaker=case.face.speaker,
+        text=case.speech.text,
+        mouth=mouth,
+        box=case.face.box,
+    )
+
+
+def _table(table: Table, methods: Sequence[PlannedMethod]) -> TablePart:
+    published = None
+    if table.published is not None:
+        published = PublishedPart(table=table.published.table, data=table.published.data)
+    return TablePart(
+        name=table.name,
+        kind=table.kind,
+        title=table.title,
+        rows=tuple(table.rows) or tuple(method.label for method in methods),
+        columns=tuple(table.columns),
+        reference=table.reference,
+        published=published,
+    )
+
+
+def _method(method: PlannedMethod) -> MethodPart:
     plugin = method.plugin
-    return {
-        "label": method.label,
-        "title": method.title,
-        "name": plugin.name,
-        "version": plugin.version,
-        "source": plugin.source,
-        "licence": plugin.licence,
-        "origin": method.origin,
-        "control": plugin.control,
-        "protocol": method.protocol,
-        "kinds": sorted(plugin.kinds),
-        "options": dict(method.options),
-        "key": method.key,
-    }
+    return MethodPart(
+        label=method.label,
+        title=method.title,
+        name=plugin.name,
+        version=plugin.version,
+        source=plugin.source,
+        licence=plugin.licence,
+        origin=method.origin,
+        control=plugin.control,
+        protocol=method.protocol,
+        kinds=tuple(sorted(plugin.kinds)),
+        options=dict(method.options),
+        key=method.key,
+    )
 
 
-def _metric(metric: PlannedMetric) -> dict[str, object]:
+def _metric(metric: PlannedMetric) -> MetricPart:
     plugin = metric.plugin
-    return {
-        "label": metric.label,
-        "title": metric.title,
-        "name": plugin.name,
-        "version": plugin.version,
-        "protocol": metric.protocol,
-        "source": plugin.source,
-        "origin": metric.origin,
-        "reads": sorted(plugin.reads),
-        "reads_boxes": metric.reads_boxes,
-        "set": metric.is_set,
-        "options": dict(metric.options),
-        "outputs": [
-            {
-                "name": output.name,
-                "title": output.title or output.name,
-                "unit": output.unit,
-                "better": output.better,
-                "best": output.best,
-                "low": output.low,
-                "high": output.high,
-                "curve": output.curve,
-            }
-            for output in plugin.outputs
-        ],
-        "key": metric.key,
-    }
+    return MetricPart(
+        label=metric.label,
+        title=metric.title,
+        name=plugin.name,
+        version=plugin.version,
+        protocol=metric.protocol,
+        source=plugin.source,
+        origin=metric.origin,
+        reads=tuple(sorted(plugin.reads)),
+        reads_boxes=metric.reads_boxes,
+        set=metric.is_set,
+        options=dict(metric.options),
+        outputs=tuple(map(_output, plugin.outputs)),
+        key=metric.key,
+    )
+
+
+def _output(output: Output) -> OutputPart:
+    return OutputPart(
+        name=output.name,
+        title=output.title or output.name,
+        unit=output.unit,
+        better=output.better,
+        best=output.best,
+        low=output.low,
+        high=output.high,
+        curve=output.curve,
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import time
 from collections import Counter
@@ -11,21 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contract.engine import Crew, Engine, Result
+from bench.contract.engine import Crew, Engine
 from bench.data.doctor import marks_of
-from bench.errors import BenchError
 from bench.files.digests import set_digest
 from bench.files.intact import is_intact
-from bench.machine.clock import Clock
-from bench.records.store import Made, Record, Store
-from bench.run.casework import CaseWorker, StartCaseWorker
+from bench.machine.clock import Clock, now
+from bench.records.reading import read_manifest
+from bench.records.record import Corners
+from bench.records.schema import MANIFEST
+from bench.records.store import KnownGeneration, Store
+from bench.run.casework import CaseWorker, CellRecord, StartCaseWorker
 from bench.run.engines.here import Here
 from bench.run.fitting import fitting
 from bench.run.plan import Missing, Plan
 from bench.run.planned import PlannedCase, PlannedMetric, Task, generation_key, measurement_key
-from bench.run.provenance import describe_run, now
+from bench.run.provenance import describe_run
 
-Notify = Callable[[str, Record], None]  # called for every record, with the file it went to
+Notify = Callable[[CellRecord], None]  # called for every record, once it is kept
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def run(
     missing: Missing,
     *,
     engine: Engine | None = None,
-    notify: Notify = lambda _name, _record: None,
+    notify: Notify = lambda _record: None,
 ) -> Summary:
     """Makes and measures what is missing; the records are in the store when this returns.
 
@@ -93,16 +94,17 @@ def run(
     if missing.tasks:
         describe({})  # so that the records of a killed run can be read
 
-    def keep(records: Iterator[Result]) -> None:
+    def keep(records: Iterator[CellRecord]) -> None:
         # Closed at once where it is broken off: later, at the interpreter's end, workers are
         # waited for.
         with contextlib.closing(records):  # type: ignore[type-var]
-            for name, record in records:
-                store.append(name, record)
-                notify(name, record)
+            for record in records:
+                store.append(record)
+                notify(record)
 
     start_worker = StartCaseWorker(store.folder, clock)
-    with contextlib.nullcontext() if isinstance(engine, Here) else clock.busy():
+    is_alone = isinstance(engine, Here) or not missing.tasks
+    with contextlib.nullcontext() if is_alone else clock.busy():
         keep(engine.run(fitting(missing.tasks, engine.memory), start_worker))
     worker = start_worker(engine.driver_device)
     keep(worker.work(_damaged(plan, store, retry=missing.retry)))
@@ -113,7 +115,6 @@ def run(
     shutil.rmtree(store.folder / "work", ignore_errors=True)
     seconds = time.perf_counter() - start
     overhead = max(0.0, 1 - clock.busy_seconds / seconds)
-    is_alone = isinstance(engine, Here) or not missing.tasks
     return _summary(plan, store, seconds, overhead if is_alone else None)
 
 
@@ -142,7 +143,7 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
     ]
 
 
-def _set_key(metric: PlannedMetric, group: Sequence[tuple[PlannedCase, Made]]) -> str:
+def _set_key(metric: PlannedMetric, group: Sequence[tuple[PlannedCase, KnownGeneration]]) -> str:
     digests = set_digest(made.sha256 for _, made in group)
     references = set_digest(made.reference_sha256 or "" for _, made in group)
     return measurement_key(metric, digests, references, [planned for planned, _ in group])
@@ -153,22 +154,21 @@ def _lacks(store: Store, key: str, *, retry: bool) -> bool:
     return known is None or (retry and known == "failed")
 
 
-def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[Result]:
+def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[CellRecord]:
     """The missing records of set metrics: one for each data set, kind of case and method."""
     settings = plan.settings(store.folder)
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
             key = _set_key(metric, group)
             if _lacks(store, key, retry=retry):
-                name, record = worker.measure_set(settings, metric, key, group)
-                yield name, {**record, "video_sha256": set_digest(made.sha256 for _, made in group)}
+                yield worker.measure_set(settings, metric, key, group)
 
 
 def _groups(
     plan: Plan, store: Store, metric: PlannedMetric
-) -> Iterator[tuple[str, list[tuple[PlannedCase, Made]]]]:
+) -> Iterator[tuple[str, list[tuple[PlannedCase, KnownGeneration]]]]:
     """By method, the finished videos of one kind of case in one data set."""
-    groups: dict[tuple[str, str, str], list[tuple[PlannedCase, Made]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[PlannedCase, KnownGeneration]]] = {}
     for planned in plan.cases:
         if not metric.measures(planned.case):
             continue
@@ -212,26 +212,18 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
     )
 
 
-def _mouths(plan: Plan, store: Store) -> dict[str, Made]:
-    """By case key, one video of the case: where the mouth is, for the report's pictures."""
-    found: dict[str, Made] = {}
+def _mouths(plan: Plan, store: Store) -> dict[str, Corners]:
+    """By case key, where the mouth is, for the report's pictures."""
+    found: dict[str, Corners] = {}
     for planned in plan.cases:
         for method in plan.answers(planned.case):
             known = store.generations.get(generation_key(method, planned))
             if known is not None and known.status == "ok" and known.mouth is not None:
-                found[planned.key] = known
+                found[planned.key] = known.mouth
                 break
     return found
 
 
 def _created(folder: Path) -> str:
     """When the run folder was first written, so that going on with it does not change that."""
-    path = folder / "manifest.json"
-    if not path.exists():
-        return now()
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["created"])
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise BenchError(
-            f"{path}: is no run manifest ({error}). Move it away, or choose another --output."
-        ) from error
+    return read_manifest(folder).created if (folder / MANIFEST).exists() else now()

@@ -31,7 +31,7 @@ from metrics.lse.winograd import RowWinograd
 Precision: TypeAlias = Literal["fp32", "bf16"]
 Convolution: TypeAlias = Callable[[Tensor], Tensor]
 Part = TypeVar("Part")
-Made = TypeVar("Made")
+Computed = TypeVar("Computed")
 
 DIGEST = SYNCNET_DIGEST
 COLUMNS, COLUMNS_PER_FRAME = 20, 4  # cepstral columns of one window, and between two windows
@@ -257,7 +257,9 @@ def _pooled(x: Tensor, stride: int | tuple[int, int], padding: int = 0) -> Tenso
     return functional.max_pool2d(x, 3, stride, padding).relu_()
 
 
-def _in_threads(work: Callable[[Part], Made], parts: list[Part], threads: int) -> list[Made]:
+def _in_threads(
+    work: Callable[[Part], Computed], parts: list[Part], threads: int
+) -> list[Computed]:
     """What `work` makes of each part, each on one thread from beginning to end.
 
     Torch would split every operation and wait for the slowest thread each time: with many small

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from bench.records.run_folder import MethodPart, MetricPart, Run
+from bench.records.manifest import MethodPart, MetricPart
+from bench.records.run_folder import Run
 from reports.results import Results
 from reports.words import Words
 
@@ -65,7 +66,9 @@ def _facts(run: Run, words: Words) -> tuple[tuple[str, str], ...]:
 
 def _method_line(run: Run, method: MethodPart, words: Words) -> MethodLine:
     records = [record for (key, _), record in run.generations.items() if key == method.key]
-    seconds = [r.seconds for r in records if r.status == "ok" and r.seconds is not None]
+    seconds = [
+        r.seconds["generate"] for r in records if r.status == "ok" and "generate" in r.seconds
+    ]
     notes = Counter(note for record in records for note in record.conformed)
     return MethodLine(
         method,

@@ -53,10 +53,11 @@ def measure_pace(results: Results, words: Words) -> dict[str, Pace]:
         for dataset in results.datasets:
             for case in dataset.cases:
                 made = results.generation(dataset, row.label, case)
-                if made is None or made.record.status != "ok" or made.record.seconds is None:
+                if made is None or made.record.status != "ok":
                     continue
-                if made.record.frames and made.record.seconds > 0:
-                    paces.append(made.record.seconds / (made.record.frames / FPS))
+                seconds, frames = made.record.seconds.get("generate", 0.0), made.record.frames
+                if frames and seconds > 0:
+                    paces.append(seconds / (frames / FPS))
                     machines[_machine(made.run, words)] = None
         if paces:
             ordered = sorted(paces)

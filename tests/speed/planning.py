@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 from bench.data.manifest import write_manifest
-from bench.records.store import GENERATIONS, MEASUREMENTS, Store
+from bench.records.store import Store
 from bench.run.config import load_config
 from bench.run.plan import find_missing, make_plan
 from bench.run.planned import generation_key, measurement_key
 from bench.types import Clip
 from tests.small_data import PLUGIN, make_clip, make_config
+from tests.small_records import generation, measurement
 
 CLIPS = 10_000  # reconstruct and probe of truth (reconstruct only), still, dimmed: 50,000 videos
 
@@ -66,19 +67,29 @@ def _fill_half(config: Path, run: Path) -> int:
                 path = run / video
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-                generation = {
-                    "key": key,
-                    "status": "ok",
-                    "video": video,
-                    "sha256": key,
-                    "reference_sha256": key,
-                    "conformed": ["source: sound padded by 0.020 s"],
-                    "seconds": {"generate": 0.123, "encode": 0.456},
-                }
-                store.append(GENERATIONS, generation)
-                curves = {"brightness": 1.0, "distances": [10.123456789] * 31}
-                measured = measurement_key(metric, key, key, [planned])
-                store.append(MEASUREMENTS, {"key": measured, "status": "ok", "values": curves})
+                store.append(
+                    generation(
+                        key=key,
+                        method=method.label,
+                        method_key=method.key,
+                        case=planned.case.id,
+                        case_key=planned.key,
+                        kind=planned.case.kind,
+                        video=video,
+                        sha256=key,
+                        reference_sha256=key,
+                        conformed=("source: sound padded by 0.020 s",),
+                        seconds={"generate": 0.123, "encode": 0.456},
+                    )
+                )
+                store.append(
+                    measurement(
+                        key=measurement_key(metric, key, key, [planned]),
+                        video_sha256=key,
+                        values={"brightness": 1.0},
+                        curves={"distances": (10.123456789,) * 31},
+                    )
+                )
     return count
 
 

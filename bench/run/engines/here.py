@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from bench.contract.engine import Crew, Engine, Result, Start, Task
+from bench.contract.engine import Crew, Engine, Start, Task
 from bench.errors import BenchError
 from bench.machine.devices import model_memory, present_device
 
 _Task = TypeVar("_Task", bound=Task)
+_Record = TypeVar("_Record")
 
 
 class Here(Engine):
@@ -31,6 +32,6 @@ class Here(Engine):
         """All that the device has for models."""
         return model_memory(self.crew.device)
 
-    def run(self, tasks: Sequence[_Task], start: Start[_Task]) -> Iterator[Result]:
+    def run(self, tasks: Sequence[_Task], start: Start[_Task, _Record]) -> Iterator[_Record]:
         """The records as they come, one by one."""
         yield from start(self.crew.device).work(tasks)

@@ -13,12 +13,13 @@ from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
-from bench.contract.engine import Crew, Engine, Result, Start, Task, Worker
+from bench.contract.engine import Crew, Engine, Start, Task, Worker
 from bench.errors import BenchError
 from bench.machine.devices import devices_of, model_memory, present_device
 from bench.machine.worker_pool import WorkerPool
 
 _Task = TypeVar("_Task", bound=Task)
+_Record = TypeVar("_Record")
 AHEAD = 4  # tasks in flight for each worker: enough that none waits, few enough to hold in memory
 
 
@@ -40,7 +41,7 @@ class Processes(Engine):
         sharing = max(map(self.devices.count, self.devices))
         return None if found is None else found // sharing
 
-    def run(self, tasks: Sequence[_Task], start: Start[_Task]) -> Iterator[Result]:
+    def run(self, tasks: Sequence[_Task], start: Start[_Task, _Record]) -> Iterator[_Record]:
         """The records of each task as soon as it is done.
 
         Raises BenchError where a process dies, which tells nothing of any cell.
@@ -54,7 +55,7 @@ class Processes(Engine):
         arguments = (start, queue, count)
         with WorkerPool(count, prepare=_start, arguments=arguments) as pool:
             waiting = deque(tasks)
-            running: set[Future[list[Result]]] = set()
+            running: set[Future[list[_Record]]] = set()
             try:
                 while waiting or running:
                     while waiting and len(running) < AHEAD * count:
@@ -69,10 +70,10 @@ class Processes(Engine):
                 ) from error
 
 
-_worker: Worker[Any] | None = None  # a worker process's own; never set in the driver
+_worker: Worker[Any, Any] | None = None  # a worker process's own; never set in the driver
 
 
-def _start(start: Start[Any], queue: SimpleQueue[str], count: int) -> None:
+def _start(start: Start[Any, Any], queue: SimpleQueue[str], count: int) -> None:
     import torch
 
     global _worker
@@ -80,6 +81,6 @@ def _start(start: Start[Any], queue: SimpleQueue[str], count: int) -> None:
     _worker = start(queue.get())
 
 
-def _work(task: Task) -> list[Result]:
+def _work(task: Task) -> list[Any]:
     assert _worker is not None
     return list(_worker.work([task]))

@@ -8,6 +8,7 @@ task made, in pieces, one at a time for each worker.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.contract.engine import Crew, Engine, InputFile, Needs, Result, Start, Task
+from bench.contract.engine import Crew, Engine, InputFile, Needs, Start, Task
 from bench.errors import BenchError, MachineFault
 from bench.files.intact import is_intact
 from bench.files.one_move import in_one_move, part_beside
@@ -30,6 +31,7 @@ from bench.machine.faults import machine_fault
 from bench.run.engines.own_code import own_code_digest
 
 _Task = TypeVar("_Task", bound=Task)
+_Record = TypeVar("_Record")
 PIECE = 8 << 20  # bytes of a file on their way at a time, for each worker
 KEPT = 4 << 30  # bytes of sent files that a worker keeps, for tasks that read them again
 TRIES = 4  # how many workers a task may lose before it is taken for the cause
@@ -67,7 +69,7 @@ class Ray(Engine):
         """The processor, or the driver's own GPU where it has one."""
         return present_device("cpu" if self._device == "cpu" else "auto")
 
-    def run(self, tasks: Sequence[_Task], start: Start[_Task]) -> Iterator[Result]:
+    def run(self, tasks: Sequence[_Task], start: Start[_Task, _Record]) -> Iterator[_Record]:
         """The records of each task as soon as it is done.
 
         A worker that is lost, with its node or alone, costs its task one more try. Raises
@@ -106,19 +108,21 @@ class Ray(Engine):
 class _Crowd:
     """The workers of one run, as the driver sees them: who has which task, what came back."""
 
-    def __init__(self, tasks: Sequence[Task], start: Start[Any], device: str, share: float) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], start: Start[Any, Any], device: str, share: float
+    ) -> None:
         self._queue = deque(tasks)
         self._start = start
         self._device = device
         self._share = share
         self._lost: Counter[int] = Counter()  # by task's id, the workers that it has lost
-        self._results: deque[Result] = deque()
+        self._results: deque[Any] = deque()
         self._busy = 0
         self._failed_starts = 0
         self._first = tasks[0]
         self.most = _most(self._needs(task) for task in tasks)
 
-    def work(self, workers: int) -> Iterator[Result]:
+    def work(self, workers: int) -> Iterator[Any]:
         """Starts workers, and goes on until no task is left. Ends them however it is left."""
         import ray
 
@@ -239,7 +243,7 @@ class _Member:
         """Whether it is there, with the resources that a task needs."""
         return self.has is not None and self.has.covers(needs)
 
-    def begin(self, start: Start[Any], device: str, needs: Needs) -> None:
+    def begin(self, start: Start[Any, Any], device: str, needs: Needs) -> None:
         """Asks Ray for it; it starts as soon as a node has room."""
         import ray
 
@@ -266,7 +270,7 @@ class _Member:
 class NodeWorker:
     """A worker on a node: an actor that does what the driver tells it, one thing after another."""
 
-    def __init__(self, start: Start[Any], device: str, cpus: float) -> None:
+    def __init__(self, start: Start[Any, Any], device: str, cpus: float) -> None:
         self._start = start
         self._device = device
         self._cpus = cpus
@@ -312,14 +316,14 @@ class NodeWorker:
         with self._faults():
             self._files.keep(file)
 
-    def work(self, task: Task) -> tuple[list[Result], list[tuple[str, int]]]:
+    def work(self, task: Task) -> tuple[list[Any], list[tuple[str, int]]]:
         """A task's records, and the files of the run folder that have to be fetched."""
         files = self._files
         with self._faults():
             if files is None:
                 return list(self._worker.work([task])), []
             results = list(self._worker.work([task.moved(files.place)]))
-        return [files.as_at_the_driver(result) for result in results], files.made(
+        return [files.as_at_the_driver(record) for record in results], files.made(
             self._start.folder
         )
 
@@ -402,17 +406,16 @@ class _Sent:
         names = [(path.relative_to(here), path.stat().st_size) for path in found]
         return [(name.as_posix(), size) for name, size in names if name.parts[0] != "work"]
 
-    def as_at_the_driver(self, result: Result) -> Result:
+    def as_at_the_driver(self, record: Any) -> Any:
         """The record with the driver's paths in all that it says."""
-        name, record = result
-        return name, {key: self._renamed(value) for key, value in record.items()}
+        names = [each.name for each in dataclasses.fields(record)]
+        said = {name: self._renamed(getattr(record, name)) for name in names}
+        return dataclasses.replace(record, **said)
 
     def _renamed(self, value: object) -> object:
         if isinstance(value, str):
             return value.replace(str(self.root), "")
-        if isinstance(value, list):
-            return [self._renamed(item) for item in value]
-        return value
+        return tuple(map(self._renamed, value)) if isinstance(value, tuple) else value
 
     def _forget(self, path: Path) -> None:
         self._kept.pop(path, None)

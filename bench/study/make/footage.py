@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.records.run_folder import read_generations, read_run_manifest
+from bench.records.reading import read_manifest
+from bench.records.run_folder import read_generations
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def finished_videos(runs: Sequence[Path]) -> tuple[Video, ...]:
 
 
 def _videos(run: Path) -> list[Video]:
-    manifest, generations = read_run_manifest(run), read_generations(run)
+    manifest, generations = read_manifest(run), read_generations(run)
     videos: list[Video] = []
     for case in manifest.cases:
         for method in manifest.methods:

@@ -29,7 +29,7 @@ SECONDS_A_QUESTION = 4.0  # what reading and answering takes, for the estimate
 
 
 @dataclass(frozen=True)
-class Made:
+class NewStudy:
     """What became of it: the design, and what the organiser should know of it."""
 
     design: Design
@@ -42,7 +42,7 @@ def new_study(
     wishes: Wishes,
     *,
     progress: Callable[[int, int], None] = lambda _done, _wanted: None,
-) -> Made:
+) -> NewStudy:
     """Makes the study in `folder`, whole or not at all. progress: of its videos' copies.
 
     Raises BenchError where the folder exists, a method or case is unknown, or the numbers do not go
@@ -68,7 +68,7 @@ def new_study(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     notes = (*chosen.notes, copies.note, _estimate(design, questions))
-    return Made(design, (*notes, *_power(design, wishes.tell)))
+    return NewStudy(design, (*notes, *_power(design, wishes.tell)))
 
 
 def invite(folder: Path, count: int) -> Design:

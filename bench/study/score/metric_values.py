@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.records.run_folder import (
-    CasePart,
-    GenerationRecord,
-    MeasurementRecord,
-    MethodPart,
-    MetricPart,
-    Run,
-    read_run,
-    read_run_manifest,
-)
+from bench.records.manifest import CasePart, MethodPart, MetricPart
+from bench.records.reading import read_manifest
+from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.run_folder import Run, read_run
 from bench.study.score.ratings import Clip
 
 
@@ -44,12 +38,12 @@ class MetricColumn:
 
 def run_name(folder: Path) -> str:
     """The name of the run in this folder; raises BenchError where there is none."""
-    return read_run_manifest(folder).name
+    return read_manifest(folder).name
 
 
 def run_videos(folder: Path) -> frozenset[tuple[Clip, str]]:
     """Every video that the run planned, as its clip and its method's label."""
-    manifest = read_run_manifest(folder)
+    manifest = read_manifest(folder)
     return frozenset(
         ((case.dataset, case.id), method.label)
         for case in manifest.cases

@@ -1,0 +1,167 @@
+"""manifest.json of a run: what was asked of it, with every default written out, and what ran it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field
+
+from bench.records.record import Corners
+from bench.records.schema import SCHEMA
+from bench.types import Box, CaseKind
+
+Options: TypeAlias = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A part of the manifest."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        strict=True, allow_inf_nan=False, extra="ignore", defer_build=True
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPart(_Part):
+    """One output of a metric, as `bench.types.Output` declares it."""
+
+    name: str
+    title: str = ""
+    unit: str = ""
+    better: Literal["higher", "lower", "none"] = "none"
+    best: float | None = None
+    low: float | None = None
+    high: float | None = None
+    curve: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The name as a reader sees it."""
+        return self.title or self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPart(_Part):
+    """One metric of the run, under the label that the config gave it.
+
+    origin: the package or file that registered it. set: whether it measures sets of videos.
+    """
+
+    label: str
+    title: str = ""
+    name: str
+    version: str
+    protocol: str
+    source: str = ""
+    origin: str = ""
+    reads: tuple[str, ...] = ()
+    reads_boxes: bool = False
+    set: bool = False
+    options: Options = field(default_factory=dict)
+    outputs: tuple[OutputPart, ...] = ()
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodPart(_Part):
+    """One method of the run, under the label that the config gave it.
+
+    origin: the package or file that registered it. protocol: what of the way it is asked decides
+    how its numbers may be read, such as `reference: same`; mostly empty.
+    """
+
+    label: str
+    title: str = ""
+    name: str
+    version: str
+    source: str = ""
+    licence: str = ""
+    origin: str = ""
+    control: bool = False
+    protocol: str = ""
+    kinds: tuple[CaseKind, ...] = ()
+    options: Options = field(default_factory=dict)
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasePart(_Part):
+    """One case. `mouth`, where given, is x0 y0 x1 y1 in pixels of the conformed video.
+
+    face, speech: the ids of its clips. box: the manifest's, of the clip whose face is shown.
+    """
+
+    dataset: str
+    id: str
+    kind: CaseKind
+    key: str
+    face: str = ""
+    speech: str = ""
+    speaker: str = ""
+    text: str = ""
+    mouth: Corners | None = None
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetPart(_Part):
+    """One data set. `marks` are the doctor's findings by clip; `stand_in` names it if it is one."""
+
+    name: str
+    title: str = ""
+    manifest: str = ""
+    stand_in: str | None = None
+    split: str | None = None
+    clips: int = 0
+    speakers: int = 0
+    marks: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPart(_Part):
+    """Which published table stands beside a measured one, and whose data is whose."""
+
+    table: str
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablePart(_Part):
+    """One table that the config asks for; columns are `metric label.output`."""
+
+    name: str
+    kind: Literal["comparison", "ablation"] = "comparison"
+    title: str = ""
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    reference: str | None = None
+    published: PublishedPart | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(_Part):
+    """manifest.json.
+
+    created: UTC, ISO 8601. config: the config as it was understood. faces: how faces are found.
+    git: the commit of the checkout that ran, and whether it was changed.
+    """
+
+    schema: Annotated[int, Field(ge=SCHEMA, le=SCHEMA)]
+    name: str
+    title: str = ""
+    created: str = ""
+    config: Mapping[str, object] = field(default_factory=dict)
+    config_path: str = ""
+    seed: int = 0
+    faces: str = ""
+    git: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, object] = field(default_factory=dict)
+    datasets: tuple[DatasetPart, ...]
+    methods: tuple[MethodPart, ...]
+    metrics: tuple[MetricPart, ...]
+    cases: tuple[CasePart, ...]
+    tables: tuple[TablePart, ...] = ()
