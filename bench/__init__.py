@@ -1,6 +1,7 @@
 """The benchmarking harness for talking-face methods: all names that a plugin author needs."""
 
 from bench import checks
+from bench.contract.engine import Crew, Engine
 from bench.contract.hookspecs import hookimpl
 from bench.contract.jobs import Generation, Imported, Job, Sample
 from bench.contract.plugins import (
@@ -41,6 +42,8 @@ __all__ = [
     "Case",
     "Clip",
     "ClipMetric",
+    "Crew",
+    "Engine",
     "Feature",
     "Frame",
     "Frames",

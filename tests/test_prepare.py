@@ -8,9 +8,10 @@ from pathlib import Path
 from bench.machine.clock import Clock
 from bench.records.record import GenerationRecord
 from bench.records.store import Store
-from bench.run.casework import CaseWorker, work_folder
+from bench.run.casework import CaseWorker
 from bench.run.config import load_config
 from bench.run.plan import find_missing, make_plan
+from bench.run.work_folder import work_folder
 from tests.small_data import make_config, make_manifest
 
 PREPARED = """
@@ -54,7 +55,7 @@ def test_two_that_share_a_run_prepare_one_after_another(tmp_path: Path) -> None:
     written: list[tuple[str, object]] = []
 
     def work(number: int) -> None:
-        worker = CaseWorker(plan, run, "cpu", Clock())
+        worker = CaseWorker("cpu", Clock())
         written.extend(
             (record.case, record.status)
             for record in worker.work([tasks[number]])

@@ -15,7 +15,8 @@ from bench.errors import BenchError
 from bench.features.faces import Detection
 from bench.records.run_folder import read_run
 from bench.run.config import load_config
-from bench.run.plan import make_plan, measurement_key
+from bench.run.plan import make_plan
+from bench.run.planned import measurement_key
 from bench.types import Box, Clip, Frame, Frames, Sound, Track
 from tests.test_run import bench
 

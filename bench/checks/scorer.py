@@ -13,7 +13,8 @@ from bench.records.record import GenerationRecord, MeasurementRecord
 from bench.records.store import Store
 from bench.run.casework import CellRecord
 from bench.run.config import load_config
-from bench.run.plan import Plan, find_missing, generation_key, make_plan, measurement_key
+from bench.run.plan import Plan, find_missing, make_plan
+from bench.run.planned import generation_key, measurement_key
 from bench.run.runner import run
 from bench.types import Clip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from bench.command.study import study
 from bench.errors import BenchError, MachineFault
+from bench.machine.devices import present_device
 from bench.machine.faults import machine_fault, told
 from bench.machine.stopping import signal_of, stoppable
 
@@ -119,8 +119,18 @@ def main() -> None:
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option(
-    "--workers", type=_COUNT, default=1, show_default=True, help="Processes to share the cases."
+    "--workers",
+    type=_COUNT,
+    help="How many share the cases. Default: one; all there is room for on a cluster.",
 )
+@click.option(
+    "--engine",
+    help="Who does the work: here, processes, ray, or a plugin's. Default: by --workers.",
+)
+@click.option(
+    "--address", help="Of a Ray cluster: auto, or host:port. Default: this machine alone."
+)
+@click.option("--share-device", is_flag=True, help="Let several workers use one GPU.")
 @click.option("--retry", is_flag=True, help="Try failed cells again.")
 @click.option(
     "--lang",
@@ -130,7 +140,15 @@ def main() -> None:
     help="The report's language.",
 )
 def run(
-    config: Path, output: Path | None, device: str, workers: int, retry: bool, lang: str
+    config: Path,
+    output: Path | None,
+    device: str,
+    workers: int | None,
+    engine: str | None,
+    address: str | None,
+    share_device: bool,
+    retry: bool,
+    lang: str,
 ) -> None:
     """Make and measure what CONFIG asks for, then write the report.
 
@@ -143,26 +161,30 @@ def run(
     cells, 2 nothing was run because config, plugin or data is wrong.
 
     \b
-    Example: bench run clr -o runs/clr
+    Examples:
+      bench run clr -o runs/clr
+      bench run clr --workers 4
+      bench run clr --engine ray --address auto      (docs/clusters.md)
     """
     import reports
     from bench.command import terminal
+    from bench.contract.engine import Crew
     from bench.records.store import Store
     from bench.run import runner
+    from bench.run.engines import make_engine
     from bench.run.plan import find_missing, make_plan
 
     _quiet_libraries()
     loaded, folder = _loaded(config, output)
-    chosen = _device(device)
+    crew = Crew(workers, device, share_device, address)
+    chosen = make_engine(engine, crew, loaded.registry.engines)
     with terminal.progress("making the embedded corpus") as corpus:
         plan = make_plan(loaded, progress=corpus)
     with stoppable(), Store(folder) as store:
         missing = find_missing(plan, store, retry=retry)
         terminal.show_plan(plan, missing, folder)
         with terminal.cells(missing) as notify:
-            summary = runner.run(
-                plan, store, missing, device=chosen, workers=workers, notify=notify
-            )
+            summary = runner.run(plan, store, missing, engine=chosen, notify=notify)
         target = folder / "report"
         if not reports.is_current(folder, target, lang=lang):
             reports.build([folder], target, lang=lang)
@@ -418,7 +440,7 @@ def train(
         made = train_from(
             loaded,
             folder,
-            device=_device(device),
+            device=present_device(device),
             begin=begin,
             say=click.echo,
             only=only,
@@ -554,7 +576,7 @@ def data_faces(
             wanted=choose,
             faces=faces,
             scorer=scorer,
-            device=_device(device),
+            device=present_device(device),
             cache=cache_dir(),
         ):
             pointed.append(one)
@@ -732,25 +754,6 @@ def _keep_what_is_there(manifest: Path, force: bool) -> None:
             f"{manifest}: is there already. Name another file with --output, or replace it with "
             "--force."
         )
-
-
-def _device(named: str) -> str:
-    """The device itself for `auto`. Raises BenchError for one that is not here, before any work."""
-    if named == "cpu":
-        return named
-    if not re.fullmatch(r"auto|cuda(:\d+)?", named):
-        raise BenchError(f"--device {named}: expected cpu, cuda, cuda:NUMBER or auto.")
-    import torch
-
-    if named == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(named.removeprefix("cuda").removeprefix(":") or 0) >= count:
-        raise BenchError(
-            f"--device {named}: PyTorch finds {count} CUDA devices here. Take cpu or auto, or "
-            "install a PyTorch with CUDA."
-        )
-    return named
 
 
 def _new(kind: str, name: str, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The four hooks by which a plugin makes itself known. They register; they do no work."""
+"""The five hooks by which a plugin makes itself known. They register; they do no work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from bench.contract.engine import Engine
     from bench.contract.plugins import Feature, Importer, Method, Metric
 
 hookspec = pluggy.HookspecMarker("bench")
@@ -31,3 +32,8 @@ def register_features() -> list[type[Feature]]:  # type: ignore[empty-body]
 @hookspec
 def register_importers() -> list[type[Importer]]:  # type: ignore[empty-body]
     """Importer classes of this plugin, in the same way."""
+
+
+@hookspec
+def register_engines() -> list[type[Engine]]:  # type: ignore[empty-body]
+    """Engine classes of this plugin, in the same way."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from bench.contract.plugins import Plugin
 from bench.errors import BenchError
-from bench.files.digests import digest, file_sha256
+from bench.files.digests import code_digest
 from bench.files.weights import weight
 from bench.machine.faults import raise_machine_fault
 
@@ -30,16 +29,6 @@ def identity_of(
         "version": plugin.version,
         "options": plugin.options.model_dump(mode="json"),
         "weights": [weight(name).sha256 for name in plugin.weights],
-        "file": _code_digest(file, helpers),
+        "file": None if file is None else code_digest(file, helpers),
         "own": own,
     }
-
-
-def _code_digest(file: Path | None, helpers: tuple[Path, ...]) -> str | None:
-    """The digest of a local plugin's code: of its file, or of that and its helper modules."""
-    if file is None:
-        return None
-    if not helpers:
-        return file_sha256(file)
-    names = {os.path.relpath(path, file.resolve().parent): file_sha256(path) for path in helpers}
-    return digest([file_sha256(file), names])

@@ -57,6 +57,10 @@ class Plugin(ABC):
     weights: names of files in `bench weights list` that this plugin may need, given its options.
     needs: anything else a user must provide, in words.
     known_failures: contract checks that this plugin fails by design, by name, each with its reason.
+    cpus, gpus, memory: what it needs while it works, for engines that share tasks out: processors,
+    GPUs without which it cannot work (0 for what runs on any device), and the bytes that its models
+    take, of the GPU's memory where it works on one. Models that together take more than a worker
+    has are not loaded at once.
     """
 
     name: ClassVar[str]
@@ -65,6 +69,9 @@ class Plugin(ABC):
     licence: ClassVar[str] = "Apache-2.0"
     needs: ClassVar[tuple[str, ...]] = ()
     known_failures: ClassVar[Mapping[str, str]] = {}
+    cpus: ClassVar[float] = 1.0
+    gpus: ClassVar[float] = 0.0
+    memory: ClassVar[int] = 0
 
     class Options(Options):
         """No settings."""

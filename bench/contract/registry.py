@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ import pluggy
 
 from bench.config.names import closest
 from bench.contract import hookspecs
+from bench.contract.engine import Engine
 from bench.contract.helper_modules import helper_modules
 from bench.contract.plugins import (
     ClipMetric,
@@ -58,6 +59,7 @@ class Registry:
     metrics: Mapping[str, Registered[Metric]]
     features: Mapping[str, Registered[Feature]]
     importers: Mapping[str, Registered[Importer]]
+    engines: Mapping[str, type[Engine]] = field(default_factory=dict)
 
     @property
     def plugins(self) -> Mapping[str, Registered[Plugin]]:
@@ -102,8 +104,12 @@ def load_registry(files: Sequence[Path] = ()) -> Registry:
     sources = [_installed(point) for point in _points() if point.name not in disabled]
     sources += [_local(file) for file in files]
     known: dict[str, Registered[Plugin]] = {}
+    engines: dict[str, type[Engine]] = {}
     for module, origin, file in sources:
-        for plugin in _registered(module, origin):
+        hooks = _hooks(module, origin)
+        for classes in hooks.register_engines():
+            _add_engines(engines, classes, origin)
+        for plugin in _plugins(hooks, origin):
             if plugin.name in known:
                 raise BenchError(
                     f"plugin {origin}: the name '{plugin.name}' is taken by "
@@ -112,23 +118,28 @@ def load_registry(files: Sequence[Path] = ()) -> Registry:
             helpers = () if file is None else helper_modules(file)
             known[plugin.name] = Registered(plugin, origin, file, helpers)
     kinds = (_of_kind(known, kind) for kind in (Method, Metric, Feature, Importer))
-    return Registry(*cast("tuple[Any, Any, Any, Any]", tuple(kinds)))
+    return Registry(*cast("tuple[Any, Any, Any, Any]", tuple(kinds)), engines)
 
 
-def _registered(module: ModuleType, origin: str) -> Iterator[type[Plugin]]:
-    """The classes that a module registers by its hooks, each checked."""
+def _hooks(module: ModuleType, origin: str) -> pluggy.HookRelay:
+    """The hooks as this module alone answers them; BenchError for one that does not exist."""
     manager = pluggy.PluginManager("bench")
     manager.add_hookspecs(hookspecs)
     try:
         manager.register(module)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        hooks = ", ".join(f"{hook}()" for hook in _KINDS)
+        hooks = ", ".join(f"{hook}()" for hook in (*_KINDS, "register_engines"))
         raise BenchError(
             f"plugin {origin}: {error}. The hooks are {hooks}, all without arguments."
         ) from error
+    return manager.hook
+
+
+def _plugins(hooks: pluggy.HookRelay, origin: str) -> Iterator[type[Plugin]]:
+    """The plugin classes that the hooks return, each checked."""
     for hook, kinds in _KINDS.items():
-        for classes in getattr(manager.hook, hook)():
+        for classes in getattr(hooks, hook)():
             yield from _checked(classes, kinds, origin)
 
 
@@ -207,6 +218,23 @@ def _checked(
                 f"{', '.join(sorted(MEDIA))} under these names. Rename it."
             )
         yield plugin
+
+
+def _add_engines(known: dict[str, type[Engine]], classes: object, origin: str) -> None:
+    if not isinstance(classes, list | tuple):
+        raise BenchError(f"plugin {origin}: its hook returned {classes!r}, expected a list.")
+    for engine in classes:
+        if not (isinstance(engine, type) and issubclass(engine, Engine)):
+            raise BenchError(f"plugin {origin}: {engine!r} is no subclass of bench.Engine.")
+        name = getattr(engine, "name", None)
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or inspect.isabstract(engine):
+            raise BenchError(
+                f"plugin {origin}: the engine {engine.__name__} needs a `name` of letters, digits, "
+                "'_', '-', '.', and a method `run`."
+            )
+        if name in known:
+            raise BenchError(f"plugin {origin}: there is an engine '{name}' already. Rename it.")
+        known[name] = engine
 
 
 def _named(known: Mapping[str, Registered[_P]], name: str, kind: str) -> Registered[_P]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -21,6 +22,14 @@ def file_sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             running.update(block)
     return running.hexdigest()
+
+
+def code_digest(file: Path, helpers: Sequence[Path] = ()) -> str:
+    """The digest of a plugin's code: of its file, or of that and the modules that it imports."""
+    if not helpers:
+        return file_sha256(file)
+    names = {os.path.relpath(path, file.resolve().parent): file_sha256(path) for path in helpers}
+    return digest([file_sha256(file), names])
 
 
 def set_digest(digests: Iterable[str]) -> str:

@@ -31,6 +31,10 @@ class Clock:
         self._since = 0.0
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type[Clock], tuple[()]]:
+        """In another process a clock starts anew: nobody adds up the time of several."""
+        return Clock, ()
+
     @contextmanager
     def busy(self) -> Iterator[Span]:
         """Times one piece of decoding, encoding or a plugin's own compute."""

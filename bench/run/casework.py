@@ -7,42 +7,44 @@ method computes, finished videos are encoded and the next case's recording is de
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import shutil
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from bench.contract.jobs import Generation, Job, Sample
-from bench.contract.plugins import ClipMetric, Method, Metric, Values
+from bench.contract.plugins import ClipMetric, Metric, Values
 from bench.contract.video import Video
 from bench.data.conform import Conformed, conform_clip, fitted_sound
 from bench.errors import BenchError, Undefined
 from bench.features.computing import Features
 from bench.features.store import FeatureStore
-from bench.files.digests import digest, seed_of
+from bench.files.digests import seed_of
 from bench.files.intact import is_intact, sha256_here
-from bench.files.lock import locked
 from bench.files.paths import cache_dir
 from bench.machine.clock import Clock, now
 from bench.machine.faults import raise_full_disk, raise_machine_fault
 from bench.records.record import Corners, GenerationRecord, MeasurementRecord
 from bench.records.schema import SCHEMA
 from bench.records.store import KnownGeneration, known
+from bench.run.loaded_plugins import LoadedPlugins
 from bench.run.outputs import conform_output
-from bench.run.plan import (
-    Plan,
-    PlannedCase,
+from bench.run.planned import (
     PlannedMethod,
     PlannedMetric,
+    RunSettings,
     Task,
     generation_key,
     measurement_key,
 )
+from bench.run.work_folder import work_folder
 from bench.types import SAMPLES_PER_FRAME, Case, Clip, Sound
 
 _Compute = Callable[[], Values]
@@ -61,29 +63,37 @@ class _Opened:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class StartCaseWorker:
+    """Starts workers for a run into `folder`, in this process or another one."""
+
+    folder: Path
+    clock: Clock
+
+    def __call__(self, device: str) -> CaseWorker:
+        """A worker on that device."""
+        return CaseWorker(device, self.clock)
+
+
 class CaseWorker:
-    """Works through tasks of one plan into one run folder; plugins are loaded on first use."""
+    """Works through tasks; plugins are loaded on first use."""
 
-    def __init__(self, plan: Plan, folder: Path, device: str, clock: Clock) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._device = device
+    def __init__(self, device: str, clock: Clock) -> None:
         self.clock = clock
-        self.places = {planned.key: place for place, planned in enumerate(plan.cases)}
-        store = FeatureStore(cache_dir() / "features")
-        self._features = Features(plan.features, store=store, device=device)
-        self._methods = {method.label: method for method in plan.methods}
-        self._metrics = {metric.label: metric for metric in plan.metrics}
-        self._loaded: dict[str, Method | Metric | Exception] = {}
+        self.plugins = LoadedPlugins(device, clock)
+        self._device = device
+        self._features: dict[tuple[str, ...], Features] = {}
 
-    def work(self, tasks: Sequence[Task]) -> Iterator[CellRecord]:
+    def work(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
         """The records of all tasks, each as soon as it is known."""
         with ThreadPoolExecutor(2, thread_name_prefix="bench") as pool:
             try:
-                ahead = [self._open_later(task, pool) for task in tasks[:1]]
-                for place, task in enumerate(tasks, start=1):
-                    opened = _result(ahead.pop())
-                    ahead += [self._open_later(later, pool) for later in tasks[place : place + 1]]
+                coming = ((task, self._open_later(task, pool)) for task in tasks)
+                ahead = deque(itertools.islice(coming, 1))
+                while ahead:
+                    task, opening = ahead.popleft()
+                    opened = _result(opening)
+                    ahead.extend(itertools.islice(coming, 1))
                     yield from self._case(task, opened, pool)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -94,13 +104,15 @@ class CaseWorker:
     def _case(
         self, task: Task, opened: _Opened | Exception, pool: ThreadPoolExecutor
     ) -> Iterator[CellRecord]:
-        planned = self._plan.cases[task.index]
+        planned, settings = task.planned, task.settings
         there = {
-            label: video for label, video in task.made.items() if self._is_usable(video, opened)
+            label: video
+            for label, video in task.made.items()
+            if _is_usable(video, opened, settings.folder)
         }
         damaged = [label for label in task.made if label not in there]
         pending = [
-            (label, self._generate(self._methods[label], planned, opened, pool))
+            (label, self._generate(settings.methods[label], task, opened, pool))
             for label in (*task.generate, *damaged)
         ]
         for label, future in pending:
@@ -110,34 +122,26 @@ class CaseWorker:
                 there[label] = known(record)
         done: set[str] = set()
         # What was made again is measured again as a whole: its bytes may be others than before.
-        whole = dict.fromkeys(damaged, self._plan.measured(planned))
+        whole = dict.fromkeys(damaged, settings.measured(planned.case))
         measure = {**task.measure, **whole}
         ready = [(label, there[label]) for label in measure if label in there]
-        videos = self._decoded([video for _, video in ready], planned, opened, pool)
+        videos = self._decoded([video for _, video in ready], task, opened, pool)
         for (label, made), video in zip(ready, videos, strict=True):
             for name in measure[label]:
-                metric = self._metrics[name]
+                metric = settings.metrics[name]
                 key = measurement_key(metric, made.sha256, made.reference_sha256, [planned])
                 if key not in done:
                     done.add(key)
-                    yield self._measure(metric, key, planned, made, video, opened)
-
-    def _is_usable(self, made: KnownGeneration, opened: _Opened | Exception) -> bool:
-        """Whether a video has the bytes of its record, and was made for the reference as it is."""
-        if not is_intact(self._folder / made.video, made.sha256):
-            return False
-        return isinstance(opened, Exception) or (
-            made.reference_sha256 in (None, opened.face.sha256)
-        )
+                    yield self._measure(metric, key, task, made, video, opened)
 
     def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
-        return pool.submit(self._open, self._plan.cases[task.index].case)
+        return pool.submit(self._open, task.planned.case, task.settings)
 
-    def _open(self, case: Case) -> _Opened:
+    def _open(self, case: Case, settings: RunSettings) -> _Opened:
         """Conforms and decodes the case's material. Raises BenchError if it cannot be used."""
         with self.clock.busy():
-            face = self._conformed(case.face)
-            video = self._video_of(face, case.face)
+            face = _conformed(case.face, settings)
+            video = self._video_of(face.path, face.sha256, case.face, settings)
             video.read()
             own = video.sound()
             if case.kind == "reconstruct":
@@ -145,7 +149,7 @@ class CaseWorker:
                     raise BenchError(f"{case.face.video}: has no sound, so there is no speech.")
                 frames, speech = face.frames, own
             else:
-                heard = self._sound(case.speech)
+                heard = Video(_conformed(case.speech, settings).path).sound()
                 if heard is None:
                     raise BenchError(f"{case.speech.video}: has no sound, so there is no speech.")
                 # `probe` is scored against the own video, so it is as long as that; `cross` is as
@@ -154,44 +158,40 @@ class CaseWorker:
                 frames, speech = (face.frames if case.kind == "probe" else whole), heard
             # Read only by the controls that want it: damage in it costs nobody else's cell.
             heard_from = None if case.other is None else case.other.audio or case.other.video
-            longest = self._plan.loaded.config.longest
-            other = None if heard_from is None else Video(heard_from, longest=longest)
+            other = None if heard_from is None else Video(heard_from, longest=settings.longest)
         return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
 
-    def _conformed(self, clip: Clip) -> Conformed:
-        longest = self._plan.loaded.config.longest
-        return conform_clip(clip, cache=cache_dir(), longest=longest)
+    def video(self, made: KnownGeneration, face: Clip, settings: RunSettings) -> Video:
+        """A generated video, not yet decoded; face: the clip that it shows."""
+        return self._video_of(settings.folder / made.video, made.sha256, face, settings)
 
-    def _sound(self, clip: Clip) -> Sound | None:
-        return Video(self._conformed(clip).path).sound()
+    def reference(self, face: Clip, settings: RunSettings) -> Video:
+        """What the videos of this face are compared with, not yet decoded."""
+        conformed = _conformed(face, settings)
+        return self._video_of(conformed.path, conformed.sha256, face, settings)
 
-    def _video_of(self, conformed: Conformed, clip: Clip) -> Video:
-        return self._opened(conformed.path, conformed.sha256, clip)
-
-    def video(self, made: KnownGeneration, clip: Clip) -> Video:
-        """A generated video, not yet decoded; clip: its face's."""
-        return self._opened(self._folder / made.video, made.sha256, clip)
-
-    def reference(self, case: Case) -> Video:
-        """The recording that a case's videos are compared with, not yet decoded."""
-        return self._video_of(self._conformed(case.face), case.face)
-
-    def _opened(self, path: Path, sha256: str, clip: Clip) -> Video:
-        return Video(path, features=self._features, sha256=sha256, box=clip.box)
+    def _video_of(self, path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
+        keys = tuple(feature.key for feature in settings.features.values())
+        if keys not in self._features:
+            store = FeatureStore(cache_dir() / "features")
+            chosen = {name: one.chosen() for name, one in settings.features.items()}
+            self._features[keys] = Features(chosen, store=store, device=self._device)
+        return Video(path, features=self._features[keys], sha256=sha256, box=clip.box)
 
     # ---- videos -----------------------------------------------------------------------------
 
     def _generate(
         self,
         method: PlannedMethod,
-        planned: PlannedCase,
+        task: Task,
         opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
     ) -> Future[GenerationRecord]:
         """Runs the method now and lets a thread conform, encode and digest what it returned."""
-        case = planned.case
+        planned, settings = task.planned, task.settings
+        case, run_folder = planned.case, settings.folder
         place = Path(case.dataset) / method.label
-        target = self._folder / "videos" / place / f"{case.id}.mp4"
+        target = run_folder / "videos" / place / f"{case.id}.mp4"
         record = GenerationRecord(
             schema=SCHEMA,
             key=generation_key(method, planned),
@@ -204,37 +204,36 @@ class CaseWorker:
             kind=case.kind,
             dataset=case.dataset,
             speaker=case.face.speaker,
-            video=target.relative_to(self._folder).as_posix(),
+            video=target.relative_to(run_folder).as_posix(),
             sha256="",
             reference_sha256=None,
             seconds={},
             started=now(),
         )
         if isinstance(opened, Exception):
-            return _ready(self._failed(record, opened))
+            return _ready(_failed(record, opened, run_folder))
         stack = contextlib.ExitStack()
         try:
-            folder = work_folder(self._folder, case.dataset, method.label, case.id)
+            folder = work_folder(run_folder, case.dataset, method.label, case.id)
             work = stack.enter_context(_fresh_folder(folder))
-            log = stack.enter_context(_log(self._folder / "logs" / place / f"{case.id}.log"))
-            seed = seed_of(self._plan.loaded.config.seed, case.dataset, case.id)
+            log = stack.enter_context(_log(run_folder / "logs" / place / f"{case.id}.log"))
+            seed = seed_of(settings.seed, case.dataset, case.id)
             job = Job(
                 case, opened.face, opened.speech, opened.frames, work, seed, log, opened.other
             )
-            plugin = self.loaded(method)
-            assert isinstance(plugin, Method)
+            plugin = self.plugins.method(method, settings)
             with self.clock.busy() as span:
                 generation = plugin.generate(job)
         except Exception as error:
             with stack:  # a full disk shows as long as what the method wrote is there
-                return _ready(self._failed(record, error))
+                return _ready(_failed(record, error, run_folder))
 
         def finish() -> GenerationRecord:
             with stack:
                 try:
-                    return self._finish(record, generation, job, span.seconds, opened)
+                    return self._finish(record, generation, job, target, span.seconds, opened)
                 except Exception as error:
-                    return self._failed(record, error)
+                    return _failed(record, error, run_folder)
 
         return pool.submit(finish)
 
@@ -243,10 +242,10 @@ class CaseWorker:
         record: GenerationRecord,
         generation: Generation,
         job: Job,
+        target: Path,
         seconds: float,
         opened: _Opened,
     ) -> GenerationRecord:
-        target = self._folder / record.video
         with self.clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
             notes = conform_output(generation, job, target)
@@ -271,7 +270,7 @@ class CaseWorker:
     def _decoded(
         self,
         made: Sequence[KnownGeneration],
-        planned: PlannedCase,
+        task: Task,
         opened: _Opened | Exception,
         pool: ThreadPoolExecutor,
     ) -> Iterator[Video]:
@@ -280,7 +279,7 @@ class CaseWorker:
         def decode(item: KnownGeneration) -> Video:
             if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
                 return opened.face  # the truth itself: already decoded
-            video = self.video(item, planned.case.face)
+            video = self.video(item, task.planned.case.face, task.settings)
             with self.clock.busy(), contextlib.suppress(BenchError):
                 video.read()  # a video that cannot be read says so to each metric
                 video.sound()
@@ -296,33 +295,38 @@ class CaseWorker:
         self,
         metric: PlannedMetric,
         key: str,
-        planned: PlannedCase,
+        task: Task,
         made: KnownGeneration,
         video: Video,
         opened: _Opened | Exception,
     ) -> MeasurementRecord:
+        case = task.planned.case
         reference = opened.face if metric.needs_reference and isinstance(opened, _Opened) else None
-        sample = Sample(planned.case, video, reference)
+        sample = Sample(case, video, reference)
 
         def compute() -> Values:
             if metric.needs_reference and isinstance(opened, Exception):
                 raise opened
-            plugin = self.loaded(metric)
+            plugin = self.plugins.metric(metric, task.settings)
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
 
         record = replace(
             measurement_of(metric, key, made.method_protocol, made.sha256),
             reference_sha256=made.reference_sha256 if metric.needs_reference else None,
-            box=planned.case.face.box if metric.reads_boxes else None,
+            box=case.face.box if metric.reads_boxes else None,
         )
-        measured = self.measured(record, metric, compute)
+        measured = self.measured(record, metric, task.settings, compute)
         seen = sample.reference or sample.video
-        missing = seen.missing_faces if "faces" in metric.plugin.reads else None
+        missing = seen.missing_faces if "faces" in metric.reads else None
         return replace(measured, faces_missing=missing)
 
     def measured(
-        self, record: MeasurementRecord, metric: PlannedMetric, compute: _Compute
+        self,
+        record: MeasurementRecord,
+        metric: PlannedMetric,
+        settings: RunSettings,
+        compute: _Compute,
     ) -> MeasurementRecord:
         """The record of a measurement: values, or why there are none, and its time."""
         with self.clock.busy() as span:
@@ -332,61 +336,32 @@ class CaseWorker:
             except Undefined as error:
                 record = replace(record, status="undefined", reason=str(error))
             except Exception as error:
-                record = self._failed(record, error)
+                record = _failed(record, error, settings.folder)
         return replace(record, seconds=span.seconds)
 
-    def loaded(self, planned: PlannedMethod | PlannedMetric) -> Method | Metric:
-        """The loaded plugin; if it cannot be loaded, the same error for each of its cells."""
-        key = f"{type(planned).__name__} {planned.label}"
-        if key not in self._loaded:
-            try:
-                plugin = planned.make()
-                with self.clock.busy():
-                    plugin.load(self._device)
-                    if isinstance(plugin, Method):
-                        self._prepare(plugin, planned.label)
-                self._loaded[key] = plugin
-            except Exception as error:
-                self.raise_fault(error)
-                self._loaded[key] = error
-        loaded = self._loaded[key]
-        if isinstance(loaded, Exception):
-            raise loaded
-        return loaded
 
-    def _failed(self, record: _Record, error: Exception) -> _Record:
-        """The record of a cell that failed, with the message for users and the traceback.
-
-        Raises MachineFault where the machine failed, and neither a method nor a file.
-        """
-        self.raise_fault(error)
-        raise_full_disk(self._folder)
-        if isinstance(error, BenchError):
-            return record.failed(str(error), None)
-        trace = "".join(traceback.format_exception(error))
-        return record.failed(f"{type(error).__name__}: {error}", trace)
-
-    def raise_fault(self, error: Exception) -> None:
-        """Raises MachineFault where an error is the machine's, and no verdict."""
-        raise_machine_fault(error, ours=(self._folder, cache_dir()))
-
-    def _prepare(self, method: Method, label: str) -> None:
-        if type(method).prepare is Method.prepare:
-            return
-        workdir = work_folder(self._folder, "prepared", label)
-        workdir.mkdir(parents=True, exist_ok=True)
-        clips = {item.case.face.id: item.case.face for item in self._plan.cases}
-        with locked(workdir.with_suffix(".lock")):  # one process of the run after another
-            method.prepare(list(clips.values()), workdir, self._device)
+def _conformed(clip: Clip, settings: RunSettings) -> Conformed:
+    return conform_clip(clip, cache=cache_dir(), longest=settings.longest)
 
 
-def work_folder(run_folder: Path, *names: str) -> Path:
-    """A folder for the work that these names name, called by their digest.
+def _is_usable(made: KnownGeneration, opened: _Opened | Exception, run_folder: Path) -> bool:
+    """Whether a video has the bytes of its record, and was made for the reference as it is."""
+    if not is_intact(run_folder / made.video, made.sha256):
+        return False
+    return isinstance(opened, Exception) or (made.reference_sha256 in (None, opened.face.sha256))
 
-    Names come from manifests, and paths into this folder are handed to programs, some of them
-    through a shell: nothing in a name may end up in a path there.
+
+def _failed(record: _Record, error: Exception, run_folder: Path) -> _Record:
+    """The record of a cell that failed, with the message for users and the traceback.
+
+    Raises MachineFault where the machine failed, and neither a method nor a file.
     """
-    return run_folder / "work" / digest(names)[:20]
+    raise_machine_fault(error, ours=(run_folder, cache_dir()))
+    raise_full_disk(run_folder)
+    if isinstance(error, BenchError):
+        return record.failed(str(error), None)
+    trace = "".join(traceback.format_exception(error))
+    return record.failed(f"{type(error).__name__}: {error}", trace)
 
 
 def measurement_of(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Mapping, Sequence
+import functools
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,70 +28,20 @@ from bench.records.store import KnownGeneration, Store
 from bench.run.cases import make_cases
 from bench.run.config import Config, Loaded, PluginEntry
 from bench.run.outputs import OUTPUT_VERSION
-from bench.types import Case, Clip
-
-
-@dataclass(frozen=True)
-class PlannedMethod:
-    """A method with its settings; `key` covers everything of it that changes its videos.
-
-    protocol: what it says of the way it is asked; mostly empty.
-    """
-
-    label: str
-    title: str
-    plugin: type[Method]
-    origin: str
-    options: Options
-    protocol: str
-    key: str
-
-    def make(self) -> Method:
-        """A fresh instance, not yet loaded."""
-        return self.plugin(self.options)
-
-
-@dataclass(frozen=True)
-class PlannedMetric:
-    """A metric with its settings; `protocol` has the detector's name filled in.
-
-    reads_boxes: whether it looks at faces that the manifests' boxes point to.
-    """
-
-    label: str
-    title: str
-    plugin: type[Metric]
-    origin: str
-    options: Options
-    protocol: str
-    key: str
-    reads_boxes: bool = False
-
-    def make(self) -> Metric:
-        """A fresh instance, not yet loaded."""
-        return self.plugin(self.options)
-
-    @property
-    def is_set(self) -> bool:
-        """Whether it measures sets of clips rather than clips."""
-        return issubclass(self.plugin, SetMetric)
-
-    @property
-    def needs_reference(self) -> bool:
-        """Whether it compares with the own video."""
-        return "reference" in self.plugin.reads
-
-    def measures(self, case: Case) -> bool:
-        """Whether this metric applies to that kind of case."""
-        return case.has_reference or not self.needs_reference
-
-
-@dataclass(frozen=True)
-class PlannedCase:
-    """A case and the key of everything in it that changes the videos made for it."""
-
-    case: Case
-    key: str
+from bench.run.planned import (
+    PlannedCase,
+    PlannedFeature,
+    PlannedMethod,
+    PlannedMetric,
+    PluginFile,
+    RunSettings,
+    Task,
+    generation_key,
+    measurement_key,
+    plain,
+    plugin_needs,
+)
+from bench.types import CASE_KINDS, Case, CaseKind, Clip
 
 
 @dataclass(frozen=True)
@@ -108,8 +59,9 @@ class Plan:
     cases: tuple[PlannedCase, ...]
     barred: Mapping[str, Mapping[str, str]]
     features: Mapping[str, ChosenFeature]
+    files: tuple[PluginFile, ...] = ()
 
-    @property
+    @functools.cached_property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
         """The metrics with a value for each clip."""
         return tuple(metric for metric in self.metrics if not metric.is_set)
@@ -121,29 +73,35 @@ class Plan:
 
     def answers(self, case: Case) -> tuple[PlannedMethod, ...]:
         """The methods that this kind of case is put to."""
-        return tuple(method for method in self.methods if case.kind in method.plugin.kinds)
+        return self._answers[case.kind]
 
-    def measured(self, planned: PlannedCase) -> tuple[str, ...]:
-        """The labels of the clip metrics that this case's videos are put to."""
-        return tuple(one.label for one in self.clip_metrics if one.measures(planned.case))
+    def measured_on(self, case: Case) -> tuple[PlannedMetric, ...]:
+        """The clip metrics that this case's videos are put to."""
+        return self._measured[case.has_reference]
 
+    def settings(self, folder: Path) -> RunSettings:
+        """What all tasks of a run into that folder have in common."""
+        config = self.loaded.config
+        return RunSettings(
+            folder.absolute(),
+            config.seed,
+            config.longest,
+            {method.label: method for method in self.methods},
+            {metric.label: metric for metric in self.clip_metrics},
+            {name: PlannedFeature.of(one, self.files) for name, one in self.features.items()},
+        )
 
-@dataclass(frozen=True)
-class Task:
-    """What is left to do for one case: videos to make, and what to measure on those that are there.
+    @functools.cached_property
+    def _answers(self) -> dict[CaseKind, tuple[PlannedMethod, ...]]:
+        return {
+            kind: tuple(method for method in self.methods if kind in method.kinds)
+            for kind in CASE_KINDS
+        }
 
-    measure: by method label, the labels of the metrics whose value is missing.
-    """
-
-    index: int
-    generate: tuple[str, ...]
-    measure: Mapping[str, tuple[str, ...]]
-    made: Mapping[str, KnownGeneration]
-
-    @property
-    def cells(self) -> int:
-        """How many records this task will write, as far as can be told before."""
-        return len(self.generate) + sum(map(len, self.measure.values()))
+    @functools.cached_property
+    def _measured(self) -> dict[bool, tuple[PlannedMetric, ...]]:
+        without = tuple(metric for metric in self.clip_metrics if not metric.needs_reference)
+        return {True: self.clip_metrics, False: without}
 
 
 @dataclass(frozen=True)
@@ -193,7 +151,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             is_embedded = entry.corpus is not None or dataset.stand_in is not None
             unable = {} if is_embedded else barred_clips(clips)
             key = "cases.cross"
-            made = make_cases(
+            drawn = make_cases(
                 entry.name,
                 clips,
                 kinds=config.cases.kinds,
@@ -211,44 +169,28 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         if unable:
             barred[entry.name] = unable
         datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
-        cases += [PlannedCase(case, _case_key(case, loaded)) for case in made]
+        version = functools.cache(conform_version)  # which opens the clip's file
+        cases += [PlannedCase(case, _case_key(case, loaded, version)) for case in drawn]
     raise_problems(loaded.path, problems, loaded.lines)
+    files = tuple(PluginFile.of((folder / name).absolute()) for name in config.plugins)
+    persons = tuple({item.case.face.id: item.case.face for item in cases}.values())
     features = _features(loaded)
     return Plan(
         loaded,
         tuple(datasets),
         tuple(
-            _method(entry, loaded.registry.methods[entry.name], options)
+            _method(entry, loaded.registry.methods[entry.name], options, files, persons)
             for entry, options in zip(config.methods, loaded.method_options, strict=True)
         ),
         tuple(
-            _metric(entry, loaded.registry.metrics[entry.name], options, config, features)
+            _metric(entry, loaded.registry.metrics[entry.name], options, files, config, features)
             for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
         ),
         tuple(cases),
         barred,
         features,
+        files,
     )
-
-
-def generation_key(method: PlannedMethod, case: PlannedCase) -> str:
-    """The key of one video."""
-    return hashlib.sha256(f"{method.key} {case.key}".encode()).hexdigest()
-
-
-def measurement_key(
-    metric: PlannedMetric,
-    video_sha256: str,
-    reference_sha256: str | None,
-    cases: Sequence[PlannedCase],
-) -> str:
-    """The key of one measurement: the metric and what it looks at, never the method.
-
-    cases: those of the videos, for the boxes of their faces, where these say what is looked at.
-    """
-    reference = reference_sha256 if metric.needs_reference else None
-    boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
-    return hashlib.sha256(f"{metric.key} {video_sha256} {reference}{boxes}".encode()).hexdigest()
 
 
 def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
@@ -256,8 +198,9 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
     tasks: list[Task] = []
     videos = values = videos_planned = values_planned = failed = 0
     existing = _existing_videos(store.folder)
-    for index, planned in enumerate(plan.cases):
-        metrics = [metric for metric in plan.clip_metrics if metric.measures(planned.case)]
+    settings = plan.settings(store.folder)
+    for planned in plan.cases:
+        metrics = plan.measured_on(planned.case)
         generate: list[str] = []
         measure: dict[str, tuple[str, ...]] = {}
         made: dict[str, KnownGeneration] = {}
@@ -285,7 +228,7 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
             values += len(metrics)
             measure[method.label] = tuple(metric.label for metric in metrics)
         if generate or measure:
-            tasks.append(Task(index, tuple(generate), measure, made))
+            tasks.append(Task(settings, planned, tuple(generate), measure, made))
     return Missing(tuple(tasks), videos, videos_planned, values, values_planned, failed, retry)
 
 
@@ -293,7 +236,7 @@ def outlook(plan: Plan) -> dict[str, list[str]]:
     """By method, what it has to say before a run; a method that cannot tell says why."""
     found: dict[str, list[str]] = {}
     for method in plan.methods:
-        cases = [planned.case for planned in plan.cases if method in plan.answers(planned.case)]
+        cases = [planned.case for planned in plan.cases if planned.case.kind in method.kinds]
         try:
             found[method.label] = list(method.make().outlook(cases))
         except Exception as error:  # a plugin's: it costs its own cells, not the plan
@@ -311,7 +254,7 @@ def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
     for method in plan.methods:
         plugin = method.make()
         files = [
-            plugin.expects(planned.case) if method in plan.answers(planned.case) else None
+            plugin.expects(planned.case) if planned.case.kind in method.kinds else None
             for planned in plan.cases
         ]
         if any(files):
@@ -321,8 +264,7 @@ def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
 
 def lacking_weights(plan: Plan) -> tuple[str, ...]:
     """How to get each weights file that the plan needs and that is not here intact."""
-    wanted = {name for method in plan.methods for name in method.make().weights}
-    wanted |= {name for metric in plan.metrics for name in metric.make().weights}
+    wanted = {name for plugin in (*plan.methods, *plan.metrics) for name in plugin.weights}
     wanted |= {name for feature in plan.features.values() for name in feature.make().weights}
     ways: list[str] = []
     for name in sorted(wanted):
@@ -342,8 +284,15 @@ def _status(
 
 
 def _existing_videos(folder: Path) -> set[str]:
-    """The run folder's video files, as records name them."""
-    return {path.relative_to(folder).as_posix() for path in (folder / "videos").rglob("*.mp4")}
+    """The run folder's video files, as records name them.
+
+    Asked once per folder and not once per file, which a network disk would take minutes for.
+    """
+    found: set[str] = set()
+    for place, _, names in os.walk(folder / "videos"):
+        inside = Path(place).relative_to(folder).as_posix()
+        found.update(f"{inside}/{name}" for name in names)
+    return found
 
 
 def _absolute(clip: Clip) -> Clip:
@@ -365,7 +314,7 @@ def _with_digest(clip: Clip) -> Clip:
     return dataclasses.replace(clip, sha256=plan_digest(found))
 
 
-def _case_key(case: Case, loaded: Loaded) -> str:
+def _case_key(case: Case, loaded: Loaded, version: Callable[[Clip], str]) -> str:
     clips = filter(None, (case.face, case.speech, case.other))
     return digest(
         {
@@ -375,17 +324,35 @@ def _case_key(case: Case, loaded: Loaded) -> str:
             "other": case.other.sha256 if case.other else None,
             "seed": loaded.config.seed,
             "faces": [loaded.config.tracking, FACES_VERSION],
-            "conform": [max(map(conform_version, clips)), OUTPUT_VERSION],
+            "conform": [max(map(version, clips)), OUTPUT_VERSION],
         }
     )
 
 
-def _method(entry: PluginEntry, registered: Registered[Method], options: Options) -> PlannedMethod:
+def _method(
+    entry: PluginEntry,
+    registered: Registered[Method],
+    options: Options,
+    files: tuple[PluginFile, ...],
+    persons: tuple[Clip, ...],
+) -> PlannedMethod:
     plugin = registered.plugin(options)
-    key = digest(_identity(registered, plugin))
-    title = entry.title or getattr(registered.plugin, "title", "") or entry.key
+    is_prepared = registered.plugin.prepare is not Method.prepare
     return PlannedMethod(
-        entry.key, title, registered.plugin, registered.origin, options, plugin.protocol, key
+        label=entry.key,
+        title=entry.title or getattr(registered.plugin, "title", "") or entry.key,
+        name=plugin.name,
+        version=plugin.version,
+        origin=registered.origin,
+        options=options.model_dump(mode="json"),
+        choices=plain(options),
+        files=files,
+        weights=tuple(plugin.weights),
+        needs=plugin_needs(registered.plugin),
+        protocol=plugin.protocol,
+        key=digest(_identity(registered, plugin)),
+        kinds=plugin.kinds,
+        persons=persons if is_prepared else (),
     )
 
 
@@ -393,6 +360,7 @@ def _metric(
     entry: PluginEntry,
     registered: Registered[Metric],
     options: Options,
+    files: tuple[PluginFile, ...],
     config: Config,
     features: Mapping[str, ChosenFeature],
 ) -> PlannedMetric:
@@ -407,14 +375,21 @@ def _metric(
     if read:
         identity["features"] = {name: feature.key for name, feature in read.items()}
     return PlannedMetric(
-        entry.key,
-        entry.title or entry.key,
-        registered.plugin,
-        registered.origin,
-        options,
-        protocol,
-        digest(identity),
+        label=entry.key,
+        title=entry.title or entry.key,
+        name=plugin.name,
+        version=plugin.version,
+        origin=registered.origin,
+        options=options.model_dump(mode="json"),
+        choices=plain(options),
+        files=files,
+        weights=tuple(plugin.weights),
+        needs=plugin_needs(registered.plugin),
+        protocol=protocol,
+        key=digest(identity),
+        reads=plugin.reads,
         reads_boxes=any(features[name].reads_boxes for name in plugin.reads & features.keys()),
+        is_set=isinstance(plugin, SetMetric),
     )
 
 

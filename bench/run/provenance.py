@@ -23,7 +23,8 @@ from bench.records.manifest import (
 from bench.records.record import Corners
 from bench.records.schema import SCHEMA
 from bench.run.config import Table
-from bench.run.plan import Plan, PlannedCase, PlannedMethod, PlannedMetric
+from bench.run.plan import Plan
+from bench.run.planned import PlannedCase, PlannedMethod, PlannedMetric
 from bench.types import Output
 
 _PACKAGES = (
@@ -135,7 +136,7 @@ def _method(method: PlannedMethod) -> MethodPart:
         control=plugin.control,
         protocol=method.protocol,
         kinds=tuple(sorted(plugin.kinds)),
-        options=method.options.model_dump(mode="json"),
+        options=dict(method.options),
         key=method.key,
     )
 
@@ -153,7 +154,7 @@ def _metric(metric: PlannedMetric) -> MetricPart:
         reads=tuple(sorted(plugin.reads)),
         reads_boxes=metric.reads_boxes,
         set=metric.is_set,
-        options=metric.options.model_dump(mode="json"),
+        options=dict(metric.options),
         outputs=tuple(map(_output, plugin.outputs)),
         key=metric.key,
     )

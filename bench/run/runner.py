@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.contract.engine import Crew, Engine
 from bench.data.doctor import marks_of
-from bench.errors import BenchError
 from bench.files.digests import set_digest
 from bench.files.intact import is_intact
 from bench.machine.clock import Clock, now
-from bench.machine.worker_pool import WorkerPool
 from bench.records.reading import read_manifest
 from bench.records.record import Corners
 from bench.records.schema import MANIFEST
 from bench.records.store import KnownGeneration, Store
-from bench.run.casework import CaseWorker, CellRecord
-from bench.run.config import load_config
-from bench.run.plan import (
-    Missing,
-    Plan,
-    PlannedCase,
-    PlannedMetric,
-    Task,
-    generation_key,
-    make_plan,
-    measurement_key,
-)
+from bench.run.casework import CaseWorker, CellRecord, StartCaseWorker
+from bench.run.engines.here import Here
+from bench.run.fitting import fitting
+from bench.run.plan import Missing, Plan
+from bench.run.planned import PlannedCase, PlannedMetric, Task, generation_key, measurement_key
 from bench.run.provenance import describe_run
 from bench.run.set_measuring import PlannedSet, measure_sets
 
@@ -56,7 +45,7 @@ class Summary:
     """What a run folder holds of its plan, in cells, and how long this call took.
 
     overhead: the share of this call's wall time in which nothing decoded, encoded or computed; None
-    where several processes shared the work, whose clocks nobody adds up.
+    where other processes did the work, whose clocks nobody adds up.
     undefined: all cells without a value by definition; those that `faceless` counts are among them.
     """
 
@@ -79,22 +68,27 @@ def run(
     store: Store,
     missing: Missing,
     *,
-    device: str = "cpu",
-    workers: int = 1,
+    engine: Engine | None = None,
     notify: Notify = lambda _record: None,
 ) -> Summary:
     """Makes and measures what is missing; the records are in the store when this returns.
 
+    engine: who carries the tasks out; None is this process, on its processors.
     Killed anywhere and called again, it goes on, and ends with the records of an unkilled run.
     """
     start = time.perf_counter()
     clock = Clock()
+    engine = engine or Here(Crew())
     created = _created(store.folder)
 
     def describe(marks: dict[str, dict[str, list[str]]]) -> None:
         store.manifest(
             describe_run(
-                plan, created=created, device=device, marks=marks, mouths=_mouths(plan, store)
+                plan,
+                created=created,
+                device=engine.device,
+                marks=marks,
+                mouths=_mouths(plan, store),
             )
         )
 
@@ -109,8 +103,11 @@ def run(
                 store.append(record)
                 notify(record)
 
-    keep(_cells(plan, store, missing.tasks, device, workers, clock))
-    worker = CaseWorker(plan, store.folder, device, clock)
+    start_worker = StartCaseWorker(store.folder, clock)
+    is_alone = isinstance(engine, Here) or not missing.tasks
+    with contextlib.nullcontext() if is_alone else clock.busy():
+        keep(engine.run(fitting(missing.tasks, engine.memory), start_worker))
+    worker = start_worker(engine.driver_device)
     keep(worker.work(_damaged(plan, store, retry=missing.retry)))
     keep(_sets(plan, store, worker, retry=missing.retry))
     with clock.busy():
@@ -119,49 +116,7 @@ def run(
     shutil.rmtree(store.folder / "work", ignore_errors=True)
     seconds = time.perf_counter() - start
     overhead = max(0.0, 1 - clock.busy_seconds / seconds)
-    return _summary(plan, store, seconds, None if _is_shared(workers, missing.tasks) else overhead)
-
-
-def _is_shared(workers: int, tasks: Sequence[Task]) -> bool:
-    """Whether several processes do the work."""
-    return workers > 1 and len(tasks) > 1
-
-
-def _cells(
-    plan: Plan, store: Store, tasks: Sequence[Task], device: str, workers: int, clock: Clock
-) -> Iterator[CellRecord]:
-    """All records of the clip cells, from this process or from several."""
-    if not _is_shared(workers, tasks):
-        yield from CaseWorker(plan, store.folder, device, clock).work(tasks)
-        return
-    arguments = (plan.loaded.path, store.folder, device, workers)
-    with WorkerPool(workers, prepare=_start, arguments=arguments) as pool, clock.busy():
-        futures = [pool.submit(_work, task) for task in tasks]
-        try:
-            for future in as_completed(futures):
-                yield from future.result()
-        except BrokenProcessPool as error:
-            raise BenchError(
-                f"{store.folder}: a worker process died; most often memory is short, or a plugin "
-                "crashed. What was recorded is kept: run the same command again, with --workers 1 "
-                "if it happens again."
-            ) from error
-
-
-_worker: CaseWorker | None = None  # a worker process's own; never set in the driver
-
-
-def _start(config: Path, folder: Path, device: str, workers: int) -> None:
-    import torch
-
-    global _worker
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-    _worker = CaseWorker(make_plan(load_config(config)), folder, device, Clock())
-
-
-def _work(task: Task) -> list[CellRecord]:
-    assert _worker is not None
-    return list(_worker.work([task]))
+    return _summary(plan, store, seconds, overhead if is_alone else None)
 
 
 def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
@@ -175,9 +130,15 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
                 labels = generate.setdefault(planned, [])
                 if method not in labels and not is_intact(store.folder / known.video, known.sha256):
                     labels.append(method)
-    places = {planned: index for index, planned in enumerate(plan.cases)}
+    settings = plan.settings(store.folder)
     return [
-        Task(places[planned], tuple(labels), {one: plan.measured(planned) for one in labels}, {})
+        Task(
+            settings,
+            planned,
+            tuple(labels),
+            {label: settings.measured(planned.case) for label in labels},
+            {},
+        )
         for planned, labels in generate.items()
         if labels
     ]
@@ -197,12 +158,14 @@ def _lacks(store: Store, key: str, *, retry: bool) -> bool:
 def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[CellRecord]:
     """The missing records of set metrics: one for each data set, kind of case and method."""
     lacking: dict[str, PlannedSet] = {}
+    settings = plan.settings(store.folder)
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
             key = _set_key(metric, group)
             if _lacks(store, key, retry=retry):
                 lacking.setdefault(key, PlannedSet(metric, key, tuple(group)))
-    yield from measure_sets(worker, list(lacking.values()))
+    places = {planned.key: place for place, planned in enumerate(plan.cases)}
+    yield from measure_sets(worker, settings, list(lacking.values()), places)
 
 
 def _groups(
@@ -227,7 +190,7 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
     asked: Counter[tuple[str, str]] = Counter()
     faceless: Counter[tuple[str, str]] = Counter()
     for planned in plan.cases:
-        metrics = [metric for metric in plan.clip_metrics if metric.measures(planned.case)]
+        metrics = plan.measured_on(planned.case)
         for method in plan.answers(planned.case):
             known = store.generations.get(generation_key(method, planned))
             count[known.status if known else "missing"] += 1

@@ -15,10 +15,12 @@ from bench.contract.plugins import SetMetric, Values
 from bench.contract.video import Video
 from bench.errors import Undefined
 from bench.files.digests import set_digest
+from bench.files.paths import cache_dir
+from bench.machine.faults import raise_machine_fault
 from bench.records.record import MeasurementRecord
 from bench.records.store import KnownGeneration
 from bench.run.casework import CaseWorker, measurement_of
-from bench.run.plan import PlannedCase, PlannedMetric
+from bench.run.planned import PlannedCase, PlannedMetric, RunSettings
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,28 @@ class _Feed:
     summary: _Summary
 
 
-def measure_sets(worker: CaseWorker, sets: Sequence[PlannedSet]) -> Iterator[MeasurementRecord]:
-    """The record of each set, data set by data set."""
+def measure_sets(
+    worker: CaseWorker,
+    settings: RunSettings,
+    sets: Sequence[PlannedSet],
+    places: Mapping[str, int],
+) -> Iterator[MeasurementRecord]:
+    """The record of each set, data set by data set.
+
+    places: of all cases by their keys, the order in which their videos are opened.
+    """
     by_dataset: dict[str, list[PlannedSet]] = {}
     for one in sets:
         by_dataset.setdefault(one.videos[0][0].case.dataset, []).append(one)
     for together in by_dataset.values():
-        yield from _measured_together(worker, together)
+        yield from _measured_together(worker, settings, together, places)
 
 
 def _measured_together(
-    worker: CaseWorker, sets: Sequence[PlannedSet]
+    worker: CaseWorker,
+    settings: RunSettings,
+    sets: Sequence[PlannedSet],
+    places: Mapping[str, int],
 ) -> Iterator[MeasurementRecord]:
     """The records of one data set's sets, which are summed up side by side."""
     feeds: dict[PlannedCase, list[_Feed]] = {}
@@ -62,19 +75,21 @@ def _measured_together(
     for one in sets:
         shared = one.metric.label, one.references
         if one.metric.needs_reference and shared not in references:
-            references[shared] = _Summary(worker, one.metric)
+            references[shared] = _Summary(worker, settings, one.metric)
             for planned, made in one.videos:
-                opener = partial(worker.reference, planned.case)
+                opener = partial(worker.reference, planned.case.face, settings)
                 feed = _Feed(str(made.reference_sha256), opener, references[shared])
                 feeds.setdefault(planned, []).append(feed)
-    summaries = [_Summary(worker, one.metric) for one in sets]
+    summaries = [_Summary(worker, settings, one.metric) for one in sets]
     for one, summary in zip(sets, summaries, strict=True):
         for planned, made in one.videos:
-            opener = partial(worker.video, made, planned.case.face)
+            opener = partial(worker.video, made, planned.case.face, settings)
             feeds.setdefault(planned, []).append(_Feed(made.sha256, opener, summary))
-    _feed(feeds, worker.places)
+    _feed(feeds, places)
     for one, summary in zip(sets, summaries, strict=True):
-        yield _record(worker, one, summary, references.get((one.metric.label, one.references)))
+        yield _record(
+            worker, settings, one, summary, references.get((one.metric.label, one.references))
+        )
 
 
 def _feed(feeds: Mapping[PlannedCase, Sequence[_Feed]], places: Mapping[str, int]) -> None:
@@ -100,9 +115,10 @@ def _feed(feeds: Mapping[PlannedCase, Sequence[_Feed]], places: Mapping[str, int
 class _Summary:
     """The summary of one set, and how it came about."""
 
-    def __init__(self, worker: CaseWorker, metric: PlannedMetric) -> None:
+    def __init__(self, worker: CaseWorker, settings: RunSettings, metric: PlannedMetric) -> None:
         self.seconds = 0.0
         self._worker = worker
+        self._settings = settings
         self._metric = metric
         self._summary: Any = None
         self._error: Exception | None = None
@@ -135,7 +151,7 @@ class _Summary:
 
     @property
     def _plugin(self) -> SetMetric:
-        plugin = self._worker.loaded(self._metric)
+        plugin = self._worker.plugins.metric(self._metric, self._settings)
         assert isinstance(plugin, SetMetric)
         return plugin
 
@@ -147,15 +163,19 @@ class _Summary:
             try:
                 step()
             except Exception as error:  # a plugin's or a file's: the outcome of this set alone
-                self._worker.raise_fault(error)
+                raise_machine_fault(error, ours=(self._settings.folder, cache_dir()))
                 self._error = error
         self.seconds += span.seconds
 
 
 def _record(
-    worker: CaseWorker, one: PlannedSet, summary: _Summary, references: _Summary | None
+    worker: CaseWorker,
+    settings: RunSettings,
+    one: PlannedSet,
+    summary: _Summary,
+    references: _Summary | None,
 ) -> MeasurementRecord:
     together = set_digest(made.sha256 for _, made in one.videos)
     record = measurement_of(one.metric, one.key, one.videos[0][1].method_protocol, together)
-    measured = worker.measured(record, one.metric, lambda: summary.values(references))
+    measured = worker.measured(record, one.metric, settings, lambda: summary.values(references))
     return replace(measured, seconds=summary.seconds + measured.seconds)

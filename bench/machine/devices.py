@@ -1,0 +1,76 @@
+"""Devices: which worker computes on which, and how much memory a device has for models."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from bench.errors import BenchError
+
+MODELS_SHARE = 0.7  # of a device's memory; the rest is for frames and what networks compute
+
+
+def present_device(named: str) -> str:
+    """The device itself for `auto`. Raises BenchError for one that is not here, before any work."""
+    if named == "cpu":
+        return named
+    if not re.fullmatch(r"auto|cuda(:\d+)?", named):
+        raise BenchError(f"--device {named}: expected cpu, cuda, cuda:NUMBER or auto.")
+    count = _cards()
+    if named == "auto":
+        return "cuda" if count else "cpu"
+    if int(named.removeprefix("cuda").removeprefix(":") or 0) >= count:
+        raise BenchError(
+            f"--device {named}: PyTorch finds {count} CUDA devices here. Take cpu or auto, or "
+            "install a PyTorch with CUDA."
+        )
+    return named
+
+
+def devices_of(device: str, workers: int, *, shared: bool, cards: int | None = None) -> list[str]:
+    """The device of each worker: the processor for all, or a GPU each.
+
+    device: "cpu", "cuda" or "cuda:NUMBER". shared: whether workers may use one GPU together.
+    cards: how many GPUs there are; None asks PyTorch.
+    Raises BenchError where workers would share a GPU that nobody said they may.
+    """
+    if device == "cpu":
+        return ["cpu"] * workers
+    named = [device] if ":" in device else [f"cuda:{card}" for card in range(cards or _cards())]
+    if workers > len(named) and not shared:
+        there = f"only {device}" if ":" in device else _counted(len(named))
+        raise BenchError(
+            f"--workers {workers} --device {device}: there is {there} for them. Take --workers "
+            f"{max(len(named), 1)}, or let workers share a GPU and its memory: --share-device."
+        )
+    return [named[place % len(named)] for place in range(workers)]
+
+
+def model_memory(device: str) -> int | None:
+    """Bytes of a device's memory that models may take; None where it cannot be told."""
+    if device == "cpu":
+        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return int(MODELS_SHARE * whole)
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    return int(MODELS_SHARE * torch.cuda.get_device_properties(device).total_memory)
+
+
+def empty_caches(device: str) -> None:
+    """Gives back what PyTorch keeps of a GPU's memory after a model is gone."""
+    if device != "cpu":
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def _cards() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _counted(cards: int) -> str:
+    return {0: "no GPU", 1: "one GPU"}.get(cards, f"{cards} GPUs")

@@ -1,0 +1,27 @@
+"""Engines: where a run's tasks are carried out. In this process, in several, on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.config.names import closest
+from bench.contract.engine import Crew, Engine
+from bench.errors import BenchError
+from bench.run.engines.here import Here
+from bench.run.engines.processes import Processes
+from bench.run.engines.ray import Ray
+
+OURS: tuple[type[Engine], ...] = (Here, Processes, Ray)
+
+
+def make_engine(name: str | None, crew: Crew, others: Mapping[str, type[Engine]]) -> Engine:
+    """The engine of that name, ours or a plugin's; without a name, what suits the crew.
+
+    Raises BenchError where there is none, or where it cannot serve the crew.
+    """
+    known = {**others, **{engine.name: engine for engine in OURS}}
+    usual = "ray" if crew.address else "here" if (crew.workers or 1) == 1 else "processes"
+    chosen = name or usual
+    if chosen not in known:
+        raise BenchError(f"--engine {chosen}: there is no such engine. {closest(chosen, known)}")
+    return known[chosen](crew)

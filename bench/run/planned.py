@@ -1,0 +1,440 @@
+"""What is planned, in a form that any process of any machine can take up: plugins, cases, tasks.
+
+Plugins are named and not held: by their name, version and options, and by the files that register
+them. A process that takes a task finds their classes itself, and refuses code that has changed
+since the plan was made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pydantic
+
+from bench.contract.engine import InputFile, Needs
+from bench.contract.helper_modules import helper_modules
+from bench.contract.plugins import Feature, Method, Metric, Options, Plugin
+from bench.contract.registry import Registered, Registry, load_registry
+from bench.data.manifest import file_digest
+from bench.errors import BenchError, MachineFault
+from bench.features.computing import ChosenFeature
+from bench.features.faces import Faces
+from bench.files.digests import code_digest
+from bench.files.intact import is_intact
+from bench.files.weights import find, weight
+from bench.records.store import KnownGeneration
+from bench.types import Case, CaseKind, Clip
+
+_P = TypeVar("_P", bound=Plugin)
+Place = Callable[[Path], Path]  # where one of the driver's paths lies on another machine
+
+
+@dataclass(frozen=True)
+class PluginFile:
+    """A local file that registers plugins, the modules it imports, and the digest of them all."""
+
+    path: Path
+    helpers: tuple[Path, ...]
+    code: str
+
+    @staticmethod
+    def of(path: Path) -> PluginFile:
+        """The file as it is now. Its plugins must be loaded: they may extend `sys.path`."""
+        helpers = helper_modules(path)
+        return PluginFile(path, helpers, code_digest(path, helpers))
+
+    def moved(self, place: Place) -> PluginFile:
+        """The file on another machine."""
+        return PluginFile(place(self.path), tuple(map(place, self.helpers)), self.code)
+
+
+@dataclass(frozen=True)
+class PlannedPlugin:
+    """A plugin with its settings; `key` covers everything of it that changes its results.
+
+    options: as JSON has them. choices: the same with paths as such, and absolute. files: those that
+    the config names; one of them registers this plugin where it is not installed. weights: of the
+    table, that it needs.
+    """
+
+    label: str
+    title: str
+    name: str
+    version: str
+    origin: str
+    options: Mapping[str, object]
+    choices: Mapping[str, object]
+    files: tuple[PluginFile, ...]
+    weights: tuple[str, ...]
+    needs: Needs
+    protocol: str
+    key: str
+
+    def options_of(self, plugin: type[Plugin]) -> Options:
+        """The options as the plugin's class has them. Raises BenchError where they do not survive.
+
+        What a class makes of its own values must be these values.
+        """
+        made = plugin.Options.model_validate(self.choices)
+        if plain(made) != self.choices:
+            raise BenchError(
+                f"{self.name}: its options are others after a way through plain values: "
+                f"{plain(made)} instead of {self.choices}. `Options` must accept its own values."
+            )
+        return made
+
+    def input_paths(self) -> Iterator[Path]:
+        """The files and folders that its options name."""
+        return _paths(self.choices)
+
+
+@dataclass(frozen=True)
+class PlannedMethod(PlannedPlugin):
+    """A method with its settings.
+
+    protocol: what it says of the way it is asked; mostly empty. persons: whom it must be prepared
+    for, by a clip of each; empty for most methods.
+    """
+
+    kinds: frozenset[CaseKind] = frozenset()
+    persons: tuple[Clip, ...] = ()
+
+    @property
+    def plugin(self) -> type[Method]:
+        """The class in this process. Raises MachineFault where its code has changed."""
+        return _same(_registry(self.files).methods, self.name, self.version)
+
+    def make(self) -> Method:
+        """A fresh instance, not yet loaded."""
+        return self.plugin(self.options_of(self.plugin))
+
+    def moved(self, place: Place) -> PlannedMethod:
+        """The method on another machine."""
+        return dataclasses.replace(
+            self,
+            choices=_moved(self.choices, place),
+            files=tuple(file.moved(place) for file in self.files),
+            persons=tuple(_moved_clip(clip, place) for clip in self.persons),
+        )
+
+
+@dataclass(frozen=True)
+class PlannedMetric(PlannedPlugin):
+    """A metric with its settings; `protocol` has the detector's name filled in.
+
+    reads_boxes: whether it looks at faces that the manifests' boxes point to. is_set: whether it
+    measures sets of clips rather than clips.
+    """
+
+    reads: frozenset[str] = frozenset()
+    reads_boxes: bool = False
+    is_set: bool = False
+
+    @property
+    def plugin(self) -> type[Metric]:
+        """The class in this process. Raises MachineFault where its code has changed."""
+        return _same(_registry(self.files).metrics, self.name, self.version)
+
+    def make(self) -> Metric:
+        """A fresh instance, not yet loaded."""
+        return self.plugin(self.options_of(self.plugin))
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it compares with the own video."""
+        return "reference" in self.reads
+
+    def measures(self, case: Case) -> bool:
+        """Whether this metric applies to that kind of case."""
+        return case.has_reference or not self.needs_reference
+
+    def moved(self, place: Place) -> PlannedMetric:
+        """The metric on another machine."""
+        return dataclasses.replace(
+            self,
+            choices=_moved(self.choices, place),
+            files=tuple(file.moved(place) for file in self.files),
+        )
+
+
+@dataclass(frozen=True)
+class PlannedFeature:
+    """A feature with its settings, as `PlannedPlugin` has those of methods and metrics."""
+
+    name: str
+    version: str
+    origin: str
+    choices: Mapping[str, object]
+    files: tuple[PluginFile, ...]
+    weights: tuple[str, ...]
+    protocol: str
+    key: str
+    reads_boxes: bool
+
+    @staticmethod
+    def of(feature: ChosenFeature, files: tuple[PluginFile, ...]) -> PlannedFeature:
+        """A feature that the config's plugins or the harness give."""
+        plugin = feature.make()
+        return PlannedFeature(
+            plugin.name,
+            plugin.version,
+            feature.origin,
+            plain(feature.options),
+            files,
+            tuple(plugin.weights),
+            feature.protocol,
+            feature.key,
+            feature.reads_boxes,
+        )
+
+    def chosen(self) -> ChosenFeature:
+        """The feature in this process. Raises MachineFault where its code has changed."""
+        plugin: type[Feature] = Faces
+        if self.name != Faces.name:
+            plugin = _same(_registry(self.files).features, self.name, self.version)
+        options = plugin.Options.model_validate(self.choices)
+        return ChosenFeature(
+            plugin, options, self.origin, self.protocol, self.key, self.reads_boxes
+        )
+
+    def moved(self, place: Place) -> PlannedFeature:
+        """The feature on another machine."""
+        return dataclasses.replace(
+            self,
+            choices=_moved(self.choices, place),
+            files=tuple(file.moved(place) for file in self.files),
+        )
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A case and the key of everything in it that changes the videos made for it."""
+
+    case: Case
+    key: str
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What all tasks of a run have in common.
+
+    folder: the run folder. metrics: those with a value for each clip.
+    """
+
+    folder: Path
+    seed: int
+    longest: float
+    methods: Mapping[str, PlannedMethod]
+    metrics: Mapping[str, PlannedMetric]
+    features: Mapping[str, PlannedFeature]
+
+    def moved(self, place: Place) -> RunSettings:
+        """The settings on another machine."""
+        return dataclasses.replace(
+            self,
+            folder=place(self.folder),
+            methods={label: method.moved(place) for label, method in self.methods.items()},
+            metrics={label: metric.moved(place) for label, metric in self.metrics.items()},
+            features={name: feature.moved(place) for name, feature in self.features.items()},
+        )
+
+    def measured(self, case: Case) -> tuple[str, ...]:
+        """The labels of the metrics that this case's videos are put to."""
+        return tuple(label for label, metric in self.metrics.items() if metric.measures(case))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is left to do for one case: videos to make, and what to measure on those that are there.
+
+    measure: by method label, the labels of the metrics whose value is missing.
+    """
+
+    settings: RunSettings
+    planned: PlannedCase
+    generate: tuple[str, ...]
+    measure: Mapping[str, tuple[str, ...]]
+    made: Mapping[str, KnownGeneration]
+
+    @property
+    def cells(self) -> int:
+        """How many records this task will write, as far as can be told before."""
+        return len(self.generate) + sum(map(len, self.measure.values()))
+
+    @property
+    def needs(self) -> Needs:
+        """What its plugins need, all of them loaded."""
+        needs = [plugin.needs for plugin in self._plugins()]
+        return Needs(
+            max((each.cpus for each in needs), default=1.0),
+            max((each.gpus for each in needs), default=0.0),
+            sum(each.memory for each in needs),
+        )
+
+    def inputs(self) -> tuple[InputFile, ...]:
+        """The plugins' code, weights and options' files, the clips, the videos to measure.
+
+        Of a folder that options name, the file that the method expects for this case, or all.
+        """
+        case = self.planned.case
+        paths: list[Path] = []
+        for clip in filter(None, (case.face, case.speech, case.other)):
+            paths += [clip.video, *([clip.audio] if clip.audio else [])]
+        for plugin in self._plugins():
+            paths += [path for file in plugin.files for path in (file.path, *file.helpers)]
+            for path in plugin.input_paths():
+                paths += _files(path, self._expected(plugin))
+        for person in (p for label in self.generate for p in self.settings.methods[label].persons):
+            paths += [person.video, *([person.audio] if person.audio else [])]
+        files = {path: file_digest(path) for path in dict.fromkeys(paths) if path.is_file()}
+        files.update(self._weights())
+        for known in self.made.values():
+            video = self.settings.folder / known.video
+            if is_intact(video, known.sha256):
+                files[video] = known.sha256
+        return tuple(InputFile(path, sha256) for path, sha256 in files.items())
+
+    def moved(self, place: Place) -> Task:
+        """The same task on a machine where each path lies at place(path)."""
+        case = self.planned.case
+        other = None if case.other is None else _moved_clip(case.other, place)
+        moved = dataclasses.replace(
+            case,
+            face=_moved_clip(case.face, place),
+            speech=_moved_clip(case.speech, place),
+            other=other,
+        )
+        return dataclasses.replace(
+            self,
+            settings=self.settings.moved(place),
+            planned=dataclasses.replace(self.planned, case=moved),
+        )
+
+    def _plugins(self) -> list[PlannedMethod | PlannedMetric]:
+        metrics = dict.fromkeys(label for labels in self.measure.values() for label in labels)
+        # A video that turns out damaged is made again.
+        methods = dict.fromkeys((*self.generate, *self.made))
+        return [
+            *(self.settings.methods[label] for label in methods),
+            *(self.settings.metrics[label] for label in metrics),
+        ]
+
+    def _expected(self, plugin: PlannedMethod | PlannedMetric) -> Path | None:
+        if not isinstance(plugin, PlannedMethod):
+            return None
+        try:
+            return plugin.make().expects(self.planned.case)
+        except BenchError:
+            return None  # generating says so
+
+    def _weights(self) -> dict[Path, str]:
+        plugins = (*self._plugins(), *self.settings.features.values())
+        names = [name for plugin in plugins for name in plugin.weights]
+        found: dict[Path, str] = {}
+        for name in dict.fromkeys(names):
+            try:
+                found[find(name)] = weight(name).sha256
+            except BenchError:  # noqa: PERF203 (missing or damaged: loading the plugin says so)
+                continue
+        return found
+
+
+def generation_key(method: PlannedMethod, case: PlannedCase) -> str:
+    """The key of one video."""
+    return hashlib.sha256(f"{method.key} {case.key}".encode()).hexdigest()
+
+
+def measurement_key(
+    metric: PlannedMetric,
+    video_sha256: str,
+    reference_sha256: str | None,
+    cases: Sequence[PlannedCase],
+) -> str:
+    """The key of one measurement: the metric and what it looks at, never the method.
+
+    cases: those of the videos, for the boxes of their faces, where these say what is looked at.
+    """
+    reference = reference_sha256 if metric.needs_reference else None
+    boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
+    return hashlib.sha256(f"{metric.key} {video_sha256} {reference}{boxes}".encode()).hexdigest()
+
+
+def plain(options: pydantic.BaseModel) -> dict[str, object]:
+    """The options in plain Python: as in JSON, but for paths, which another machine may move."""
+    merged = _merged(options.model_dump(), options.model_dump(mode="json"))
+    assert isinstance(merged, dict)
+    return merged
+
+
+def plugin_needs(plugin: type[Plugin]) -> Needs:
+    """What a plugin's class declares."""
+    return Needs(plugin.cpus, plugin.gpus, plugin.memory)
+
+
+def _merged(own: object, json: object) -> object:
+    if isinstance(own, Path):
+        return own.expanduser().absolute()
+    if isinstance(own, dict) and isinstance(json, dict) and own.keys() == json.keys():
+        return {key: _merged(own[key], json[key]) for key in own}
+    if isinstance(own, list | tuple) and isinstance(json, list) and len(own) == len(json):
+        return [_merged(*pair) for pair in zip(own, json, strict=True)]
+    return json
+
+
+def _moved(value: Mapping[str, object], place: Place) -> dict[str, object]:
+    return {key: _moved_value(item, place) for key, item in value.items()}
+
+
+def _moved_value(value: object, place: Place) -> object:
+    if isinstance(value, Path):
+        return place(value)
+    if isinstance(value, dict):
+        return _moved(value, place)
+    return [_moved_value(item, place) for item in value] if isinstance(value, list) else value
+
+
+def _moved_clip(clip: Clip, place: Place) -> Clip:
+    audio = None if clip.audio is None else place(clip.audio)
+    return dataclasses.replace(clip, video=place(clip.video), audio=audio)
+
+
+def _paths(value: object) -> Iterator[Path]:
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _paths(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _paths(item)
+
+
+def _files(path: Path, expected: Path | None) -> list[Path]:
+    if path.is_dir() and expected is None:
+        return sorted(file for file in path.rglob("*") if file.is_file())
+    return [path] if expected is None or path.is_file() else [expected]
+
+
+def _same(known: Mapping[str, Registered[_P]], name: str, version: str) -> type[_P]:
+    """The class of the plan's name and version."""
+    found = known.get(name)
+    if found is None or found.plugin.version != version:
+        there = "is not there" if found is None else f"has version {found.plugin.version}"
+        raise MachineFault(f"plugin {name}: {there}; the run was planned with version {version}")
+    return found.plugin
+
+
+@functools.lru_cache(maxsize=4)
+def _registry(files: tuple[PluginFile, ...]) -> Registry:
+    """The plugins as the plan's driver saw them."""
+    registry = load_registry([file.path for file in files])
+    for file in files:
+        if PluginFile.of(file.path).code != file.code:
+            raise MachineFault(f"{file.path}: the code has changed since the run was planned")
+    return registry
