@@ -103,7 +103,8 @@ def main() -> None:
 
     \b
     Environment:
-      BENCH_CACHE                      corpora, face tracks, weights that were pulled
+      BENCH_CACHE                      corpora, features, weights that were pulled
+      BENCH_FEATURES_GIB               how much of it features may take; 20 without it
       BENCH_WEIGHTS                    folders with weights that are here already
       BENCH_DISABLE_PLUGINS            installed plugins to leave out, with commas
     """
@@ -365,6 +366,18 @@ def new_metric(name: str, folder: Path) -> None:
     go on. It works as it is: change what it measures.
     """
     _new("metric", name, folder)
+
+
+@new.command("feature")
+@click.argument("name")
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+def new_feature(name: str, folder: Path) -> None:
+    """Write a feature plugin called NAME: the folder bench-NAME, ready to install.
+
+    It holds the plugin (one file, with a metric that reads the feature), its contract test,
+    pyproject.toml and a README that says how to go on. It works as it is: change what it computes.
+    """
+    _new("feature", name, folder)
 
 
 @main.command()

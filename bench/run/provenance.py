@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
+from bench.features.computing import ChosenFeature
 from bench.records.store import SCHEMA, Made
 from bench.run.plan import Plan, PlannedMethod, PlannedMetric
 
@@ -67,6 +68,7 @@ def describe_run(
         ],
         "methods": methods,
         "metrics": [_metric(metric) for metric in plan.metrics],
+        "features": [_feature(feature) for feature in plan.features.values()],
         "cases": [
             {
                 "dataset": item.case.dataset,
@@ -149,6 +151,20 @@ def _metric(metric: PlannedMetric) -> dict[str, object]:
             for output in plugin.outputs
         ],
         "key": metric.key,
+    }
+
+
+def _feature(feature: ChosenFeature) -> dict[str, object]:
+    plugin = feature.plugin
+    return {
+        "name": plugin.name,
+        "version": plugin.version,
+        "protocol": feature.protocol,
+        "source": plugin.source,
+        "licence": plugin.licence,
+        "origin": feature.origin,
+        "options": feature.options.model_dump(mode="json"),
+        "key": feature.key,
     }
 
 
