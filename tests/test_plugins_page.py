@@ -13,7 +13,8 @@ import yaml
 from bench.checks import checks_for, run_checks
 from bench.checks.ladders import LADDERS, talking_patterns
 from bench.contract import hookspecs
-from bench.contract.plugins import Feature, Importer, Method, Metric, Plugin
+from bench.contract.importer import Importer
+from bench.contract.plugins import Feature, Method, Metric, Plugin
 from bench.contract.registry import Registry, load_registry
 from methods.command import FIELDS, Command
 from methods.recorded import Recorded

@@ -496,6 +496,7 @@ def data_import(
     from bench.command import terminal
     from bench.contract.registry import load_registry
     from bench.data.manifest import write_manifest
+    from bench.data.sources import imported_by
 
     plugin = load_registry(files).importer(name).plugin
     target = output or Path(f"{name}.csv")
@@ -506,7 +507,7 @@ def data_import(
         raise BenchError(
             f"--videos, --sounds and --texts go with `folder`; {name} has its own layout."
         )
-    imported = plugin(plugin.Options.model_validate(given)).read(root)
+    imported = imported_by(plugin(plugin.Options.model_validate(given)), root)
     if not imported.clips:
         first = "".join(f", the first is {clip}: {why}" for clip, why in imported.dropped[:1])
         raise BenchError(f"{root}: no clip is left. {len(imported.dropped)} were dropped{first}.")

@@ -29,7 +29,7 @@ from bench.records.causes import cause, gist
 
 if TYPE_CHECKING:
     from bench.checks.contract import CheckResult
-    from bench.contract.jobs import Imported
+    from bench.contract.importer import Imported
     from bench.contract.plugins import Plugin
     from bench.contract.registry import Registered, Registry
     from bench.data.clr import Account

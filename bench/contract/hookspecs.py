@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from bench.contract.plugins import Feature, Importer, Method, Metric
+    from bench.contract.importer import Importer
+    from bench.contract.plugins import Feature, Method, Metric
 
 hookspec = pluggy.HookspecMarker("bench")
 hookimpl = pluggy.HookimplMarker("bench")

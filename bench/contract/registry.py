@@ -19,10 +19,10 @@ import pluggy
 from bench.config.names import closest
 from bench.contract import hookspecs
 from bench.contract.helper_modules import helper_modules
+from bench.contract.importer import Importer
 from bench.contract.plugins import (
     ClipMetric,
     Feature,
-    Importer,
     Method,
     Metric,
     Plugin,

@@ -87,6 +87,7 @@ def run(
     """
     start = time.perf_counter()
     clock = Clock()
+    worker = CaseWorker(plan, store.folder, device, clock)  # before any work, for it may refuse
     created = _created(store.folder)
 
     def describe(marks: dict[str, dict[str, list[str]]]) -> None:
@@ -108,7 +109,6 @@ def run(
                 notify(name, record)
 
     keep(_cells(plan, store, missing.tasks, device, workers, clock))
-    worker = CaseWorker(plan, store.folder, device, clock)
     keep(worker.work(_damaged(plan, store, retry=missing.retry)))
     keep(_sets(plan, store, worker, retry=missing.retry))
     with clock.busy():
