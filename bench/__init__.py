@@ -3,11 +3,11 @@
 from bench import checks
 from bench.contract.engine import Crew, Engine
 from bench.contract.hookspecs import hookimpl
-from bench.contract.jobs import Generation, Imported, Job, Sample
+from bench.contract.importer import Imported, Importer
+from bench.contract.jobs import Generation, Job, Sample
 from bench.contract.plugins import (
     ClipMetric,
     Feature,
-    Importer,
     Method,
     Metric,
     Options,

@@ -16,11 +16,12 @@ from bench.checks.ladders import talking_patterns
 from bench.contract.registry import load_registry
 from bench.data.manifest import read_manifest
 from bench.errors import BenchError
-from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.run.config import load_config
 from bench.run.plan import Plan, make_plan
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
+from tests.small_records import read_records
 from tests.test_run import bench
 
 COUNTED = ROOT / "tests" / "plugins" / "counted.py"
@@ -339,6 +340,17 @@ def test_a_feature_that_is_not_declared_is_not_given(tmp_path: Path) -> None:
     assert "the feature 'two' is not among those of this run" in str(record["reason"])
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_limit_that_is_no_size_stops_a_run_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setenv("BENCH_FEATURES_GIB", "much")
+    code, output = bench("run", prepare(tmp_path), "-o", tmp_path / "run", "--workers", workers)
+    assert code == 2
+    assert "BENCH_FEATURES_GIB: 'much' is no size" in output
+    assert not list(read_records(tmp_path / "run" / GENERATIONS))
+
+
 # ---- names ---------------------------------------------------------------------------------------
 
 
@@ -512,6 +524,30 @@ def test_an_importer_of_one_file_is_known_to_a_config(flat: Path) -> None:
     assert "data[0].options.speakr: unknown key. Did you mean 'speaker'?" in " ".join(
         output.split()
     )
+
+
+@pytest.mark.parametrize(
+    ("clips", "said"),
+    [
+        ("clips", "expected bench.Imported"),
+        ("bench.Imported(files)", "expected bench.Imported"),
+        ("bench.Imported([bench.Clip('../up', files[0])])", "id '../up'"),
+        ("bench.Imported([clips[0], clips[0]])", "two clips have the id 'anna_01'"),
+        ("1 / 0", "importer flat: ZeroDivisionError"),
+    ],
+)
+def test_a_broken_importer_is_one_clear_error(flat: Path, clips: str, said: str) -> None:
+    broken = IMPORTER.replace("bench.Imported(clips)", clips)
+    (flat / "mine.py").write_text(broken, encoding="utf-8")
+    data = [{"name": "flat", "importer": "flat", "root": "flat"}]
+    config = make_config(flat, data=data, plugins=["brightness.py", "mine.py"])
+    code, output = bench("plan", config)
+    assert code == 2
+    assert "data[0].root" in output
+    assert said in output
+    code, output = bench("data", "import", "flat", flat / "flat", "--plugin", flat / "mine.py")
+    assert code == 2
+    assert said in output
 
 
 def test_an_importer_that_takes_an_empty_folder_fails_its_check(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.contract.jobs import Imported
+from bench.contract.importer import Imported
 from bench.data.folder import Layout, import_folder
 from bench.data.grid import import_grid
 from bench.data.importers import register_importers

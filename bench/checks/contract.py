@@ -38,7 +38,8 @@ from bench.checks.subject import (
     watched,
 )
 from bench.config.names import closest
-from bench.contract.plugins import AnyOptions, Feature, Importer, Method, Metric, Plugin
+from bench.contract.importer import Importer
+from bench.contract.plugins import AnyOptions, Feature, Method, Metric, Plugin
 from bench.contract.registry import MEDIA
 from bench.errors import BenchError
 from bench.types import CASE_KINDS, Output

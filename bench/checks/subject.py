@@ -15,7 +15,8 @@ from typing import TypeAlias, TypeVar
 import pydantic
 
 from bench.checks.ladders import Specimen
-from bench.contract.plugins import AnyOptions, Feature, Importer, Method, Metric, Plugin
+from bench.contract.importer import Importer
+from bench.contract.plugins import AnyOptions, Feature, Method, Metric, Plugin
 from bench.contract.registry import MEDIA, load_registry
 from bench.errors import BenchError
 from bench.features.computing import ChosenFeature, Features, chosen, needed

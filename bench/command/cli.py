@@ -103,7 +103,8 @@ def main() -> None:
 
     \b
     Environment:
-      BENCH_CACHE                      corpora, face tracks, weights that were pulled
+      BENCH_CACHE                      corpora, features, weights that were pulled
+      BENCH_FEATURES_GIB               how much of it features may take; 20 without it
       BENCH_WEIGHTS                    folders with weights that are here already
       BENCH_DISABLE_PLUGINS            installed plugins to leave out, with commas
     """
@@ -389,6 +390,18 @@ def new_metric(name: str, folder: Path) -> None:
     _new("metric", name, folder)
 
 
+@new.command("feature")
+@click.argument("name")
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+def new_feature(name: str, folder: Path) -> None:
+    """Write a feature plugin called NAME: the folder bench-NAME, ready to install.
+
+    It holds the plugin (one file, with a metric that reads the feature), its contract test,
+    pyproject.toml and a README that says how to go on. It works as it is: change what it computes.
+    """
+    _new("feature", name, folder)
+
+
 @main.command()
 @click.argument("config", type=_Config(trainings=True))
 @click.option("-o", "--output", type=_PATH, help="Checkpoints and curves. Default: runs/<name>.")
@@ -505,6 +518,7 @@ def data_import(
     from bench.command import terminal
     from bench.contract.registry import load_registry
     from bench.data.manifest import write_manifest
+    from bench.data.sources import imported_by
 
     plugin = load_registry(files).importer(name).plugin
     target = output or Path(f"{name}.csv")
@@ -515,7 +529,7 @@ def data_import(
         raise BenchError(
             f"--videos, --sounds and --texts go with `folder`; {name} has its own layout."
         )
-    imported = plugin(plugin.Options.model_validate(given)).read(root)
+    imported = imported_by(plugin(plugin.Options.model_validate(given)), root)
     if not imported.clips:
         first = "".join(f", the first is {clip}: {why}" for clip, why in imported.dropped[:1])
         raise BenchError(f"{root}: no clip is left. {len(imported.dropped)} were dropped{first}.")

@@ -30,7 +30,7 @@ from bench.records.record import GenerationRecord, MeasurementRecord
 
 if TYPE_CHECKING:
     from bench.checks.contract import CheckResult
-    from bench.contract.jobs import Imported
+    from bench.contract.importer import Imported
     from bench.contract.plugins import Plugin
     from bench.contract.registry import Registered, Registry
     from bench.data.clr import Account

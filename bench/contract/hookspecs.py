@@ -8,7 +8,8 @@ import pluggy
 
 if TYPE_CHECKING:
     from bench.contract.engine import Engine
-    from bench.contract.plugins import Feature, Importer, Method, Metric
+    from bench.contract.importer import Importer
+    from bench.contract.plugins import Feature, Method, Metric
 
 hookspec = pluggy.HookspecMarker("bench")
 hookimpl = pluggy.HookimplMarker("bench")

@@ -1,14 +1,14 @@
-"""What plugins get and give back: jobs, generations, samples, imported clips."""
+"""What plugins get and give back: jobs and generations of methods, samples of metrics."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contract.video import Video
-from bench.types import Case, Clip, Fit, Frame, Sound
+from bench.types import Case, Fit, Frame, Sound
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,3 @@ class Sample:
     case: Case
     video: Video
     reference: Video | None = None
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an importer found: clips, and what it left out as (name, reason).
-
-    notes: what the reader should know of the folder as a whole: lists that were looked for, lines
-    that name no clip, endings that were passed over.
-    """
-
-    clips: list[Clip]
-    dropped: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The plugin classes: Method, Metric, Feature, Importer. No heavy imports here."""
+"""The plugin classes Method, Metric and Feature, and what all share. No heavy imports here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pydantic
 
-from bench.contract.jobs import Generation, Imported, Job, Sample
+from bench.contract.jobs import Generation, Job, Sample
 from bench.contract.video import Arrays, Video
 from bench.errors import BenchError
 from bench.machine.processes import ALONE, Processes
@@ -26,9 +26,7 @@ class Options(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
-AnyOptions = (
-    Options  # the name under which Plugin, whose own `Options` hides it, refers to the class
-)
+AnyOptions = Options  # for Plugin, whose own `Options` hides the class
 
 
 @dataclass(frozen=True)
@@ -219,18 +217,4 @@ class Feature(Plugin):
 
     @abstractmethod
     def compute(self, video: Video) -> Arrays:
-        """The arrays of one video. Raises Undefined where it has none; the reason is kept, too.
-
-        Called by one thread at a time. A number that need not be exact to the last bit may be kept
-        in float16: what is kept is read from disk for every method.
-        """
-
-
-class Importer(Plugin):
-    """Finds the clips of a data set on disk, for `bench data import NAME` and `importer: NAME`."""
-
-    version: ClassVar[str] = "1"
-
-    @abstractmethod
-    def read(self, root: Path) -> Imported:
-        """The clips below a folder. Raises BenchError where it is no such data set."""
+        """The arrays of one video. Raises Undefined where it has none; the reason is kept, too."""

@@ -20,10 +20,10 @@ from bench.config.names import closest
 from bench.contract import hookspecs
 from bench.contract.engine import Engine
 from bench.contract.helper_modules import helper_modules
+from bench.contract.importer import Importer
 from bench.contract.plugins import (
     ClipMetric,
     Feature,
-    Importer,
     Method,
     Metric,
     Plugin,

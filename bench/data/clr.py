@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from bench.contract.jobs import Imported
+from bench.contract.importer import Imported
 from bench.data.cmlr import import_cmlr
 from bench.data.folder import import_folder
 from bench.data.manifest import plain_id, write_manifest

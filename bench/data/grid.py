@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.contract.jobs import Imported
+from bench.contract.importer import Imported
 from bench.data.manifest import plain_id
 from bench.data.splits import Naming, outside_splits, read_splits
 from bench.data.tree import Tree, text_of

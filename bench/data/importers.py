@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.contract.hookspecs import hookimpl
-from bench.contract.jobs import Imported
-from bench.contract.plugins import Importer, Options
+from bench.contract.importer import Imported, Importer
+from bench.contract.plugins import Options
 from bench.data.cmlr import import_cmlr
 from bench.data.folder import Layout, import_folder
 from bench.data.grid import import_grid

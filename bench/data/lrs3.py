@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.contract.jobs import Imported
+from bench.contract.importer import Imported
 from bench.data.lrs import ENDINGS, SPLITS, lrs_clips
 from bench.data.splits import NO_LIST, Naming, outside_splits, read_splits
 from bench.data.tree import TEXTS, Tree, without_ending

@@ -11,11 +11,12 @@ import pydantic
 
 from bench.config.names import closest
 from bench.config.reader import Label, Section, anchored, expand, validated
-from bench.contract.plugins import Importer
+from bench.contract.importer import Imported, Importer
 from bench.contract.registry import Registered
-from bench.data.manifest import read_manifest
+from bench.data.manifest import check_id, read_manifest
 from bench.errors import BenchError, NoSuchSplit
 from bench.files.paths import cache_dir
+from bench.machine.faults import raise_machine_fault
 from bench.types import Clip
 
 log = logging.getLogger(__name__)
@@ -110,8 +111,7 @@ def open_source(
         found, origin = read_manifest(manifest)[:clips], corpus
     elif source.importer is not None:
         assert place is not None
-        importer = _importer(source, importers, folder)
-        imported = importer.read(place)
+        imported = imported_by(_importer(source, importers, folder), place)
         for note in imported.notes:  # with a manifest, `bench data import` tells them
             log.warning("data '%s': %s", source.name, note)
         found, origin = [c for c in imported.clips if split in (None, c.split)], str(place)
@@ -137,6 +137,28 @@ def importer_problems(
     plugin = importers[source.importer].plugin
     validated(plugin.Options, source.options, f"{where}.options", problems)
     return problems
+
+
+def imported_by(importer: Importer, root: Path) -> Imported:
+    """What an importer finds below a folder, checked as a manifest is.
+
+    Raises BenchError for a broken importer, and for ids that no clip can have.
+    """
+    try:
+        found = importer.read(root)
+    except BenchError:
+        raise
+    except Exception as error:  # a plugin's: whoever reads this can mend or leave it
+        raise_machine_fault(error)
+        raise BenchError(f"importer {importer.name}: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Imported) or not all(isinstance(one, Clip) for one in found.clips):
+        raise BenchError(f"importer {importer.name} gave {found!r:.80}; expected bench.Imported")
+    known: set[str] = set()
+    for clip in found.clips:
+        if check_id(clip.id) in known:
+            raise BenchError(f"importer {importer.name}: two clips have the id {clip.id!r}")
+        known.add(clip.id)
+    return found
 
 
 def _importer(

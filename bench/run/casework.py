@@ -82,6 +82,7 @@ class CaseWorker:
         self.clock = clock
         self.plugins = LoadedPlugins(device, clock)
         self._device = device
+        self._store = FeatureStore(cache_dir() / "features")
         self._features: dict[tuple[str, ...], Features] = {}
 
     def work(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
@@ -173,9 +174,8 @@ class CaseWorker:
     def _video_of(self, path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
         keys = tuple(feature.key for feature in settings.features.values())
         if keys not in self._features:
-            store = FeatureStore(cache_dir() / "features")
             chosen = {name: one.chosen() for name, one in settings.features.items()}
-            self._features[keys] = Features(chosen, store=store, device=self._device)
+            self._features[keys] = Features(chosen, store=self._store, device=self._device)
         return Video(path, features=self._features[keys], sha256=sha256, box=clip.box)
 
     # ---- videos -----------------------------------------------------------------------------

@@ -79,6 +79,8 @@ def run(
     start = time.perf_counter()
     clock = Clock()
     engine = engine or Here(Crew())
+    start_worker = StartCaseWorker(store.folder, clock)
+    worker = start_worker(engine.driver_device)  # before any work, for it may refuse
     created = _created(store.folder)
 
     def describe(marks: dict[str, dict[str, list[str]]]) -> None:
@@ -103,11 +105,9 @@ def run(
                 store.append(record)
                 notify(record)
 
-    start_worker = StartCaseWorker(store.folder, clock)
     is_alone = isinstance(engine, Here) or not missing.tasks
     with contextlib.nullcontext() if is_alone else clock.busy():
         keep(engine.run(fitting(missing.tasks, engine.memory), start_worker))
-    worker = start_worker(engine.driver_device)
     keep(worker.work(_damaged(plan, store, retry=missing.retry)))
     keep(_sets(plan, store, worker, retry=missing.retry))
     with clock.busy():
