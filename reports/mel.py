@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.types import SAMPLE_RATE, SAMPLES_PER_FRAME
-from reports.drawing import LEFT, RIGHT, Scale, caption_x, caption_y, drawn, grid_x
+from reports.drawing import LEFT, RIGHT, Scale, caption_x, caption_y, drawn, grid_x, number
 from reports.pictures import take_over
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def draw_mel(
     ]
     body = [grid_x(across, TOP, BOTTOM), image, *labels, caption_y("Hz")]
     body.append(caption_x(x_title, LEFT, HEIGHT))
-    return drawn(title, about, HEIGHT, body, classes="timed", frame=(TOP, BOTTOM))
+    said = [f"0 – {SAMPLE_RATE // 2} Hz, 0 – {number(round(shown, 2))} s"]
+    return drawn(title, about, HEIGHT, body, classes="timed", frame=(TOP, BOTTOM), said=said)
 
 
 def mel(hertz: float) -> float:

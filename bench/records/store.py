@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal
+from typing import Literal
 
-from bench.errors import BenchError
 from bench.files.json_file import write_json
+from bench.files.lock import locked
 from bench.files.one_move import sweep
 from bench.records.manifest import Manifest
 from bench.records.reading import parse_record, read_records
@@ -72,20 +71,15 @@ class Store:
         self.measurements: dict[str, str] = {}
         self.faceless: set[str] = set()
         self._files: dict[str, FileIO] = {}
-        self._lock: IO[bytes] | None = None
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> Store:
         """Takes the lock, cuts a torn last line away, and reads what is known."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / ".lock").open("ab")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise BenchError(
-                f"{self.folder}: another `bench run` is writing here. Wait for it, or choose "
-                "another folder with --output."
-            ) from None  # a lock that is held is not the machine's state
+        busy = (
+            f"{self.folder}: another `bench run` is writing here. Wait for it, or choose another "
+            "folder with --output."
+        )
+        self._held.enter_context(locked(self.folder / ".lock", busy=busy))
         try:
             sweep(self.folder)
             for name in RECORDS:
@@ -113,11 +107,10 @@ class Store:
         return self._files[name]
 
     def _close(self) -> None:
-        for file in self._files.values():
-            with file, contextlib.suppress(OSError):  # pipes and some network disks cannot
-                os.fsync(file.fileno())
-        if self._lock is not None:
-            self._lock.close()
+        with self._held:
+            for file in self._files.values():
+                with file, contextlib.suppress(OSError):  # pipes and some network disks cannot
+                    os.fsync(file.fileno())
 
     def read(self) -> None:
         """Reads what is known; needs no lock, so a plan can be shown while a run is writing."""
