@@ -1,6 +1,7 @@
 """The benchmarking harness for talking-face methods: all names that a plugin author needs."""
 
 from bench import checks
+from bench.contract.forth_and_back import forth_and_back
 from bench.contract.hookspecs import hookimpl
 from bench.contract.jobs import Generation, Job, Sample
 from bench.contract.plugins import (
@@ -9,11 +10,12 @@ from bench.contract.plugins import (
     Metric,
     Options,
     SetMetric,
-    TrainJob,
     Values,
 )
 from bench.contract.video import Video
 from bench.errors import BenchError, Undefined
+from bench.files.digests import file_sha256
+from bench.train.trainable import Trainable, TrainJob
 from bench.types import (
     FPS,
     SAMPLE_RATE,
@@ -50,9 +52,12 @@ __all__ = [
     "Sound",
     "Track",
     "TrainJob",
+    "Trainable",
     "Undefined",
     "Values",
     "Video",
     "checks",
+    "file_sha256",
+    "forth_and_back",
     "hookimpl",
 ]

@@ -383,6 +383,7 @@ def new_metric(name: str, folder: Path) -> None:
 )
 @click.option("--plugin", "only", multiple=True, help="Of the config's plugins only this one.")
 @click.option("--seed", "seeds", multiple=True, type=int, help="This seed, not the config's.")
+@click.option("--part", "parts", multiple=True, help="Of the plugin's parts only this one.")
 def train(
     config: Path,
     output: Path | None,
@@ -392,6 +393,7 @@ def train(
     restart: bool,
     only: tuple[str, ...],
     seeds: tuple[int, ...],
+    parts: tuple[str, ...],
 ) -> None:
     """Train the networks of the plugins that CONFIG, a file or a shipped config's name, names.
 
@@ -402,6 +404,7 @@ def train(
     Examples:
       GRID_ROOT=~/grid bench train sync_scorer
       bench train synth --plugin m_csawav2lip --seed 2
+      bench train synth --plugin m_csawav2lip --part expert
     """
     from bench.train.config import load_train_config, train_from, trainings
     from bench.train.loop import Stopped
@@ -422,6 +425,7 @@ def train(
             say=click.echo,
             only=only,
             seeds=seeds,
+            parts=parts,
             devices=devices,
         )
     except (KeyboardInterrupt, Stopped) as error:

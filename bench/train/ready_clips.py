@@ -7,21 +7,27 @@ shaped it, so that a second training starts at once and a killed preparation goe
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import logging
 import math
 import os
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.contract.video import Video
 from bench.data.conform import conform_clip, conform_version
 from bench.data.manifest import clip_digest
 from bench.errors import BenchError
 from bench.features import faces
+from bench.files.one_move import in_one_move
 from bench.machine.faults import raise_machine_fault
 from bench.machine.worker_pool import WorkerPool
 from bench.types import Clip, Sound, Track
@@ -31,11 +37,13 @@ LEAST_KEPT = 0.5  # the share of clips with which a training still starts
 CHUNK = 4  # clips that a process takes at a time
 
 Detector = Literal["given", "haar", "yunet"]
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 Ready = TypeVar("Ready")
+Kept = TypeVar("Kept", bound="ReadyClip")
 
 
 @dataclass(frozen=True)
-class Order:
+class RawClip:
     """A clip to make ready, its face found by `detector`, in this cache."""
 
     clip: Clip
@@ -49,6 +57,28 @@ class Order:
         box = f"-{self.clip.box}" if self.detector == "given" else ""
         name = hashlib.sha256(f"{clip_digest(self.clip)}{box}".encode()).hexdigest()
         return self.cache / kind / shaped_by / name
+
+    def ready(
+        self,
+        kind: str,
+        make: Callable[[RawClip], Arrays],
+        *,
+        version: str,
+        of: Callable[[str, str, str, Path], Kept],
+    ) -> Kept:
+        """What `make` makes of it, made now if it is not kept yet.
+
+        kind, version: as in `folder`. of: the class of the result, a ReadyClip. Raises BenchError,
+        as `make` does, where the clip cannot be used.
+        """
+        folder = self.folder(kind, version=version)
+        if not folder.is_dir():
+            arrays = make(self)
+            with in_one_move(folder) as part:  # a killed preparation leaves nothing half made
+                part.mkdir()
+                for name, array in arrays.items():
+                    np.save(part / f"{name}.npy", array)
+        return of(self.clip.id, self.speaker, self.dataset, folder)
 
     def opened(self) -> tuple[Video, Sound]:
         """The clip conformed, and its sound, (S,) int16; raises BenchError where it has none."""
@@ -71,6 +101,20 @@ class Order:
         return self.clip.speaker.rpartition("/")[0] or self.clip.language or "clips"
 
 
+@dataclass(frozen=True)
+class ReadyClip:
+    """A clip made ready: arrays in a folder, by name."""
+
+    id: str
+    speaker: str
+    dataset: str
+    folder: Path
+
+    def array(self, name: str) -> Any:
+        """One of its arrays, read-only, mapped from the file: only what is looked at is read."""
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r")
+
+
 def track_of(video: Video) -> Track:
     """The video's face; raises BenchError where fewer than 80 % of the frames show it."""
     track = video.faces()
@@ -80,9 +124,9 @@ def track_of(video: Video) -> Track:
 
 
 def all_ready(
-    orders: Sequence[Order], make: Callable[[Order], Ready], *, split: str, log: logging.Logger
+    clips: Sequence[RawClip], make: Callable[[RawClip], Ready], *, split: str, log: logging.Logger
 ) -> list[Ready]:
-    """What `make` gives for each order that can be used, by as many processes as processors.
+    """What `make` gives for each clip that can be used, by as many processes as processors.
 
     make: a function of a module, for other processes to call; it raises BenchError for a clip that
     cannot be used. The log counts the reasons. Raises BenchError with these counts if fewer than
@@ -90,20 +134,20 @@ def all_ready(
     """
     ready: list[Ready] = []
     reasons: Counter[str] = Counter()
-    for place, result in enumerate(_attempts(orders, make), start=1):
+    for place, result in enumerate(_attempts(clips, make), start=1):
         if isinstance(result, _Made):
             ready.append(result.ready)
         else:
             reasons[result.reason] += 1
-            order = result.order
-            log.warning("dropped %s: %s (faces: %s)", order.clip.id, result.reason, order.detector)
+            raw = result.raw
+            log.warning("dropped %s: %s (faces: %s)", raw.clip.id, result.reason, raw.detector)
         if place % 100 == 0:
-            log.info("%s: made ready %d of %d clips", split, place, len(orders))
+            log.info("%s: made ready %d of %d clips", split, place, len(clips))
     counted = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
-    log.info("%s: %d clips; dropped %d %s", split, len(ready), len(orders) - len(ready), counted)
-    if not ready or len(ready) < LEAST_KEPT * len(orders):
+    log.info("%s: %d clips; dropped %d %s", split, len(ready), len(clips) - len(ready), counted)
+    if not ready or len(ready) < LEAST_KEPT * len(clips):
         raise BenchError(
-            f"data: {len(ready)} of {len(orders)} clips of {split} can be used, and training "
+            f"data: {len(ready)} of {len(clips)} clips of {split} can be used, and training "
             f"starts with half of them at least: {counted}. `bench doctor MANIFEST` says more."
         )
     return ready
@@ -116,28 +160,47 @@ class _Made(Generic[Ready]):
 
 @dataclass(frozen=True)
 class _Dropped:
-    order: Order
+    raw: RawClip
     reason: str
 
 
 def _attempts(
-    orders: Sequence[Order], make: Callable[[Order], Ready]
+    clips: Sequence[RawClip], make: Callable[[RawClip], Ready]
 ) -> Iterator[_Made[Ready] | _Dropped]:
     attempt = partial(_attempt, make)
-    processes = min(os.cpu_count() or 1, math.ceil(len(orders) / CHUNK))
+    processes = min(os.cpu_count() or 1, math.ceil(len(clips) / CHUNK))
     if processes < 2:
-        yield from map(attempt, orders)
+        yield from map(attempt, clips)
         return
-    with WorkerPool(processes) as pool:
-        yield from pool.map(attempt, orders, chunksize=CHUNK)
+    with WorkerPool(processes, prepare=_import_file, arguments=_local_module(make)) as pool:
+        yield from pool.map(attempt, clips, chunksize=CHUNK)
 
 
-def _attempt(make: Callable[[Order], Ready], order: Order) -> _Made[Ready] | _Dropped:
+def _local_module(make: Callable[..., object]) -> tuple[str, str | None]:
+    """Name and file of the module that `make` is of."""
+    while isinstance(make, partial):
+        make = make.func
+    return make.__module__, getattr(sys.modules[make.__module__], "__file__", None)
+
+
+def _import_file(name: str, file: str | None) -> None:
+    """Imports a plugin's file under its name, where that alone does not find it: a local plugin."""
+    if file is None or importlib.util.find_spec(name.partition(".")[0]) is not None:
+        return
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def _attempt(make: Callable[[RawClip], Ready], raw: RawClip) -> _Made[Ready] | _Dropped:
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the processors
     try:
-        return _Made(make(order))
+        return _Made(make(raw))
     except BenchError as error:
         raise_machine_fault(error)  # every clip would be dropped, one after the other
-        return _Dropped(order, str(error))
+        return _Dropped(raw, str(error))

@@ -133,6 +133,6 @@ def score(crops: Crops, sound: Sound, scorer: Scorer) -> LseResult:
 
 def _smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The running median over nine frames, zeros beyond the ends, as scipy's medfilt has it."""
-    padded = np.pad(values, MEDIAN_KERNEL // 2)
-    around = np.lib.stride_tricks.sliding_window_view(padded, MEDIAN_KERNEL)  # (N, 9)
-    return np.asarray(np.median(around, axis=1), dtype=np.float64)
+    from scipy.ndimage import median_filter
+
+    return np.asarray(median_filter(values, size=MEDIAN_KERNEL, mode="constant"), dtype=np.float64)
