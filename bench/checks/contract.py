@@ -33,7 +33,9 @@ from bench.checks.subject import (
     Specimens,
     Subject,
 )
+from bench.checks.training_checks import training_checks
 from bench.contract.plugins import AnyOptions, Method, Metric, Plugin
+from bench.train.trainable import Trainable
 from bench.types import CASE_KINDS, Output
 
 if TYPE_CHECKING:
@@ -167,6 +169,8 @@ def _checks(subject: Subject) -> Iterator[NamedCheck]:
         yield from metric_checks(subject, subject.plugin)
     if issubclass(subject.plugin, Method):
         yield from method_checks(subject, subject.plugin)
+    if issubclass(subject.plugin, Trainable):
+        yield from training_checks(subject, subject.plugin)
 
 
 # Both kinds of plugin.

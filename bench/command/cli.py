@@ -345,13 +345,14 @@ def new_config(name: str, manifest: str, folder: Path) -> None:
 @new.command("method")
 @click.argument("name")
 @click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
-def new_method(name: str, folder: Path) -> None:
+@click.option("--trainable", is_flag=True, help="With a network, and a config that trains it.")
+def new_method(name: str, folder: Path, trainable: bool) -> None:
     """Write a method plugin called NAME: the folder bench-NAME, ready to install.
 
     It holds the plugin (one file), its contract test, pyproject.toml and a README that says how to
     go on. It works as it is: change what it does.
     """
-    _new("method", name, folder)
+    _new("method", name, folder, trainable=trainable)
 
 
 @new.command("metric")
@@ -757,10 +758,10 @@ def _device(named: str) -> str:
     return named
 
 
-def _new(kind: str, name: str, folder: Path) -> None:
+def _new(kind: str, name: str, folder: Path, *, trainable: bool = False) -> None:
     from bench.checks.scaffold import new_plugin
 
-    made = new_plugin(kind, name, folder)
+    made = new_plugin(kind, name, folder, trainable=trainable)
     click.echo(f"{made}: a complete {kind}. Next: pip install -e {made} && bench check {name}")
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from bench.errors import BenchError
 from bench.files.one_move import in_one_move
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bench.train.trainable import TrainJob
 
 Batch = TypeVar("Batch")
+Made = TypeVar("Made", covariant=True)
 
 CHECKPOINT = "checkpoint.pt"
 CURVES = "curves.csv"
@@ -42,6 +43,18 @@ PICTURE = "curves.svg"
 
 class Stopped(BenchError):
     """Somebody stopped a training; it can go on."""
+
+
+class Batches(Protocol[Made]):
+    """The batches of a training by step, such as a torch Dataset."""
+
+    def __getitem__(self, step: int, /) -> Made:
+        """The batch of one step, a function of the step alone."""
+        ...
+
+    def __len__(self) -> int:
+        """The number of steps."""
+        ...
 
 
 class State(Protocol):
@@ -115,7 +128,7 @@ class States:
 def run(
     loop: Loop,
     state: State,
-    batches: Dataset[Batch],
+    batches: Batches[Batch],
     advance: Callable[[int, Batch], Mapping[str, float]],
     *,
     validate: Callable[[int], Mapping[str, float]],
@@ -213,7 +226,7 @@ class _Clock:
         return self.waited / max(time.monotonic() - self.started, 1e-9)
 
 
-def _made_ahead(batches: Dataset[Batch], steps: range) -> Iterator[Batch]:
+def _made_ahead(batches: Batches[Batch], steps: range) -> Iterator[Batch]:
     """The batches of these steps, made by another process: threads would share one lock."""
     from torch.utils.data import DataLoader
 
@@ -221,7 +234,7 @@ def _made_ahead(batches: Dataset[Batch], steps: range) -> Iterator[Batch]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     yield from DataLoader(
-        batches,
+        cast("Dataset[Batch]", batches),
         batch_size=None,
         sampler=steps,
         num_workers=1,

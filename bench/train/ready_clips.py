@@ -14,7 +14,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
@@ -28,6 +28,7 @@ from bench.data.manifest import clip_digest
 from bench.errors import BenchError
 from bench.features import faces
 from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
 from bench.machine.faults import raise_machine_fault
 from bench.machine.worker_pool import WorkerPool
 from bench.types import Clip, Sound, Track
@@ -48,7 +49,7 @@ class RawClip:
 
     clip: Clip
     detector: Detector
-    cache: Path
+    cache: Path = field(default_factory=cache_dir)
 
     def folder(self, kind: str, *, version: str) -> Path:
         """Where what is made of it is kept. kind, version: what is made, in which way."""
@@ -64,12 +65,12 @@ class RawClip:
         make: Callable[[RawClip], Arrays],
         *,
         version: str,
-        of: Callable[[str, str, str, Path], Kept],
+        of: Callable[[str, str, str, Path], Kept] | None = None,
     ) -> Kept:
         """What `make` makes of it, made now if it is not kept yet.
 
-        kind, version: as in `folder`. of: the class of the result, a ReadyClip. Raises BenchError,
-        as `make` does, where the clip cannot be used.
+        kind, version: as in `folder`. of: the class of the result, if not ReadyClip itself. Raises
+        BenchError, as `make` does, where the clip cannot be used.
         """
         folder = self.folder(kind, version=version)
         if not folder.is_dir():
@@ -78,7 +79,7 @@ class RawClip:
                 part.mkdir()
                 for name, array in arrays.items():
                     np.save(part / f"{name}.npy", array)
-        return of(self.clip.id, self.speaker, self.dataset, folder)
+        return (of or ReadyClip)(self.clip.id, self.speaker, self.dataset, folder)
 
     def opened(self) -> tuple[Video, Sound]:
         """The clip conformed, and its sound, (S,) int16; raises BenchError where it has none."""
