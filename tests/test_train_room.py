@@ -140,13 +140,15 @@ def test_a_strip_shows_its_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "seconds"),
-    [("300 s", 300), ("5 min", 300), ("1.5h", 5400), (20, 20), (0.5, 0.5), ("7", 7)],
+    [("300 s", 300), ("5 min", 300), ("1.5h", 5400), (20, 20), (0.5, 0.5)],
 )
 def test_a_time_is_written_with_its_unit(given: object, seconds: float) -> None:
     assert StageSettings.model_validate({"stop_after": given}).stop_after == seconds
 
 
-@pytest.mark.parametrize("given", ["300 sec", "five", "", "-3 s", 0, "0 s", float("inf"), "nan s"])
+@pytest.mark.parametrize(
+    "given", ["300 sec", "five", "", "-3 s", "7", 0, "0 s", float("inf"), "nan s"]
+)
 def test_what_is_no_time_is_refused_with_what_would_be(given: object) -> None:
     with pytest.raises(ValueError, match=r"expected a time as in `300 s`|greater than 0|finite"):
         StageSettings.model_validate({"stop_after": given})

@@ -30,6 +30,7 @@ from bench.train.sync_expert import (
     ExpertLearner,
     Judge,
     augmented,
+    expert_key,
     matching_loss,
     pairs_loss,
     validation,
@@ -428,6 +429,38 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
     load_generator(whole, OURS)
     with pytest.raises(BenchError, match="wav2lip"):
         load_generator(whole, WAV2LIP)
+
+
+@pytest.mark.slow
+def test_expert_and_generator_are_trained_one_by_one_and_may_run_out_of_time(
+    job: TrainJob[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BenchError, match="no sync expert that hears mel was trained .* first"):
+        train(replace(job, parts=("generator",)), WAV2LIP)
+    expert = train(replace(job, parts=("expert",)), WAV2LIP)
+    assert expert == job.folder / "expert" / "expert.safetensors"
+    assert [path.name for path in job.folder.iterdir()] == ["expert"]
+    load_expert(expert, "mel")
+    other = replace(job, folder=tmp_path / "other", parts=("expert",))
+    assert train(other, WAV2LIP).read_bytes() == expert.read_bytes()  # from the cache
+    brief = Settings.model_validate({**SETTINGS, "generator": {**GENERATOR, "stop_after": 1e-3}})
+    weights = train(replace(job, settings=brief, parts=("generator",)), WAV2LIP)
+    load_generator(weights, WAV2LIP)
+    assert training.read_checkpoint(job.folder / training.CHECKPOINT).step == 1
+    rows = list(csv.DictReader((job.folder / training.CURVES).read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["1"]
+    assert rows[0]["val choice"]
+    assert (job.folder / "strips" / "0000001.png").is_file()
+
+
+def test_an_experts_name_in_the_cache_is_the_one_it_always_had() -> None:
+    """A changed name would make everybody train every expert once more."""
+    ready: dict[str, list[FaceClip]] = {"train": [], "val": []}
+    settings = ExpertSettings.model_validate(EXPERT)
+    kept = expert_key(settings, "mel", ready)
+    assert kept == "8464b6a1ccb0a9aa51a3185bc511a15054ef02404bbe4a2f835a45e5c0271087"
+    changed = settings.model_copy(update={"stop_after": 5.0})
+    assert expert_key(changed, "mel", ready) != kept
 
 
 @pytest.mark.slow

@@ -281,7 +281,7 @@ def trained_expert(
     """
     if settings.weights is not None:
         return settings.weights
-    kept = cache / "experts" / f"{_key(settings, kind, ready)}.safetensors"
+    kept = cache / "experts" / f"{expert_key(settings, kind, ready)}.safetensors"
     if kept.is_file():
         job.log.info("sync expert (%s): trained before with these data and settings", kind)
         return kept
@@ -322,8 +322,10 @@ _NAMED_BY = (
 )
 
 
-def _key(settings: ExpertSettings, kind: AudioKind, ready: Mapping[str, Sequence[FaceClip]]) -> str:
-    """The digest of all that shapes an expert."""
+def expert_key(
+    settings: ExpertSettings, kind: AudioKind, ready: Mapping[str, Sequence[FaceClip]]
+) -> str:
+    """The digest of all that shapes an expert: its name in the cache."""
     values = settings.model_dump(mode="json")
     usual = ExpertSettings().model_dump(mode="json")
     shaped_by = {name: values[name] for name in _NAMED_BY}
