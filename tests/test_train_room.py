@@ -7,7 +7,6 @@ import logging
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ import pytest
 import torch
 
 from bench import media
-from bench.checks.ladders import talking_patterns
 from bench.checks.scaffold import new_plugin
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
@@ -35,6 +33,7 @@ from bench.train import loop as training
 from bench.train.config import load_train_config
 from bench.types import Clip
 from tests.conftest import ROOT
+from tests.small_clips import write_clips
 from tests.test_run import bench
 
 LOG = logging.getLogger("test")
@@ -276,13 +275,7 @@ def test_a_third_partys_method_is_trained_from_one_file(
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     file = new_plugin("method", "loud_toy", tmp_path, trainable=True) / "bench_loud_toy.py"
-    clips = []
-    for number, pattern in enumerate(talking_patterns(6, frames=20, size=64)):
-        video = pattern.sample.video
-        media.write_video(tmp_path / f"{number}.mp4", video.read(), sound=video.sound())
-        clip = Clip(str(number), tmp_path / f"{number}.mp4", speaker="one", box=(15, 15, 35, 36))
-        clips += [replace(clip, id=f"{split}{number}", split=split) for split in ("train", "val")]
-    write_manifest(tmp_path / "m.csv", clips, root=tmp_path)
+    write_manifest(tmp_path / "m.csv", write_clips(tmp_path, 6), root=tmp_path)
     config = tmp_path / "mine.yaml"
     config.write_text(
         f"name: mine\nplugin: loud_toy\nplugins: [{file}]\ndata: [{{name: a, manifest: m.csv}}]\n"
