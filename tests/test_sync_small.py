@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench import media
-from bench.checks.ladders import LADDERS, specimen, talking_patterns
+from bench.checks.ladders import LADDERS, specimen
 from bench.contract.video import Video
 from bench.data.manifest import read_manifest
 from bench.data.synth.corpus import build_split
@@ -37,6 +37,7 @@ from metrics.lse.sync_small.network import (
 )
 from metrics.lse.sync_small.settings import Settings, Shape
 from metrics.lse.sync_small.training import WEIGHTS, Learner, matching_losses, train
+from tests.small_clips import small_job
 
 
 @pytest.fixture(scope="module")
@@ -253,22 +254,7 @@ SMALL: Mapping[str, object] = {
 
 @pytest.fixture
 def job(tmp_path: Path) -> TrainJob[Settings]:
-    clips = []
-    for number, pattern in enumerate(talking_patterns(2, frames=30)):
-        path = tmp_path / f"{number}.mp4"
-        video = pattern.sample.video
-        media.write_video(path, video.read(), sound=video.sound())
-        clips.append(Clip(str(number), path, speaker=f"made/{number}", box=(30, 30, 70, 72)))
-    return TrainJob(
-        train=tuple(clips),
-        val=tuple(clips),
-        settings=Settings.model_validate(SMALL),
-        folder=tmp_path / "trained",
-        seed=3,
-        resume=False,
-        device="cpu",
-        log=logging.getLogger("test"),
-    )
+    return small_job(Settings.model_validate(SMALL), tmp_path)
 
 
 def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weights(

@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import media
-from bench.checks.ladders import talking_patterns
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
 from bench.networks.sync_expert import WINDOW, Expert, load_expert, sync_loss
@@ -52,6 +51,7 @@ from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings, S
 from methods.wav2lip.training import train
 from methods.wav2lip.validation import Validation
 from methods.wav2lip.variants import VARIANTS
+from tests.small_clips import small_job
 
 LOG = logging.getLogger("test")
 WAV2LIP, OURS = VARIANTS[0], VARIANTS[-1]
@@ -111,22 +111,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> list[FaceClip]:
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainJob[Settings]:
     """Two talking patterns in files, and settings so small that training takes seconds."""
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    clips = []
-    for number, pattern in enumerate(talking_patterns(2, frames=30)):
-        path = tmp_path / f"{number}.mp4"
-        video = pattern.sample.video
-        media.write_video(path, video.read(), sound=video.sound())
-        clips.append(Clip(str(number), path, speaker=f"made/{number}", box=(30, 30, 70, 72)))
-    return TrainJob(
-        train=tuple(clips),
-        val=tuple(clips),
-        settings=Settings.model_validate(SETTINGS),
-        folder=tmp_path / "out",
-        seed=3,
-        resume=False,
-        device="cpu",
-        log=LOG,
-    )
+    return small_job(Settings.model_validate(SETTINGS), tmp_path)
 
 
 def _learner(stored: list[FaceClip], **changes: object) -> GeneratorLearner:

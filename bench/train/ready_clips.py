@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,8 @@ class RawClip:
                 part.mkdir()
                 for name, array in arrays.items():
                     np.save(part / f"{name}.npy", array)
-        return (of or ReadyClip)(self.clip.id, self.speaker, self.dataset, folder)
+        made = (of or ReadyClip)(self.clip.id, self.speaker, self.dataset, folder)
+        return cast("Kept", made)
 
     def opened(self) -> tuple[Video, Sound]:
         """The clip conformed, and its sound, (S,) int16; raises BenchError where it has none."""
