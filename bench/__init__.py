@@ -2,6 +2,7 @@
 
 from bench import checks
 from bench.contract.engine import Crew, Engine
+from bench.contract.forth_and_back import forth_and_back
 from bench.contract.hookspecs import hookimpl
 from bench.contract.importer import Imported, Importer
 from bench.contract.jobs import Generation, Job, Sample
@@ -12,12 +13,13 @@ from bench.contract.plugins import (
     Metric,
     Options,
     SetMetric,
-    TrainJob,
     Values,
 )
 from bench.contract.video import Arrays, Video
 from bench.errors import BenchError, Undefined
+from bench.files.digests import file_sha256
 from bench.records.load import load
+from bench.train.trainable import Trainable, TrainJob
 from bench.types import (
     FPS,
     SAMPLE_RATE,
@@ -60,10 +62,13 @@ __all__ = [
     "Sound",
     "Track",
     "TrainJob",
+    "Trainable",
     "Undefined",
     "Values",
     "Video",
     "checks",
+    "file_sha256",
+    "forth_and_back",
     "hookimpl",
     "load",
 ]

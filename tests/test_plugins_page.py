@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
 import re
 from functools import partial
@@ -10,16 +11,24 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bench import train as training
 from bench.checks import checks_for, run_checks
 from bench.checks.ladders import LADDERS, talking_patterns
 from bench.contract import hookspecs
 from bench.contract.importer import Importer
 from bench.contract.plugins import Feature, Method, Metric, Plugin
 from bench.contract.registry import Registry, load_registry
+from bench.data.manifest import write_manifest
+from bench.train.config import load_train_config
+from bench.train.settings import StageSettings
+from bench.train.trainable import Trainable, TrainJob
 from methods.command import FIELDS, Command
 from methods.recorded import Recorded
+from tests.small_clips import write_clips
+from tests.test_run import bench
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+PLUGINS = ("flicker", "spread", "loud_mouth", "motion", "motion_gap", "flat", "learned_mouth")
 
 
 def blocks(language: str) -> list[str]:
@@ -37,9 +46,7 @@ def registry(tmp_path: Path) -> Registry:
     return load_registry(files)
 
 
-@pytest.mark.parametrize(
-    "name", ["flicker", "spread", "loud_mouth", "motion", "motion_gap", "flat"]
-)
+@pytest.mark.parametrize("name", PLUGINS)
 def test_an_example_keeps_the_contract(registry: Registry, name: str) -> None:
     specimens = partial(talking_patterns, 2, frames=12, size=64)
     results = run_checks(registry.plugin(name), sample=specimens)
@@ -62,7 +69,7 @@ def test_every_hook_has_its_heading_and_signature() -> None:
 
 
 def test_every_check_is_explained(registry: Registry) -> None:
-    for plugin in ("flicker", "loud_mouth", "spread", "motion", "motion_gap", "flat"):
+    for plugin in PLUGINS:
         for check in checks_for(registry.plugin(plugin)):
             name = re.sub(r"(?<=worse along ).*", "LADDER", check.name)
             name = re.sub(r"(?<=asked for in ).*", "KIND", name)
@@ -76,10 +83,48 @@ def test_every_option_field_and_ladder_is_explained() -> None:
     assert [name for name in LADDERS if f"`{name}`" not in PAGE] == []
 
 
-@pytest.mark.parametrize("plugin", [Plugin, Method, Metric, Feature, Importer])
-def test_every_declaration_is_explained(plugin: type[Plugin]) -> None:
+@pytest.mark.parametrize(
+    "plugin", [Plugin, Method, Metric, Feature, Importer, Trainable, TrainJob, StageSettings]
+)
+def test_every_declaration_is_explained(plugin: type) -> None:
     own = [name for name in plugin.__annotations__ if name != "options"]
     assert [name for name in own if f"`{name}`" not in PAGE] == []
+
+
+def test_every_name_of_the_training_room_is_explained() -> None:
+    told = PAGE[PAGE.index("## A method that is trained") : PAGE.index("## Contract checks")]
+    types = {"ALONE", "Arrays", "Detector", "Precision", "Seconds"}  # for annotations
+    assert [name for name in training.__all__ if name not in types and name not in told] == []
+
+
+def test_the_trained_example_is_trained_by_its_config_and_then_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    (text,) = [text for text in blocks("yaml") if "plugin: learned_mouth" in text]
+    (code,) = [text for text in blocks("python") if "class LearnedMouth" in text]
+    (tmp_path / "learned_mouth.py").write_text(code, encoding="utf-8")
+    settings = load_train_config(_written(tmp_path / "page.yaml", text)).plugins.popitem()[1]
+    assert settings.model_dump()["steps"] == 300
+    clips = write_clips(tmp_path)
+    write_manifest(tmp_path / "m.csv", clips, root=tmp_path)
+    entry = "{name: synth, corpus: synth-en, clips: 20}"
+    mine = _written(tmp_path / "mine.yaml", text.replace(entry, "{name: made, manifest: m.csv}"))
+    code_of_exit, output = bench("train", mine, "-o", tmp_path / "out", "--device", "cpu")
+    assert code_of_exit == 0, output
+    weights = tmp_path / "out" / "learned_mouth.safetensors"
+    with (tmp_path / "out" / "curves.csv").open(encoding="utf-8") as stream:
+        errors = [float(row["made error"]) for row in csv.DictReader(stream) if row["made error"]]
+    assert errors[-1] < errors[0]
+    plugin = load_registry([tmp_path / "learned_mouth.py"]).plugin("learned_mouth")
+    trained = plugin(plugin.Options.model_validate({"weights": weights}))
+    trained.load("cpu")
+    assert trained.identity()
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def test_the_official_command_lines_are_valid_options() -> None:

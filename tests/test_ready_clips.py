@@ -7,33 +7,34 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.data.conform import CONFORM_VERSION
 from bench.errors import BenchError
 from bench.features.faces import FACES_VERSION
-from bench.train.ready_clips import CHUNK, DIGESTS, Detector, Order, all_ready
+from bench.train.ready_clips import CHUNK, DIGESTS, Detector, RawClip, ReadyClip, all_ready
 from bench.types import Clip
 
 LOG = logging.getLogger("test")
 
 
-def made(order: Order) -> tuple[str, int]:
+def made(raw: RawClip) -> tuple[str, int]:
     """The clip's id and the process that made it; every third clip is of no use."""
-    if int(order.clip.id) % 3 == 2:
+    if int(raw.clip.id) % 3 == 2:
         raise BenchError("it is a third one")
-    return order.clip.id, os.getpid()
+    return raw.clip.id, os.getpid()
 
 
-def silent(order: Order) -> str:
+def silent(raw: RawClip) -> str:
     """Makes one clip of each four."""
-    if int(order.clip.id) % 4:
+    if int(raw.clip.id) % 4:
         raise BenchError("it has no sound")
-    return order.clip.id
+    return raw.clip.id
 
 
-def orders(count: int, cache: Path) -> list[Order]:
-    return [Order(Clip(str(n), Path("none.mp4")), "haar", cache) for n in range(count)]
+def raw_clips(count: int, cache: Path) -> list[RawClip]:
+    return [RawClip(Clip(str(n), Path("none.mp4")), "haar", cache) for n in range(count)]
 
 
 def test_several_processes_keep_the_order_and_the_log_counts_the_reasons(
@@ -41,7 +42,7 @@ def test_several_processes_keep_the_order_and_the_log_counts_the_reasons(
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with caplog.at_level(logging.INFO):
-        ready = all_ready(orders(2 * CHUNK, tmp_path), made, split="train", log=LOG)
+        ready = all_ready(raw_clips(2 * CHUNK, tmp_path), made, split="train", log=LOG)
     assert [name for name, _ in ready] == ["0", "1", "3", "4", "6", "7"]
     assert os.getpid() not in {process for _, process in ready}
     assert "dropped 2: it is a third one (faces: haar)" in caplog.text
@@ -49,7 +50,7 @@ def test_several_processes_keep_the_order_and_the_log_counts_the_reasons(
 
 
 def test_a_few_clips_need_no_other_process(tmp_path: Path) -> None:
-    ready = all_ready(orders(CHUNK, tmp_path), made, split="train", log=LOG)
+    ready = all_ready(raw_clips(CHUNK, tmp_path), made, split="train", log=LOG)
     assert {process for _, process in ready} == {os.getpid()}
 
 
@@ -59,33 +60,38 @@ def test_fewer_than_half_of_the_clips_are_refused_with_the_reasons(
 ) -> None:
     said = rf"^data: {count // 4} of {count} clips of val can be used.*`bench doctor MANIFEST`"
     with pytest.raises(BenchError, match=said):
-        all_ready(orders(count, tmp_path), silent, split="val", log=LOG)
+        all_ready(raw_clips(count, tmp_path), silent, split="val", log=LOG)
 
 
-def write_text(order: Order, folder: Path) -> None:
-    (folder / "made.txt").write_text(f"of {order.clip.id}", encoding="utf-8")
+def one(raw: RawClip) -> dict[str, np.ndarray]:
+    return {"made": np.array([int(raw.clip.id)])}
 
 
-@pytest.mark.parametrize("damaged", ["made.txt", DIGESTS])
+def ready(folder: Path) -> ReadyClip:
+    raw = RawClip(Clip("7", Path("none.mp4"), sha256="ab" * 32), "haar", folder)
+    return raw.ready("kind", one, version="1")
+
+
+@pytest.mark.parametrize("damaged", ["made.npy", DIGESTS])
 def test_what_is_kept_of_a_clip_is_made_again_where_its_bytes_have_changed(
     tmp_path: Path, damaged: str
 ) -> None:
-    order = Order(Clip("0", Path("none.mp4"), sha256="ab" * 32), "haar", tmp_path)
-    folder = order.kept("kind", version="1", make=write_text)
-    date = (folder / "made.txt").stat().st_mtime_ns
-    assert order.kept("kind", version="1", make=write_text) == folder
-    assert (folder / "made.txt").stat().st_mtime_ns == date
-    (folder / damaged).write_text("xx 0", encoding="utf-8")  # as long as it was
-    order.kept("kind", version="1", make=write_text)
-    assert (folder / "made.txt").read_text(encoding="utf-8") == "of 0"
+    folder = ready(tmp_path).folder
+    date = (folder / "made.npy").stat().st_mtime_ns
+    assert ready(tmp_path).folder == folder
+    assert (folder / "made.npy").stat().st_mtime_ns == date
+    content = bytearray((folder / damaged).read_bytes())
+    content[-2] ^= 1  # as long as it was
+    (folder / damaged).write_bytes(content)
+    assert ready(tmp_path).array("made").tolist() == [7]
 
 
 def test_what_was_kept_before_there_were_digests_is_taken(tmp_path: Path) -> None:
-    order = Order(Clip("0", Path("none.mp4"), sha256="ab" * 32), "haar", tmp_path)
-    folder = order.folder("kind", version="1")
-    folder.mkdir(parents=True)
-    assert order.kept("kind", version="1", make=write_text) == folder
-    assert list(folder.iterdir()) == []
+    folder = ready(tmp_path).folder
+    (folder / DIGESTS).unlink()
+    date = (folder / "made.npy").stat().st_mtime_ns
+    assert ready(tmp_path).folder == folder
+    assert (folder / "made.npy").stat().st_mtime_ns == date
 
 
 # A changed name would make every clip of every training ready once more.
@@ -98,15 +104,15 @@ NAMES: Mapping[Detector, str] = {
 @pytest.mark.parametrize("detector", NAMES)
 def test_a_folder_is_named_by_all_that_shaped_it(tmp_path: Path, detector: Detector) -> None:
     clip = Clip("a", Path("a.mp4"), sha256="ab" * 32, box=(1.0, 2.0, 30.0, 40.5))
-    folder = Order(clip, detector, tmp_path).folder("kind", version="7")
+    folder = RawClip(clip, detector, tmp_path).folder("kind", version="7")
     shaped_by = f"{CONFORM_VERSION}-{FACES_VERSION}-7-{detector}"
     assert folder == tmp_path / "kind" / shaped_by / NAMES[detector]
 
 
 def test_data_set_and_speaker_are_told_apart() -> None:
-    def order(**fields: str) -> Order:
-        return Order(Clip("a", Path("a.mp4"), **fields), "haar", Path())  # type: ignore[arg-type]
+    def raw(**fields: str) -> RawClip:
+        return RawClip(Clip("a", Path("a.mp4"), **fields), "haar", Path())  # type: ignore[arg-type]
 
-    both, alone = order(speaker="grid/s1"), order(speaker="s1", language="en")
+    both, alone = raw(speaker="grid/s1"), raw(speaker="s1", language="en")
     assert (both.dataset, both.speaker) == ("grid", "s1")
     assert (alone.dataset, alone.speaker) == ("en", "s1")

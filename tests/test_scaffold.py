@@ -46,12 +46,19 @@ def bench(
 
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A new metric and a new method: where they were written, and where they are installed."""
+    """A metric and two methods, one trainable: where they were written and are installed."""
     pytest.importorskip("setuptools", reason="installing without network needs setuptools here")
     written = tmp_path_factory.mktemp("new")
     installed = written / "installed"
-    kinds = {"flicker": "metric", "loud_mouth": "method", "edges": "feature"}
-    roots = [str(new_plugin(kind, name, written)) for name, kind in kinds.items()]
+    asked = (
+        ("metric", "flicker", False),
+        ("method", "loud_mouth", False),
+        ("feature", "edges", False),
+        ("method", "toy", True),
+    )
+    roots = [
+        str(new_plugin(kind, name, written, trainable=trainable)) for kind, name, trainable in asked
+    ]
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet")
     done = python(
         "-m", "pip", "install", *options, "--target", str(installed), *roots, folder=written
@@ -61,7 +68,9 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["bench-flicker", "bench-loud-mouth", "bench-edges"])
+@pytest.mark.parametrize(
+    "package", ["bench-flicker", "bench-loud-mouth", "bench-edges", "bench-toy"]
+)
 def test_a_new_plugin_passes_the_contract_test_that_comes_with_it(
     plugins: tuple[Path, Path], package: str
 ) -> None:
@@ -168,6 +177,29 @@ def test_a_plugin_file_named_in_the_config_needs_no_installing(
     done = CliRunner().invoke(main, ["run", str(config), "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     assert set(flicker_by_method(tmp_path / "out")) == {"truth", "still", "loud_mouth"}
+
+
+@pytest.mark.slow
+def test_a_new_trainable_plugins_config_is_valid_and_trains_it(
+    plugins: tuple[Path, Path], tmp_path: Path
+) -> None:
+    text = (plugins[0] / "bench-toy" / "train.yaml").read_text(encoding="utf-8")
+    write_benchmark(tmp_path, plugins="")
+    mine = [
+        "{name: t, manifest: data/manifest.csv, train: test, val: null}",
+        "{name: v, manifest: data/manifest.csv, train: null, val: test}",
+    ]
+    text = text.replace("{name: synth-en, corpus: synth-en, clips: 40}", "\n  - ".join(mine))
+    (tmp_path / "train.yaml").write_text(text.replace("steps: 400", "steps: 20"), encoding="utf-8")
+    arguments = ("train", "train.yaml", "-o", "out", "--device", "cpu")
+    done = bench(*arguments, folder=tmp_path, path=plugins[1])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "toy.safetensors").is_file()
+
+
+def test_a_metric_is_not_begun_trainable(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="only a method can be begun with --trainable"):
+        new_plugin("metric", "flicker", tmp_path, trainable=True)
 
 
 @pytest.mark.parametrize("name", ["", "Flicker", "2d", "my-metric", "a b", "../up", "class", "é"])

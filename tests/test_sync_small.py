@@ -16,26 +16,28 @@ import torch
 from numpy.typing import NDArray
 
 from bench import media
-from bench.checks.ladders import LADDERS, specimen, talking_patterns
-from bench.contract.plugins import TrainJob
+from bench.checks.ladders import LADDERS, specimen
 from bench.contract.video import Video
 from bench.data.manifest import read_manifest
 from bench.data.synth.corpus import build_split
 from bench.errors import BenchError, Undefined
 from bench.features.faces import given_track
 from bench.train import loop as training
+from bench.train.trainable import TrainJob
 from bench.types import Clip, Sound
 from metrics.lse import core, mfcc, sync_small
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small import augmentation
-from metrics.lse.sync_small.batches import Batch, Batches, Shape, StoredClip
+from metrics.lse.sync_small.batches import Batch, Batches, MouthClip
 from metrics.lse.sync_small.network import (
     SyncNetwork,
     standardised_cepstra,
     standardised_windows,
     with_constant,
 )
-from metrics.lse.sync_small.training import WEIGHTS, Learner, Settings, matching_losses, train
+from metrics.lse.sync_small.settings import Settings, Shape
+from metrics.lse.sync_small.training import WEIGHTS, Learner, matching_losses, train
+from tests.small_clips import small_job
 
 
 @pytest.fixture(scope="module")
@@ -214,14 +216,14 @@ def test_losses_ask_for_the_own_sound_and_for_spoilt_mouths_below_clean_ones() -
     assert losses["still"] == pytest.approx(0.25)
 
 
-def _stored(folder: Path, name: str, seed: int) -> StoredClip:
+def _stored(folder: Path, name: str, seed: int) -> MouthClip:
     place = folder / name
     place.mkdir()
     sound = _sound(30 * 640, seed)
     np.save(place / "mouths.npy", _noise(30, 96, 96, 3, seed=seed))
     np.save(place / "sound.npy", sound)
     np.save(place / "log_power.npy", augmentation.log_power(sound).astype(np.float16))
-    return StoredClip(name, name, "made", place)
+    return MouthClip(name, name, "made", place)
 
 
 def test_a_batch_depends_on_seed_and_step_alone(tmp_path: Path) -> None:
@@ -251,27 +253,12 @@ SMALL: Mapping[str, object] = {
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> TrainJob:
-    clips = []
-    for number, pattern in enumerate(talking_patterns(2, frames=30)):
-        path = tmp_path / f"{number}.mp4"
-        video = pattern.sample.video
-        media.write_video(path, video.read(), sound=video.sound())
-        clips.append(Clip(str(number), path, speaker=f"made/{number}", box=(30, 30, 70, 72)))
-    return TrainJob(
-        train=tuple(clips),
-        val=tuple(clips),
-        settings=SMALL,
-        folder=tmp_path / "trained",
-        seed=3,
-        resume=False,
-        device="cpu",
-        log=logging.getLogger("test"),
-    )
+def job(tmp_path: Path) -> TrainJob[Settings]:
+    return small_job(Settings.model_validate(SMALL), tmp_path)
 
 
 def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weights(
-    job: TrainJob, monkeypatch: pytest.MonkeyPatch
+    job: TrainJob[Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(job)
     stopped = replace(job, folder=job.folder.with_name("stopped"))
@@ -317,7 +304,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(training.Stopped, match="after step 2 of 100; --resume goes on"):
-        training.run(loop, learner, batches, advance, validate=lambda _: {})
+        training.run(loop, learner.states(), batches, advance, validate=lambda _: {})
     saved = torch.load(loop.folder / training.CHECKPOINT, weights_only=True)
     assert saved["step"] == 2
     with (loop.folder / training.CURVES).open() as stream:
@@ -325,9 +312,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_unusable_data_are_an_error_a_user_can_put_right(job: TrainJob) -> None:
+def test_unusable_data_are_an_error_a_user_can_put_right(job: TrainJob[Settings]) -> None:
     with pytest.raises(BenchError, match="0 of 2 clips of train can be used"):
-        train(replace(job, settings={**SMALL, "windows": 30, "segment": 48}))
+        train(
+            replace(job, settings=Settings.model_validate({**SMALL, "windows": 30, "segment": 48}))
+        )
 
 
 def test_training_leaves_chance_on_pictures_and_sounds_that_belong_together() -> None:

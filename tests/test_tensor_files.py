@@ -16,10 +16,11 @@ from safetensors.torch import save_file
 
 from bench.errors import BenchError
 from bench.files.tensor_files import named_tensors, unpacked
+from bench.networks.checkpoints import load_weights, save_described
+from bench.networks.sync_expert import Expert
 from bench.train import loop as training
-from methods.wav2lip.checkpoints import load_generator, load_weights, save_described
-from methods.wav2lip.expert import Expert
-from methods.wav2lip.expert_training import load_expert
+from bench.train.sync_expert import load_expert
+from methods.wav2lip.checkpoints import load_generator
 from methods.wav2lip.variants import VARIANTS
 from metrics.lse.sync_small.scorer import SmallSync
 from tests.conftest import ROOT, shared_folder

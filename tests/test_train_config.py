@@ -9,7 +9,7 @@ import pytest
 from bench.config.reader import anchored
 from bench.errors import BenchError
 from bench.train.config import load_train_config, train_from
-from methods.wav2lip.training import Settings
+from methods.wav2lip.settings import Settings
 from metrics.lse import Lse
 from tests.conftest import ROOT
 from tests.small_data import make_manifest
@@ -32,14 +32,15 @@ def test_shipped_training_configs_are_valid(path: Path) -> None:
 
 def test_relative_paths_of_settings_are_taken_from_the_configs_folder(tmp_path: Path) -> None:
     config = ROOT / "configs" / "train" / "synth_start_sharp.yaml"
-    settings = Settings.model_validate(load_train_config(config).config.settings)
+    (settings,) = load_train_config(config).plugins.values()
+    assert isinstance(settings, Settings)
     expected = ROOT / "runs" / "synth_start" / "wav2lip.safetensors"
-    start = anchored(settings, config.parent).generator.start
+    start = settings.generator.start
     assert isinstance(start, Path)
     assert start.resolve() == expected.resolve()
     whole = Settings.model_validate({"generator": {"start": expected}})
     assert anchored(whole, tmp_path) == whole
-    scorer = Lse.train_settings().model_validate({"start": "old.safetensors"})
+    scorer = Lse.Settings.model_validate({"start": "old.safetensors"})
     assert anchored(scorer, tmp_path).model_dump()["start"] == tmp_path / "old.safetensors"
 
 

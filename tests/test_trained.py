@@ -20,9 +20,8 @@ from tests.test_run import bench
 PLUGIN = """
 import os
 from pathlib import Path
-import pydantic
-import torch
 import bench
+from bench.train import TrainSettings
 from bench.train import loop as training
 
 class State:
@@ -30,15 +29,13 @@ class State:
     def state_dict(self): return {"count": self.count}
     def load_state_dict(self, state): self.count = state["count"]
 
-class Settings(pydantic.BaseModel):
-    steps: int = 4
+class Count(bench.ClipMetric, bench.Trainable):
+    class Settings(TrainSettings):
+        steps: int = 4
 
-class Count(bench.ClipMetric):
     name, version, source = "count", "1", "defined here"
     reads, outputs = frozenset(), ()
     def measure(self, sample): return {}
-    @classmethod
-    def train_settings(cls): return Settings
     @classmethod
     def train(cls, job):
         if "clips" in os.environ["STOP"]: raise KeyboardInterrupt
@@ -49,7 +46,7 @@ class Count(bench.ClipMetric):
             saved = training.read_checkpoint(checkpoint)
             state.load_state_dict(saved.state)
             done = saved.step
-        steps = job.settings["steps"]
+        steps = job.settings.steps
         for step in range(done, steps):
             if os.environ["STOP"] == f"{cls.name} {job.seed} {step}": raise KeyboardInterrupt
             state.count += 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from methods.wav2lip import audio
+from bench.networks import audio
 
 
 def speech_like(seconds: float = 0.5) -> NDArray[np.int16]:

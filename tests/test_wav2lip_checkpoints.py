@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from bench.errors import BenchError
-from methods.wav2lip.checkpoints import load_weights
-from methods.wav2lip.discriminator import Discriminator
-from methods.wav2lip.expert import Expert
+from bench.networks.checkpoints import load_weights
+from bench.networks.discriminator import Discriminator
+from bench.networks.sync_expert import Expert
 from methods.wav2lip.generator import Generator
 
 SMALL = 1 / 6

@@ -21,20 +21,19 @@ from bench.command.cli import main
 from bench.data.manifest import write_manifest
 from bench.errors import NoFace
 from bench.files.digests import file_sha256
+from bench.networks import audio
+from bench.networks.pasting import pasted
 from bench.records.schema import GENERATIONS
 from bench.types import Case, Clip, Track
-from methods.wav2lip import audio
 from methods.wav2lip.checkpoints import LoadedGenerator
 from methods.wav2lip.inference import Talker
 from methods.wav2lip.method import (
     METHODS,
     SHIPPED,
     Talking,
-    forth_and_back,
     reference_frames,
     register_methods,
 )
-from methods.wav2lip.pasting import pasted
 from methods.wav2lip.variants import VARIANTS
 from tests.small_data import make_config
 from tests.small_records import read_records
@@ -201,9 +200,9 @@ def test_every_frame_of_the_speech_gets_a_picture(
 
 
 def test_a_recording_that_is_too_short_goes_forth_and_back(tmp_path: Path) -> None:
-    assert forth_and_back(4, 15).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2]
-    assert forth_and_back(1, 3).tolist() == [0, 0, 0]
-    assert forth_and_back(2, 5).tolist() == [0, 1, 0, 1, 0]
+    assert bench.forth_and_back(4, 15).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2]
+    assert bench.forth_and_back(1, 3).tolist() == [0, 0, 0]
+    assert bench.forth_and_back(2, 5).tolist() == [0, 1, 0, 1, 0]
     talker = Echo()
     made = asked(job_of(tmp_path, recorded=3, frames=8), talker)
     assert levels(talker.targets) == [0, 1, 2, 1, 0, 1, 2, 1]

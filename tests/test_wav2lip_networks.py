@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.networks.audio import HEIGHTS, AudioKind
+from bench.networks.discriminator import Discriminator
+from bench.networks.folding import folded
+from bench.networks.layers import scaled
+from bench.networks.sync_expert import Expert, mouth_windows, probability
 from methods.wav2lip.attention import Attention, ChannelAttention, SpatialAttention
-from methods.wav2lip.audio import HEIGHTS, AudioKind
-from methods.wav2lip.discriminator import Discriminator
-from methods.wav2lip.expert import Expert, mouth_windows, probability
-from methods.wav2lip.folding import folded
 from methods.wav2lip.generator import Generator
-from methods.wav2lip.layers import scaled
 from methods.wav2lip.variants import VARIANTS, Variant
 
 SMALL = 1 / 6

@@ -18,51 +18,46 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import media
-from bench.checks.ladders import talking_patterns
-from bench.contract.plugins import TrainJob
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
+from bench.networks.sync_expert import WINDOW, Expert, load_expert, sync_loss
 from bench.train import loop as training
-from bench.types import Clip
-from methods.wav2lip import initialisation, losses
-from methods.wav2lip.batches import MatchingBatches, TalkingBatches, reference_window
-from methods.wav2lip.checkpoints import load_generator, save_generator
-from methods.wav2lip.clips import StoredClip, make_ready
-from methods.wav2lip.expert import WINDOW, Expert
-from methods.wav2lip.expert_training import (
+from bench.train.expert_batches import MatchingBatches
+from bench.train.expert_settings import ExpertSettings
+from bench.train.face_clips import FaceClip, make_ready
+from bench.train.sync_expert import (
     ExpertLearner,
-    ExpertSettings,
+    Judge,
     augmented,
-    load_expert,
+    expert_key,
     matching_loss,
     pairs_loss,
-    save_expert,
     validation,
 )
+from bench.train.trainable import TrainJob
+from bench.types import Clip
+from methods.wav2lip import initialisation, losses
+from methods.wav2lip.batches import TalkingBatches, reference_window
+from methods.wav2lip.checkpoints import load_generator, save_generator
 from methods.wav2lip.generator import Generator
-from methods.wav2lip.generator_training import (
-    GeneratorLearner,
-    GeneratorSettings,
-    Judge,
-    hidden,
-    sync_loss,
-)
+from methods.wav2lip.generator_training import GeneratorLearner, hidden
 from methods.wav2lip.initialisation import (
     PICTURES,
     imitate,
     initial_generator,
     start_as_copy,
 )
-from methods.wav2lip.training import Settings, train
+from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings, Settings
+from methods.wav2lip.training import train
 from methods.wav2lip.validation import Validation
 from methods.wav2lip.variants import VARIANTS
+from tests.small_clips import small_job
 
 LOG = logging.getLogger("test")
 WAV2LIP, OURS = VARIANTS[0], VARIANTS[-1]
 EXPERT = {"width": 0.05, "loss": "matching", "steps": 4, "clips": 2, "windows": 6, "save_every": 2}
 GENERATOR = {
     "width": 0.05,
-    "discriminator_width": 0.05,
     "steps": 6,
     "batch": 1,
     "singles": 1,
@@ -81,10 +76,16 @@ GENERATOR = {
     "save_every": 2,
     "val_clips": 1,
 }
-SETTINGS = {"faces": "given", "threads": 1, "expert": EXPERT, "generator": GENERATOR}
+SETTINGS = {
+    "faces": "given",
+    "threads": 1,
+    "expert": EXPERT,
+    "generator": GENERATOR,
+    "discriminator": {"width": 0.05},
+}
 
 
-def _stored(folder: Path, name: str, seed: int, frames: int = 30) -> StoredClip:
+def _stored(folder: Path, name: str, seed: int, frames: int = 30) -> FaceClip:
     """A flat face with a bar for a mouth, as tall as the sound is loud."""
     random = np.random.default_rng(seed)
     loud = np.repeat(random.random(frames // 3 + 2), 3)[:frames]
@@ -97,41 +98,36 @@ def _stored(folder: Path, name: str, seed: int, frames: int = 30) -> StoredClip:
     np.save(own / "faces.npy", faces)
     rows = np.tile(spectrum, (119, 1)) + random.normal(0, 0.1, (119, len(spectrum)))
     np.save(own / "features.npy", rows.astype(np.float32))
-    return StoredClip(name, "one", "made", own)
+    return FaceClip(name, "one", "made", own)
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> list[StoredClip]:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> list[FaceClip]:
     folder = tmp_path_factory.mktemp("stored")
     return [_stored(folder, f"clip{seed}", seed) for seed in range(4)]
 
 
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainJob:
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainJob[Settings]:
     """Two talking patterns in files, and settings so small that training takes seconds."""
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-    clips = []
-    for number, pattern in enumerate(talking_patterns(2, frames=30)):
-        path = tmp_path / f"{number}.mp4"
-        video = pattern.sample.video
-        media.write_video(path, video.read(), sound=video.sound())
-        clips.append(Clip(str(number), path, speaker=f"made/{number}", box=(30, 30, 70, 72)))
-    return TrainJob(tuple(clips), tuple(clips), SETTINGS, tmp_path / "out", 3, False, "cpu", LOG)
+    return small_job(Settings.model_validate(SETTINGS), tmp_path)
 
 
-def _learner(stored: list[StoredClip], **changes: object) -> GeneratorLearner:
+def _learner(stored: list[FaceClip], **changes: object) -> GeneratorLearner:
     learner = ExpertLearner(ExpertSettings.model_validate(EXPERT), "mel", device="cpu")
     state = learner.expert.state_dict()
-    judge = Judge(learner.expert.eval(), 10.0, stored, WAV2LIP, torch.device("cpu"), state)
+    judge = Judge(learner.expert.eval(), 10.0, stored, "mel", torch.device("cpu"), state)
     settings = GeneratorSettings.model_validate({**GENERATOR, **changes})
-    return GeneratorLearner(settings, WAV2LIP, judge, clips=stored, seed=1, device="cpu")
+    judged = DiscriminatorSettings(width=0.05)
+    return GeneratorLearner(settings, judged, WAV2LIP, judge, clips=stored, seed=1, device="cpu")
 
 
 # ---- clips ----------------------------------------------------------------------------------
 
 
 def test_clips_are_kept_and_those_without_sound_or_face_are_dropped_with_their_reason(
-    job: TrainJob, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    job: TrainJob[Settings], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     silent, blank = tmp_path / "silent.mp4", tmp_path / "blank.mp4"
     frames = media.read_frames(job.train[0].video)
@@ -155,7 +151,7 @@ def test_clips_are_kept_and_those_without_sound_or_face_are_dropped_with_their_r
 # ---- batches --------------------------------------------------------------------------------
 
 
-def test_a_batch_depends_on_seed_and_step_alone(stored: list[StoredClip]) -> None:
+def test_a_batch_depends_on_seed_and_step_alone(stored: list[FaceClip]) -> None:
     def made(seed: int) -> TalkingBatches:
         return TalkingBatches(stored, "mel", batch=3, singles=1, lead=1, steps=9, seed=seed)
 
@@ -169,7 +165,7 @@ def test_a_batch_depends_on_seed_and_step_alone(stored: list[StoredClip]) -> Non
     assert len(one.clips) == len(one.starts) == 3
 
 
-def test_targets_hear_their_own_sound(stored: list[StoredClip]) -> None:
+def test_targets_hear_their_own_sound(stored: list[FaceClip]) -> None:
     batch = TalkingBatches(stored, "mel", batch=3, singles=1, lead=0, steps=1, seed=0)[0]
     dark = (batch.targets[..., 0] < 60).float().mean(dim=(1, 2))
     loud = batch.heard[:, 0, :, :3].mean(dim=(1, 2))  # its first columns
@@ -289,13 +285,13 @@ def _starter(folder: Path, width: float = 0.05) -> tuple[Generator, Path]:
     return load_generator(path, WAV2LIP).network, path
 
 
-def _begun(path: Path, clips: list[StoredClip], hearing: str, width: float = 0.05) -> Generator:
+def _begun(path: Path, clips: list[FaceClip], hearing: str, width: float = 0.05) -> Generator:
     expert = Expert(audio="fused", width=width).state_dict()
     options = {"width": width, "start": path, "hearing": hearing, "expert": expert}
     return initial_generator(OURS, **options, clips=clips, seed=1)
 
 
-def test_a_start_from_a_file_takes_its_pictures(stored: list[StoredClip], tmp_path: Path) -> None:
+def test_a_start_from_a_file_takes_its_pictures(stored: list[FaceClip], tmp_path: Path) -> None:
     starter, path = _starter(tmp_path)
     begun = _begun(path, stored, "expert").state_dict()
     taken = {name: x for name, x in starter.state_dict().items() if name.startswith(PICTURES)}
@@ -305,7 +301,7 @@ def test_a_start_from_a_file_takes_its_pictures(stored: list[StoredClip], tmp_pa
 
 @pytest.mark.slow
 def test_a_speech_encoder_learns_to_say_what_the_starts_says(
-    stored: list[StoredClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stored: list[FaceClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(initialisation, "IMITATION_CLIPS", 3)
     torch.set_num_threads(1)
@@ -316,7 +312,7 @@ def test_a_speech_encoder_learns_to_say_what_the_starts_says(
 
 
 def test_a_start_of_another_width_or_without_ears_is_refused(
-    stored: list[StoredClip], tmp_path: Path
+    stored: list[FaceClip], tmp_path: Path
 ) -> None:
     _, path = _starter(tmp_path, width=0.1)
     with pytest.raises(BenchError, match=r"start\.safetensors: .* at this width"):
@@ -330,7 +326,7 @@ def test_a_start_of_another_width_or_without_ears_is_refused(
 
 @pytest.mark.slow
 def test_matching_leaves_chance_and_the_expert_is_found_again(
-    stored: list[StoredClip], tmp_path: Path
+    stored: list[FaceClip], tmp_path: Path
 ) -> None:
     settings = ExpertSettings.model_validate(
         {**EXPERT, "steps": 30, "clips": 4, "windows": 12, "learning_rate": 4e-3}
@@ -341,7 +337,7 @@ def test_matching_leaves_chance_and_the_expert_is_found_again(
     told = [learner.advance(step, batches[step]) for step in range(30)]
     assert told[0]["sync"] > 2.0  # ln 12 = 2.5
     assert np.mean([row["sync"] for row in told[-5:]]) < 1.5
-    path = save_expert(learner, "mel", tmp_path / "expert.safetensors")
+    path = learner.save(tmp_path / "expert.safetensors")
     expert, scale = load_expert(path, "mel")
     assert scale == pytest.approx(float(learner.log_scale.detach().exp()))
     figures = validation(expert, stored, "mel", torch.device("cpu"))
@@ -351,34 +347,34 @@ def test_matching_leaves_chance_and_the_expert_is_found_again(
 
 
 def test_sync_comes_in_when_validation_says_so_and_the_best_weights_are_kept(
-    stored: list[StoredClip],
+    stored: list[FaceClip],
 ) -> None:
     learner = _learner(stored, sync_from=1.0, patience=2, steps=10)
     assert not learner.has_sync
     learner.took_note(2, {"val sync": 0.8, "val choice": 0.1})
     assert not learner.has_sync
-    assert learner.best_figure == np.inf  # before the adversarial loss there is no candidate
+    assert learner.best.figure == np.inf  # before the adversarial loss there is no candidate
     learner.took_note(5, {"val sync": 0.7, "val choice": 0.5})
     assert learner.has_sync
     best = learner.chosen().state_dict()["output_block.1.bias"].clone()
     with torch.no_grad():
-        learner.average.output_block[1].bias.add_(1.0)
+        learner.averaged.output_block[1].bias.add_(1.0)
     learner.took_note(6, {"val sync": 0.7, "val choice": 0.6})
-    assert not learner.is_enough()
+    assert not learner.best.is_enough()
     learner.took_note(7, {"val sync": 0.7, "val choice": 0.6})
-    assert learner.is_enough()
+    assert learner.best.is_enough()
     assert torch.equal(learner.chosen().state_dict()["output_block.1.bias"], best)
 
 
-def test_validation_gives_figures_and_a_strip(stored: list[StoredClip], tmp_path: Path) -> None:
+def test_validation_gives_figures_and_a_strip(stored: list[FaceClip], tmp_path: Path) -> None:
     import cv2
 
     learner = _learner(stored)
     held_out = Validation.of(stored, "mel", lead=1, count=3, device=torch.device("cpu"))
-    figures = held_out.figures(learner.average, learner.judge)
+    figures = held_out.figures(learner.averaged, learner.judge)
     assert all(np.isfinite(value) for value in figures.values())
     assert figures["val mouth"] > 0
-    held_out.strip(learner.average, tmp_path / "strip.png")
+    held_out.strip(learner.averaged, tmp_path / "strip.png")
     picture = cv2.imread(str(tmp_path / "strip.png"))
     assert picture.shape == (2 * 3 * 96, 13 * 96, 3)
     truth = stored[0].faces()[0, :, :, ::-1]
@@ -387,7 +383,7 @@ def test_validation_gives_figures_and_a_strip(stored: list[StoredClip], tmp_path
 
 @pytest.mark.slow
 def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weights(
-    job: TrainJob, monkeypatch: pytest.MonkeyPatch
+    job: TrainJob[Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Four steps that all count: sync and the adversarial loss are there from the second on.
     shorter = {**GENERATOR, "steps": 4, "sync_from": 0.25, "adversarial_from": 0.25}
@@ -424,7 +420,39 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_network(job: TrainJob, tmp_path: Path) -> None:
+def test_expert_and_generator_are_trained_one_by_one_and_may_run_out_of_time(
+    job: TrainJob[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BenchError, match=r"no sync expert that hears mel was trained .* first"):
+        train(replace(job, parts=("generator",)), WAV2LIP)
+    expert = train(replace(job, parts=("expert",)), WAV2LIP)
+    assert expert == job.folder / "expert" / "expert.safetensors"
+    assert [path.name for path in job.folder.iterdir()] == ["expert"]
+    load_expert(expert, "mel")
+    other = replace(job, folder=tmp_path / "other", parts=("expert",))
+    assert train(other, WAV2LIP).read_bytes() == expert.read_bytes()  # from the cache
+    brief = Settings.model_validate({**SETTINGS, "generator": {**GENERATOR, "stop_after": 1e-3}})
+    weights = train(replace(job, settings=brief, parts=("generator",)), WAV2LIP)
+    load_generator(weights, WAV2LIP)
+    assert training.read_checkpoint(job.folder / training.CHECKPOINT).step == 1
+    rows = list(csv.DictReader((job.folder / training.CURVES).read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["1"]
+    assert rows[0]["val choice"]
+    assert (job.folder / "strips" / "0000001.png").is_file()
+
+
+def test_an_experts_name_in_the_cache_is_the_one_it_always_had() -> None:
+    """A changed name would make everybody train every expert once more."""
+    ready: dict[str, list[FaceClip]] = {"train": [], "val": []}
+    settings = ExpertSettings.model_validate(EXPERT)
+    kept = expert_key(settings, "mel", ready)
+    assert kept == "8464b6a1ccb0a9aa51a3185bc511a15054ef02404bbe4a2f835a45e5c0271087"
+    changed = settings.model_copy(update={"stop_after": 5.0})
+    assert expert_key(changed, "mel", ready) != kept
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(job: TrainJob[Settings], tmp_path: Path) -> None:
     manifest = tmp_path / "made.csv"
     clips = [replace(clip, split=split) for split in ("train", "val") for clip in job.train]
     write_manifest(
@@ -454,7 +482,7 @@ def test_two_processes_train_one_network(job: TrainJob, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
-    stored: list[StoredClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stored: list[FaceClip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner = _learner(stored)
     path = tmp_path / training.CHECKPOINT

@@ -80,11 +80,12 @@ def test_weights_of_another_variant_are_refused(written: Path) -> None:
 
 
 def test_a_width_that_is_not_the_tensors_is_refused(written: Path) -> None:
+    from bench.networks.checkpoints import tensors_digest
     from methods.wav2lip import checkpoints
 
     described = {**metadata(written), "width": "0.25"}
     kept = {name: described[name] for name in checkpoints.DESCRIBED}
-    digest = checkpoints._digest(load_file(written), kept)
+    digest = tensors_digest(load_file(written), kept)
     rewritten(written, width="0.25", sha256=digest)
     with pytest.raises(BenchError, match=r"expected a generator of 128 .*found a generator of 32"):
         load_generator(written, VARIANTS[0])

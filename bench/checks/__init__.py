@@ -9,6 +9,7 @@ from bench.checks.contract import (
     run_checks,
 )
 from bench.checks.subject import CheckFailed, CheckSkipped
+from bench.checks.training_checks import training_job
 
 __all__ = [
     "Check",
@@ -19,4 +20,5 @@ __all__ = [
     "checks_for",
     "parametrize_with_checks",
     "run_checks",
+    "training_job",
 ]

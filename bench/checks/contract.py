@@ -37,11 +37,13 @@ from bench.checks.subject import (
     raise_if_written,
     watched,
 )
+from bench.checks.training_checks import training_checks
 from bench.config.names import closest
 from bench.contract.importer import Importer
 from bench.contract.plugins import AnyOptions, Feature, Method, Metric, Plugin
 from bench.contract.registry import MEDIA
 from bench.errors import BenchError
+from bench.train.trainable import Trainable
 from bench.types import CASE_KINDS, Output
 
 if TYPE_CHECKING:
@@ -195,6 +197,8 @@ def _checks(subject: Subject) -> Iterator[NamedCheck]:
         yield from feature_checks(subject)
     if issubclass(subject.plugin, Importer):
         yield "an empty folder is refused", lambda: _check_empty_folder(subject)
+    if issubclass(subject.plugin, Trainable):
+        yield from training_checks(subject, subject.plugin)
 
 
 # All kinds of plugin.

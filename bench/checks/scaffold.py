@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.config.reader import LABEL, LABEL_WORDS
@@ -19,14 +20,17 @@ OPTIONS = {
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
-def new_plugin(kind: str, name: str, folder: Path) -> Path:
+def new_plugin(kind: str, name: str, folder: Path, *, trainable: bool = False) -> Path:
     """The new folder `bench-NAME` in `folder`, with a package of one plugin file, test and README.
 
-    kind: "method", "metric" or "feature". Raises BenchError for a name that is not usable or taken,
-    and where the new folder exists already: nothing is overwritten.
+    kind: "method", "metric" or "feature". trainable: a method with a small network, and a config
+    that trains it. Raises BenchError for a name that is not usable or taken, and where the new
+    folder exists already: nothing is overwritten.
     """
     if kind not in OPTIONS:
         raise BenchError(f"new plugin: kind is {kind!r}; expected one of {', '.join(OPTIONS)}")
+    if trainable and kind != "method":
+        raise BenchError(f"new {kind}: only a method can be begun with --trainable")
     _check_name(kind, name)
     root = folder / f"bench-{name.replace('_', '-')}"
     if root.exists():
@@ -38,7 +42,8 @@ def new_plugin(kind: str, name: str, folder: Path) -> Path:
         "package": root.name,
         "module": module,
         "class_name": "".join(word.capitalize() for word in name.split("_")),
-        "option": OPTIONS[kind],
+        "option": f"weights: runs/{name}/{name}.safetensors" if trainable else OPTIONS[kind],
+        "trainable": trainable,
     }
     files = {
         "pyproject.toml": "pyproject.toml.j2",
@@ -46,6 +51,12 @@ def new_plugin(kind: str, name: str, folder: Path) -> Path:
         f"{module}.py": f"{kind}.py.j2",
         f"test_{module}.py": "test.py.j2",
     }
+    if trainable:
+        files |= {
+            f"{module}.py": "trainable_method.py.j2",
+            f"test_{module}.py": "trainable_test.py.j2",
+            "train.yaml": "train.yaml.j2",
+        }
     texts = {target: _filled(template, values) for target, template in files.items()}
     root.mkdir(parents=True)
     for target, text in texts.items():
@@ -92,7 +103,7 @@ def _check_name(kind: str, name: str) -> None:
         )
 
 
-def _filled(template: str, values: dict[str, str]) -> str:
+def _filled(template: str, values: Mapping[str, object]) -> str:
     import jinja2
 
     environment = jinja2.Environment(

@@ -369,13 +369,14 @@ def new_config(name: str, manifest: str, folder: Path) -> None:
 @new.command("method")
 @click.argument("name")
 @click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
-def new_method(name: str, folder: Path) -> None:
+@click.option("--trainable", is_flag=True, help="With a network, and a config that trains it.")
+def new_method(name: str, folder: Path, trainable: bool) -> None:
     """Write a method plugin called NAME: the folder bench-NAME, ready to install.
 
     It holds the plugin (one file), its contract test, pyproject.toml and a README that says how to
     go on. It works as it is: change what it does.
     """
-    _new("method", name, folder)
+    _new("method", name, folder, trainable=trainable)
 
 
 @new.command("metric")
@@ -419,6 +420,7 @@ def new_feature(name: str, folder: Path) -> None:
 )
 @click.option("--plugin", "only", multiple=True, help="Of the config's plugins only this one.")
 @click.option("--seed", "seeds", multiple=True, type=int, help="This seed, not the config's.")
+@click.option("--part", "parts", multiple=True, help="Of the plugin's parts only this one.")
 def train(
     config: Path,
     output: Path | None,
@@ -428,6 +430,7 @@ def train(
     restart: bool,
     only: tuple[str, ...],
     seeds: tuple[int, ...],
+    parts: tuple[str, ...],
 ) -> None:
     """Train the networks of the plugins that CONFIG, a file or a shipped config's name, names.
 
@@ -438,6 +441,7 @@ def train(
     Examples:
       GRID_ROOT=~/grid bench train sync_scorer
       bench train synth --plugin m_csawav2lip --seed 2
+      bench train synth --plugin m_csawav2lip --part expert
     """
     from bench.train.config import load_train_config, train_from, trainings
     from bench.train.loop import Stopped
@@ -458,6 +462,7 @@ def train(
             say=click.echo,
             only=only,
             seeds=seeds,
+            parts=parts,
             devices=devices,
         )
     except (KeyboardInterrupt, Stopped) as error:
@@ -770,10 +775,10 @@ def _keep_what_is_there(manifest: Path, force: bool) -> None:
         )
 
 
-def _new(kind: str, name: str, folder: Path) -> None:
+def _new(kind: str, name: str, folder: Path, *, trainable: bool = False) -> None:
     from bench.checks.scaffold import new_plugin
 
-    made = new_plugin(kind, name, folder)
+    made = new_plugin(kind, name, folder, trainable=trainable)
     click.echo(f"{made}: a complete {kind}. Next: pip install -e {made} && bench check {name}")
 
 

@@ -33,7 +33,7 @@ KINDS = (
     Kind(
         "the config of a training",
         "bench train {path}",
-        "name plugin seed plugins data settings",
+        "name plugin part seed plugins data settings",
     ),
     Kind(
         "the questionnaire of a study",

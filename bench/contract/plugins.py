@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,8 +11,6 @@ import pydantic
 
 from bench.contract.jobs import Generation, Job, Sample
 from bench.contract.video import Arrays, Video
-from bench.errors import BenchError
-from bench.machine.processes import ALONE, Processes
 from bench.types import CASE_KINDS, Case, CaseKind, Clip, Output
 
 Values = Mapping[str, float | Sequence[float]]
@@ -27,24 +23,6 @@ class Options(pydantic.BaseModel):
 
 
 AnyOptions = Options  # for Plugin, whose own `Options` hides the class
-
-
-@dataclass(frozen=True)
-class TrainJob:
-    """What `train` gets: clips by split, a folder of its own for all it writes, its settings.
-
-    processes: this one among those that train together, each on a device of its own.
-    """
-
-    train: tuple[Clip, ...]
-    val: tuple[Clip, ...]
-    settings: Mapping[str, object]
-    folder: Path
-    seed: int
-    resume: bool
-    device: str
-    log: logging.Logger
-    processes: Processes = ALONE
 
 
 class Plugin(ABC):
@@ -90,16 +68,6 @@ class Plugin(ABC):
 
     def load(self, device: str) -> None:  # noqa: B027 (optional)
         """Reads weights and imports heavy packages; called once before the first use."""
-
-    @classmethod
-    def train_settings(cls) -> type[pydantic.BaseModel]:
-        """What a training config's `settings:` may hold; only for plugins that can be trained."""
-        raise BenchError(f"{cls.name} cannot be trained; `bench list` shows what there is")
-
-    @classmethod
-    def train(cls, job: TrainJob) -> Path:
-        """Trains the plugin's network and returns the weights file; only for plugins that can."""
-        raise NotImplementedError(f"{cls.name} cannot be trained")
 
 
 class Method(Plugin):

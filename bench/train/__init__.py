@@ -1,1 +1,47 @@
-"""Training: the loop, its settings, clips made ready, curves."""
+"""Training: what the author of a plugin with a network of ours needs. No torch until it is used.
+
+`loop` runs the steps, with checkpoints and curves; `ready_clips` makes clips ready once; `draws`,
+`averages`, `held_out`, `best_weights` and `strips` hold one thing each; `sync_expert` trains the
+judge that talking faces are trained against. docs/plugins.md, "A method that is trained", shows
+them at work.
+"""
+
+from bench.train.averages import running_average
+from bench.train.best_weights import BestWeights
+from bench.train.draws import Draw
+from bench.train.held_out import evenly, evenly_by_dataset, means_by_dataset
+from bench.train.loop import Loop, States, hold_memory, one_cycle, run
+from bench.train.processes import ALONE, Processes
+from bench.train.ready_clips import Arrays, Detector, RawClip, ReadyClip, all_ready, track_of
+from bench.train.settings import Precision, Seconds, StageSettings, TrainSettings
+from bench.train.strips import write_strip
+from bench.train.trainable import Trainable, TrainJob
+
+__all__ = [
+    "ALONE",
+    "Arrays",
+    "BestWeights",
+    "Detector",
+    "Draw",
+    "Loop",
+    "Precision",
+    "Processes",
+    "RawClip",
+    "ReadyClip",
+    "Seconds",
+    "StageSettings",
+    "States",
+    "TrainJob",
+    "TrainSettings",
+    "Trainable",
+    "all_ready",
+    "evenly",
+    "evenly_by_dataset",
+    "hold_memory",
+    "means_by_dataset",
+    "one_cycle",
+    "run",
+    "running_average",
+    "track_of",
+    "write_strip",
+]

@@ -6,18 +6,21 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, TypeAlias, TypeVar, cast
 
 import pydantic
 
 from bench.config.kinds import refuse_other_kind
+from bench.config.names import closest
 from bench.config.reader import Label, anchored, expand, raise_problems, read_yaml, validated
 from bench.config.shipped import folder_of
-from bench.contract.plugins import Plugin, TrainJob
+from bench.contract.plugins import Plugin
 from bench.contract.registry import Registry, load_registry
 from bench.data.sources import Source, open_source
 from bench.errors import BenchError, NoSuchSplit
-from bench.machine.processes import launched
+from bench.train.processes import launched
+from bench.train.settings import TrainSettings
+from bench.train.trainable import Trainable, TrainJob
 from bench.train.trained import Begin, check_beginning, find_trained, put_aside
 from bench.types import Clip
 
@@ -27,6 +30,10 @@ Several: TypeAlias = Annotated[
     pydantic.BeforeValidator(lambda given: given if isinstance(given, list | tuple) else [given]),
     pydantic.Field(min_length=1),
 ]
+
+
+class TrainablePlugin(Plugin, Trainable):
+    """The type of a plugin class that can be trained; no class derives from it."""
 
 
 class TrainSource(Source):
@@ -44,13 +51,15 @@ class TrainSource(Source):
 class TrainConfig(pydantic.BaseModel):
     """One training, or several alike: each of the plugins named, with each of the seeds.
 
-    `plugin` names methods or metrics; `settings` are these plugins' own.
+    plugin: methods or metrics. part: of their parts only these, all where it is left out. settings:
+    the plugins' own.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     name: Label
     plugin: Several[str]
+    part: Several[str] | None = None
     seed: Several[Annotated[int, pydantic.Field(ge=0)]] = (0,)
     plugins: tuple[str, ...] = ()
     data: Annotated[tuple[TrainSource, ...], pydantic.Field(min_length=1)]
@@ -59,12 +68,16 @@ class TrainConfig(pydantic.BaseModel):
 
 @dataclass(frozen=True)
 class LoadedTraining:
-    """A validated training config and the plugin classes it names; `lines` of every yaml path."""
+    """A validated training config; `lines` of every yaml path.
+
+    plugins: the classes that it names, each with its settings, relative paths taken from the
+    config's folder.
+    """
 
     path: Path
     config: TrainConfig
     registry: Registry
-    plugins: tuple[type[Plugin], ...]
+    plugins: Mapping[TrainablePlugin, TrainSettings]
     lines: Mapping[str, int]
 
 
@@ -76,22 +89,49 @@ def load_train_config(path: Path) -> LoadedTraining:
         refuse_other_kind(path, raw, TrainConfig.model_fields)
     raise_problems(path, problems, lines)
     assert config is not None
+    plugins: dict[TrainablePlugin, TrainSettings] = {}
+    checked: dict[type[TrainSettings], TrainSettings | None] = {}
     registry = load_registry([path.parent / name for name in config.plugins])
-    try:
-        plugins = tuple(registry.plugin(name) for name in config.plugin)
-        for settings in {plugin.train_settings() for plugin in plugins}:
-            validated(settings, dict(config.settings), "settings", problems)
-    except BenchError as error:
-        problems.append(("plugin", str(error)))
+    for name in config.plugin:
+        try:
+            plugin = trainable(registry.plugin(name))
+        except BenchError as error:
+            problems.append(("plugin", str(error)))
+            continue
+        problems += [("part", told) for told in _strange_parts(plugin, config.part or ())]
+        kind = plugin.Settings
+        if kind not in checked:
+            checked[kind] = validated(kind, dict(config.settings), "settings", problems)
+        if (settings := checked[kind]) is not None:
+            plugins[plugin] = anchored(settings, folder_of(path))
     raise_problems(path, problems, lines)
     return LoadedTraining(path, config, registry, plugins, lines)
+
+
+def trainable(plugin: type[Plugin]) -> TrainablePlugin:
+    """The class, if it can be trained; raises BenchError that says so if not."""
+    if not issubclass(plugin, Trainable):
+        raise BenchError(f"{plugin.name} cannot be trained; `bench list` shows what there is")
+    return cast("TrainablePlugin", plugin)
+
+
+def _strange_parts(plugin: TrainablePlugin, wanted: Sequence[str]) -> list[str]:
+    """What to tell of parts that the plugin does not have."""
+    if wanted and not plugin.parts:
+        return [f"{plugin.name} has no parts to choose from; leave it out"]
+    return [
+        f"{plugin.name} has no part {name!r}. {closest(name, plugin.parts)}"
+        for name in wanted
+        if name not in plugin.parts
+    ]
 
 
 @dataclass(frozen=True)
 class Training:
     """One plugin with one seed, and the folder that it alone writes into."""
 
-    plugin: type[Plugin]
+    plugin: TrainablePlugin
+    settings: TrainSettings
     seed: int
     folder: Path
 
@@ -117,8 +157,8 @@ def trainings(
         )
     is_single = len(config.plugin) * len(config.seed) == 1 and not seeds
     return [
-        Training(plugin, seed, folder if is_single else folder / f"{plugin.name}-{seed}")
-        for plugin in loaded.plugins
+        Training(plugin, settings, seed, folder if is_single else folder / f"{plugin.name}-{seed}")
+        for plugin, settings in loaded.plugins.items()
         if not only or plugin.name in only
         for seed in dict.fromkeys(seeds or config.seed)
     ]
@@ -133,16 +173,20 @@ def train_from(
     say: Callable[[str], object],
     only: Sequence[str] = (),
     seeds: Sequence[int] = (),
+    parts: Sequence[str] = (),
     devices: int = 1,
 ) -> list[Path]:
     """Opens the data, trains, and returns the weights files. `say` is told what data were used.
 
     begin: "new" is refused where something is trained already, "resume" where nothing is; "restart"
-    puts what is there aside under another name. only, seeds: as in `trainings`. devices: how many
-    of `device` train together, by a process each.
+    puts what is there aside under another name. only, seeds: as in `trainings`. parts: instead of
+    the config's. devices: how many of `device` train together, by a process each.
     """
-    config = loaded.config
     asked = trainings(loaded, folder, only=only, seeds=seeds)
+    told = [told for training in asked for told in _strange_parts(training.plugin, parts)]
+    if told:
+        raise BenchError(f"{loaded.path}: part: {told[0]}")
+    parts = parts or loaded.config.part or ()
     names = [training.name for training in asked]
     found = [find_trained(training.folder) for training in asked]
     check_beginning(found, folder, begin, names=names)
@@ -169,17 +213,17 @@ def train_from(
             made.append(trained.result)
             continue
         training.folder.mkdir(parents=True, exist_ok=True)
-        settings = training.plugin.train_settings().model_validate(config.settings)
         job = TrainJob(
             tuple(train),
             tuple(val),
-            anchored(settings, folder_of(loaded.path)).model_dump(),
+            training.settings,
             training.folder,
             training.seed,
-            begin == "resume",
-            together.device or device,
-            log,
-            together,
+            resume=begin == "resume",
+            device=together.device or device,
+            log=log,
+            processes=together,
+            parts=tuple(parts),
         )
         made.append(training.plugin.train(job))
     return made

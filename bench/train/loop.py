@@ -19,18 +19,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.tensor_files import unpacked
-from bench.machine.processes import ALONE, Processes
 from bench.train import curves
+from bench.train.processes import ALONE, Processes
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
+    from bench.train.settings import StageSettings
+    from bench.train.trainable import TrainJob
+
 Batch = TypeVar("Batch")
+Made = TypeVar("Made", covariant=True)
 
 CHECKPOINT = "checkpoint.pt"
 CURVES = "curves.csv"
@@ -39,6 +43,18 @@ PICTURE = "curves.svg"
 
 class Stopped(BenchError):
     """Somebody stopped a training; it can go on."""
+
+
+class Batches(Protocol[Made]):
+    """The batches of a training by step, such as a torch Dataset."""
+
+    def __getitem__(self, step: int, /) -> Made:
+        """The batch of one step, a function of the step alone."""
+        ...
+
+    def __len__(self) -> int:
+        """The number of steps."""
+        ...
 
 
 class State(Protocol):
@@ -61,6 +77,8 @@ class Loop:
     between checkpoints, a multiple of report_every, so that no row straddles one. folder: gets
     `checkpoint.pt`, `curves.csv` and `curves.svg`. resume: go on from the checkpoint there, if
     there is one. processes: those that train together; the first alone writes and validates.
+    stop_after: wall-clock seconds of this run after which it ends as if that had been the last
+    step; None: no limit.
     """
 
     steps: int
@@ -70,16 +88,47 @@ class Loop:
     resume: bool
     log: logging.Logger
     processes: Processes = ALONE
+    stop_after: float | None = None
 
     def __post_init__(self) -> None:
         if self.save_every % self.report_every:
             raise ValueError(f"save_every={self.save_every} is no multiple of {self.report_every}")
 
+    @classmethod
+    def of(cls, stage: StageSettings, job: TrainJob[Any], *, folder: Path | None = None) -> Loop:
+        """As a stage's settings say. folder: the stage's own, where it is not the job's."""
+        return cls(
+            steps=stage.steps,
+            report_every=stage.steps_in_a_row,
+            save_every=stage.save_every,
+            folder=folder or job.folder,
+            resume=job.resume,
+            log=job.log,
+            processes=job.processes,
+            stop_after=stage.stop_after,
+        )
+
+
+class States:
+    """Parts of a training as one state, by name: networks, averages, optimisers, best weights."""
+
+    def __init__(self, **parts: Any) -> None:
+        self._parts = parts
+
+    def state_dict(self) -> dict[str, object]:
+        """Every part's state by its name."""
+        return {name: part.state_dict() for name, part in self._parts.items()}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Puts back what `state_dict` gave; raises KeyError where a part is missing."""
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+
 
 def run(
     loop: Loop,
     state: State,
-    batches: Dataset[Batch],
+    batches: Batches[Batch],
     advance: Callable[[int, Batch], Mapping[str, float]],
     *,
     validate: Callable[[int], Mapping[str, float]],
@@ -90,9 +139,11 @@ def run(
     batches[step] is made in a second process, ahead of its use; it should depend on the step alone.
     advance(step, batch) trains one step and returns its losses. validate(step) returns figures on
     held-out data; it is asked at every checkpoint, and is_enough() after it, which ends training
-    early. Ctrl-C lets training go on to the next report and saves; a second Ctrl-C stops at once,
-    and the last checkpoint stands. With several processes each takes batches of its own, number
-    step * count + rank, and Ctrl-C stops at once: they could not agree on a step to save.
+    early. When the time is up (`stop_after`), training ends with the step under way, which is
+    reported, validated and saved as a last one. Ctrl-C lets training go on to the next report and
+    saves; a second Ctrl-C stops at once, and the last checkpoint stands. With several processes
+    each takes batches of its own, number step * count + rank, and Ctrl-C stops at once: they could
+    not agree on a step to save.
     """
     loop.folder.mkdir(parents=True, exist_ok=True)
     first = _resumed(loop, state)
@@ -104,13 +155,15 @@ def run(
     own = range(first * together.count + together.rank, loop.steps * together.count, together.count)
     sums: dict[str, float] = {}
     clock = _Clock()
+    until = math.inf if loop.stop_after is None else time.monotonic() + loop.stop_after
     with _interruptible(together.count == 1) as is_interrupted:
         made_ahead = clock.watched(_made_ahead(batches, own))
         for step, batch in zip(remaining, made_ahead, strict=True):
             for name, value in advance(step, batch).items():
                 sums[name] = sums.get(name, 0.0) + value
             done = step + 1
-            is_last = done == loop.steps
+            is_over = until < math.inf and together.agree(time.monotonic() >= until)
+            is_last = done == loop.steps or is_over
             if done % loop.report_every and not is_last:
                 continue
             span = done % loop.report_every or loop.report_every
@@ -133,8 +186,9 @@ def run(
                     f"{loop.folder}: stopped and saved after step {done} of {loop.steps}; "
                     "--resume goes on"
                 )
-            if is_due and is_enough():
-                loop.log.info("enough after step %d of %d", done, loop.steps)
+            if is_due and (is_over or is_enough()):
+                why = "time is up" if is_over else "enough"
+                loop.log.info("%s after step %d of %d", why, done, loop.steps)
                 return
 
 
@@ -172,7 +226,7 @@ class _Clock:
         return self.waited / max(time.monotonic() - self.started, 1e-9)
 
 
-def _made_ahead(batches: Dataset[Batch], steps: range) -> Iterator[Batch]:
+def _made_ahead(batches: Batches[Batch], steps: range) -> Iterator[Batch]:
     """The batches of these steps, made by another process: threads would share one lock."""
     from torch.utils.data import DataLoader
 
@@ -180,7 +234,7 @@ def _made_ahead(batches: Dataset[Batch], steps: range) -> Iterator[Batch]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     yield from DataLoader(
-        batches,
+        cast("Dataset[Batch]", batches),
         batch_size=None,
         sampler=steps,
         num_workers=1,

@@ -7,17 +7,22 @@ shaped it, so that a second training starts at once and a killed preparation goe
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import logging
 import math
 import os
 import shutil
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.contract.video import Video
 from bench.data.conform import conform_clip, conform_version
@@ -28,6 +33,7 @@ from bench.features.store import FeatureStore
 from bench.files.digests import file_sha256
 from bench.files.intact import is_intact
 from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
 from bench.machine.faults import raise_machine_fault
 from bench.machine.worker_pool import WorkerPool
 from bench.types import Clip, Sound, Track
@@ -38,16 +44,18 @@ DIGESTS = "sha256.json"  # of a folder's other files
 CHUNK = 4  # clips that a process takes at a time
 
 Detector = Literal["given", "haar", "yunet"]
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 Ready = TypeVar("Ready")
+Kept = TypeVar("Kept", bound="ReadyClip")
 
 
 @dataclass(frozen=True)
-class Order:
+class RawClip:
     """A clip to make ready, its face found by `detector`, in this cache."""
 
     clip: Clip
     detector: Detector
-    cache: Path
+    cache: Path = field(default_factory=cache_dir)
 
     def folder(self, kind: str, *, version: str) -> Path:
         """Where what is made of it is kept. kind, version: what is made, in which way."""
@@ -57,21 +65,33 @@ class Order:
         name = hashlib.sha256(f"{clip_digest(self.clip)}{box}".encode()).hexdigest()
         return self.cache / kind / shaped_by / name
 
-    def kept(self, kind: str, *, version: str, make: Callable[[Order, Path], None]) -> Path:
-        """The folder of what is kept of it, with the bytes that were written; made if need be.
+    def ready(
+        self,
+        kind: str,
+        make: Callable[[RawClip], Arrays],
+        *,
+        version: str,
+        of: Callable[[str, str, str, Path], Kept] | None = None,
+    ) -> Kept:
+        """What `make` makes of it, made now if it is not kept yet.
 
-        make: writes files into an empty folder. Raises BenchError as it does.
+        kind, version: as in `folder`. of: the class of the result, if not ReadyClip itself. Files
+        whose bytes have changed since are made again. Raises BenchError, as `make` does, where the
+        clip cannot be used.
         """
         folder = self.folder(kind, version=version)
         if folder.is_dir() and not _is_whole(folder):
             shutil.rmtree(folder, ignore_errors=True)
         if not folder.is_dir():
+            arrays = make(self)
             with in_one_move(folder) as part:  # a killed preparation leaves nothing half made
                 part.mkdir()
-                make(self, part)
+                for name, array in arrays.items():
+                    np.save(part / f"{name}.npy", array)
                 digests = {path.name: file_sha256(path) for path in sorted(part.iterdir())}
                 (part / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
-        return folder
+        made = (of or ReadyClip)(self.clip.id, self.speaker, self.dataset, folder)
+        return cast("Kept", made)
 
     def opened(self) -> tuple[Video, Sound]:
         """The clip conformed, and its sound, (S,) int16; raises BenchError where it has none."""
@@ -92,6 +112,20 @@ class Order:
     def dataset(self) -> str:
         """The data set, which training configs write before the speaker's name."""
         return self.clip.speaker.rpartition("/")[0] or self.clip.language or "clips"
+
+
+@dataclass(frozen=True)
+class ReadyClip:
+    """A clip made ready: arrays in a folder, by name."""
+
+    id: str
+    speaker: str
+    dataset: str
+    folder: Path
+
+    def array(self, name: str) -> Any:
+        """One of its arrays, read-only, mapped from the file: only what is looked at is read."""
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r")
 
 
 def _is_whole(folder: Path) -> bool:
@@ -115,9 +149,9 @@ def track_of(video: Video) -> Track:
 
 
 def all_ready(
-    orders: Sequence[Order], make: Callable[[Order], Ready], *, split: str, log: logging.Logger
+    clips: Sequence[RawClip], make: Callable[[RawClip], Ready], *, split: str, log: logging.Logger
 ) -> list[Ready]:
-    """What `make` gives for each order that can be used, by as many processes as processors.
+    """What `make` gives for each clip that can be used, by as many processes as processors.
 
     make: a function of a module, for other processes to call; it raises BenchError for a clip that
     cannot be used. The log counts the reasons. Raises BenchError with these counts if fewer than
@@ -125,20 +159,20 @@ def all_ready(
     """
     ready: list[Ready] = []
     reasons: Counter[str] = Counter()
-    for place, result in enumerate(_attempts(orders, make), start=1):
+    for place, result in enumerate(_attempts(clips, make), start=1):
         if isinstance(result, _Made):
             ready.append(result.ready)
         else:
             reasons[result.reason] += 1
-            order = result.order
-            log.warning("dropped %s: %s (faces: %s)", order.clip.id, result.reason, order.detector)
+            raw = result.raw
+            log.warning("dropped %s: %s (faces: %s)", raw.clip.id, result.reason, raw.detector)
         if place % 100 == 0:
-            log.info("%s: made ready %d of %d clips", split, place, len(orders))
+            log.info("%s: made ready %d of %d clips", split, place, len(clips))
     counted = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
-    log.info("%s: %d clips; dropped %d %s", split, len(ready), len(orders) - len(ready), counted)
-    if not ready or len(ready) < LEAST_KEPT * len(orders):
+    log.info("%s: %d clips; dropped %d %s", split, len(ready), len(clips) - len(ready), counted)
+    if not ready or len(ready) < LEAST_KEPT * len(clips):
         raise BenchError(
-            f"data: {len(ready)} of {len(orders)} clips of {split} can be used, and training "
+            f"data: {len(ready)} of {len(clips)} clips of {split} can be used, and training "
             f"starts with half of them at least: {counted}. `bench doctor MANIFEST` says more."
         )
     return ready
@@ -151,28 +185,47 @@ class _Made(Generic[Ready]):
 
 @dataclass(frozen=True)
 class _Dropped:
-    order: Order
+    raw: RawClip
     reason: str
 
 
 def _attempts(
-    orders: Sequence[Order], make: Callable[[Order], Ready]
+    clips: Sequence[RawClip], make: Callable[[RawClip], Ready]
 ) -> Iterator[_Made[Ready] | _Dropped]:
     attempt = partial(_attempt, make)
-    processes = min(os.cpu_count() or 1, math.ceil(len(orders) / CHUNK))
+    processes = min(os.cpu_count() or 1, math.ceil(len(clips) / CHUNK))
     if processes < 2:
-        yield from map(attempt, orders)
+        yield from map(attempt, clips)
         return
-    with WorkerPool(processes) as pool:
-        yield from pool.map(attempt, orders, chunksize=CHUNK)
+    with WorkerPool(processes, prepare=_import_file, arguments=_local_module(make)) as pool:
+        yield from pool.map(attempt, clips, chunksize=CHUNK)
 
 
-def _attempt(make: Callable[[Order], Ready], order: Order) -> _Made[Ready] | _Dropped:
+def _local_module(make: Callable[..., object]) -> tuple[str, str | None]:
+    """Name and file of the module that `make` is of."""
+    while isinstance(make, partial):
+        make = make.func
+    return make.__module__, getattr(sys.modules[make.__module__], "__file__", None)
+
+
+def _import_file(name: str, file: str | None) -> None:
+    """Imports a plugin's file under its name, where that alone does not find it: a local plugin."""
+    if file is None or importlib.util.find_spec(name.partition(".")[0]) is not None:
+        return
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def _attempt(make: Callable[[RawClip], Ready], raw: RawClip) -> _Made[Ready] | _Dropped:
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the processors
     try:
-        return _Made(make(order))
+        return _Made(make(raw))
     except BenchError as error:
         raise_machine_fault(error)  # every clip would be dropped, one after the other
-        return _Dropped(order, str(error))
+        return _Dropped(raw, str(error))

@@ -14,28 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from methods.wav2lip import audio
-from methods.wav2lip.audio import AudioKind, Features
-from methods.wav2lip.clips import StoredClip
-from methods.wav2lip.expert import WINDOW
-from methods.wav2lip.faces import SIZE
-
-
-class Draw:
-    """Draws clips: data sets by the square root of their size, so that none drowns the others."""
-
-    def __init__(self, clips: Sequence[StoredClip]) -> None:
-        self.clips = list(clips)
-        sizes = dict.fromkeys(sorted({clip.dataset for clip in clips}), 0)
-        for clip in clips:
-            sizes[clip.dataset] += 1
-        weights = np.array([sizes[clip.dataset] ** -0.5 for clip in clips])
-        self.weights = weights / weights.sum()
-
-    def __call__(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
-        """Numbers of different clips, as far as there are enough of them, (count,)."""
-        is_repeated = count > len(self.clips)
-        return random.choice(len(self.clips), count, replace=is_repeated, p=self.weights)
+from bench.networks import audio
+from bench.networks.audio import AudioKind, Features
+from bench.networks.sync_expert import WINDOW
+from bench.train.draws import Draw
+from bench.train.face_clips import FaceClip
 
 
 @dataclass(frozen=True)
@@ -64,7 +47,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
 
     def __init__(
         self,
-        clips: Sequence[StoredClip],
+        clips: Sequence[FaceClip],
         kind: AudioKind,
         *,
         batch: int,
@@ -73,7 +56,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
         steps: int,
         seed: int,
     ) -> None:
-        self.draw = Draw(clips)
+        self.draw = Draw(clips, group=lambda clip: clip.dataset, power=0.5)
         self.kind: AudioKind = kind
         self.batch = batch
         self.singles = singles
@@ -88,7 +71,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
     def __getitem__(self, step: int) -> TalkingBatch:
         """The batch of one step."""
         random = np.random.default_rng([self.seed, step])
-        numbers = self.draw(self.batch + self.singles, random)
+        numbers = self.draw.several(self.batch + self.singles, random)
         targets: list[NDArray[np.uint8]] = []
         references: list[NDArray[np.uint8]] = []
         heard: list[Features] = []
@@ -127,71 +110,3 @@ def reference_window(frames: int, start: int, random: np.random.Generator) -> ND
     first = int(random.choice(free)) if free else (0 if start > frames // 2 else frames - WINDOW)
     index = first + np.arange(WINDOW)
     return index if random.random() < 0.5 else np.full(WINDOW, random.choice(index))
-
-
-@dataclass(frozen=True)
-class MatchingBatch:
-    """C clips x W windows, for the sync expert.
-
-    frames: (F, 48, 96, 3) uint8 RGB, lower halves; owners: (F,), whose they are, 0..C - 1. windows:
-    (C, W) first frames of the windows among them. heard: (C, W, 1, D, 16) float32. places: (C, W),
-    where in its clip each window lies.
-    """
-
-    frames: Tensor
-    owners: Tensor
-    windows: Tensor
-    heard: Tensor
-    places: Tensor
-
-
-class MatchingBatches(Dataset[MatchingBatch]):
-    """Windows of some clips, which are to find their own sounds among those of the clip."""
-
-    def __init__(
-        self,
-        clips: Sequence[StoredClip],
-        kind: AudioKind,
-        *,
-        batch: int,
-        windows: int,
-        steps: int,
-        seed: int,
-    ) -> None:
-        least = windows + WINDOW - 1
-        self.draw = Draw([clip for clip in clips if len(clip.faces()) >= least])
-        self.kind: AudioKind = kind
-        self.batch = batch
-        self.windows = windows
-        self.steps = steps
-        self.seed = seed
-
-    def __len__(self) -> int:
-        """The number of steps."""
-        return self.steps
-
-    def __getitem__(self, step: int) -> MatchingBatch:
-        """The batch of one step."""
-        random = np.random.default_rng([self.seed, step])
-        frames: list[NDArray[np.uint8]] = []
-        heard: list[Features] = []
-        windows = np.empty((self.batch, self.windows), np.int64)
-        places = np.empty((self.batch, self.windows), np.int64)
-        count = 0
-        for row, number in enumerate(self.draw(self.batch, random)):
-            clip = self.draw.clips[number]
-            stored, spectrum = clip.faces(), clip.features(self.kind)
-            own = np.sort(random.choice(len(stored) - WINDOW + 1, self.windows, replace=False))
-            lower = np.array(stored[own[0] : own[-1] + WINDOW, SIZE // 2 :])
-            frames.append(lower[:, :, ::-1] if random.random() < 0.5 else lower)
-            places[row], windows[row] = own, count + own - own[0]
-            count += len(lower)
-            first = audio.first_columns(len(stored), spectrum.shape[1])
-            heard.append(audio.windows(spectrum, first[own]))
-        return MatchingBatch(
-            frames=torch.from_numpy(np.concatenate(frames)),
-            owners=torch.arange(self.batch).repeat_interleave(torch.tensor([*map(len, frames)])),
-            windows=torch.from_numpy(windows),
-            heard=torch.from_numpy(np.stack(heard)),
-            places=torch.from_numpy(places),
-        )

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bench.networks.audio import LIMIT, AudioKind
+from bench.networks.face_crops import SIZE
+from bench.networks.layers import Conv, ConvTranspose, audio_encoder, residuals, scaled
 from methods.wav2lip.attention import Attention
-from methods.wav2lip.audio import LIMIT, AudioKind
-from methods.wav2lip.faces import SIZE
-from methods.wav2lip.layers import Conv, ConvTranspose, audio_encoder, residuals, scaled
 from methods.wav2lip.variants import AttentionKind
 
 ATTENDED_AUDIO = 10  # the layer that ends the speech encoder's 256-channel stage

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.networks.audio import Features
+from bench.networks.face_crops import SIZE
+from bench.networks.folding import folded
 from bench.types import Frames
-from methods.wav2lip.audio import Features
 from methods.wav2lip.checkpoints import LoadedGenerator
-from methods.wav2lip.faces import SIZE
-from methods.wav2lip.folding import folded
 from methods.wav2lip.generator import Generator
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]

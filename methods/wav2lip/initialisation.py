@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -16,16 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.errors import BenchError
-from methods.wav2lip import audio
+from bench.networks import audio
+from bench.networks.audio import AudioKind
+from bench.train.face_clips import FaceClip
 from methods.wav2lip.attention import ChannelAttention, SpatialAttention
-from methods.wav2lip.audio import AudioKind
 from methods.wav2lip.checkpoints import load_generator
-from methods.wav2lip.clips import StoredClip
 from methods.wav2lip.generator import ATTENDED_AUDIO, Generator
+from methods.wav2lip.settings import Hearing, Start
 from methods.wav2lip.variants import VARIANTS, Variant
-
-Start: TypeAlias = Literal["random", "copy", "shipped"] | Path
-Hearing: TypeAlias = Literal["random", "expert", "start"]
 
 SHIPPED = Path(__file__).with_name("weights") / "start.safetensors"
 STARTER = VARIANTS[0]  # what a start's file holds: the plain one, no attention, mel spectrogram
@@ -46,7 +43,7 @@ def initial_generator(
     start: Start,
     hearing: Hearing,
     expert: Mapping[str, Tensor],
-    clips: Sequence[StoredClip],
+    clips: Sequence[FaceClip],
     seed: int,
 ) -> Generator:
     """A generator on the CPU as its training finds it; a function of the seed.
@@ -103,7 +100,7 @@ def _open_gates(generator: Generator) -> None:
 def imitate(
     generator: Generator,
     starter: Generator,
-    clips: Sequence[StoredClip],
+    clips: Sequence[FaceClip],
     kind: AudioKind,
     *,
     steps: int,

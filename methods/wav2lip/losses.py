@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.wav2lip.faces import SIZE
+from bench.networks.face_crops import SIZE
 
 # Rows and columns of the mouth in a 96x96 face, as the harness's tracks place it (measured on all
 # three corpora: 19..79, 48..86).
@@ -84,17 +84,6 @@ class Peaks:
 
     def _note(self, _block: nn.Module, _inputs: object, output: Tensor) -> None:
         self._beyond.append(functional.relu(output.float().abs() - self.limit).mean())
-
-
-def generator_loss(logits_of_made: Tensor) -> Tensor:
-    """-log D(made): the form of eq. 13 that does not saturate. logits: (B, 1) or (B, 1, h, w)."""
-    return functional.softplus(-logits_of_made).mean()
-
-
-def discriminator_loss(logits_of_real: Tensor, logits_of_made: Tensor) -> Tensor:
-    """-log D(real) - log(1 - D(made)), halved (eq. 14)."""
-    real, made = functional.softplus(-logits_of_real), functional.softplus(logits_of_made)
-    return 0.5 * (real.mean() + made.mean())
 
 
 def sharpness(faces: Tensor) -> Tensor:

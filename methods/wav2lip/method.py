@@ -12,10 +12,10 @@ import pydantic
 from numpy.typing import NDArray
 
 import bench
-from bench.files.digests import file_sha256
-from methods.wav2lip import audio
-from methods.wav2lip.faces import PADS, Boxes, crops, face_boxes
-from methods.wav2lip.pasting import Paste, pasted
+from bench.networks import audio
+from bench.networks.face_crops import PADS, Boxes, crops, face_boxes
+from bench.networks.pasting import Paste, pasted
+from methods.wav2lip import settings
 from methods.wav2lip.variants import VARIANTS, Variant
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SUFFIXES = (".safetensors", ".pth", ".pt")
 Reference = Literal["same", "first", "other"]
 
 
-class Talking(bench.Method):
+class Talking(bench.Method, bench.Trainable):
     """What the seven have in common; the classes in `METHODS` add name, sources and variant."""
 
     version = "1"
@@ -97,7 +97,7 @@ class Talking(bench.Method):
 
     def identity(self) -> Mapping[str, object]:
         """The digest of the weights' file; raises BenchError if it is not here."""
-        return {"weights": file_sha256(self._weights_file())}
+        return {"weights": bench.file_sha256(self._weights_file())}
 
     def load(self, device: str) -> None:
         """Reads the weights; raises BenchError if they are missing, damaged or not its own."""
@@ -121,7 +121,7 @@ class Talking(bench.Method):
         if track.missing:
             job.log.warning("no face in %.0f %% of the frames", 100 * track.missing)
         boxes = face_boxes(track, *frames.shape[1:3], pads=options.pads, smooth=options.smooth)
-        shown = forth_and_back(len(frames), job.frames)
+        shown = bench.forth_and_back(len(frames), job.frames)
         faces = _generated(
             self._talker,
             _Recording(frames, boxes),
@@ -133,16 +133,14 @@ class Talking(bench.Method):
         )
         return bench.Generation(video=self._pasted(frames, boxes, shown, faces))
 
-    @classmethod
-    def train_settings(cls) -> type[pydantic.BaseModel]:
-        """Settings of the training of expert and generator."""
-        from methods.wav2lip.training import Settings
+    class Settings(settings.Settings):
+        """Of the sync expert, the generator, and the discriminator that is trained with it."""
 
-        return Settings
+    parts = settings.PARTS
 
     @classmethod
-    def train(cls, job: bench.TrainJob) -> Path:
-        """Trains the variant's expert and generator and returns the generator's file."""
+    def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:
+        """Trains the variant's expert and generator and returns the file of the last of them."""
         from methods.wav2lip.training import train
 
         return train(job, cls.variant)
@@ -241,13 +239,6 @@ def _generated(
         for start in range(0, len(shown), batch)
     ]
     return np.concatenate(made)
-
-
-def forth_and_back(recorded: int, wanted: int) -> NDArray[np.int64]:
-    """Which recorded frame each wanted one shows, (wanted,): 0 1 2 1 0 1 ... for three recorded."""
-    period = max(1, 2 * recorded - 2)
-    place = np.arange(wanted, dtype=np.int64) % period
-    return np.minimum(place, period - place)
 
 
 def reference_frames(

@@ -2,73 +2,78 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
-import pydantic
 import torch
 
-from bench.contract.plugins import TrainJob
+from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.train import loop as training
-from bench.train.ready_clips import Detector
+from bench.train.face_clips import FaceClip, make_ready
+from bench.train.sync_expert import EXPERT, Judge, trained_expert
+from bench.train.trainable import TrainJob
 from methods.wav2lip.batches import TalkingBatches
-from methods.wav2lip.checkpoints import read_state, save_generator
-from methods.wav2lip.clips import StoredClip, make_ready
-from methods.wav2lip.expert_training import ExpertSettings, load_expert, trained_expert
-from methods.wav2lip.generator_training import GeneratorLearner, GeneratorSettings, Judge
+from methods.wav2lip.checkpoints import save_generator
+from methods.wav2lip.generator_training import GeneratorLearner
+from methods.wav2lip.settings import Settings
 from methods.wav2lip.validation import Validation
 from methods.wav2lip.variants import Variant
 
 
-class Settings(pydantic.BaseModel):
-    """What `settings:` of a config may hold."""
+def train(job: TrainJob[Settings], variant: Variant) -> Path:
+    """Trains expert and generator on the job's clips and returns the last one's weights file.
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-    faces: Detector = "haar"
-    lead: int = pydantic.Field(default=1, ge=0)  # frames before its own that a frame hears from
-    threads: int | None = pydantic.Field(default=None, ge=1)  # None: as many as torch takes
-    expert: ExpertSettings = ExpertSettings()
-    generator: GeneratorSettings = GeneratorSettings()
-
-
-def train(job: TrainJob, variant: Variant) -> Path:
-    """Trains expert and generator on the job's clips and returns the generator's weights file.
-
-    A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError for
-    wrong settings, and where fewer than half of the clips can be used.
+    A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError where
+    fewer than half of the clips can be used, and where the expert is needed and not to be trained.
     """
-    settings = Settings.model_validate(job.settings)
+    settings = job.settings
     if job.device == "cpu":
         training.hold_memory()
         cv2.setNumThreads(1)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     cache = cache_dir()
-    ready: dict[str, list[StoredClip]] = {
+    ready: dict[str, list[FaceClip]] = {
         split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
         for split, clips in (("train", job.train), ("val", job.val))
     }
-    expert_file = trained_expert(
+    expert = trained_expert(
         settings.expert,
         variant.audio,
         ready,
+        job,
         folder=job.folder / "expert",
         cache=cache,
-        resume=job.resume,
-        device=job.device,
-        processes=job.processes,
-        log=job.log,
+        is_wanted=job.trains("expert"),
     )
-    expert, scale = load_expert(expert_file, variant.audio)
+    if not job.trains("generator"):
+        return _own_copy(expert, job)
+    return _trained_generator(job, variant, ready, expert)
+
+
+def _own_copy(expert: Path, job: TrainJob[Settings]) -> Path:
+    """The expert's file in the job's folder, wherever it was trained."""
+    own = job.folder / "expert" / EXPERT
+    if job.processes.is_first and not own.is_file():
+        with in_one_move(own) as part:
+            shutil.copyfile(expert, part)
+    job.processes.wait()
+    return own
+
+
+def _trained_generator(
+    job: TrainJob[Settings], variant: Variant, ready: dict[str, list[FaceClip]], expert: Path
+) -> Path:
+    settings, wanted = job.settings, job.settings.generator
     device = torch.device(job.device)
-    judge = Judge(expert, scale, ready["train"], variant, device, read_state(expert_file))
-    wanted = settings.generator
+    judge = Judge.of(expert, ready["train"], variant.audio, device)
     if job.resume and (job.folder / training.CHECKPOINT).exists():  # it brings its own weights
         wanted = wanted.model_copy(update={"start": "random", "hearing": "random"})
     learner = GeneratorLearner(
         wanted,
+        settings.discriminator,
         variant,
         judge,
         clips=ready["train"],
@@ -76,14 +81,15 @@ def train(job: TrainJob, variant: Variant) -> Path:
         device=job.device,
         processes=job.processes,
     )
+    average = learner.averaged
     held_out = Validation.of(
         ready["val"], variant.audio, lead=settings.lead, count=wanted.val_clips, device=device
     )
 
     def validate(step: int) -> dict[str, float]:
-        figures = held_out.figures(learner.average, judge)
+        figures = held_out.figures(average, judge)
         if job.processes.is_first:
-            held_out.strip(learner.average, job.folder / "strips" / f"{step:07}.png")
+            held_out.strip(average, job.folder / "strips" / f"{step:07}.png")
         learner.took_note(step, figures)
         return figures
 
@@ -96,22 +102,13 @@ def train(job: TrainJob, variant: Variant) -> Path:
         steps=wanted.steps,
         seed=job.seed,
     )
-    loop = training.Loop(
-        steps=wanted.steps,
-        report_every=wanted.report_every,
-        save_every=wanted.save_every,
-        folder=job.folder,
-        resume=job.resume,
-        log=job.log,
-        processes=job.processes,
-    )
     training.run(
-        loop,
+        training.Loop.of(wanted, job),
         learner,
         batches,
         learner.advance,
         validate=validate,
-        is_enough=learner.is_enough,
+        is_enough=learner.best.is_enough,
     )
     path = job.folder / f"{variant.name}.safetensors"
     if not job.processes.is_first:

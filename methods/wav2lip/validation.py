@@ -15,14 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from methods.wav2lip import audio, losses
-from methods.wav2lip.audio import AudioKind, Features
-from methods.wav2lip.clips import StoredClip
-from methods.wav2lip.expert import WINDOW, mouth_windows
-from methods.wav2lip.expert_training import sound_embeddings
-from methods.wav2lip.folding import folded
+from bench.networks import audio
+from bench.networks.audio import AudioKind, Features
+from bench.networks.folding import folded
+from bench.networks.sync_expert import WINDOW, mouth_windows, sync_loss
+from bench.train.face_clips import FaceClip
+from bench.train.held_out import evenly, evenly_by_dataset
+from bench.train.strips import write_strip
+from bench.train.sync_expert import Judge, sound_embeddings
+from methods.wav2lip import losses
 from methods.wav2lip.generator import Generator
-from methods.wav2lip.generator_training import Judge, hidden, sync_loss
+from methods.wav2lip.generator_training import hidden
 
 WINDOWS = 4  # of each clip
 SHOWN = 6  # clips of a strip
@@ -33,7 +36,7 @@ COLUMNS = 12  # frames of a strip
 class Validation:
     """Held-out clips, chosen evenly over the data sets, and how to hear them."""
 
-    clips: tuple[StoredClip, ...]
+    clips: tuple[FaceClip, ...]
     kind: AudioKind
     lead: int
     device: torch.device
@@ -41,7 +44,7 @@ class Validation:
     @classmethod
     def of(
         cls,
-        clips: Sequence[StoredClip],
+        clips: Sequence[FaceClip],
         kind: AudioKind,
         *,
         lead: int,
@@ -49,12 +52,7 @@ class Validation:
         device: torch.device,
     ) -> Validation:
         """`count` clips, as evenly over data sets as these allow."""
-        by_dataset: dict[str, list[StoredClip]] = {}
-        for clip in clips:
-            by_dataset.setdefault(clip.dataset, []).append(clip)
-        share = max(1, count // len(by_dataset))
-        chosen = [clip for own in by_dataset.values() for clip in _spread(own, share)]
-        return cls(tuple(chosen), kind, lead, device)
+        return cls(tuple(evenly_by_dataset(clips, count)), kind, lead, device)
 
     @torch.no_grad()
     def figures(self, generator: Generator, judge: Judge) -> dict[str, float]:
@@ -99,29 +97,26 @@ class Validation:
     @torch.no_grad()
     def strip(self, generator: Generator, path: Path) -> None:
         """Writes a picture: of some clips the reference, then truth above what was made."""
-        import cv2
-
         ready = folded(generator)
         rows: list[NDArray[np.uint8]] = []
-        for clip in _spread(self.clips, SHOWN):
+        for clip in evenly(self.clips, SHOWN):
             frames = np.linspace(0, len(clip.faces()) - 1, COLUMNS).astype(np.int64)
             target, reference = self._pictures(clip, frames)
             made = ready(self._heard(clip, frames), hidden(target, reference))
             first = reference[:1]
             for shown in (target, made):
-                row = torch.cat([first, shown]).permute(2, 0, 3, 1).flatten(1, 2)  # (96, W, 3)
+                row = torch.cat([first, shown]).permute(0, 2, 3, 1)  # (1 + F, 96, 96, 3)
                 rows.append((255.0 * row).round().to(torch.uint8).cpu().numpy())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), np.concatenate(rows)[:, :, ::-1])
+        write_strip(path, rows)
 
-    def _pictures(self, clip: StoredClip, frames: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def _pictures(self, clip: FaceClip, frames: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Targets and references, (F, 3, 96, 96) in [0, 1]."""
         stored = clip.faces()
         chosen = torch.from_numpy(np.stack([stored[frames], stored[np.zeros_like(frames)]]))
         x = chosen.to(self.device).permute(0, 1, 4, 2, 3).float() / 255
         return x[0], x[1]
 
-    def _heard(self, clip: StoredClip, frames: NDArray[np.int64]) -> Tensor:
+    def _heard(self, clip: FaceClip, frames: NDArray[np.int64]) -> Tensor:
         """What is said at these frames of a clip, (F, 1, D, 16); a shorter clip begins again."""
         spectrum: Features = clip.features(self.kind)
         count = len(clip.faces())
@@ -145,9 +140,3 @@ def _psnr(made: Tensor, target: Tensor) -> float:
 def _starts(frames: int) -> list[int]:
     """First frames of windows spread over a clip."""
     return [int(start) for start in np.linspace(WINDOW, frames - WINDOW, WINDOWS)]
-
-
-def _spread(clips: Sequence[StoredClip], count: int) -> list[StoredClip]:
-    """So many of the clips, evenly spaced."""
-    places = np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)
-    return [clips[place] for place in places]

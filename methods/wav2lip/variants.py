@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from methods.wav2lip.audio import AudioKind
+from bench.networks.audio import AudioKind
 
 AttentionKind: TypeAlias = Literal["none", "channel", "spatial", "both"]
 

@@ -10,12 +10,13 @@ import pydantic
 
 import bench
 from metrics.lse.core import SYNCNET_DIGEST
+from metrics.lse.sync_small import settings
 
 if TYPE_CHECKING:
     from metrics.lse.core import Scorer
 
 
-class Lse(bench.ClipMetric):
+class Lse(bench.ClipMetric, bench.Trainable):
     """Lip-sync error: distance (LSE-D) and confidence (LSE-C) of a sync scorer over 31 shifts.
 
     Windows of five frames and 0.2 s of sound are embedded; m[k] is the mean distance of picture and
@@ -141,15 +142,11 @@ class Lse(bench.ClipMetric):
             "framewise_confidence": found.framewise_confidence.tolist(),
         }
 
-    @classmethod
-    def train_settings(cls) -> type[pydantic.BaseModel]:
-        """Settings of the small scorer's training."""
-        from metrics.lse.sync_small.training import Settings
-
-        return Settings
+    class Settings(settings.Settings):
+        """Of the small scorer's training."""
 
     @classmethod
-    def train(cls, job: bench.TrainJob) -> Path:
+    def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:
         """Trains the scorer sync_small and returns its weights file."""
         from metrics.lse.sync_small.training import train
 

@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-from bench.contract.plugins import TrainJob
 from bench.data import synth
 from bench.data.manifest import read_manifest
+from bench.train.trainable import TrainJob
+from methods.wav2lip.settings import Settings
 from methods.wav2lip.training import train
 from methods.wav2lip.variants import VARIANTS
 
@@ -24,7 +25,6 @@ SETTINGS = {
     "expert": {"width": WIDTH, "loss": "matching", "steps": 2, "clips": 4, "save_every": 2},
     "generator": {
         "width": WIDTH,
-        "discriminator_width": WIDTH,
         "steps": STEPS,
         "batch": 16,
         "report_every": STEPS,
@@ -36,6 +36,7 @@ SETTINGS = {
         "matching": 0.4,
         "pyramid": 1,
     },
+    "discriminator": {"width": WIDTH},
 }
 
 
@@ -54,7 +55,8 @@ def measure() -> str:
         manifest = synth.build("synth-zh", folder=folder / "synth", clips=CLIPS)
         clips = tuple(read_manifest(manifest))
         with mock.patch.dict(os.environ, BENCH_CACHE=str(folder / "cache")):
-            train(TrainJob(clips, clips[:6], SETTINGS, folder, 1, False, "cpu", log), OURS)
+            settings = Settings.model_validate(SETTINGS)
+            train(TrainJob(clips, clips[:6], settings, folder, 1, False, "cpu", log), OURS)
     found = [match for line in said if (match := _WAITED.search(line))]
     seconds, share = found[-1].groups()
     return (

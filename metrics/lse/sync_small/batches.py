@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from bench.train.draws import Draw
+from bench.train.ready_clips import ReadyClip
 from metrics.lse.sync_small import augmentation
 from metrics.lse.sync_small.network import (
     COLUMNS_PER_FRAME,
@@ -22,47 +23,24 @@ from metrics.lse.sync_small.network import (
     sound_windows,
     standardised_cepstra,
 )
+from metrics.lse.sync_small.settings import Shape
 
 
 @dataclass(frozen=True)
-class StoredClip:
-    """A clip made ready: memory-mapped arrays in a folder.
-
-    mouths (T, 96, 96, 3) uint8 RGB, the square around the mouth; sound (S,) int16; log_power
-    (M, 257) float16.
-    """
-
-    id: str
-    speaker: str
-    dataset: str
-    folder: Path
+class MouthClip(ReadyClip):
+    """A clip made ready: the square around the mouth, the sound and its spectrum."""
 
     def mouths(self) -> NDArray[np.uint8]:
         """(T, 96, 96, 3) uint8 RGB."""
-        return np.asarray(np.load(self.folder / "mouths.npy", mmap_mode="r"))
+        return np.asarray(self.array("mouths"))
 
     def sound(self) -> NDArray[np.int16]:
         """(S,) int16 at 16 kHz."""
-        return np.asarray(np.load(self.folder / "sound.npy"))
+        return np.array(self.array("sound"))
 
     def log_power(self) -> NDArray[np.float32]:
         """(M, 257) float32."""
-        return np.asarray(np.load(self.folder / "log_power.npy"), dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How a batch is made up.
-
-    clips: a batch. windows: a clip, from `segment` frames in a row. damaged: how many of the clips
-    come a second time, spoilt. still: windows of a frozen face, a clip.
-    """
-
-    clips: int
-    windows: int
-    segment: int
-    damaged: int
-    still: int
+        return np.asarray(self.array("log_power"), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,7 +64,7 @@ class Batches(Dataset[Batch]):
 
     def __init__(
         self,
-        clips: Sequence[StoredClip],
+        clips: Sequence[MouthClip],
         shape: Shape,
         *,
         steps: int,
@@ -94,14 +72,10 @@ class Batches(Dataset[Batch]):
         balance: float,
     ) -> None:
         """balance: a speaker is drawn by the number of his clips to this power; 0 is all alike."""
-        self.clips = clips
+        self.draw = Draw(clips, group=lambda clip: (clip.dataset, clip.speaker), power=balance)
         self.shape = shape
         self.seed = seed
         self.steps = steps
-        names = sorted({(clip.dataset, clip.speaker) for clip in clips})
-        self.speakers = [[c for c in clips if (c.dataset, c.speaker) == name] for name in names]
-        weights = np.array([len(own) ** balance for own in self.speakers])
-        self.weights = weights / weights.sum()
 
     def __len__(self) -> int:
         """The number of steps."""
@@ -116,7 +90,7 @@ class Batches(Dataset[Batch]):
         places: list[NDArray[np.int64]] = []
         severity: list[float] = []
         for number in range(shape.clips):
-            clip, other = self._draw(random), self._draw(random)
+            clip, other = self.draw.one(random), self.draw.one(random)
             stored = clip.mouths()
             cepstra = augmentation.heard(clip.log_power(), random, babble=other.log_power())
             first, index = _segment(len(stored), shape.segment, random)
@@ -141,10 +115,6 @@ class Batches(Dataset[Batch]):
             places=torch.from_numpy(np.stack(places)),
             severity=torch.tensor(severity),
         )
-
-    def _draw(self, random: np.random.Generator) -> StoredClip:
-        own = self.speakers[int(random.choice(len(self.speakers), p=self.weights))]
-        return own[int(random.integers(len(own)))]
 
 
 def _segment(

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.train.ready_clips import Detector, Order, all_ready, track_of
+from bench.train.ready_clips import Arrays, Detector, RawClip, all_ready, track_of
 from bench.types import SAMPLES_PER_FRAME, Clip
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small.augmentation import STORED, log_power
-from metrics.lse.sync_small.batches import StoredClip
+from metrics.lse.sync_small.batches import MouthClip
 
 CROPS_VERSION = "1"  # raise it when what is stored changes
 # The stored square in the 224 crop: 128 pixels around the middle of the mouth window.
@@ -30,20 +30,20 @@ def make_ready(
     cache: Path,
     frames: int,
     log: logging.Logger,
-) -> list[StoredClip]:
+) -> list[MouthClip]:
     """The clips that can be trained on, once for each detector.
 
     A clip is dropped if it cannot be read, has no sound, is shorter than `frames`, or shows a face
     in less than 80 % of its frames; the log counts the reasons. Raises BenchError with these counts
     if fewer than half remain. "given" is for clips whose manifest has a box.
     """
-    orders = [
-        Order(clip, detector, cache)
+    raw = [
+        RawClip(clip, detector, cache)
         for clip in clips
         for detector in detectors
         if detector != "given" or clip.box is not None
     ]
-    return all_ready(orders, partial(_stored, frames=frames), split=split, log=log)
+    return all_ready(raw, partial(_ready, frames=frames), split=split, log=log)
 
 
 def mouth_square(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -57,17 +57,17 @@ def mouth_square(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return squares
 
 
-def _stored(order: Order, frames: int) -> StoredClip:
-    folder = order.kept("mouths", version=CROPS_VERSION, make=_store)
-    stored = StoredClip(order.clip.id, order.speaker, order.dataset, folder)
-    if min(len(stored.mouths()), len(stored.sound()) // SAMPLES_PER_FRAME) < frames:
+def _ready(raw: RawClip, frames: int) -> MouthClip:
+    ready = raw.ready("mouths", _arrays, version=CROPS_VERSION, of=MouthClip)
+    if min(len(ready.mouths()), len(ready.sound()) // SAMPLES_PER_FRAME) < frames:
         raise BenchError(f"it has fewer than {frames} frames with sound")
-    return stored
+    return ready
 
 
-def _store(order: Order, folder: Path) -> None:
-    video, sound = order.opened()
-    mouths = mouth_square(tracked(video.read(), track_of(video)))
-    np.save(folder / "mouths.npy", mouths)
-    np.save(folder / "sound.npy", sound)
-    np.save(folder / "log_power.npy", log_power(sound).astype(np.float16))
+def _arrays(raw: RawClip) -> Arrays:
+    video, sound = raw.opened()
+    return {
+        "mouths": mouth_square(tracked(video.read(), track_of(video))),
+        "sound": sound,
+        "log_power": log_power(sound).astype(np.float16),
+    }

@@ -16,7 +16,7 @@ from bench.contract.video import Video
 from bench.data.conform import conform_clip
 from bench.data.pairs import partner
 from bench.errors import BenchError, Undefined
-from bench.train.ready_clips import Detector, Order
+from bench.train.ready_clips import Detector, RawClip
 from bench.types import SAMPLES_PER_FRAME, Clip, Sound
 from metrics.lse import core
 from metrics.lse.front_end import tracked
@@ -134,7 +134,7 @@ def moved(sound: Sound, frames: int) -> Sound:
 
 
 def _crops_and_sound(clip: Clip, detector: Detector, cache: Path) -> tuple[core.Crops, Sound]:
-    video, sound = Order(clip, detector, cache).opened()
+    video, sound = RawClip(clip, detector, cache).opened()
     return tracked(video.read(), video.faces()), sound
 
 

@@ -7,74 +7,33 @@ spoilt mouths below clean ones, and still mouths that match nothing. Run it with
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
-import pydantic
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.contract.plugins import TrainJob
 from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.train import loop as training
-from bench.train.ready_clips import Detector
+from bench.train.averages import running_average
+from bench.train.held_out import means_by_dataset
+from bench.train.trainable import TrainJob
 from metrics.lse import core
 from metrics.lse.sync_small.augmentation import straight_view
-from metrics.lse.sync_small.batches import Batch, Batches, Shape, StoredClip
+from metrics.lse.sync_small.batches import Batch, Batches, MouthClip
 from metrics.lse.sync_small.crops import make_ready
 from metrics.lse.sync_small.network import SyncNetwork, standardised_windows
 from metrics.lse.sync_small.scorer import SmallSync, heard, seen
+from metrics.lse.sync_small.settings import Settings
 
 WEIGHTS = "sync_small.safetensors"
-
-
-class Settings(pydantic.BaseModel):
-    """What `settings:` of the config may hold."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-    steps: int = pydantic.Field(default=6000, ge=1)
-    clips: int = pydantic.Field(default=8, ge=1)  # a batch
-    windows: int = pydantic.Field(default=20, ge=2)  # a clip
-    segment: int = pydantic.Field(default=48, ge=7)  # frames in a row that the windows come from
-    damaged: int = pydantic.Field(default=2, ge=1)  # clips of a batch that come spoilt as well
-    still: int = pydantic.Field(default=2, ge=1)  # windows of a frozen face, a clip
-    learning_rate: float = pydantic.Field(default=2e-3, gt=0)
-    weight_decay: float = pydantic.Field(default=0.02, ge=0)
-    balance: float = pydantic.Field(default=0.85, ge=0, le=1)
-    scale: float = pydantic.Field(default=10.0, gt=0)  # of the cosines in the matching loss
-    rank_weight: float = pydantic.Field(default=1.0, ge=0)
-    rank_margin: float = pydantic.Field(default=0.15, ge=0)
-    still_weight: float = pydantic.Field(default=3.0, ge=0)
-    average: float = pydantic.Field(default=0.998, ge=0, lt=1)  # of the weights that are kept
-    report_every: int = pydantic.Field(default=20, ge=1)
-    save_every: int = pydantic.Field(default=400, ge=1)
-    threads: int = pydantic.Field(default=1, ge=1)  # beside the process that makes batches
-
-    faces: tuple[Detector, ...] = ("haar",)  # each clip comes once for each
-    start: Path | None = None  # a weights file to go on from, with a new schedule
-
-    @property
-    def shape(self) -> Shape:
-        """The make-up of a batch."""
-        return Shape(self.clips, self.windows, self.segment, self.damaged, self.still)
-
-    @pydantic.model_validator(mode="after")
-    def _fits(self) -> Settings:
-        if self.damaged > self.clips:
-            raise ValueError(f"damaged ({self.damaged}) is more than clips ({self.clips})")
-        if self.windows > self.segment - 4 or self.still > self.windows:
-            raise ValueError("a segment must hold the windows, and the windows the still ones")
-        if self.save_every % self.report_every:
-            raise ValueError("save_every must be a multiple of report_every")
-        return self
 
 
 class Learner:
@@ -83,8 +42,10 @@ class Learner:
     def __init__(self, settings: Settings, *, seed: int) -> None:
         torch.manual_seed(seed)
         self.settings = settings
-        self.network = SyncNetwork()
-        self.average = copy.deepcopy(self.network)
+        self.network = settings.laid_out(SyncNetwork())
+        self._see = settings.compiled(self.network.picture)
+        self._hear = settings.compiled(self.network.sound)
+        self.average = running_average(self.network, decay=settings.average)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=0.0, weight_decay=settings.weight_decay
         )
@@ -97,9 +58,9 @@ class Learner:
             group["lr"] = rate
         self.network.train()
         windows = standardised_windows(batch.frames, batch.windows)
-        with torch.autocast("cpu", torch.bfloat16):
-            picture = self.network.picture(windows)  # (C W + D W + C S, 256)
-            sound = self.network.sound(batch.sound)  # (C W, 256)
+        with settings.autocast("cpu"):
+            picture = self._see(windows)  # (C W + D W + C S, 256)
+            sound = self._hear(batch.sound)  # (C W, 256)
         losses = matching_losses(
             picture, sound, batch, scale=settings.scale, margin=settings.rank_margin
         )
@@ -109,36 +70,23 @@ class Learner:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
-        self._follow(step)
+        self.average.update_parameters(self.network)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def start_from(self, weights: Path) -> None:
         """Takes the weights of an earlier training; raises BenchError if they do not fit."""
         state = SmallSync(weights, device="cpu").network.state_dict()
-        for network in (self.network, self.average):
+        for network in (self.network, self.averaged):
             network.load_state_dict(state)
 
-    def state_dict(self) -> dict[str, object]:
-        """Networks, average and optimiser."""
-        return {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
+    @property
+    def averaged(self) -> SyncNetwork:
+        """The network with its averaged weights."""
+        return cast("SyncNetwork", self.average.module)
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
-        """Puts back what `state_dict` gave."""
-        for name in ("network", "average", "optimiser"):
-            getattr(self, name).load_state_dict(state[name])
-
-    @torch.no_grad()
-    def _follow(self, step: int) -> None:
-        """Moves the average towards the networks, faster in the beginning."""
-        keep = min(self.settings.average, (1.0 + step) / (10.0 + step))
-        values = self.network.state_dict()
-        for name, mean in self.average.state_dict().items():
-            if mean.is_floating_point():
-                mean.lerp_(values[name], 1.0 - keep)
+    def states(self) -> training.States:
+        """Everything that the next step depends on."""
+        return training.States(network=self.network, average=self.average, optimiser=self.optimiser)
 
 
 def matching_losses(
@@ -194,7 +142,7 @@ def _own_and_lead(cosines: Tensor) -> tuple[Tensor, Tensor]:
     return own, own - others
 
 
-def scores(network: SyncNetwork, clip: StoredClip) -> tuple[core.Embeddings, core.Embeddings]:
+def scores(network: SyncNetwork, clip: MouthClip) -> tuple[core.Embeddings, core.Embeddings]:
     """Embeddings (N, 257) of a stored clip in its straight view, for validation."""
     stored, sound = clip.mouths(), clip.sound()
     count = core.windows(len(stored), len(sound))
@@ -203,13 +151,13 @@ def scores(network: SyncNetwork, clip: StoredClip) -> tuple[core.Embeddings, cor
     return seen(network, mouths, count), heard(network, sound, count)
 
 
-def validation(network: SyncNetwork, clips: Sequence[StoredClip]) -> dict[str, float]:
+def validation(network: SyncNetwork, clips: Sequence[MouthClip]) -> dict[str, float]:
     """By data set: offset within a frame, LSE-C, LSE-C above that with the next clip's sound.
 
     A clip that came once for each detector does not count as its own next.
     """
     network.eval()
-    found: dict[str, list[tuple[bool, float, bool]]] = {}
+    rows: list[tuple[str, dict[str, float]]] = []
     embedded = [(clip, *scores(network, clip)) for clip in clips]
     for place, (clip, picture, sound) in enumerate(embedded):
         following = embedded[place + 1 :] + embedded[:place]
@@ -217,23 +165,22 @@ def validation(network: SyncNetwork, clips: Sequence[StoredClip]) -> dict[str, f
         length = min(len(picture), len(other))
         truth = core.lse(picture, sound)
         wrong = core.lse(picture[:length], other[:length])
-        found.setdefault(clip.dataset, []).append(
-            (abs(truth.offset) <= 1, truth.lse_c, truth.lse_c > wrong.lse_c)
-        )
-    figures: dict[str, float] = {}
-    for name, rows in sorted(found.items()):
-        in_step, lead, above = np.array(rows, dtype=np.float64).mean(axis=0)
-        figures |= {f"{name} in_step": in_step, f"{name} lse_c": lead, f"{name} above": above}
-    return figures
+        figures = {
+            "in_step": float(abs(truth.offset) <= 1),
+            "lse_c": truth.lse_c,
+            "above": float(truth.lse_c > wrong.lse_c),
+        }
+        rows.append((clip.dataset, figures))
+    return means_by_dataset(rows)
 
 
-def train(job: TrainJob) -> Path:
+def train(job: TrainJob[Settings]) -> Path:
     """Trains on the job's clips and writes `sync_small.safetensors` in its folder.
 
     A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError where
     fewer than half of the clips can be used.
     """
-    settings = Settings.model_validate(job.settings)  # load_train_config has told of mistakes
+    settings = job.settings
     if job.processes.count > 1:
         raise BenchError("--devices: the scorer is small and trains on one; leave the option out")
     training.hold_memory()
@@ -261,24 +208,17 @@ def train(job: TrainJob) -> Path:
         balance=settings.balance,
     )
     learner = Learner(settings, seed=job.seed)
+    network = learner.averaged
     if settings.start is not None:  # a checkpoint, where one is resumed, takes its place
         learner.start_from(settings.start)
-    loop = training.Loop(
-        steps=settings.steps,
-        report_every=settings.report_every,
-        save_every=settings.save_every,
-        folder=job.folder,
-        resume=job.resume,
-        log=job.log,
-    )
     training.run(
-        loop,
-        learner,
+        training.Loop.of(settings, job),
+        learner.states(),
         batches,
         learner.advance,
-        validate=lambda _: validation(learner.average, ready["val"]),
+        validate=lambda _: validation(network, ready["val"]),
     )
-    return save_weights(learner.average, job.folder / WEIGHTS)
+    return save_weights(network, job.folder / WEIGHTS)
 
 
 def save_weights(network: SyncNetwork, path: Path) -> Path:

@@ -9,54 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-import pydantic
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.errors import BenchError
 from bench.files.one_move import in_one_move
-from bench.files.tensor_files import UNREADABLE
-from bench.machine.processes import ALONE, Processes
+from bench.networks import audio
+from bench.networks.audio import AudioKind
+from bench.networks.checkpoints import read_state
+from bench.networks.face_crops import SIZE
+from bench.networks.folding import folded
+from bench.networks.sync_expert import WINDOW, Expert, load_expert, save_expert
 from bench.train import loop as training
-from methods.wav2lip import audio
-from methods.wav2lip.audio import AudioKind
-from methods.wav2lip.batches import MatchingBatch, MatchingBatches
-from methods.wav2lip.checkpoints import load_weights, save_described
-from methods.wav2lip.clips import StoredClip
-from methods.wav2lip.expert import WINDOW, Expert
-from methods.wav2lip.faces import SIZE
-from methods.wav2lip.folding import folded, laid_out
+from bench.train.expert_batches import MatchingBatch, MatchingBatches
+from bench.train.expert_settings import ExpertSettings
+from bench.train.face_clips import FaceClip
+from bench.train.held_out import means_by_dataset
+from bench.train.processes import ALONE, Processes
+from bench.train.trainable import TrainJob
 
+EXPERT = "expert.safetensors"
 EXPERT_VERSION = "1"  # raise it when the same settings give another expert
 REACH = 15  # frames that validation shifts the sound, either way
-
-
-class ExpertSettings(pydantic.BaseModel):
-    """What `settings.expert` of a config may hold."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-    weights: Path | None = None  # a trained expert; nothing is trained then
-    seed: int = pydantic.Field(default=0, ge=0)  # its own: all seeds of a generator share an expert
-    width: float = pydantic.Field(default=1.0, gt=0)
-    loss: Literal["pairs", "matching"] = "pairs"
-    steps: int = pydantic.Field(default=200_000, ge=1)
-    clips: int = pydantic.Field(default=12, ge=1)  # a batch
-    windows: int = pydantic.Field(default=20, ge=2)  # a clip
-    learning_rate: float = pydantic.Field(default=1e-3, gt=0)
-    weight_decay: float = pydantic.Field(default=0.0, ge=0)
-    schedule: Literal["constant", "one_cycle"] = "constant"
-    augmentation: bool = False  # of the pictures; Wav2Lip has none
-    save_every: int = pydantic.Field(default=500, ge=1)
 
 
 class ExpertLearner:
@@ -72,9 +52,10 @@ class ExpertLearner:
     ) -> None:
         torch.manual_seed(settings.seed)
         self.settings = settings
+        self.kind: AudioKind = kind
         self.device = torch.device(device)
-        self.expert = laid_out(Expert(audio=kind, width=settings.width).to(self.device))
-        self.run_expert = processes.prepare(self.expert)
+        self.expert = settings.laid_out(Expert(audio=kind, width=settings.width).to(self.device))
+        self.run_expert = processes.prepare(settings.compiled(self.expert))
         self.log_scale = nn.Parameter(torch.tensor(10.0, device=self.device).log())
         self.optimiser = torch.optim.AdamW(
             [*self.expert.parameters(), self.log_scale],
@@ -118,17 +99,25 @@ class ExpertLearner:
         with torch.no_grad():
             self.log_scale.copy_(state["log_scale"])  # type: ignore[arg-type]
 
+    def save(self, path: Path) -> Path:
+        """Writes the expert with what it hears and its temperature."""
+        settings = self.settings
+        scale = float(self.log_scale.detach().exp()) if settings.loss == "matching" else 0.0
+        save_expert(self.expert, path, audio=self.kind, width=settings.width, scale=scale)
+        return path
+
     def _cosines(self, step: int, batch: MatchingBatch) -> Tensor:
         """Each window's picture against each sound of its clip, (C, W, W)."""
+        settings = self.settings
         frames = batch.frames.to(self.device).permute(0, 3, 1, 2).float() / 255  # (F, 3, 48, 96)
-        if self.settings.augmentation:
-            random = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + step)
+        if settings.augmentation:
+            random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
             frames = augmented(frames, batch.owners.to(self.device), random)
         count, windows = batch.places.shape
         index = batch.windows.flatten()[:, None] + torch.arange(WINDOW)  # (C W, 5)
         mouths = frames[index.to(self.device)].flatten(1, 2)  # (C W, 15, 48, 96)
         heard = batch.heard.flatten(0, 1).to(self.device)  # (C W, 1, D, 16)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with settings.autocast(self.device.type):
             sound, picture = self.run_expert(
                 heard, mouths.contiguous(memory_format=torch.channels_last)
             )
@@ -198,7 +187,7 @@ def augmented(frames: Tensor, owners: Tensor, random: torch.Generator) -> Tensor
 
 @torch.no_grad()
 def sound_embeddings(
-    expert: Expert, clip: StoredClip, kind: AudioKind, device: torch.device
+    expert: Expert, clip: FaceClip, kind: AudioKind, device: torch.device
 ) -> Tensor:
     """What the expert hears at each window of a clip, (N, C), each of length 1."""
     spectrum = clip.features(kind)
@@ -208,7 +197,7 @@ def sound_embeddings(
 
 
 @torch.no_grad()
-def picture_embeddings(expert: Expert, clip: StoredClip, device: torch.device) -> Tensor:
+def picture_embeddings(expert: Expert, clip: FaceClip, device: torch.device) -> Tensor:
     """What the expert sees in each window of a clip, (N, C), each of length 1."""
     lower = torch.from_numpy(clip.faces()[:, SIZE // 2 :].copy()).to(device)
     frames = lower.permute(0, 3, 1, 2).float() / 255  # (T, 3, 48, 96)
@@ -218,14 +207,14 @@ def picture_embeddings(expert: Expert, clip: StoredClip, device: torch.device) -
 
 
 def validation(
-    expert: Expert, clips: Sequence[StoredClip], kind: AudioKind, device: torch.device
+    expert: Expert, clips: Sequence[FaceClip], kind: AudioKind, device: torch.device
 ) -> dict[str, float]:
     """By data set: the share of clips found within a frame of step, and by how much of a cosine.
 
     The lead is the mean cosine in step less the mean over all other shifts of up to 15 frames.
     """
     ready = folded(expert)
-    found: dict[str, list[tuple[bool, float]]] = {}
+    rows: list[tuple[str, dict[str, float]]] = []
     for clip in clips:
         sound = sound_embeddings(ready, clip, kind, device)
         cosines = picture_embeddings(ready, clip, device) @ sound.T  # (N, N)
@@ -234,45 +223,75 @@ def validation(
             [cosines.diagonal(shift).mean() for shift in range(-reach, reach + 1)]
         )  # (2 R + 1,)
         lead = float((curve[reach] - curve.mean()) * len(curve) / (len(curve) - 1))
-        found.setdefault(clip.dataset, []).append(
-            (abs(int(curve.argmax()) - reach) <= 1, lead),
-        )
-    figures: dict[str, float] = {}
-    for name, rows in sorted(found.items()):
-        in_step, lead = torch.tensor(rows, dtype=torch.float64).mean(dim=0).tolist()
-        figures |= {f"{name} in_step": in_step, f"{name} lead": lead}
-    return figures
+        is_in_step = abs(int(curve.argmax()) - reach) <= 1
+        rows.append((clip.dataset, {"in_step": float(is_in_step), "lead": lead}))
+    return means_by_dataset(rows)
+
+
+class Judge:
+    """A trained expert, frozen, and what it hears in every training clip, worked out once.
+
+    expert: folded. scale: its temperature, 0 for none. kind: what it hears. state: its weights
+    before it was folded.
+    """
+
+    def __init__(
+        self,
+        expert: Expert,
+        scale: float,
+        clips: Sequence[FaceClip],
+        kind: AudioKind,
+        device: torch.device,
+        state: Mapping[str, Tensor],
+    ) -> None:
+        self.expert = expert.to(device)
+        self.state = state
+        self.scale = scale
+        self.sounds = [sound_embeddings(self.expert, clip, kind, device) for clip in clips]
+
+    @classmethod
+    def of(
+        cls, path: Path, clips: Sequence[FaceClip], kind: AudioKind, device: torch.device
+    ) -> Judge:
+        """The expert of a file; raises BenchError where it is none, or hears something else."""
+        expert, scale = load_expert(path, kind)
+        return cls(expert, scale, clips, kind, device, read_state(path))
+
+    def see(self, mouths: Tensor) -> Tensor:
+        """Embeddings (B, C) of windows (B, 15, 48, 96) in [0, 1], as `mouth_windows` gives them."""
+        seen = self.expert.face_encoder(mouths.contiguous(memory_format=torch.channels_last))
+        return functional.normalize(seen.flatten(1).float(), dim=1)
 
 
 def trained_expert(
     settings: ExpertSettings,
     kind: AudioKind,
-    ready: dict[str, list[StoredClip]],
+    ready: Mapping[str, Sequence[FaceClip]],
+    job: TrainJob[Any],
     *,
     folder: Path,
     cache: Path,
-    resume: bool,
-    device: str,
-    processes: Processes,
-    log: logging.Logger,
+    is_wanted: bool = True,
 ) -> Path:
     """The weights of an expert with these settings: given, trained before, or trained now.
 
-    ready: clips of `train` and `val`. Variants that hear the same and share data and settings share
-    an expert, kept in the cache.
+    ready: clips of `train` and `val`. folder: for its checkpoints and curves. Trainings that hear
+    the same and share data and settings share an expert, kept in the cache. is_wanted: whether it
+    may be trained now; raises BenchError where it may not and is not there.
     """
     if settings.weights is not None:
         return settings.weights
-    shaped_by = [EXPERT_VERSION, kind, settings.model_dump(mode="json")]
-    # With the folder above, which says detector and versions: the same clips cut otherwise differ.
-    names = [clip.folder.parts[-2:] for split in ("train", "val") for clip in ready[split]]
-    key = hashlib.sha256(json.dumps([shaped_by, names]).encode()).hexdigest()
-    kept = cache / "experts" / f"{key}.safetensors"
+    kept = cache / "experts" / f"{expert_key(settings, kind, ready)}.safetensors"
     if kept.is_file():
-        log.info("sync expert (%s): trained before with these data and settings", kind)
+        job.log.info("sync expert (%s): trained before with these data and settings", kind)
         return kept
-    log.info("sync expert (%s): %d steps", kind, settings.steps)
-    learner = ExpertLearner(settings, kind, device=device, processes=processes)
+    if not is_wanted:
+        raise BenchError(
+            f"part: no sync expert that hears {kind} was trained with these data and settings yet; "
+            "train the part `expert` first, or give settings.expert.weights"
+        )
+    job.log.info("sync expert (%s): %d steps", kind, settings.steps)
+    learner = ExpertLearner(settings, kind, device=job.device, processes=job.processes)
     batches = MatchingBatches(
         ready["train"],
         kind,
@@ -281,77 +300,37 @@ def trained_expert(
         steps=settings.steps,
         seed=settings.seed,
     )
-    loop = training.Loop(
-        steps=settings.steps,
-        report_every=min(50, settings.save_every),
-        save_every=settings.save_every,
-        folder=folder,
-        resume=resume,
-        log=log,
-        processes=processes,
-    )
     training.run(
-        loop,
+        training.Loop.of(settings, job, folder=folder),
         learner,
         batches,
         learner.advance,
         validate=lambda _: validation(learner.expert, ready["val"], kind, learner.device),
     )
-    if processes.is_first:
-        made = save_expert(learner, kind, folder / "expert.safetensors")
+    if job.processes.is_first:
         with in_one_move(kept) as part:
-            shutil.copyfile(made, part)
-    processes.wait()
+            shutil.copyfile(learner.save(folder / EXPERT), part)
+    job.processes.wait()
     return kept
 
 
-def save_expert(learner: ExpertLearner, kind: AudioKind, path: Path) -> Path:
-    """The expert in half precision as safetensors, with what it hears and its temperature."""
-    settings = learner.settings
-    scale = float(learner.log_scale.detach().exp()) if settings.loss == "matching" else 0.0
-    described = {
-        "network": "expert",
-        "audio": kind,
-        "width": repr(settings.width),
-        "scale": repr(scale),
-    }
-    save_described(learner.expert, path, described)
-    return path
+# The settings that an expert's name in the cache was always made of, in this order. Others count
+# only where they are not as by default, so that experts trained before they came are still found.
+_NAMED_BY = (
+    *("weights", "seed", "width", "loss", "steps", "clips", "windows", "learning_rate"),
+    *("weight_decay", "schedule", "augmentation", "save_every"),
+)
 
 
-def load_expert(path: Path, kind: AudioKind) -> tuple[Expert, float]:
-    """A frozen expert, folded, and its temperature; 0 where its cosine is a probability itself.
-
-    path: what `save_expert` wrote, or the official `lipsync_expert.pth`. Raises BenchError where it
-    hears something else, is truncated, or is no expert.
-    """
-    width, scale = 1.0, 0.0
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-        except (SafetensorError, *UNREADABLE) as error:
-            raise BenchError(f"{path}: cannot be read as weights: {error}") from error
-        if metadata.get("network") != "expert" or metadata.get("audio") != kind:
-            raise BenchError(
-                f"{path}: expected a sync expert that hears {kind}, found "
-                f"{metadata.get('network', 'weights without a description')} "
-                f"({metadata.get('audio', 'hearing unknown')})"
-            )
-        width, scale = _described_numbers(path, metadata)
-    expert = Expert(audio=kind, width=width)
-    load_weights(expert, path)
-    return folded(expert), scale
-
-
-def _described_numbers(path: Path, metadata: dict[str, str]) -> tuple[float, float]:
-    try:
-        width, scale = float(metadata["width"]), float(metadata["scale"])
-    except (KeyError, ValueError):
-        width, scale = math.nan, math.nan
-    if not (0 < width <= 2 and 0 <= scale < math.inf):
-        raise BenchError(
-            f"{path}: expected a width up to 2 and a scale from 0, found "
-            f"{metadata.get('width')!r} and {metadata.get('scale')!r}. Train it anew."
-        )
-    return width, scale
+def expert_key(
+    settings: ExpertSettings, kind: AudioKind, ready: Mapping[str, Sequence[FaceClip]]
+) -> str:
+    """The digest of all that shapes an expert: its name in the cache."""
+    values = settings.model_dump(mode="json")
+    usual = ExpertSettings().model_dump(mode="json")
+    shaped_by = {name: values[name] for name in _NAMED_BY}
+    shaped_by |= {name: value for name, value in values.items() if value != usual[name]}
+    # With the folder above, which says detector and versions: the same clips cut otherwise differ.
+    names = [clip.folder.parts[-2:] for split in ("train", "val") for clip in ready[split]]
+    text = json.dumps([[EXPERT_VERSION, kind, shaped_by], names])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from methods.wav2lip.layers import Conv, ConvTranspose
+from bench.networks.layers import Conv, ConvTranspose
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.wav2lip.audio import HEIGHTS, AudioKind
+from bench.networks.audio import HEIGHTS, AudioKind
 
 Stride: TypeAlias = int | tuple[int, int]  # rows and columns
 

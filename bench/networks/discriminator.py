@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.wav2lip.layers import Stride, scaled
+from bench.networks.layers import Stride, scaled
 
 SLOPE = 0.01  # of the leaky ReLU below zero
 
@@ -98,3 +98,14 @@ class Discriminator(nn.Module):
             seen.append(x)
         score: Tensor = self.binary_pred[0](x)
         return score.flatten(1), seen
+
+
+def generator_loss(logits_of_made: Tensor) -> Tensor:
+    """-log D(made): the form of eq. 13 that does not saturate. logits: (B, 1) or (B, 1, h, w)."""
+    return functional.softplus(-logits_of_made).mean()
+
+
+def discriminator_loss(logits_of_real: Tensor, logits_of_made: Tensor) -> Tensor:
+    """-log D(real) - log(1 - D(made)), halved (eq. 14)."""
+    real, made = functional.softplus(-logits_of_real), functional.softplus(logits_of_made)
+    return 0.5 * (real.mean() + made.mean())

@@ -21,12 +21,17 @@ def _nothing() -> None:
     return
 
 
+def _own(answer: bool) -> bool:
+    return answer
+
+
 @dataclass(frozen=True)
 class Processes:
     """Who this process is among `count`, from 0.
 
     prepare(network) gives the network through which gradients are averaged over all processes.
-    wait() returns once every process has come to it. device: the one that is this process's own.
+    wait() returns once every process has come to it. agree(answer) gives all of them the first
+    one's answer. device: the one that is this process's own.
     """
 
     rank: int = 0
@@ -34,6 +39,7 @@ class Processes:
     device: str | None = None
     prepare: Callable[[Any], Any] = _as_it_is
     wait: Callable[[], None] = _nothing
+    agree: Callable[[bool], bool] = _own
 
     @property
     def is_first(self) -> bool:
@@ -71,4 +77,5 @@ def launched(device: str, count: int) -> Processes:
         device=str(fabric.device),
         prepare=fabric.setup_module,
         wait=fabric.barrier,
+        agree=fabric.broadcast,
     )

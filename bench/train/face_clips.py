@@ -1,4 +1,4 @@
-"""What of a clip the family is trained on: the face in every frame, the features of the sound."""
+"""Clips as generators and sync experts see and hear them: faces, and the features of the speech."""
 
 from __future__ import annotations
 
@@ -11,57 +11,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.train.ready_clips import Detector, Order, all_ready, track_of
+from bench.networks.audio import MELS, AudioKind, Features, features
+from bench.networks.face_crops import crops, face_boxes
+from bench.train.ready_clips import Arrays, Detector, RawClip, ReadyClip, all_ready, track_of
 from bench.types import SAMPLES_PER_FRAME, Clip
-from methods.wav2lip.audio import MELS, AudioKind, Features, features
-from methods.wav2lip.faces import crops, face_boxes
 
 CLIPS_VERSION = "1"  # raise it when what is stored changes
 LEAST_FRAMES = 15  # three windows of five
 
 
 @dataclass(frozen=True)
-class StoredClip:
-    """A clip made ready: arrays in a folder, memory-mapped where they are large.
-
-    faces.npy (T, 96, 96, 3) uint8 RGB; features.npy (119, M) float32, mel above cepstra.
-    """
-
-    id: str
-    speaker: str
-    dataset: str
-    folder: Path
+class FaceClip(ReadyClip):
+    """A clip made ready: the face in every frame, the features of the speech."""
 
     def faces(self) -> NDArray[np.uint8]:
         """(T, 96, 96, 3) uint8 RGB."""
-        return np.asarray(np.load(self.folder / "faces.npy", mmap_mode="r"))
+        return np.asarray(self.array("faces"))
 
     def features(self, kind: AudioKind) -> Features:
         """(D, M) float32: what `audio.features` gives for this kind."""
-        fused: Features = np.load(self.folder / "features.npy")
+        fused: Features = np.array(self.array("features"))  # mel above cepstra
         return {"mel": fused[:MELS], "mfcc": fused[MELS:], "fused": fused}[kind]
 
 
 def make_ready(
     clips: Sequence[Clip], *, split: str, detector: Detector, cache: Path, log: logging.Logger
-) -> list[StoredClip]:
+) -> list[FaceClip]:
     """The clips that can be trained on.
 
     A clip is dropped if it cannot be read, has no sound or a silent one, has fewer than 15 frames,
     or shows a face in less than 80 % of its frames; the log counts the reasons. Raises BenchError
     with these counts if fewer than half of the clips remain.
     """
-    orders = [Order(clip, detector, cache) for clip in clips]
-    return all_ready(orders, _stored, split=split, log=log)
+    raw = [RawClip(clip, detector, cache) for clip in clips]
+    return all_ready(raw, _ready, split=split, log=log)
 
 
-def _stored(order: Order) -> StoredClip:
-    folder = order.kept("talkers", version=CLIPS_VERSION, make=_store)
-    return StoredClip(order.clip.id, order.speaker, order.dataset, folder)
+def _ready(raw: RawClip) -> FaceClip:
+    return raw.ready("talkers", _arrays, version=CLIPS_VERSION, of=FaceClip)
 
 
-def _store(order: Order, folder: Path) -> None:
-    video, sound = order.opened()
+def _arrays(raw: RawClip) -> Arrays:
+    video, sound = raw.opened()
     if not sound.any():
         raise BenchError("its sound is digitally silent")
     frames = video.read()
@@ -69,5 +60,7 @@ def _store(order: Order, folder: Path) -> None:
     if count < LEAST_FRAMES:
         raise BenchError(f"it has fewer than {LEAST_FRAMES} frames with sound")
     boxes = face_boxes(track_of(video), *frames.shape[1:3])
-    np.save(folder / "faces.npy", crops(frames[:count], boxes[:count]))
-    np.save(folder / "features.npy", features(sound[: count * SAMPLES_PER_FRAME], "fused"))
+    return {
+        "faces": crops(frames[:count], boxes[:count]),
+        "features": features(sound[: count * SAMPLES_PER_FRAME], "fused"),
+    }

@@ -1,0 +1,173 @@
+"""Weights of networks in files: those of this project, which say what they are, and published ones.
+
+Sources: Rudrabha/Wav2Lip saves {"state_dict", "optimizer", ...} with torch.save, the names prefixed
+by `module.` (nn.DataParallel); this project writes safetensors in half precision, whose metadata
+say what the network is, what it was trained on, and the digest of all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from bench.errors import BenchError
+from bench.files.one_move import in_one_move
+from bench.files.tensor_files import UNREADABLE, first_difference, named_tensors, unreadable
+from bench.networks.audio import HEIGHTS
+
+PREFIX = "module."
+DIGEST = "sha256"  # of metadata and tensors, itself in the metadata
+# The last layer of the speech encoder of Wav2Lip's generator and expert: its size tells the width.
+LAST_AUDIO_LAYER = {"generator": 12, "expert": 13}
+
+
+def save_described(network: nn.Module, path: Path, described: Mapping[str, str]) -> None:
+    """Writes a network as safetensors in half precision, with what it is, in one move.
+
+    described: `network` says its kind, the rest is the kind's own. The same weights and words give
+    the same bytes. The old file stands until the new one is whole. Raises BenchError if a weight is
+    not finite in half precision, and OSError if the disk is full.
+    """
+    from safetensors.torch import save
+
+    state: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        state[name] = tensor.detach().to("cpu", _stored_as(tensor)).contiguous()
+        if not torch.isfinite(state[name]).all():
+            raise BenchError(
+                f"{path}: not written: {name} has values that are not finite in half precision; "
+                "the training has diverged, go back to an earlier checkpoint"
+            )
+    data = _in_order(save(state, {**described, DIGEST: tensors_digest(state, described)}))
+    with in_one_move(path) as part:
+        part.write_bytes(data)
+
+
+def _in_order(data: bytes) -> bytes:
+    """A safetensors file with its description in alphabetical order; its writer shuffles it."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself, unchecked; empty if it says nothing.
+
+    Raises BenchError if the file is missing, truncated or no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return dict(opened.metadata() or {})
+    except (SafetensorError, *UNREADABLE) as error:
+        raise unreadable(path, error) from error
+
+
+def description(path: Path, *, wanted: str, names: Sequence[str]) -> dict[str, str]:
+    """What a file of `save_described` says of itself, once its digest has shown that it is whole.
+
+    wanted: the network that is expected, in words. names: what its description has to say. Raises
+    BenchError, naming the file, what was expected and what was found.
+    """
+    state = named_tensors(path)
+    found = metadata(path)
+    if not all(name in found for name in (*names, DIGEST)):
+        raise BenchError(
+            f"{path}: expected {wanted} with metadata {', '.join((*names, DIGEST))}, found "
+            f"{', '.join(sorted(found)) or 'none'}. Give a file that `bench train` wrote; an "
+            "official checkpoint keeps its own form (.pth)."
+        )
+    digest = tensors_digest(state, {name: found[name] for name in found if name != DIGEST})
+    if found[DIGEST] != digest:
+        raise BenchError(
+            f"{path}: expected the digest {found[DIGEST]}, found {digest}. The file is damaged; "
+            "get it again."
+        )
+    return found
+
+
+def tensors_digest(state: Mapping[str, Tensor], described: Mapping[str, str]) -> str:
+    """The SHA-256 of tensors and metadata, independent of the file's layout."""
+    running = hashlib.sha256(repr(sorted(described.items())).encode())
+    for name, tensor in sorted(state.items()):
+        running.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        running.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return running.hexdigest()
+
+
+def _stored_as(tensor: Tensor) -> torch.dtype:
+    return torch.float16 if tensor.is_floating_point() else tensor.dtype
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Puts the weights of a file into `network`, as float32.
+
+    Raises BenchError, naming the file, what was expected and what was found, if the file cannot be
+    read, is truncated, or holds another network, width or variant; `network` is then as it was.
+    """
+    state = _state(path)
+    wanted = network.state_dict()
+    difference = first_difference(wanted, state)
+    if difference:
+        raise BenchError(
+            f"{path}: expected {_described(wanted)}, found {_described(state)}; {difference}. "
+            "Give the weights of this variant and width, or set the options to what the file holds."
+        )
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise BenchError(
+                f"{path}: {name}: not all its numbers are finite; get or train it anew"
+            )
+    network.load_state_dict({name: _as_float32(tensor) for name, tensor in state.items()})
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name, on the CPU, float32; names without `module.`.
+
+    path: `.safetensors`, or anything that torch.save wrote: a state dict, or a dict with one under
+    "state_dict". Raises BenchError if the file is missing, truncated or holds something else.
+    """
+    return {name: _as_float32(tensor) for name, tensor in _state(path).items()}
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    return {name.removeprefix(PREFIX): tensor for name, tensor in named_tensors(path).items()}
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _described(state: Mapping[str, Tensor]) -> str:
+    """What a state dict is, as far as its names and shapes tell."""
+    if "binary_pred.0.weight" in state:
+        channels = state["binary_pred.0.weight"].shape[1]
+        return f"a discriminator of {channels} channels (512 at width 1)"
+    kind = "generator" if any(name.startswith("face_decoder") for name in state) else "expert"
+    last = LAST_AUDIO_LAYER[kind]
+    before = state.get(f"audio_encoder.{last - 1}.conv_block.0.weight")
+    if before is None or before.dim() != 4:
+        return f"{len(state)} tensors of another network"
+    heard = {-(-height // 27): audio for audio, height in HEIGHTS.items()}  # by the kernel's rows
+    parts = [
+        f"{before.shape[0]} channels (512 at width 1)",
+        f"audio {heard.get(before.shape[2], 'unknown')}",
+    ]
+    if kind == "generator":
+        parts_of_attention = {"channel": "channel.squeeze", "spatial": "spatial.weigh"}
+        places = [
+            place
+            for place, part in parts_of_attention.items()
+            if f"audio_attention.{part}.weight" in state
+        ]
+        parts.append(f"attention {'+'.join(places) or 'none'}")
+    return f"{'an' if kind == 'expert' else 'a'} {kind} of {', '.join(parts)}"

@@ -1,0 +1,90 @@
+"""What the settings of trainings have in common; those of a plugin derive from these."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, cast
+
+import pydantic
+
+from bench.config.reader import Section
+
+if TYPE_CHECKING:
+    import torch
+
+Network = TypeVar("Network", bound="torch.nn.Module")
+Run = TypeVar("Run", bound=Callable[..., Any])
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+
+_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_SPAN = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(_UNITS)})\s*")
+
+
+def _seconds(given: object) -> object:
+    """`300 s`, `5 min` or `1.5 h` in seconds; anything else as it is."""
+    if not isinstance(given, str):
+        return given
+    span = _SPAN.fullmatch(given)
+    if span is None:
+        raise ValueError(f"expected a time as in `300 s`, `5 min` or `1.5 h`, found {given!r}")
+    return float(span[1]) * _UNITS[span[2]]
+
+
+Seconds: TypeAlias = Annotated[
+    float, pydantic.BeforeValidator(_seconds), pydantic.Field(gt=0, allow_inf_nan=False)
+]
+
+
+class TrainSettings(Section):
+    """What `settings:` of a training config may hold; unknown keys are errors."""
+
+
+class StageSettings(TrainSettings):
+    """How one network, or several at once, are trained: for how long, and in which arithmetic.
+
+    steps: at most so many. stop_after: wall-clock time after which the stage ends as if that had
+    been its last step: with a checkpoint, a validation, and the best weights so far. report_every:
+    steps over which a row of the curve is averaged; save_every: steps between checkpoints, each
+    with a validation, a multiple of report_every. precision: bfloat16 is autocast. channels_last:
+    the kernels' layout in memory. compile: by torch.compile; it pays on GPUs in long trainings.
+    """
+
+    steps: int = pydantic.Field(default=1000, ge=1)
+    stop_after: Seconds | None = None
+    report_every: int | None = pydantic.Field(default=None, ge=1)  # None: 50, or a divisor of it
+    save_every: int = pydantic.Field(default=500, ge=1)
+    precision: Precision = "float32"
+    channels_last: bool = False
+    compile: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _saves_whole_rows(self) -> StageSettings:
+        if self.report_every is not None and self.save_every % self.report_every:
+            raise ValueError("save_every must be a multiple of report_every")
+        return self
+
+    @property
+    def steps_in_a_row(self) -> int:
+        """Steps over which a row of the curve is averaged."""
+        return self.report_every or math.gcd(50, self.save_every)
+
+    def autocast(self, device: str) -> torch.autocast:
+        """The context of the arithmetic that `precision` names. device: as torch writes it."""
+        import torch
+
+        is_half = self.precision == "bfloat16"
+        return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=is_half)
+
+    def laid_out(self, network: Network) -> Network:
+        """`network`, its kernels laid out as `channels_last` says."""
+        from bench.networks.folding import laid_out
+
+        return laid_out(network) if self.channels_last else network
+
+    def compiled(self, network: Run) -> Run:
+        """`network`, or a function of one, compiled where that is wanted. It shares the weights."""
+        import torch
+
+        return cast("Run", torch.compile(network)) if self.compile else network

@@ -1,0 +1,65 @@
+"""What `settings:` of the scorer's training config may hold. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydantic
+
+from bench.train.ready_clips import Detector
+from bench.train.settings import Precision, StageSettings
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a batch is made up.
+
+    clips: a batch. windows: a clip, from `segment` frames in a row. damaged: how many of the clips
+    come a second time, spoilt. still: windows of a frozen face, a clip.
+    """
+
+    clips: int
+    windows: int
+    segment: int
+    damaged: int
+    still: int
+
+
+class Settings(StageSettings):
+    """What `settings:` of the config may hold."""
+
+    steps: int = pydantic.Field(default=6000, ge=1)
+    clips: int = pydantic.Field(default=8, ge=1)  # a batch
+    windows: int = pydantic.Field(default=20, ge=2)  # a clip
+    segment: int = pydantic.Field(default=48, ge=7)  # frames in a row that the windows come from
+    damaged: int = pydantic.Field(default=2, ge=1)  # clips of a batch that come spoilt as well
+    still: int = pydantic.Field(default=2, ge=1)  # windows of a frozen face, a clip
+    learning_rate: float = pydantic.Field(default=2e-3, gt=0)
+    weight_decay: float = pydantic.Field(default=0.02, ge=0)
+    balance: float = pydantic.Field(default=0.85, ge=0, le=1)
+    scale: float = pydantic.Field(default=10.0, gt=0)  # of the cosines in the matching loss
+    rank_weight: float = pydantic.Field(default=1.0, ge=0)
+    rank_margin: float = pydantic.Field(default=0.15, ge=0)
+    still_weight: float = pydantic.Field(default=3.0, ge=0)
+    average: float = pydantic.Field(default=0.998, ge=0, lt=1)  # of the weights that are kept
+    report_every: int | None = pydantic.Field(default=20, ge=1)
+    save_every: int = pydantic.Field(default=400, ge=1)
+    precision: Precision = "bfloat16"
+    threads: int = pydantic.Field(default=1, ge=1)  # beside the process that makes batches
+
+    faces: tuple[Detector, ...] = ("haar",)  # each clip comes once for each
+    start: Path | None = None  # a weights file to go on from, with a new schedule
+
+    @property
+    def shape(self) -> Shape:
+        """The make-up of a batch."""
+        return Shape(self.clips, self.windows, self.segment, self.damaged, self.still)
+
+    @pydantic.model_validator(mode="after")
+    def _fits(self) -> Settings:
+        if self.damaged > self.clips:
+            raise ValueError(f"damaged ({self.damaged}) is more than clips ({self.clips})")
+        if self.windows > self.segment - 4 or self.still > self.windows:
+            raise ValueError("a segment must hold the windows, and the windows the still ones")
+        return self
