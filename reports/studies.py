@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.records.run_folder import Run
 from bench.stats import SIGNIFICANT, ranks
-from bench.study.score.scores import Comparison, Opinion, Panel, Scores, read_scores
+from bench.study.score.scores import MethodComparison, Opinion, Panel, Scores, read_scores
 from reports.comparison import Mark, marks
 from reports.results import Row
 from reports.words import Words
@@ -112,7 +112,7 @@ def told(panel: Panel, question: str) -> list[tuple[str, str]]:
     ]
 
 
-def holds(comparison: Comparison | None) -> bool:
+def holds(comparison: MethodComparison | None) -> bool:
     """Whether two methods can be told apart: by the corrected test and by the interval."""
     if comparison is None or comparison.p_corrected is None:
         return False

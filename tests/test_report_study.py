@@ -11,7 +11,7 @@ import pytest
 
 import reports
 from bench.errors import BenchError
-from bench.study.score.scores import Comparison, Estimate, Scores, write_scores
+from bench.study.score.scores import Estimate, MethodComparison, Scores, write_scores
 from reports.results import join
 from reports.sections.study import study_name
 from reports.studies import opinions, read_studies
@@ -151,7 +151,7 @@ def test_excluded_raters_are_listed_with_their_reason_and_both_results(
 def test_bold_needs_a_paired_interval_without_zero(scores: Scores) -> None:
     def marks(low: float) -> set[str]:
         between = Estimate(0.4, low, 0.9, 30)
-        pair = Comparison(
+        pair = MethodComparison(
             "sync_accuracy", "M-CSAWav2Lip", "copycat", "clip", between, 0.01, 0.01, 8, 6
         )
         panel = dataclasses.replace(scores.kept, comparisons=(pair,))

@@ -16,9 +16,9 @@ from bench.command.cli import main
 from bench.study.answers import read_answers
 from bench.study.ask.ledger import Ledger
 from bench.study.blinding import Design, read_design, read_returned
-from bench.study.make.choosing import Wishes
-from bench.study.make.making import new_study
-from bench.study.score.scoring import Order, score
+from bench.study.make.new_study import new_study
+from bench.study.make.selection import StudyOptions
+from bench.study.score.compute_scores import ScoringSettings, compute_scores
 from tests import chromium
 from tests.chromium import complaints, contrasts, until
 from tests.fixtures_run import FakeRun, build_run
@@ -186,7 +186,7 @@ def test_from_a_run_to_scores_through_three_raters(
     answers = read_answers(target)
     assert len(answers) == 3 * 7 * 3
     assert [answer.comment for answer in answers if answer.comment] == ["a little blurred"]
-    scores = score(answers, name="clr", order=Order(resamples=50))
+    scores = compute_scores(answers, name="clr", settings=ScoringSettings(resamples=50))
     for opinion in scores.everyone.opinions:
         mean = MEANS[opinion.method][QUESTIONS.index(opinion.question)]
         assert (f"{opinion.mean.value:.3f}", opinion.mean.n) == (mean, 3)
@@ -423,8 +423,8 @@ def test_side_by_side_rates_each_video_once_it_was_seen(
     browser: Any, run: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "study"
-    wishes = Wishes(layout="side_by_side", raters=1, per_rater=3, checks=0)
-    design = new_study([run], folder, wishes).design
+    options = StudyOptions(layout="side_by_side", raters=1, per_rater=3, checks=0)
+    design = new_study([run], folder, options).design
     with Server(folder) as server:
         for _ in range(2):  # the practice
             browser.get(f"{server.links['r01']}/rate?lang=en")

@@ -15,7 +15,7 @@ from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.answers import Answer, read_answers, write_answers
 from bench.study.balance import Balance
-from bench.study.blinding import RETURNED, Design, Item, Plan
+from bench.study.blinding import RETURNED, Design, Item, SessionPlan
 from bench.study.folder import Study
 from bench.study.questionnaire import questionnaire_text, read_questionnaire
 from bench.study.read.importing import import_answers, template_for
@@ -41,7 +41,7 @@ def study(tmp_path: Path) -> Study:
         created="2026-01-01T00:00:00+00:00",
         runs=(),
         layout="single",
-        plan=Plan(("wav2lip", "copycat"), (("CLR", "s01"),), 1, Balance(2, 1, 2, 1, 0)),
+        plan=SessionPlan(("wav2lip", "copycat"), (("CLR", "s01"),), 1, Balance(2, 1, 2, 1, 0)),
         items={item.code: item for item in items},
         examples=(),
         sessions={"r01": codes, "r02": codes[:1]},

@@ -21,12 +21,12 @@ from bench import media
 from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.ask.pages import read_words
-from bench.study.balance import Balance, share
+from bench.study.balance import Balance, rater_pages
 from bench.study.blinding import RETURNED, Design, read_design, read_returned
 from bench.study.folder import open_study
-from bench.study.make.choosing import Wishes
-from bench.study.make.footage import finished_videos
-from bench.study.make.making import Made, invite, new_study
+from bench.study.make.finished_videos import finished_videos
+from bench.study.make.new_study import NewStudy, invite, new_study
+from bench.study.make.selection import StudyOptions
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeRun, build_run
 from tests.small_media import moving_picture, tone
 
@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def design(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Design:
     """A study of four cases for six raters."""
     folder = tmp_path_factory.mktemp("studies") / "clr"
-    return new_study([run], folder, Wishes(cases=4, raters=6, checks=2, seed=3)).design
+    return new_study([run], folder, StudyOptions(cases=4, raters=6, checks=2, seed=3)).design
 
 
 # ---- balance --------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_single_videos_are_shared_out_evenly(balance: Balance, raters: int) -> N
     cells: Counter[object] = Counter()
     methods: Counter[object] = Counter()
     for rater in range(raters):
-        pages = share(balance, rater)
+        pages = rater_pages(balance, rater)
         assert all(len(page) == 1 for page in pages)
         own = [page[0] for page in pages]
         assert len(own) == balance.per_rater == len(set(own))
@@ -91,7 +91,7 @@ def test_compared_videos_are_of_one_case_and_shared_out_evenly(
     methods: Counter[object] = Counter()
     cells: Counter[object] = Counter()
     for rater in range(raters):
-        pages = share(balance, rater)
+        pages = rater_pages(balance, rater)
         assert {len(page) for page in pages} == {balance.per_page}
         assert all(len({case for case, _ in page}) == 1 for page in pages)
         assert len({page[0][0] for page in pages}) == len(pages)
@@ -111,21 +111,21 @@ def test_each_group_of_raters_meets_every_method_once_at_every_place(
     balance: Balance, group: int
 ) -> None:
     size = balance.methods
-    sessions = [share(balance, group * size + row) for row in range(size)]
+    sessions = [rater_pages(balance, group * size + row) for row in range(size)]
     for place in range(balance.per_rater // size * size):
         assert sorted(session[place][0][1] for session in sessions) == list(range(size))
 
 
 def test_as_many_videos_as_cases_make_a_latin_square() -> None:
     balance = Balance(methods=4, cases=8, per_rater=8, per_page=1, seed=0)
-    rows = [dict(page[0] for page in share(balance, rater)) for rater in range(4)]
+    rows = [dict(page[0] for page in rater_pages(balance, rater)) for rater in range(4)]
     assert all(sorted(row) == list(range(8)) for row in rows)
     assert all(sorted(row[case] for row in rows) == list(range(4)) for case in range(8))
 
 
 def test_all_pairs_of_methods_meet_about_equally_where_pages_hold_half_of_them() -> None:
     balance = Balance(methods=4, cases=6, per_rater=12, per_page=2, seed=0)
-    pages = [page for rater in range(24) for page in share(balance, rater)]
+    pages = [page for rater in range(24) for page in rater_pages(balance, rater)]
     pairs = Counter(frozenset(method for _, method in page) for page in pages)
     assert len(pairs) == 6
     assert max(pairs.values()) <= 2 * min(pairs.values()), pairs
@@ -133,9 +133,9 @@ def test_all_pairs_of_methods_meet_about_equally_where_pages_hold_half_of_them()
 
 def test_order_depends_on_the_seed_and_differs_between_raters() -> None:
     balance = Balance(methods=5, cases=5, per_rater=25, per_page=1, seed=7)
-    assert share(balance, 0) == share(balance, 0)
-    assert share(balance, 0) != share(Balance(5, 5, 25, 1, 8), 0)
-    orders = {tuple(page[0][1] for page in share(balance, rater)) for rater in range(10)}
+    assert rater_pages(balance, 0) == rater_pages(balance, 0)
+    assert rater_pages(balance, 0) != rater_pages(Balance(5, 5, 25, 1, 8), 0)
+    orders = {tuple(page[0][1] for page in rater_pages(balance, rater)) for rater in range(10)}
     assert len(orders) == 10
 
 
@@ -160,23 +160,23 @@ def test_competitors_alone_are_rated_and_the_failed_case_is_left_out(design: Des
 
 
 def test_cases_are_spread_over_speakers(run: Path, tmp_path: Path) -> None:
-    design = new_study([run], tmp_path / "study", Wishes(cases=3, raters=1)).design
+    design = new_study([run], tmp_path / "study", StudyOptions(cases=3, raters=1)).design
     assert sorted(case[:3] for _, case in design.plan.cases) == ["s00", "s01", "s02"]
 
 
 def test_practice_and_examples_use_other_cases_than_the_rated_ones(
     run: Path, tmp_path: Path
 ) -> None:
-    design = new_study([run], tmp_path / "study", Wishes(cases=2, raters=1)).design
+    design = new_study([run], tmp_path / "study", StudyOptions(cases=2, raters=1)).design
     practised = {item.case for item in design.items.values() if item.role == "training"}
     assert not practised & {case for _, case in design.plan.cases}
     assert [example.shows for example in design.examples] == ["truth", "mismatched"]
 
 
 def test_codes_and_file_names_tell_nothing_and_are_drawn_anew(run: Path, tmp_path: Path) -> None:
-    wishes = Wishes(cases=2, raters=2)
-    first = new_study([run], tmp_path / "a", wishes).design
-    second = new_study([run], tmp_path / "b", wishes).design
+    options = StudyOptions(cases=2, raters=2)
+    first = new_study([run], tmp_path / "a", options).design
+    second = new_study([run], tmp_path / "b", options).design
     names = {item.video for item in first.items.values()}
     assert all(re.fullmatch(r"[0-9a-f]{24}\.mp4", name) for name in names)
     assert all(re.fullmatch(r"[0-9a-f]{12}", code) for code in first.items)
@@ -197,8 +197,8 @@ def test_codes_and_file_names_tell_nothing_and_are_drawn_anew(run: Path, tmp_pat
 def test_side_by_side_pages_hold_one_case_and_checks_beside_their_own_case(
     run: Path, tmp_path: Path
 ) -> None:
-    wishes = Wishes(layout="side_by_side", cases=4, raters=4, checks=1)
-    design = new_study([run], tmp_path / "study", wishes).design
+    options = StudyOptions(layout="side_by_side", cases=4, raters=4, checks=1)
+    design = new_study([run], tmp_path / "study", options).design
     for session in design.sessions.values():
         pages = [[design.items[code] for code in page] for page in session]
         assert [len(page) for page in pages[:2]] == [1, 1]
@@ -210,12 +210,12 @@ def test_invited_raters_are_added_and_the_others_keep_their_sessions(
     run: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "study"
-    before = new_study([run], folder, Wishes(cases=2, raters=3)).design
+    before = new_study([run], folder, StudyOptions(cases=2, raters=3)).design
     after = invite(folder, 2)
     assert list(after.sessions) == ["r01", "r02", "r03", "r04", "r05"]
     assert read_design(folder) == after
     assert {name: after.sessions[name] for name in before.sessions} == before.sessions
-    at_once = new_study([run], tmp_path / "other", Wishes(cases=2, raters=5)).design
+    at_once = new_study([run], tmp_path / "other", StudyOptions(cases=2, raters=5)).design
     order = [
         [i.method for page in s for i in [at_once.items[page[0]]]]
         for s in at_once.sessions.values()
@@ -226,7 +226,7 @@ def test_invited_raters_are_added_and_the_others_keep_their_sessions(
 
 
 def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
-    new_study([run], tmp_path / "study", Wishes(cases=1, raters=1))
+    new_study([run], tmp_path / "study", StudyOptions(cases=1, raters=1))
     assert (tmp_path / "study").stat().st_mode & 0o077 == 0
     assert (tmp_path / "study" / "secret").stat().st_mode & 0o077 == 0
 
@@ -234,7 +234,7 @@ def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
 # ---- attention checks -----------------------------------------------------------------------
 
 
-def checks_note(made: Made) -> str:
+def checks_note(made: NewStudy) -> str:
     """What the study says of too few checks, in its one line; empty where there are enough."""
     notes = [note for note in made.notes if "--checks" in note]
     assert len(notes) <= 1
@@ -252,16 +252,16 @@ def checks_seen(design: Design) -> set[tuple[int, int]]:
 
 
 def test_fewer_cases_than_checks_are_told_and_the_advice_helps(run: Path, tmp_path: Path) -> None:
-    made = new_study([run], tmp_path / "few", Wishes(cases=2, raters=3, checks=4))
+    made = new_study([run], tmp_path / "few", StudyOptions(cases=2, raters=3, checks=4))
     assert checks_note(made) == (
         "--checks 4: 4 hidden truths and as many low anchors were asked for each rater, but of "
         "hidden truths there are 2, of low anchors 2. For more hidden truths and low anchors: rate "
         "more cases (each gives one). Or ask for fewer: --checks 2."
     )
     assert checks_seen(made.design) == {(2, 2)}
-    more = new_study([run], tmp_path / "more", Wishes(cases=4, raters=3, checks=4))
+    more = new_study([run], tmp_path / "more", StudyOptions(cases=4, raters=3, checks=4))
     assert (checks_note(more), checks_seen(more.design)) == ("", {(4, 4)})
-    fewer = new_study([run], tmp_path / "fewer", Wishes(cases=2, raters=3, checks=2))
+    fewer = new_study([run], tmp_path / "fewer", StudyOptions(cases=2, raters=3, checks=2))
     assert (checks_note(fewer), checks_seen(fewer.design)) == ("", {(2, 2)})
 
 
@@ -270,7 +270,7 @@ def test_a_lacking_control_is_told_and_another_run_with_it_helps(tmp_path: Path)
     small = FakeRun(speakers=3, clips_each=1, videos=True)
     lame = replace(small, methods=(still, *COMPETITORS), failing=[("still", "s01_000")])
     first = build_run(tmp_path / "first", lame)
-    made = new_study([first], tmp_path / "study", Wishes(raters=2, checks=3))
+    made = new_study([first], tmp_path / "study", StudyOptions(raters=2, checks=3))
     assert (
         "of hidden truths there are 0, of low anchors 2. For more hidden truths: add a run with "
         "the control truth on the rated cases. For more low anchors: add a run with the control "
@@ -278,15 +278,15 @@ def test_a_lacking_control_is_told_and_another_run_with_it_helps(tmp_path: Path)
     ) in checks_note(made)
     assert checks_seen(made.design) == {(0, 2)}
     second = build_run(tmp_path / "second", replace(small, methods=(truth, mismatched)))
-    helped = new_study([first, second], tmp_path / "again", Wishes(raters=2, checks=3))
+    helped = new_study([first, second], tmp_path / "again", StudyOptions(raters=2, checks=3))
     assert (checks_note(helped), checks_seen(helped.design)) == ("", {(3, 3)})
 
 
 def test_a_control_that_is_itself_rated_is_no_check_and_it_is_told(
     run: Path, tmp_path: Path
 ) -> None:
-    wishes = Wishes(cases=3, raters=2, methods=("truth", "wav2lip"))
-    made = new_study([run], tmp_path / "study", wishes)
+    options = StudyOptions(cases=3, raters=2, methods=("truth", "wav2lip"))
+    made = new_study([run], tmp_path / "study", options)
     assert "For more hidden truths: leave the control truth out of --methods." in checks_note(made)
     assert checks_seen(made.design) == {(0, 2)}
 
@@ -295,7 +295,7 @@ def test_checks_of_cross_cases_come_from_the_reconstruct_ones(tmp_path: Path) ->
     failing = [("truth", "s00_000"), ("truth", "s01_000")]
     fake = FakeRun(speakers=3, clips_each=1, videos=True, failing=failing)
     cross = build_run(tmp_path / "run", fake)
-    made = new_study([cross], tmp_path / "study", Wishes(kind="cross", raters=2))
+    made = new_study([cross], tmp_path / "study", StudyOptions(kind="cross", raters=2))
     assert (
         "of hidden truths there are 1, of low anchors 3. For more hidden truths: add a run with "
         "the control truth on more reconstruct cases. Or ask for fewer: --checks 1."
@@ -307,34 +307,37 @@ def test_checks_of_cross_cases_come_from_the_reconstruct_ones(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("wishes", "says"),
+    ("options", "says"),
     [
-        (Wishes(methods=("wav2lpi",)), "--methods: the runs have no 'wav2lpi'. Did you mean"),
-        (Wishes(methods=("copycat", "copycat")), "--methods: names a method twice"),
-        (Wishes(cases=("nobody",)), "--cases: no case 'nobody'"),
-        (Wishes(cases=6), "--cases: 6, but there are 5"),
-        (Wishes(cases=0), "--cases: 0; expected 1 to 5"),
-        (Wishes(cases=("s00_000", "s00_000")), "--cases: names a case twice"),
-        (Wishes(cases=2, per_rater=7), "--per-rater: 7; expected at most 6"),
+        (StudyOptions(methods=("wav2lpi",)), "--methods: the runs have no 'wav2lpi'. Did you mean"),
+        (StudyOptions(methods=("copycat", "copycat")), "--methods: names a method twice"),
+        (StudyOptions(cases=("nobody",)), "--cases: no case 'nobody'"),
+        (StudyOptions(cases=6), "--cases: 6, but there are 5"),
+        (StudyOptions(cases=0), "--cases: 0; expected 1 to 5"),
+        (StudyOptions(cases=("s00_000", "s00_000")), "--cases: names a case twice"),
+        (StudyOptions(cases=2, per_rater=7), "--per-rater: 7; expected at most 6"),
         (
-            Wishes(cases=2, layout="side_by_side", per_page=2, per_rater=3),
+            StudyOptions(cases=2, layout="side_by_side", per_page=2, per_rater=3),
             "--per-rater: 3; expected at most 4, a multiple of 2",
         ),
-        (Wishes(layout="side_by_side", per_page=4), "--per-page: 4; expected 2 to 3"),
-        (Wishes(kind="cross", methods=("truth",)), "no cross case has a video of every method"),
+        (StudyOptions(layout="side_by_side", per_page=4), "--per-page: 4; expected 2 to 3"),
+        (
+            StudyOptions(kind="cross", methods=("truth",)),
+            "no cross case has a video of every method",
+        ),
     ],
 )
 def test_wishes_that_cannot_be_met_name_the_option(
-    run: Path, tmp_path: Path, wishes: Wishes, says: str
+    run: Path, tmp_path: Path, options: StudyOptions, says: str
 ) -> None:
     with pytest.raises(BenchError, match=re.escape(says)):
-        new_study([run], tmp_path / "study", wishes)
+        new_study([run], tmp_path / "study", options)
     assert list(tmp_path.glob("*study*")) == []
 
 
 def test_an_existing_folder_is_left_alone(run: Path, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="exists already"):
-        new_study([run], tmp_path, Wishes())
+        new_study([run], tmp_path, StudyOptions())
 
 
 def test_two_runs_with_different_videos_of_one_method_are_refused(
@@ -356,7 +359,7 @@ def test_a_damaged_video_is_not_shown_to_raters(tmp_path: Path) -> None:
         content[-500] ^= 1
         video.path.write_bytes(content)
     with pytest.raises(BenchError, match="is damaged"):
-        new_study([run], tmp_path / "study", Wishes())
+        new_study([run], tmp_path / "study", StudyOptions())
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
@@ -378,8 +381,8 @@ def test_own_questions_and_languages_arrive_in_study_yaml(run: Path, tmp_path: P
     }
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"questions": [own]}), encoding="utf-8")
     folder = tmp_path / "study"
-    wishes = Wishes(cases=1, raters=1, questions=tmp_path / "own.yaml", languages=("en",))
-    new_study([run], folder, wishes)
+    options = StudyOptions(cases=1, raters=1, questions=tmp_path / "own.yaml", languages=("en",))
+    new_study([run], folder, options)
     study = open_study(folder)
     assert study.questions == ("belief",)
     assert study.questionnaire.languages == ("en",)
@@ -389,7 +392,7 @@ def test_own_questions_and_languages_arrive_in_study_yaml(run: Path, tmp_path: P
 def smallest(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of one case for one rater, to be copied."""
     folder = tmp_path_factory.mktemp("smallest") / "study"
-    new_study([run], folder, Wishes(cases=1, raters=1))
+    new_study([run], folder, StudyOptions(cases=1, raters=1))
     return folder
 
 
@@ -508,7 +511,7 @@ def test_a_study_shows_all_videos_of_a_case_in_one_coding_size_and_date(
     steps: list[tuple[int, int]] = []
     folder = tmp_path / "study"
     made = new_study(
-        [run], folder, Wishes(cases=2, raters=1), progress=lambda *step: steps.append(step)
+        [run], folder, StudyOptions(cases=2, raters=1), progress=lambda *step: steps.append(step)
     )
     sizes: dict[str, set[int]] = {}
     codings = []

@@ -12,20 +12,20 @@ from click.testing import CliRunner
 from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.answers import Role
-from bench.study.balance import Balance, share
-from bench.study.make.choosing import Wishes
-from bench.study.make.making import new_study
+from bench.study.balance import Balance, rater_pages
+from bench.study.make.new_study import new_study
 from bench.study.make.power import (
     Sizes,
     Spread,
     cases_needed,
     least_difference,
+    power_sentences,
     probability,
     raters_needed,
-    told,
 )
-from bench.study.make.simulation import Crowd, Showing, simulate
-from bench.study.score.crossed import Bootstrap
+from bench.study.make.selection import StudyOptions
+from bench.study.make.simulation import Crowd, Presentation, simulate
+from bench.study.score.bootstrap import Bootstrap
 from bench.study.score.ratings import arrange
 from bench.study.score.significance import compare_all
 from tests.fixtures_run import FakeRun, build_run
@@ -41,9 +41,9 @@ def found_in_simulations(sizes: Sizes, difference: float, spread: Spread, studie
     assert spread.taste == spread.fit == 0.0
     balance = Balance(sizes.methods, sizes.cases, sizes.per_rater, 1, 0)
     shown = [
-        Showing(f"r{rater}", "CLR", f"c{case}", f"m{method}")
+        Presentation(f"r{rater}", "CLR", f"c{case}", f"m{method}")
         for rater in range(sizes.raters)
-        for page in share(balance, rater)
+        for page in rater_pages(balance, rater)
         for case, method in page
     ]
     # The other methods stand far away, and take their part in Holm's correction.
@@ -107,7 +107,7 @@ def test_five_raters_can_never_be_significant() -> None:
     assert probability(five, 4.0, Spread()) == 0.0
     assert least_difference(five, Spread()) == math.inf
     assert probability(replace(five, raters=6), 4.0, Spread()) > 0.8
-    assert "FIND NOTHING" in told(five, 0.3, Spread())[0]
+    assert "FIND NOTHING" in power_sentences(five, 0.3, Spread())[0]
 
 
 def test_too_few_cases_are_told_where_no_crowd_helps() -> None:
@@ -117,7 +117,9 @@ def test_too_few_cases_are_told_where_no_crowd_helps() -> None:
     needed = cases_needed(one_case, 0.3, spread)
     assert needed is not None
     assert needed > 1
-    assert any(f"{needed} cases at least" in line for line in told(one_case, 0.3, spread))
+    assert any(
+        f"{needed} cases at least" in line for line in power_sentences(one_case, 0.3, spread)
+    )
 
 
 @pytest.mark.parametrize(("methods", "per_rater"), [(1, 10), (6, 5), (2, 41)])
@@ -128,11 +130,13 @@ def test_impossible_sizes_are_refused(methods: int, per_rater: int) -> None:
 
 def test_a_new_study_says_what_it_can_find(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=1, videos=True))
-    made = new_study([run], tmp_path / "study", Wishes(raters=4, methods=("wav2lip", "copycat")))
+    made = new_study(
+        [run], tmp_path / "study", StudyOptions(raters=4, methods=("wav2lip", "copycat"))
+    )
     assert any("FIND NOTHING" in note for note in made.notes)
     assert any("for 0.8 it takes" in note for note in made.notes)
     assert any("assumed: standard deviations" in note for note in made.notes)
-    alone = new_study([run], tmp_path / "alone", Wishes(raters=4, methods=("wav2lip",)))
+    alone = new_study([run], tmp_path / "alone", StudyOptions(raters=4, methods=("wav2lip",)))
     assert not any("told apart" in note for note in alone.notes)
 
 

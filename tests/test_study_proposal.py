@@ -15,7 +15,7 @@ from bench.study.read.importing import Imported, import_answers, template_for
 from bench.study.read.mapping import ColumnMapping, read_mapping
 from bench.study.read.rating_words import is_blank, rating_in, word_scale
 from bench.study.read.survey_time import is_day_or_month, order_of, survey_time
-from bench.study.read.tables import read_table
+from bench.study.read.table_file import read_table
 from bench.study.score.scores import read_scores
 
 

@@ -22,17 +22,23 @@ from bench.errors import BenchError
 from bench.study.answers import Answer, is_simulated, read_answers, write_answers
 from bench.study.ask.ledger import Ledger
 from bench.study.balance import Balance
-from bench.study.blinding import Design, Item, Plan, write_design
-from bench.study.make.simulation import Crowd, Showing, even_means, simulate
+from bench.study.blinding import Design, Item, SessionPlan, write_design
+from bench.study.make.simulation import Crowd, Presentation, even_means, simulate
 from bench.study.questionnaire import questionnaire_text
 from bench.study.score.agreement import intraclass, ordinal_alpha, variance_components
+from bench.study.score.bootstrap import Bootstrap, drawn_means, mean_estimate
+from bench.study.score.compute_scores import ScoringSettings, compute_scores
 from bench.study.score.correlation import correlate, spearman, weighted_spearman
-from bench.study.score.crossed import Bootstrap, drawn_means, mean_estimate
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import arrange
 from bench.study.score.scores import read_scores, write_scores
-from bench.study.score.scoring import Order, score
-from bench.study.score.screening import Far, Rules, cautions, far_ratings, screen
+from bench.study.score.screening import (
+    FarRatings,
+    ScreeningRules,
+    far_ratings,
+    screen,
+    screening_notes,
+)
 from bench.study.sign_flips import sign_flip
 from tests.fixtures_run import FakeRun, build_run
 
@@ -167,7 +173,7 @@ def test_incomplete_ratings_have_an_intraclass_without_interval() -> None:
 
 
 def test_mean_median_and_histogram_are_those_of_the_ratings() -> None:
-    scores = score(table([[1, 2, 2], [5, 4, 4]]), name="s")
+    scores = compute_scores(table([[1, 2, 2], [5, 4, 4]]), name="s")
     (opinion,) = scores.kept.opinions
     assert opinion.mean.value == pytest.approx(3.0)
     assert opinion.median == pytest.approx(3.0)
@@ -207,28 +213,28 @@ def test_the_interval_is_wider_where_raters_differ_than_their_number_suggests() 
 
 
 def test_one_rater_or_one_clip_has_an_interval_over_the_other() -> None:
-    one_rater = score(table([[1, 2, 3, 4, 5]]), name="s")
+    one_rater = compute_scores(table([[1, 2, 3, 4, 5]]), name="s")
     (opinion,) = one_rater.kept.opinions
     assert opinion.mean.low is not None
     assert any("One rater only" in note for note in one_rater.notes)
-    one_clip = score(table([[1], [2], [4]]), name="s")
+    one_clip = compute_scores(table([[1], [2], [4]]), name="s")
     assert one_clip.kept.opinions[0].mean.low is not None
     assert any("One clip only" in note for note in one_clip.notes)
-    single = score(table([[4]]), name="s").kept.opinions[0].mean
+    single = compute_scores(table([[4]]), name="s").kept.opinions[0].mean
     assert (single.value, single.low, single.high) == (4.0, None, None)
     assert single.reason
 
 
 def test_data_sets_are_scored_together_and_apart() -> None:
     answers = [replace(one, dataset="LRS2", rating=1) for one in table([[3, 3], [3, 3]])]
-    scores = score(answers + table([[5, 5], [5, 5]]), name="s")
+    scores = compute_scores(answers + table([[5, 5], [5, 5]]), name="s")
     found = {one.dataset: one.mean.value for one in scores.kept.opinions}
     assert found == {None: 3.0, "CLR": 5.0, "LRS2": 1.0}
 
 
 def test_training_is_never_scored() -> None:
     practice = answer("r0", "c9", "m", 1, role="training")
-    scores = score([*table([[5, 5], [5, 5]]), practice], name="s")
+    scores = compute_scores([*table([[5, 5], [5, 5]]), practice], name="s")
     assert scores.kept.n_ratings == 4
     assert scores.kept.opinions[0].mean.value == 5.0
 
@@ -236,7 +242,7 @@ def test_training_is_never_scored() -> None:
 # ---- screening --------------------------------------------------------------------------------
 
 
-def bt500_by_hand(answers: Sequence[Answer]) -> dict[str, Far]:
+def bt500_by_hand(answers: Sequence[Answer]) -> dict[str, FarRatings]:
     """The recommendation's loop, presentation by presentation."""
     groups: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
     for one in answers:
@@ -258,20 +264,20 @@ def bt500_by_hand(answers: Sequence[Answer]) -> dict[str, Far]:
         for rater, rating in group.items():
             above[rater] += rating >= mean + far
             below[rater] += rating <= mean - far
-    return {rater: Far(above[rater], below[rater], total[rater]) for rater in total}
+    return {rater: FarRatings(above[rater], below[rater], total[rater]) for rater in total}
 
 
 def crowd_of(seed: int, careless: float = 0.1, checks: int = 0) -> tuple[list[Answer], set[str]]:
     shown = [
-        Showing(f"r{rater:02d}", "CLR", f"c{clip}", method)
+        Presentation(f"r{rater:02d}", "CLR", f"c{clip}", method)
         for rater in range(20)
         for clip in range(6)
         for method in ("one", "two", "three")
     ]
     for rater in range(20):
         for clip in range(checks):
-            shown.append(Showing(f"r{rater:02d}", "CLR", f"c{clip}", "truth", "truth"))
-            shown.append(Showing(f"r{rater:02d}", "CLR", f"c{clip}", "mismatched", "low"))
+            shown.append(Presentation(f"r{rater:02d}", "CLR", f"c{clip}", "truth", "truth"))
+            shown.append(Presentation(f"r{rater:02d}", "CLR", f"c{clip}", "mismatched", "low"))
     questions = ["sync_accuracy", "visual_quality"]
     means = even_means(("one", "two", "three"), questions)
     answers, random = simulate(shown, questions, means, Crowd(careless=careless, seed=seed))
@@ -285,17 +291,17 @@ def test_bt500_counts_as_the_recommendation_says() -> None:
 
 
 def test_bt500_leaves_out_the_erratic_not_the_strict() -> None:
-    assert Far(above=3, below=3, ratings=100).excludes
-    assert not Far(above=2, below=3, ratings=100).excludes  # 5 % is not more than 5 %
-    assert not Far(above=0, below=20, ratings=100).excludes  # strict
-    assert Far(above=65, below=36, ratings=200).excludes  # 0.287
-    assert not Far(above=13, below=7, ratings=100).excludes  # 0.3 is not less than 0.3
-    assert not Far(0, 0, 100).excludes
+    assert FarRatings(above=3, below=3, ratings=100).excludes
+    assert not FarRatings(above=2, below=3, ratings=100).excludes  # 5 % is not more than 5 %
+    assert not FarRatings(above=0, below=20, ratings=100).excludes  # strict
+    assert FarRatings(above=65, below=36, ratings=200).excludes  # 0.287
+    assert not FarRatings(above=13, below=7, ratings=100).excludes  # 0.3 is not less than 0.3
+    assert not FarRatings(0, 0, 100).excludes
 
 
 def test_a_video_that_all_rate_the_same_marks_nobody() -> None:
     counts = far_ratings(table([[4, 4]] * 10))
-    assert all(one == Far(0, 0, 2) for one in counts.values())
+    assert all(one == FarRatings(0, 0, 2) for one in counts.values())
 
 
 def test_failed_checks_leave_a_rater_out_and_say_how_many() -> None:
@@ -304,27 +310,29 @@ def test_failed_checks_leave_a_rater_out_and_say_how_many() -> None:
         for rater, truth, low in (("r0", 5, 1), ("r1", 2, 5), ("r2", 3, 3)):
             answers.append(answer(rater, f"t{place}", "truth", truth, role="truth"))
             answers.append(answer(rater, f"l{place}", "mismatched", low, role="low"))
-    found = {one.rater: one for one in screen(answers, Rules(truth_above_low=False))}
+    found = {one.rater: one for one in screen(answers, ScreeningRules(truth_above_low=False))}
     assert set(found) == {"r1"}
     assert found["r1"].reason == (
         "4 of 4 attention checks failed, more than 25%: of the hidden truth 2 of 2 ratings are "
         "below 3, of the low anchor 2 of 2 are above 3"
     )
-    both = {one.rater: one.reason for one in screen(answers, Rules())}
+    both = {one.rater: one.reason for one in screen(answers, ScreeningRules())}
     assert set(both) == {"r1", "r2"}
     assert both["r2"] == "the hidden truth not rated above the low anchor (means 3.00 and 3.00)"
 
 
 def test_ratings_that_came_too_early_are_told_and_exclude_nobody() -> None:
     answers = [replace(one, at="2026-01-01T00:00:00Z") for one in table([[4, 3, 5], [2, 1, 4]])]
-    assert not [note for note in cautions(answers, Rules()) if "can have ended" in note]
+    assert not [
+        note for note in screening_notes(answers, ScreeningRules()) if "can have ended" in note
+    ]
     hasty = [replace(one, early=one.rater == "r1" and one.case != "c2") for one in answers]
     hasty += [replace(one, question="visual_quality", early=False) for one in hasty]
     practice = answer("r0", "p", "wav2lip", 3, role="training")
     hasty.append(replace(practice, early=True))
-    (note,) = [one for one in cautions(hasty, Rules()) if "can have ended" in one]
+    (note,) = [one for one in screening_notes(hasty, ScreeningRules()) if "can have ended" in one]
     assert note.endswith(": r1 (2/3).")  # videos, not ratings; practice is never counted
-    assert screen(hasty, Rules()) == screen(answers, Rules()) == ()
+    assert screen(hasty, ScreeningRules()) == screen(answers, ScreeningRules()) == ()
 
 
 def test_an_early_rating_stays_marked_in_the_csv(tmp_path: Path) -> None:
@@ -345,20 +353,20 @@ def test_the_low_anchor_is_checked_where_it_is_bad() -> None:
         truth = answer(rater, "t", "truth", 5, role="truth", question="sync_accuracy")
         low = answer(rater, "l", "mismatched", 1, role="low", question="sync_accuracy")
         answers += [truth, low, replace(low, question="visual_quality", rating=5)]
-    assert screen(answers, Rules()) == ()
-    strict = Rules(low_questions=("visual_quality",))
+    assert screen(answers, ScreeningRules()) == ()
+    strict = ScreeningRules(low_questions=("visual_quality",))
     with pytest.raises(BenchError, match="exclude all 2 raters"):
         screen(answers, strict)
 
 
 def test_an_unknown_check_question_is_an_error() -> None:
     with pytest.raises(BenchError, match="no answers to the question 'beauty'"):
-        screen(table([[3]]), Rules(low_questions=("beauty",)))
+        screen(table([[3]]), ScreeningRules(low_questions=("beauty",)))
 
 
 def test_results_stand_with_and_without_the_excluded() -> None:
     answers, careless = crowd_of(1, careless=0.2, checks=2)
-    scores = score(answers, name="s", simulated=True)
+    scores = compute_scores(answers, name="s", simulated=True)
     excluded = {one.rater for one in scores.exclusions}
     assert excluded <= careless
     assert len(excluded) >= 3
@@ -402,7 +410,7 @@ def test_sign_flips_reject_a_true_null_at_the_nominal_rate() -> None:
 
 def test_pairs_are_corrected_after_holm() -> None:
     answers, _ = crowd_of(0, careless=0.0)
-    scores = score(answers, name="s", simulated=True)
+    scores = compute_scores(answers, name="s", simulated=True)
     for question in ("sync_accuracy", "visual_quality"):
         pairs = [one for one in scores.kept.comparisons if one.question == question]
         assert [(one.first, one.second) for one in pairs] == [
@@ -420,7 +428,7 @@ def test_pairs_are_corrected_after_holm() -> None:
 def test_a_pair_is_compared_on_the_same_clips_of_the_same_rater() -> None:
     first = table([[5, 5, 1], [4, 4, 1]], "a")
     second = table([[3, 3], [2, 2]], "b")  # nobody rated the third clip by b
-    (pair,) = score(first + second, name="s").kept.comparisons
+    (pair,) = compute_scores(first + second, name="s").kept.comparisons
     assert pair.difference.value == pytest.approx(2.0)
     assert (pair.difference.n, pair.n_raters, pair.n_cases) == (4, 2, 2)
     assert pair.p_value == pytest.approx(0.5)  # two raters: two of four sign patterns
@@ -432,7 +440,7 @@ def test_designs_that_show_each_clip_once_are_compared_by_rater() -> None:
         for rater in range(6)
         for clip in range(6)
     ]
-    scores = score(answers, name="s")
+    scores = compute_scores(answers, name="s")
     (pair,) = scores.kept.comparisons
     assert pair.pairing == "rater"
     assert pair.difference.value == pytest.approx(-2.0)
@@ -442,7 +450,7 @@ def test_designs_that_show_each_clip_once_are_compared_by_rater() -> None:
 
 def test_one_rater_cannot_be_tested() -> None:
     answers = table([[5, 4]], "a") + table([[3, 3]], "b")
-    (pair,) = score(answers, name="s").kept.comparisons
+    (pair,) = compute_scores(answers, name="s").kept.comparisons
     assert pair.p_value is None
     assert pair.p_corrected is None
     assert "two at least" in pair.reason
@@ -571,7 +579,7 @@ def test_runs_stay_as_they_are_unless_asked(run_of_clips: Path, tmp_path: Path) 
 def test_by_method_enough_methods_have_an_interval() -> None:
     methods = [f"m{number}" for number in range(6)]
     shown = [
-        Showing(f"r{rater}", "CLR", f"c{clip}", method)
+        Presentation(f"r{rater}", "CLR", f"c{clip}", method)
         for rater in range(10)
         for clip in range(8)
         for method in methods
@@ -624,7 +632,7 @@ def test_answers_without_a_data_set_take_the_runs_only_one(
 
 def test_scores_survive_their_json(tmp_path: Path) -> None:
     answers, _ = crowd_of(2, checks=1)
-    scores = score(answers, name="s", simulated=True)
+    scores = compute_scores(answers, name="s", simulated=True)
     write_scores(tmp_path / "scores.json", scores)
     assert read_scores(tmp_path / "scores.json") == scores
     assert "NaN" not in (tmp_path / "scores.json").read_text(encoding="utf-8")
@@ -633,8 +641,10 @@ def test_scores_survive_their_json(tmp_path: Path) -> None:
 def test_the_order_of_the_answers_does_not_matter() -> None:
     answers, _ = crowd_of(3, checks=1)
     shuffled = [answers[place] for place in np.random.default_rng(0).permutation(len(answers))]
-    order = Order(seed=5, resamples=200)
-    assert score(answers, name="s", order=order) == score(shuffled, name="s", order=order)
+    settings = ScoringSettings(seed=5, resamples=200)
+    assert compute_scores(answers, name="s", settings=settings) == compute_scores(
+        shuffled, name="s", settings=settings
+    )
 
 
 def test_newer_and_broken_scores_are_refused(tmp_path: Path) -> None:
@@ -715,7 +725,7 @@ def test_patchy_studies_never_give_nan() -> None:
             if generator.random() < share
         ]
         try:
-            scores = score(answers, name="s", order=Order(resamples=50))
+            scores = compute_scores(answers, name="s", settings=ScoringSettings(resamples=50))
         except BenchError:  # nothing rated, or nobody left
             continue
         json.dumps(asdict(scores), allow_nan=False)
@@ -725,7 +735,7 @@ def test_patchy_studies_never_give_nan() -> None:
 
 def test_training_alone_is_nothing_to_score() -> None:
     with pytest.raises(BenchError, match="training page"):
-        score([answer("r", "c", "m", 3, role="training")], name="s")
+        compute_scores([answer("r", "c", "m", 3, role="training")], name="s")
 
 
 def test_the_csv_of_scores_is_complete(tmp_path: Path) -> None:
@@ -826,7 +836,7 @@ def study_folder(tmp_path: Path) -> Path:
         created="2026-01-01T00:00:00+00:00",
         runs=(str(tmp_path / "gone"),),
         layout="single",
-        plan=Plan(("copycat", "wav2lip"), places, 1, Balance(2, 3, 6, 1, 0)),
+        plan=SessionPlan(("copycat", "wav2lip"), places, 1, Balance(2, 3, 6, 1, 0)),
         items={item.code: item for item in items},
         examples=(),
         sessions={f"r{number:02d}": pages for number in (1, 2, 3)},

@@ -32,11 +32,11 @@ from bench.errors import BenchError
 from bench.study.answers import Answer, read_answers
 from bench.study.ask.export import study_answers, write_static_pages
 from bench.study.ask.ledger import Ledger, LedgerBusyError
-from bench.study.ask.limits import RateLimit
+from bench.study.ask.rate_limit import RateLimit
 from bench.study.blinding import Design, read_design
 from bench.study.folder import open_study
-from bench.study.make.choosing import Wishes
-from bench.study.make.making import new_study
+from bench.study.make.new_study import new_study
+from bench.study.make.selection import StudyOptions
 from tests.conftest import ROOT
 from tests.fixtures_run import FakeRun, build_run
 from tests.study_server import Client, Server
@@ -57,7 +57,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("runs") / "clr", FakeRun(speakers=2, clips_each=1, videos=True)
     )
     folder = tmp_path_factory.mktemp("studies") / "clr"
-    new_study([run], folder, Wishes(raters=50, per_rater=3, checks=1))
+    new_study([run], folder, StudyOptions(raters=50, per_rater=3, checks=1))
     return folder
 
 
@@ -758,11 +758,11 @@ def test_the_command_tells_of_plain_http(folder: Path, monkeypatch: pytest.Monke
     def ready(_study: object, **given: object) -> None:
         given["ready"]("http://10.1.2.3:8000")  # type: ignore[operator]
 
-    monkeypatch.setattr("bench.study.ask.serving.serve", ready)
+    monkeypatch.setattr("bench.study.ask.server_process.serve", ready)
     open_to_all = CliRunner().invoke(main, ["study", "serve", str(folder), "--host", "0.0.0.0"])
     assert "Plain HTTP" in open_to_all.stderr
     monkeypatch.setattr(
-        "bench.study.ask.serving.serve",
+        "bench.study.ask.server_process.serve",
         lambda _study, **given: given["ready"]("http://127.0.0.1:80"),
     )
     assert "Plain HTTP" not in CliRunner().invoke(main, ["study", "serve", str(folder)]).stderr

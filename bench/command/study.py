@@ -123,10 +123,10 @@ def new(
     Example: bench study new runs/clr --cases 12 --raters 20 -o studies/clr
     """
     from bench.command.terminal import progress
-    from bench.study.make.choosing import Wishes
-    from bench.study.make.making import new_study
+    from bench.study.make.new_study import new_study
+    from bench.study.make.selection import StudyOptions
 
-    wishes = Wishes(
+    options = StudyOptions(
         methods=_names(methods),
         cases=int(cases) if cases and cases.isdecimal() else _names(cases) or None,
         kind=kind,
@@ -141,7 +141,7 @@ def new(
         languages=_LANGUAGES[lang],
     )
     with progress("coding the videos alike") as step:
-        made = new_study(runs, output, wishes, progress=step)
+        made = new_study(runs, output, options, progress=step)
     for note in made.notes:
         click.echo(note)
     click.echo(f"{output}: edit {output / 'study.yaml'}, then: bench study serve {output}")
@@ -175,14 +175,14 @@ def power(
     \b
     Example: bench study power --methods 3 --cases 12 --raters 30 --tell 0.3
     """
-    from bench.study.make.choosing import PER_RATER
-    from bench.study.make.power import Sizes, Spread, table, told
+    from bench.study.make.power import Sizes, Spread, power_sentences, power_table
+    from bench.study.make.selection import PER_RATER
 
     usual = max(methods, min(methods * cases, PER_RATER // methods * methods))
     sizes = Sizes(methods, cases, raters, usual if per_rater is None else per_rater)
     spread = Spread(clip=clip, taste=taste, fit=fit, noise=noise)
     click.echo(f"{methods} methods, {cases} cases, {raters} raters, {sizes.per_rater} videos each:")
-    for line in (*told(sizes, tell, spread), "", *table(sizes, tell, spread)):
+    for line in (*power_sentences(sizes, tell, spread), "", *power_table(sizes, tell, spread)):
         click.echo(line)
 
 
@@ -201,7 +201,7 @@ def invite(folder: Path, count: int, url: str) -> None:
     A server that is running knows them at once.
     """
     from bench.study.blinding import read_design
-    from bench.study.make.making import invite as add
+    from bench.study.make.new_study import invite as add
 
     _show_links(folder, add(folder, count) if count else read_design(folder), url)
 
@@ -227,7 +227,7 @@ def serve(folder: Path, host: str, port: int, url: str | None, proxies: tuple[st
     from bench.study.folder import open_study
 
     try:
-        from bench.study.ask.serving import serve as run
+        from bench.study.ask.server_process import serve as run
     except ModuleNotFoundError as error:
         raise BenchError(
             f"`bench study serve` needs {error.name}: pip install 'talking-face-bench[study]'"

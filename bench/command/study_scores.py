@@ -143,24 +143,24 @@ def score_command(
     """
     from bench.command.score_table import show_scores
     from bench.study.answers import is_simulated
-    from bench.study.score.files import (
+    from bench.study.score.compute_scores import ScoringSettings, compute_scores
+    from bench.study.score.metric_values import metric_columns
+    from bench.study.score.score_files import write_all
+    from bench.study.score.score_inputs import (
+        find_inputs,
         find_runs,
-        find_source,
         known_titles,
-        placed,
+        match_to_runs,
         run_names,
         shown_methods,
         titled_questions,
-        write_all,
     )
-    from bench.study.score.metric_values import metric_columns
-    from bench.study.score.scoring import Order, score
-    from bench.study.score.screening import Rules
+    from bench.study.score.screening import ScreeningRules
 
-    found = find_source(source)
+    found = find_inputs(source)
     simulated = is_simulated(found.answers, source)
     folders, missing = find_runs(found, runs)
-    rules = Rules(
+    rules = ScreeningRules(
         truth_least=truth_least,
         low_most=low_most,
         failures_most=failures_most,
@@ -170,8 +170,8 @@ def score_command(
     )
     study = found.study
     title, title_zh = known_titles(study)
-    scores = score(
-        placed(found.answers, folders),
+    scores = compute_scores(
+        match_to_runs(found.answers, folders),
         name=found.name,
         title=title,
         title_zh=title_zh,
@@ -179,7 +179,7 @@ def score_command(
         questions=titled_questions(found, source),
         methods=() if study is None else sorted(study.design.plan.methods),
         columns={name: metric_columns(run) for run, name in run_names(folders).items()},
-        order=Order(seed=seed, rules=rules),
+        settings=ScoringSettings(seed=seed, rules=rules),
     )
     target = output or found.target
     if target.suffix != ".json":
@@ -235,13 +235,21 @@ def simulate_command(
     """
     from bench.study.answers import write_answers
     from bench.study.folder import open_study
-    from bench.study.make.simulation import Crowd, even_means, read_means, showings_of, simulate
+    from bench.study.make.simulation import (
+        Crowd,
+        even_means,
+        presentations_of,
+        read_means,
+        simulate,
+    )
 
     study = open_study(folder)
     methods = sorted(study.design.plan.methods)
     chosen = even_means(methods, study.questions) if means is None else read_means(means)
     crowd = Crowd(bias=bias, clip=clip, noise=noise, careless=careless, seed=seed)
-    answers, random = simulate(showings_of(study.design, raters), study.questions, chosen, crowd)
+    answers, random = simulate(
+        presentations_of(study.design, raters), study.questions, chosen, crowd
+    )
     target = output or folder / "simulated.csv"
     write_answers(target, answers)
     if means is None:

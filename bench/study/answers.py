@@ -42,7 +42,7 @@ _YES, _NO = ("yes", "true", "1"), ("", "no", "false", "0")
 
 
 @dataclass(frozen=True)
-class Question:
+class QuestionTitles:
     """What raters were asked; `name` is the column of the answers (`sync_accuracy`)."""
 
     name: str

@@ -46,7 +46,7 @@ class Balance:
     seed: int
 
 
-def share(balance: Balance, rater: int) -> list[list[Cell]]:
+def rater_pages(balance: Balance, rater: int) -> list[list[Cell]]:
     """The pages of one rater (counted from 0) in order, each with its cells in order."""
     count = balance.per_rater // balance.per_page
     units = [_unit(balance, number) for number in range(rater * count, (rater + 1) * count)]

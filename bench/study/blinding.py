@@ -27,10 +27,10 @@ from bench.study.balance import Balance
 from bench.study.questionnaire import Layout
 
 SCHEMA = 1
-NAME = "design.json"
+DESIGN_FILE = "design.json"
 RETURNED = ("study", "rater", "item", "question", "rating", "at", "comment")
 
-Pages = tuple[tuple[str, ...], ...]
+SessionPages = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SessionPlan:
     """What sessions are drawn from, in the drawn order, so that raters can be added later.
 
     methods: labels. cases: (data set, case). checks: hidden truths, and as many low anchors, for
@@ -79,10 +79,10 @@ class Design:
     created: str
     runs: tuple[str, ...]
     layout: Layout
-    plan: Plan
+    plan: SessionPlan
     items: Mapping[str, Item]
     examples: tuple[Example, ...]
-    sessions: Mapping[str, Pages]
+    sessions: Mapping[str, SessionPages]
 
     def assigned(self, rater: str) -> frozenset[str]:
         """The codes that this rater may answer."""
@@ -102,12 +102,12 @@ def write_design(folder: Path, design: Design) -> None:
     value = asdict(design)
     value["schema"] = SCHEMA
     value["items"] = {code: asdict(item) for code, item in design.items.items()}
-    write_json(folder / NAME, value)
+    write_json(folder / DESIGN_FILE, value)
 
 
 def read_design(folder: Path) -> Design:
     """The design of a study; raises BenchError where the folder is none."""
-    path = folder / NAME
+    path = folder / DESIGN_FILE
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -126,7 +126,7 @@ def read_design(folder: Path) -> Design:
         created=value["created"],
         runs=tuple(value["runs"]),
         layout=value["layout"],
-        plan=Plan(
+        plan=SessionPlan(
             methods=tuple(plan["methods"]),
             cases=tuple((dataset, case) for dataset, case in plan["cases"]),
             checks=plan["checks"],

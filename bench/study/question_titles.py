@@ -12,13 +12,13 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.files.json_file import write_json
-from bench.study.answers import Answer, Question
+from bench.study.answers import Answer, QuestionTitles
 from bench.study.folder import Study
 
 _ENDING = ".questions.json"
 
 
-def known_questions(study: Study | None) -> tuple[Question, ...]:
+def known_questions(study: Study | None) -> tuple[QuestionTitles, ...]:
     """The study's questions with their titles; a language that a study lacks falls back."""
     if study is None:
         return ()
@@ -26,11 +26,13 @@ def known_questions(study: Study | None) -> tuple[Question, ...]:
     for question in study.questionnaire.questions:
         title = question.title
         fallback = next(iter(title.values()))
-        found.append(Question(question.name, title.get("en", fallback), title.get("zh", fallback)))
+        found.append(
+            QuestionTitles(question.name, title.get("en", fallback), title.get("zh", fallback))
+        )
     return tuple(found)
 
 
-def asked_questions(answers: Sequence[Answer], path: Path) -> tuple[Question, ...]:
+def asked_questions(answers: Sequence[Answer], path: Path) -> tuple[QuestionTitles, ...]:
     """The questions of a csv of answers: as its companion has them, then in the csv's own order.
 
     Raises BenchError where the companion is broken.
@@ -38,20 +40,22 @@ def asked_questions(answers: Sequence[Answer], path: Path) -> tuple[Question, ..
     known = {one.name: one for one in _read(path.with_name(path.stem + _ENDING))}
     answered = dict.fromkeys(one.question for one in answers)
     named = [one for one in known.values() if one.name in answered]
-    return (*named, *(Question(name, name, name) for name in answered if name not in known))
+    return (*named, *(QuestionTitles(name, name, name) for name in answered if name not in known))
 
 
-def write_questions(answers: Path, questions: Sequence[Question]) -> Path:
+def write_questions(answers: Path, questions: Sequence[QuestionTitles]) -> Path:
     """Writes the companion of a csv of answers; returns its path."""
     path = answers.with_name(answers.stem + _ENDING)
     write_json(path, [asdict(one) for one in questions])
     return path
 
 
-def _read(path: Path) -> tuple[Question, ...]:
+def _read(path: Path) -> tuple[QuestionTitles, ...]:
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(Question(str(one["name"]), str(one["en"]), str(one["zh"])) for one in given)
+        return tuple(
+            QuestionTitles(str(one["name"]), str(one["en"]), str(one["zh"])) for one in given
+        )
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.study.score.scores import Agreement, Comparison, Estimate, Panel, Scores
+from bench.study.score.scores import Agreement, Estimate, MethodComparison, Panel, Scores
 from reports import plots
 from reports.published_numbers import PublishedTable
 from reports.results import Results
@@ -27,7 +27,7 @@ ICC_BANDS = ((0.9, "excellent"), (0.75, "good"), (0.5, "moderate"), (-1.0, "poor
 
 
 @dataclass(frozen=True)
-class Kept:
+class ExclusionEffect:
     """One method's means with all raters and without the excluded ones, by question."""
 
     method: str
@@ -61,8 +61,8 @@ class StudyView:
     histograms: tuple[plots.Drawing, ...]
     agreements: tuple[AgreementLine, ...]
     exclusions: tuple[tuple[str, str, str], ...]
-    kept: tuple[Kept, ...]
-    pairs: tuple[tuple[str, str, tuple[Comparison | None, ...]], ...]
+    kept: tuple[ExclusionEffect, ...]
+    pairs: tuple[tuple[str, str, tuple[MethodComparison | None, ...]], ...]
     pairs_verdict: str
     correlations: tuple[CorrelationLine, ...]
     scatters: tuple[plots.Drawing, ...]
@@ -204,7 +204,7 @@ def _band(value: float, bands: Sequence[tuple[float, str]]) -> str:
     return next((name for least, name in bands if value >= least), bands[-1][1])
 
 
-def _kept(scores: Scores) -> Iterator[Kept]:
+def _kept(scores: Scores) -> Iterator[ExclusionEffect]:
     for method in scores.methods:
         pairs: list[tuple[Estimate | None, Estimate | None]] = []
         for question in scores.questions:
@@ -212,10 +212,10 @@ def _kept(scores: Scores) -> Iterator[Kept]:
             all_of_them, kept = (panel.opinion(method, question.name) for panel in panels)
             pairs.append((all_of_them.mean if all_of_them else None, kept.mean if kept else None))
         if any(one is not None for pair in pairs for one in pair):
-            yield Kept(method, tuple(pairs))
+            yield ExclusionEffect(method, tuple(pairs))
 
 
-def _pairs(scores: Scores) -> Iterator[tuple[str, str, tuple[Comparison | None, ...]]]:
+def _pairs(scores: Scores) -> Iterator[tuple[str, str, tuple[MethodComparison | None, ...]]]:
     """Two methods and their comparison in every question."""
     found = {(one.first, one.second, one.question): one for one in scores.kept.comparisons}
     for first, second in dict.fromkeys((one[0], one[1]) for one in found):
@@ -227,7 +227,7 @@ def _pairs_verdict(panel: Panel, words: Words) -> str:
     return words("study_pairs", held=held, pairs=len(panel.comparisons))
 
 
-def comparison_text(comparison: Comparison | None) -> str:
+def comparison_text(comparison: MethodComparison | None) -> str:
     """`+0.31 (+0.12 – +0.50), p < 0.001`; a dash where there is none."""
     if comparison is None or comparison.difference.value is None:
         return "–"

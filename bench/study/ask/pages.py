@@ -15,15 +15,15 @@ import yaml
 
 from bench.study.answers import Answer
 from bench.study.folder import Study
-from bench.study.make.making import SECONDS_A_QUESTION
+from bench.study.make.new_study import SECONDS_A_QUESTION
 from bench.study.questionnaire import Language
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
 NAMES: Mapping[Language, str] = {"en": "English", "zh": "中文"}
 
-Ratings = Mapping[str, Mapping[str, int]]  # by item, by question
-Remarks = Mapping[str, str]  # by item
+RatingsByItem = Mapping[str, Mapping[str, int]]  # by item, by question
+RemarksByItem = Mapping[str, str]  # by item
 
 
 @functools.cache
@@ -78,7 +78,13 @@ class Pages:
         return next((language for language in known if language == wanted), known[0])
 
     def page(
-        self, rater: str, number: int, ratings: Ratings, language: Language, *, remarks: Remarks
+        self,
+        rater: str,
+        number: int,
+        ratings: RatingsByItem,
+        language: Language,
+        *,
+        remarks: RemarksByItem,
     ) -> Page:
         """Page `number` (from 0) of a rater. It is the last if all others are answered."""
         sessions, items = self.study.design.sessions[rater], self.study.design.items
@@ -106,24 +112,26 @@ class Pages:
             is_last=set(open_pages) <= {number},
         )
 
-    def is_done(self, rater: str, number: int, ratings: Ratings) -> bool:
+    def is_done(self, rater: str, number: int, ratings: RatingsByItem) -> bool:
         """Whether every question of a page has an answer."""
         codes = self.study.design.sessions[rater][number]
         return all(set(self.study.questions) <= set(ratings.get(code, {})) for code in codes)
 
-    def first_open(self, rater: str, ratings: Ratings) -> int | None:
+    def first_open(self, rater: str, ratings: RatingsByItem) -> int | None:
         """The first page that lacks an answer; None at the end."""
         numbers = range(len(self.study.design.sessions[rater]))
         return next((n for n in numbers if not self.is_done(rater, n, ratings)), None)
 
-    def progress(self, rater: str, ratings: Ratings) -> tuple[int, int]:
+    def progress(self, rater: str, ratings: RatingsByItem) -> tuple[int, int]:
         """Pages that are done, and all pages."""
         numbers = range(len(self.study.design.sessions[rater]))
         return sum(self.is_done(rater, number, ratings) for number in numbers), len(numbers)
 
     # ---- the pages themselves ----
 
-    def start(self, rater: str, ratings: Ratings, language: Language, *, rate_link: str) -> str:
+    def start(
+        self, rater: str, ratings: RatingsByItem, language: Language, *, rate_link: str
+    ) -> str:
         """The first page: what is asked, how it works, examples."""
         done, everything = self.progress(rater, ratings)
         words = read_words(language)
@@ -139,7 +147,13 @@ class Pages:
         )
 
     def rate(
-        self, rater: str, ratings: Ratings, language: Language, *, number: int, remarks: Remarks
+        self,
+        rater: str,
+        ratings: RatingsByItem,
+        language: Language,
+        *,
+        number: int,
+        remarks: RemarksByItem,
     ) -> str:
         """The page on which the videos of page `number` are rated."""
         done, everything = self.progress(rater, ratings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.study.make.footage import Video
+from bench.study.make.finished_videos import StudyVideo
 
 LOW_ANCHORS = ("mismatched", "still")  # controls that make a low anchor, the better one first
 
@@ -21,15 +21,15 @@ class AttentionChecks:
     rater gets fewer than asked for.
     """
 
-    truths: tuple[Video, ...]
-    lows: tuple[Video, ...]
-    examples: tuple[Video, ...]
+    truths: tuple[StudyVideo, ...]
+    lows: tuple[StudyVideo, ...]
+    examples: tuple[StudyVideo, ...]
     notes: tuple[str, ...]
 
 
 def attention_checks(
-    videos: Sequence[Video],
-    cases: Sequence[Video],
+    videos: Sequence[StudyVideo],
+    cases: Sequence[StudyVideo],
     *,
     methods: Sequence[str],
     asked: int,
@@ -48,8 +48,8 @@ def attention_checks(
 
 
 def _anchors(
-    videos: Sequence[Video], plugins: Sequence[str], methods: Sequence[str]
-) -> list[Video]:
+    videos: Sequence[StudyVideo], plugins: Sequence[str], methods: Sequence[str]
+) -> list[StudyVideo]:
     """The videos of the first of these controls that made any and is not itself rated."""
     for plugin in plugins:
         found = [v for v in videos if v.plugin == plugin and v.method not in methods]
@@ -59,14 +59,14 @@ def _anchors(
     return []
 
 
-def _apart(videos: Sequence[Video], taken: set[tuple[str, str]]) -> list[Video]:
+def _apart(videos: Sequence[StudyVideo], taken: set[tuple[str, str]]) -> list[StudyVideo]:
     """Those of other cases than the rated ones, if there are any."""
     return [v for v in videos if (v.dataset, v.case) not in taken] or list(videos)
 
 
 def _within(
-    videos: Sequence[Video], taken: set[tuple[str, str]], generator: np.random.Generator
-) -> tuple[Video, ...]:
+    videos: Sequence[StudyVideo], taken: set[tuple[str, str]], generator: np.random.Generator
+) -> tuple[StudyVideo, ...]:
     """Those of the rated cases, else as many others, in drawn order."""
     found = [v for v in videos if (v.dataset, v.case) in taken] or list(videos)
     drawn = [found[index] for index in generator.permutation(len(found))]
@@ -74,10 +74,10 @@ def _within(
 
 
 def _shortage(
-    truths: Sequence[Video],
-    lows: Sequence[Video],
+    truths: Sequence[StudyVideo],
+    lows: Sequence[StudyVideo],
     *,
-    cases: Sequence[Video],
+    cases: Sequence[StudyVideo],
     rated: set[str],
     asked: int,
 ) -> list[str]:
@@ -105,7 +105,9 @@ def _shortage(
     return [" ".join((told, *advice))]
 
 
-def _more(found: Sequence[Video], plugin: str, *, cases: Sequence[Video], rated: set[str]) -> str:
+def _more(
+    found: Sequence[StudyVideo], plugin: str, *, cases: Sequence[StudyVideo], rated: set[str]
+) -> str:
     """What would give more checks of a kind. plugin: the control that is best for it."""
     if not found and plugin in rated:
         return f"leave the control {plugin} out of --methods"

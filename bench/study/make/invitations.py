@@ -16,14 +16,14 @@ from pathlib import Path
 
 from bench.errors import BenchError
 
-NAME = "secret"
+SECRET_FILE = "secret"
 CHARACTERS = 32
 ORGANISER = "organiser"
 
 
 def write_secret(folder: Path) -> None:
     """Draws the study's secret; only the owner of the file may read it."""
-    descriptor = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(folder / SECRET_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_hex(32) + "\n")
 
@@ -32,7 +32,7 @@ class Tokens:
     """The tokens of one study."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / NAME
+        path = folder / SECRET_FILE
         try:
             self._secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
         except (OSError, ValueError) as error:

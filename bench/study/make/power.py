@@ -121,7 +121,7 @@ def sizes_of(design: Design) -> Sizes | None:
     return Sizes(balance.methods, balance.cases, len(design.sessions), balance.per_rater)
 
 
-def told(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
+def power_sentences(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
     """What an organiser should know before the study starts, one sentence a line."""
     chance = probability(sizes, difference, spread)
     least = least_difference(sizes, spread)
@@ -142,7 +142,7 @@ def told(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def table(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
+def power_table(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
     """The probability for other numbers of raters and cases, as lines of text.
 
     Each rater sees as many videos as in `sizes`, or all, if there are fewer.

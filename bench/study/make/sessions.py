@@ -8,11 +8,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from bench.study.answers import Role
-from bench.study.balance import share, spread
-from bench.study.blinding import Item, Pages, Plan
+from bench.study.balance import rater_pages, spread
+from bench.study.blinding import Item, SessionPages, SessionPlan
 
 
-def draw_sessions(plan: Plan, items: Iterable[Item], raters: range) -> dict[str, Pages]:
+def draw_sessions(
+    plan: SessionPlan, items: Iterable[Item], raters: range
+) -> dict[str, SessionPages]:
     """The pages of these raters (counted from 0), by their names: r01, r02, ..."""
     by_role: dict[Role, list[Item]] = defaultdict(list)
     # Not in the order of the random codes, so that the seed alone decides.
@@ -21,11 +23,11 @@ def draw_sessions(plan: Plan, items: Iterable[Item], raters: range) -> dict[str,
     return {f"r{rater + 1:02d}": _session(plan, by_role, rater) for rater in raters}
 
 
-def _session(plan: Plan, by_role: dict[Role, list[Item]], rater: int) -> Pages:
+def _session(plan: SessionPlan, by_role: dict[Role, list[Item]], rater: int) -> SessionPages:
     rated = {(item.dataset, item.case, item.method): item for item in by_role["rated"]}
     pages = [
         [rated[(*plan.cases[case], plan.methods[method])] for case, method in cells]
-        for cells in share(plan.balance, rater)
+        for cells in rater_pages(plan.balance, rater)
     ]
     generator = np.random.default_rng([plan.balance.seed, rater, 1])
     for place, role, turn in _checks(plan, len(pages), rater, generator):
@@ -45,7 +47,7 @@ def _session(plan: Plan, by_role: dict[Role, list[Item]], rater: int) -> Pages:
 
 
 def _checks(
-    plan: Plan, pages: int, rater: int, generator: np.random.Generator
+    plan: SessionPlan, pages: int, rater: int, generator: np.random.Generator
 ) -> list[tuple[int, Role, int]]:
     """Where each check goes, what it is and whose turn; from the last place to the first.
 

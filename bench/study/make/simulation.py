@@ -28,7 +28,7 @@ DEFAULT_MEANS = (2.0, 4.0)  # of competitors, evenly spread, where no means are 
 
 
 @dataclass(frozen=True)
-class Showing:
+class Presentation:
     """One video shown to one rater; the rater answers all questions about it."""
 
     rater: str
@@ -66,13 +66,13 @@ class Crowd:
 
 
 def simulate(
-    showings: Sequence[Showing], questions: Sequence[str], means: Means, crowd: Crowd
+    presentations: Sequence[Presentation], questions: Sequence[str], means: Means, crowd: Crowd
 ) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
     """The answers of simulated raters, marked as such, and which raters are careless.
 
     Training is not answered. Raises BenchError for a method without a mean.
     """
-    shown = [one for one in showings if one.role != "training"]
+    shown = [one for one in presentations if one.role != "training"]
     raters = list(dict.fromkeys(one.rater for one in shown))
     clips = list(dict.fromkeys((one.dataset, one.case) for one in shown))
     generator = np.random.default_rng(crowd.seed)
@@ -93,23 +93,23 @@ def simulate(
     return tuple(answers), tuple(rater for rater in raters if rater in careless)
 
 
-def showings_of(design: Design, raters: int | None = None) -> tuple[Showing, ...]:
+def presentations_of(design: Design, raters: int | None = None) -> tuple[Presentation, ...]:
     """What the design shows to its raters; to as many as `raters`, drawn as it would draw them."""
     from bench.study.make.sessions import draw_sessions
 
     sessions = design.sessions
     if raters is not None:
         sessions = draw_sessions(design.plan, design.items.values(), range(raters))
-    shown: list[Showing] = []
+    shown: list[Presentation] = []
     for rater, pages in sessions.items():
         for code in (code for page in pages for code in page):
             item = design.items[code]
-            shown.append(Showing(rater, item.dataset, item.case, item.method, item.role))
+            shown.append(Presentation(rater, item.dataset, item.case, item.method, item.role))
     return tuple(shown)
 
 
 def centre_of(mean: float, spread: float) -> float:
-    """The centre of normal wishes with this spread whose rounded ratings have this mean."""
+    """The centre of normal options with this spread whose rounded ratings have this mean."""
     if spread == 0.0:
         return mean
     low, high = LOWEST - 10.0 * (1.0 + spread), HIGHEST + 10.0 * (1.0 + spread)
@@ -120,7 +120,7 @@ def centre_of(mean: float, spread: float) -> float:
 
 
 def expected_rating(centre: float, spread: float) -> float:
-    """The mean rounded rating of normal wishes around `centre`; `spread` above 0."""
+    """The mean rounded rating of normal options around `centre`; `spread` above 0."""
     steps = range(LOWEST, HIGHEST)
     above = (math.erfc((step + 0.5 - centre) / (spread * math.sqrt(2.0))) / 2.0 for step in steps)
     return LOWEST + sum(above)
@@ -175,7 +175,7 @@ def even_means(methods: Sequence[str], questions: Sequence[str]) -> dict[tuple[s
 
 
 def _centres(
-    shown: Sequence[Showing], questions: Sequence[str], means: Means, crowd: Crowd
+    shown: Sequence[Presentation], questions: Sequence[str], means: Means, crowd: Crowd
 ) -> dict[tuple[str, Role, str], float]:
     usual = {"truth": TRUTH_MEAN, "low": LOW_MEAN}
     centres: dict[tuple[str, Role, str], float] = {}
@@ -191,7 +191,7 @@ def _centres(
     return centres
 
 
-def _answer(one: Showing, question: str, rating: int) -> Answer:
+def _answer(one: Presentation, question: str, rating: int) -> Answer:
     return Answer(
         one.rater, one.dataset, one.case, one.method, question, rating, one.role, simulated=True
     )

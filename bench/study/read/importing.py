@@ -13,24 +13,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.study.answers import COLUMNS, REQUIRED, Answer, Question, read_answers
+from bench.study.answers import COLUMNS, REQUIRED, Answer, QuestionTitles, read_answers
 from bench.study.blinding import is_returned, read_returned
 from bench.study.folder import Study
 from bench.study.question_titles import known_questions
-from bench.study.read.long import take_long
+from bench.study.read.answer_collector import AnswerCollector
+from bench.study.read.long_layout import read_long
 from bench.study.read.mapping import ColumnMapping
 from bench.study.read.proposal import Proposal, propose
 from bench.study.read.rating_target import Targets
-from bench.study.read.table_answers import TableAnswers
-from bench.study.read.tables import (
+from bench.study.read.table_file import (
     WORKBOOKS,
     Table,
+    guess_format,
     header_for,
     is_no_header,
-    likely_reading,
     read_table,
 )
-from bench.study.read.wide import take_wide
+from bench.study.read.wide_layout import read_wide
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Imported:
 
     answers: tuple[Answer, ...]
     notes: tuple[str, ...]
-    questions: tuple[Question, ...] = ()
+    questions: tuple[QuestionTitles, ...] = ()
 
 
 def import_answers(
@@ -57,7 +57,7 @@ def import_answers(
     answers: dict[tuple[str, ...], tuple[Answer, Path]] = {}
     notes: list[str] = []
     wrong: list[str] = []
-    asked: dict[str, Question] = {one.name: one for one in known_questions(study)}
+    asked: dict[str, QuestionTitles] = {one.name: one for one in known_questions(study)}
     for path in paths:
         try:
             found = _import_file(path, mapping, study)
@@ -81,16 +81,16 @@ def import_answers(
 
 def template_for(path: Path, study: Study | None) -> Proposal:
     """A mapping.yaml for this table, filled in with what it holds and what the study knows."""
-    reading = likely_reading(path)
+    table_format = guess_format(path)
     table = read_table(
         path,
-        header_row=reading.header_row,
-        header=reading.header,
-        sheet=reading.sheet,
-        encoding=reading.encoding,
-        separator=reading.separator,
+        header_row=table_format.header_row,
+        header=table_format.header,
+        sheet=table_format.sheet,
+        encoding=table_format.encoding,
+        separator=table_format.separator,
     )
-    return propose(table, reading, study)
+    return propose(table, table_format, study)
 
 
 def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None) -> Imported:
@@ -124,22 +124,22 @@ def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None)
 
 
 def _import_table(table: Table, mapping: ColumnMapping, study: Study | None) -> Imported:
-    taken = TableAnswers(table, mapping)
-    _check_header(taken)
-    take = take_long if mapping.table == "long" else take_wide
-    targets = Targets(study, names=mapping.names, problems=taken.problems)
-    take(taken, targets)
-    taken.raise_any()
-    if not taken.answers:
+    collector = AnswerCollector(table, mapping)
+    _check_header(collector)
+    take = read_long if mapping.table == "long" else read_wide
+    targets = Targets(study, names=mapping.names, problems=collector.problems)
+    take(collector, targets)
+    collector.raise_any()
+    if not collector.answers:
         raise BenchError(f"{table.path}: has no answers below its header.")
-    answers = _numbered(taken.answers) if mapping.anonymous else taken.answers
-    questions = tuple(Question(name, text, text) for name, text in targets.asked.items())
-    return Imported(answers, taken.notes(), questions)
+    answers = _numbered(collector.answers) if mapping.anonymous else collector.answers
+    questions = tuple(QuestionTitles(name, text, text) for name, text in targets.asked.items())
+    return Imported(answers, collector.notes(), questions)
 
 
-def _check_header(taken: TableAnswers) -> None:
+def _check_header(collector: AnswerCollector) -> None:
     """Raises BenchError where the first row seems to be an answer, not names."""
-    table, mapping = taken.table, taken.mapping
+    table, mapping = collector.table, collector.mapping
     named = {*mapping.columns, *mapping.fields.values(), *mapping.ignore, *mapping.cells}
     if mapping.header is not None or named & set(table.header):
         return

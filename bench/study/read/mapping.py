@@ -14,13 +14,13 @@ from bench.config.reader import raise_problems, read_yaml, validated
 from bench.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, Role
 from bench.study.read.survey_time import DateOrder
-from bench.study.read.tables import Separator
+from bench.study.read.table_file import Separator
 
-Kind = Literal["rater", "at", "personal", "not needed"]
+ColumnKind = Literal["rater", "at", "personal", "not needed"]
 
 
-def _known() -> dict[str, Kind]:
-    kinds: dict[Kind, str] = {
+def _known() -> dict[str, ColumnKind]:
+    kinds: dict[ColumnKind, str] = {
         # Google Forms in its languages, Wenjuanxing, Tencent's and Microsoft's forms, MTurk.
         "at": "Timestamp|时间戳|时间戳记|時間戳記|タイムスタンプ|타임스탬프|Horodateur|Zeitstempel|"
         "Marca temporal|Carimbo de data/hora|Informazioni cronologiche|Отметка времени|"
@@ -40,7 +40,7 @@ def _known() -> dict[str, Kind]:
 
 
 # Columns that survey sites add, by what they are. Nobody needs to name them in a mapping.
-KNOWN_COLUMNS: Mapping[str, Kind] = _known()
+KNOWN_COLUMNS: Mapping[str, ColumnKind] = _known()
 LONG_FIELDS = ("rater", "item", "dataset", "case", "method", "question", "rating", "role", "at")
 UNKNOWN_METHOD = "unknown"  # what a proposal calls a method that the table does not name
 _GROUPS = ("rater", "item", "dataset", "case", "method", "question", "role")

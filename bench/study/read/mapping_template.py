@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from bench.study.read.mapping import KNOWN_COLUMNS, Kind
-from bench.study.read.tables import Reading, quoted
+from bench.study.read.mapping import KNOWN_COLUMNS, ColumnKind
+from bench.study.read.table_file import TableFormat, separator_yaml
 
-_KINDS: Mapping[Kind, str] = {
+_KINDS: Mapping[ColumnKind, str] = {
     "rater": "names the rater",
     "at": "when it was answered",
     "personal": "left out, it tells who the rater is",
@@ -122,7 +122,7 @@ _KEYS: Sequence[tuple[str, str, str]] = (
 def template(
     values: Mapping[str, object],
     remarks: Mapping[tuple[str, str], str],
-    reading: Reading,
+    table_format: TableFormat,
     *,
     names: Sequence[str],
 ) -> str:
@@ -130,7 +130,7 @@ def template(
 
     names: of the table's columns; those that are known need no entry, and it says so.
     """
-    proposed = {**_reading_values(reading), **values}
+    proposed = {**_reading_values(table_format), **values}
     lines = [_HEAD]
     known = [name for name in names if name in KNOWN_COLUMNS]
     if known:
@@ -145,12 +145,12 @@ def template(
     return "\n".join(lines) + "\n"
 
 
-def _reading_values(reading: Reading) -> dict[str, object]:
+def _reading_values(table_format: TableFormat) -> dict[str, object]:
     """Sheet, encoding, separator, header: where they are not the usual ones."""
-    usual = Reading()
+    usual = TableFormat()
     found: dict[str, object] = {}
     for key in ("sheet", "encoding", "separator", "header_row", "header"):
-        value = getattr(reading, key)
+        value = getattr(table_format, key)
         if value != getattr(usual, key):
             found[key] = list(value) if isinstance(value, tuple) else value
     return found
@@ -159,7 +159,7 @@ def _reading_values(reading: Reading) -> dict[str, object]:
 def _entry(key: str, value: object, remarks: Mapping[tuple[str, str], str]) -> list[str]:
     """The lines of one key: a scalar on one line, the entries of lists and maps one a line."""
     if key == "separator":
-        return [f"separator: {quoted(value)}"]  # type: ignore[arg-type]
+        return [f"separator: {separator_yaml(value)}"]  # type: ignore[arg-type]
     if isinstance(value, Mapping) and value:
         return [f"{key}:"] + [
             f"  {_yaml(name)}: {_yaml(one)}{_remark(remarks, key, name)}"

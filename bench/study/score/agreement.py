@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.stats import LEVEL
 from bench.study.answers import HIGHEST, LOWEST
-from bench.study.score.crossed import Bootstrap
+from bench.study.score.bootstrap import Bootstrap
 from bench.study.score.ratings import Floats, Ratings
 from bench.study.score.scores import Agreement, Estimate
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.study.score.crossed import Bootstrap, Draws, drawn_means, with_interval
+from bench.study.score.bootstrap import Bootstrap, Draws, drawn_means, with_interval
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import Floats, Ratings, quotients
 from bench.study.score.scores import Correlation, Estimate, Level, Point

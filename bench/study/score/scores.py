@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from bench.errors import BenchError
 from bench.files.json_file import write_json
-from bench.study.answers import Question, Role
+from bench.study.answers import QuestionTitles, Role
 
 SCHEMA = 1
 
@@ -74,7 +74,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MethodComparison:
     """Two methods in one question, first minus second.
 
     pairing: `clip` where the same rater rated both methods' videos of the same clip, and only such
@@ -144,7 +144,7 @@ class Panel:
     n_ratings: int
     opinions: tuple[Opinion, ...]
     agreements: tuple[Agreement, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[MethodComparison, ...]
     correlations: tuple[Correlation, ...]
 
     def opinion(self, method: str, question: str, role: Role = "rated") -> Opinion | None:
@@ -180,7 +180,7 @@ class Scores:
     name: str
     title: str
     simulated: bool
-    questions: tuple[Question, ...]
+    questions: tuple[QuestionTitles, ...]
     methods: tuple[str, ...]
     runs: tuple[str, ...]
     kept: Panel

@@ -33,7 +33,7 @@ SYNC = "sync_accuracy"
 
 
 @dataclass(frozen=True)
-class Rules:
+class ScreeningRules:
     """What excludes a rater.
 
     truth_least: a rating of the hidden truth below it fails a check. low_most: a rating of the low
@@ -66,7 +66,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Far:
+class FarRatings:
     """How often a rater stood far above and far below the others, of how many ratings."""
 
     above: int
@@ -82,7 +82,7 @@ class Far:
         return abs(self.above - self.below) / far < ONE_SIDED
 
 
-def screen(answers: Sequence[Answer], rules: Rules) -> tuple[Exclusion, ...]:
+def screen(answers: Sequence[Answer], rules: ScreeningRules) -> tuple[Exclusion, ...]:
     """The raters to leave out, each with the rule and the numbers; one entry for a rater and rule.
 
     Training is not looked at. Raises BenchError if the rules would leave nobody.
@@ -107,7 +107,7 @@ def screen(answers: Sequence[Answer], rules: Rules) -> tuple[Exclusion, ...]:
     return tuple(sorted(found, key=lambda one: (order[one.rater], one.rule)))
 
 
-def cautions(answers: Sequence[Answer], rules: Rules) -> tuple[str, ...]:
+def screening_notes(answers: Sequence[Answer], rules: ScreeningRules) -> tuple[str, ...]:
     """What the screening could not see, as sentences."""
     notes: list[str] = []
     scored = [answer for answer in answers if answer.role != "training"]
@@ -141,7 +141,7 @@ def _hasty(answers: Sequence[Answer]) -> str:
     )
 
 
-def far_ratings(answers: Sequence[Answer]) -> dict[str, Far]:
+def far_ratings(answers: Sequence[Answer]) -> dict[str, FarRatings]:
     """Each rater's counts after BT.500, over every question and every video but the training's."""
     scored = [answer for answer in answers if answer.role != "training"]
     above: dict[str, int] = defaultdict(int)
@@ -155,7 +155,7 @@ def far_ratings(answers: Sequence[Answer]) -> dict[str, Far]:
             if bound is not None:
                 above[answer.rater] += bool(rating >= bound)
                 below[answer.rater] += bool(rating <= -bound)
-    return {rater: Far(above[rater], below[rater], total[rater]) for rater in sorted(total)}
+    return {rater: FarRatings(above[rater], below[rater], total[rater]) for rater in sorted(total)}
 
 
 def _bound(ratings: Floats) -> float | None:
@@ -177,7 +177,7 @@ def _by_presentation(answers: Sequence[Answer]) -> dict[tuple[str, ...], list[An
     return groups
 
 
-def _bt500_sentence(far: Far) -> str:
+def _bt500_sentence(far: FarRatings) -> str:
     return (
         f"ITU-R BT.500: of {far.ratings} ratings {far.above} far above and {far.below} far below "
         f"the others' ({(far.above + far.below) / far.ratings:.1%}, more than {FAR_SHARE:.0%}, "
@@ -185,7 +185,7 @@ def _bt500_sentence(far: Far) -> str:
     )
 
 
-def _failed_checks(answers: Sequence[Answer], rules: Rules) -> list[Exclusion]:
+def _failed_checks(answers: Sequence[Answer], rules: ScreeningRules) -> list[Exclusion]:
     asked = _asked(answers, rules)
     given: dict[str, dict[Role, list[Answer]]] = defaultdict(lambda: {"truth": [], "low": []})
     for answer in answers:
@@ -204,7 +204,7 @@ def _failed_checks(answers: Sequence[Answer], rules: Rules) -> list[Exclusion]:
     return found
 
 
-def _asked(answers: Sequence[Answer], rules: Rules) -> dict[Role, set[str]]:
+def _asked(answers: Sequence[Answer], rules: ScreeningRules) -> dict[Role, set[str]]:
     """In which questions each kind of check counts."""
     questions = {answer.question for answer in answers if answer.role != "training"}
     named: dict[Role, tuple[str, ...]] = {
@@ -220,7 +220,7 @@ def _asked(answers: Sequence[Answer], rules: Rules) -> dict[Role, set[str]]:
     return {role: set(names) or questions for role, names in named.items()}
 
 
-def _failures(truths: Sequence[int], lows: Sequence[int], rules: Rules) -> str:
+def _failures(truths: Sequence[int], lows: Sequence[int], rules: ScreeningRules) -> str:
     """What to say of a rater who failed too many checks; empty for others."""
     truth = sum(rating < rules.truth_least for rating in truths)
     low = sum(rating > rules.low_most for rating in lows)

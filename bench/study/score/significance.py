@@ -18,22 +18,22 @@ from itertools import combinations
 import numpy as np
 
 from bench.stats import holm
-from bench.study.score.crossed import Bootstrap, drawn_means, mean_estimate, with_interval
+from bench.study.score.bootstrap import Bootstrap, drawn_means, mean_estimate, with_interval
 from bench.study.score.ratings import Floats, Ratings, quotients
-from bench.study.score.scores import Comparison, Estimate
+from bench.study.score.scores import Estimate, MethodComparison
 from bench.study.sign_flips import sign_flip
 
 PAIRED_LEAST = 0.5  # share of both methods' ratings that pairs of one clip must hold to be used
 
 
-def compare_all(ratings: Ratings, bootstrap: Bootstrap) -> tuple[Comparison, ...]:
+def compare_all(ratings: Ratings, bootstrap: Bootstrap) -> tuple[MethodComparison, ...]:
     """Every two methods of one question, in order, corrected together."""
     made = [_compare(ratings, bootstrap, *two) for two in combinations(ratings.methods, 2)]
     corrected = holm([one.p_value for one in made])
     return tuple(replace(one, p_corrected=p) for one, p in zip(made, corrected, strict=True))
 
 
-def _compare(ratings: Ratings, bootstrap: Bootstrap, first: str, second: str) -> Comparison:
+def _compare(ratings: Ratings, bootstrap: Bootstrap, first: str, second: str) -> MethodComparison:
     one, other = ratings.of_method(first), ratings.of_method(second)  # (R, C)
     pairs = one - other  # NaN where one of the two is missing
     either = (~np.isnan(one)) | (~np.isnan(other))
@@ -43,7 +43,7 @@ def _compare(ratings: Ratings, bootstrap: Bootstrap, first: str, second: str) ->
     own = _row_means(pairs) if by_clip else _row_means(one) - _row_means(other)  # (R,)
     own = own[~np.isnan(own)]
     enough = len(own) >= 2
-    return Comparison(
+    return MethodComparison(
         question=ratings.question,
         first=first,
         second=second,

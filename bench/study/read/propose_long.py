@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bench.study.folder import Study
+from bench.study.read.column_contents import FIELD_NAMES
 from bench.study.read.mapping import KNOWN_COLUMNS, UNKNOWN_METHOD
 from bench.study.read.proposal_draft import (
     OVERALL,
@@ -15,8 +16,7 @@ from bench.study.read.proposal_draft import (
     propose_at,
 )
 from bench.study.read.rating_words import plain
-from bench.study.read.seen_columns import FIELD_NAMES
-from bench.study.read.tables import Reading, is_no_header
+from bench.study.read.table_file import TableFormat, is_no_header
 
 _RATER_LIKE = re.compile(
     r"(?:rater|worker|listener|subject|user|participant|judge|p|s|r|l)[-_ ]?\d+", re.IGNORECASE
@@ -24,7 +24,7 @@ _RATER_LIKE = re.compile(
 
 
 def long_fields(
-    cells: Mapping[str, Sequence[str]], rated: Sequence[str], reading: Reading
+    cells: Mapping[str, Sequence[str]], rated: Sequence[str], table_format: TableFormat
 ) -> dict[str, str] | None:
     """Which column is what in a table of ratings; None where it is no such table."""
     fields: dict[str, str] = {}
@@ -36,7 +36,7 @@ def long_fields(
             found = [name for name in found if name in rated]
         if found:
             fields[what] = found[0]
-    if reading.header is not None and "rating" not in fields:
+    if table_format.header is not None and "rating" not in fields:
         return _guessed_fields(cells, rated)  # by what stands in them
     is_long = "rating" in fields and ("case" in fields or "method" in fields)
     return fields if is_long else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.study.read.mapping import KNOWN_COLUMNS
 from bench.study.read.rating_words import plain, rating_in, word_scale
-from bench.study.read.tables import Table
+from bench.study.read.table_file import Table
 
 _MOST_RATINGS = 12  # different texts for five ratings; more are remarks
 _RATED_LEAST = 0.6  # share of a column's answers that are ratings; the others are then told

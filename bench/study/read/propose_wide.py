@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from bench.study.folder import Study
+from bench.study.read.column_contents import ABOUT_RATERS, FIELD_NAMES, REMARKS, SPLITS, are_numbers
 from bench.study.read.mapping import KNOWN_COLUMNS, UNKNOWN_METHOD
 from bench.study.read.proposal_draft import OVERALL, Draft, propose_at
 from bench.study.read.rating_target import questions_by_name
 from bench.study.read.rating_words import plain
-from bench.study.read.seen_columns import ABOUT_RATERS, FIELD_NAMES, REMARKS, SPLITS, are_numbers
 from bench.study.read.survey_time import survey_time
 
 _CODE_NAMES = re.compile(

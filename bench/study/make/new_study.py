@@ -17,12 +17,12 @@ from bench.errors import BenchError
 from bench.files.intact import is_intact
 from bench.files.one_move import part_beside
 from bench.study.answers import Role
-from bench.study.blinding import Design, Example, Item, Plan, read_design, write_design
+from bench.study.blinding import Design, Example, Item, SessionPlan, read_design, write_design
 from bench.study.folder import VIDEOS, YAML
-from bench.study.make.choosing import Chosen, Wishes, choose
-from bench.study.make.footage import Video, finished_videos
+from bench.study.make.finished_videos import StudyVideo, finished_videos
 from bench.study.make.invitations import write_secret
-from bench.study.make.power import Spread, sizes_of, told
+from bench.study.make.power import Spread, power_sentences, sizes_of
+from bench.study.make.selection import Selection, StudyOptions, select_videos
 from bench.study.make.sessions import draw_sessions
 from bench.study.questionnaire import questionnaire_text, read_questionnaire
 
@@ -30,7 +30,7 @@ SECONDS_A_QUESTION = 4.0  # what reading and answering takes, for the estimate
 
 
 @dataclass(frozen=True)
-class Made:
+class NewStudy:
     """What became of it: the design, and what the organiser should know of it."""
 
     design: Design
@@ -40,10 +40,10 @@ class Made:
 def new_study(
     runs: Sequence[Path],
     folder: Path,
-    wishes: Wishes,
+    options: StudyOptions,
     *,
     progress: Callable[[int, int], None] = lambda _done, _wanted: None,
-) -> Made:
+) -> NewStudy:
     """Makes the study in `folder`, whole or not at all. progress: of its videos' copies.
 
     Raises BenchError where the folder exists, a method or case is unknown, or the numbers do not go
@@ -52,9 +52,9 @@ def new_study(
     if folder.exists():
         raise BenchError(f"{folder} exists already; choose another folder with -o.")
     text = questionnaire_text(
-        questions=wishes.questions, layout=wishes.layout, languages=wishes.languages
+        questions=options.questions, layout=options.layout, languages=options.languages
     )
-    chosen = choose(finished_videos(runs), wishes)
+    selection = select_videos(finished_videos(runs), options)
     part = part_beside(folder)
     (part / VIDEOS).mkdir(parents=True)
     part.chmod(0o700)  # the design unblinds: for the organiser alone
@@ -62,14 +62,14 @@ def new_study(
         (part / YAML).write_text(text, encoding="utf-8")
         questions = len(read_questionnaire(part / YAML).questions)
         write_secret(part)
-        copies = _copied(chosen, wishes, part / VIDEOS, progress)
-        design = _design(runs, chosen, wishes, copies)
+        copies = _copied(selection, options, part / VIDEOS, progress)
+        design = _design(runs, selection, options, copies)
         write_design(part, design)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    notes = (*chosen.notes, copies.note, _estimate(design, questions))
-    return Made(design, (*notes, *_power(design, wishes.tell)))
+    notes = (*selection.notes, copies.note, _estimate(design, questions))
+    return NewStudy(design, (*notes, *_power(design, options.tell)))
 
 
 def invite(folder: Path, count: int) -> Design:
@@ -94,34 +94,36 @@ class _Copies:
     note: str
 
 
-def _design(runs: Sequence[Path], chosen: Chosen, wishes: Wishes, copies: _Copies) -> Design:
-    plan = Plan(chosen.methods, chosen.cases, wishes.checks, chosen.balance)
+def _design(
+    runs: Sequence[Path], selection: Selection, options: StudyOptions, copies: _Copies
+) -> Design:
+    plan = SessionPlan(selection.methods, selection.cases, options.checks, selection.balance)
     # In the order of their random codes: the order of copying would tell roles and methods.
     items = sorted(copies.items, key=lambda item: item.code)
     return Design(
         study=secrets.token_hex(4),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         runs=tuple(str(run.resolve()) for run in runs),  # score finds the metrics there
-        layout=wishes.layout,
+        layout=options.layout,
         plan=plan,
         items={item.code: item for item in items},
         examples=copies.examples,
-        sessions=draw_sessions(plan, items, range(wishes.raters)),
+        sessions=draw_sessions(plan, items, range(options.raters)),
     )
 
 
 def _copied(
-    chosen: Chosen, wishes: Wishes, videos: Path, progress: Callable[[int, int], None]
+    selection: Selection, options: StudyOptions, videos: Path, progress: Callable[[int, int], None]
 ) -> _Copies:
     """Copies every chosen video under a random name, all coded alike."""
-    groups: tuple[tuple[Role, Sequence[Video]], ...] = (
-        ("rated", chosen.rated),
-        ("truth", chosen.checks.truths if wishes.checks else ()),
-        ("low", chosen.checks.lows if wishes.checks else ()),
-        ("training", chosen.practice),
+    groups: tuple[tuple[Role, Sequence[StudyVideo]], ...] = (
+        ("rated", selection.rated),
+        ("truth", selection.checks.truths if options.checks else ()),
+        ("low", selection.checks.lows if options.checks else ()),
+        ("training", selection.practice),
     )
     wanted = [(video, role) for role, group in groups for video in group]
-    shown = [*(video for video, _ in wanted), *chosen.checks.examples]
+    shown = [*(video for video, _ in wanted), *selection.checks.examples]
     begun = time.monotonic()
     copies: list[_Copy] = []
     for done, video in enumerate(shown):
@@ -138,7 +140,7 @@ def _copied(
         ),
         examples=tuple(
             Example(copy.path.name, video.plugin)
-            for video, copy in zip(chosen.checks.examples, copies[len(wanted) :], strict=True)
+            for video, copy in zip(selection.checks.examples, copies[len(wanted) :], strict=True)
         ),
         note=(
             f"{len(copies)} videos coded anew, all alike, in {taken:.0f} s: PSNR of the copies "
@@ -155,7 +157,7 @@ class _Copy:
     psnr: float
 
 
-def _copy(video: Video, videos: Path) -> _Copy:
+def _copy(video: StudyVideo, videos: Path) -> _Copy:
     from bench import media
 
     if not is_intact(video.path, video.sha256):
@@ -167,7 +169,7 @@ def _copy(video: Video, videos: Path) -> _Copy:
     return _Copy(path, media.copy_anonymous(video.path, path))
 
 
-def _hide_sizes(copies: Mapping[Path, Video]) -> None:
+def _hide_sizes(copies: Mapping[Path, StudyVideo]) -> None:
     """Makes all copies of one case equally long and of one date: sharp pictures take more bytes."""
     from bench import media
 
@@ -180,7 +182,7 @@ def _hide_sizes(copies: Mapping[Path, Video]) -> None:
         os.utime(path, (0, 0))
 
 
-def _item(video: Video, role: Role, copy: _Copy) -> Item:
+def _item(video: StudyVideo, role: Role, copy: _Copy) -> Item:
     from bench import media
 
     seconds = media.probe(copy.path).seconds
@@ -191,7 +193,7 @@ def _item(video: Video, role: Role, copy: _Copy) -> Item:
 def _power(design: Design, difference: float) -> tuple[str, ...]:
     """What the design can find."""
     sizes = sizes_of(design)
-    return told(sizes, difference, Spread()) if sizes is not None else ()
+    return power_sentences(sizes, difference, Spread()) if sizes is not None else ()
 
 
 def _estimate(design: Design, questions: int) -> str:

@@ -1,4 +1,4 @@
-"""Where scores go: scores.json, scores.csv, and the runs that the study belongs to."""
+"""Finds what is to be scored: the answers, the study that they belong to, and its runs."""
 
 from __future__ import annotations
 
@@ -8,43 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.files.one_move import in_one_move
-from bench.files.spreadsheets import csv_text
 from bench.records.run_folder import method_names, read_run_manifest
-from bench.study.answers import Answer, Question, read_answers
+from bench.study.answers import Answer, QuestionTitles, read_answers
+from bench.study.blinding import DESIGN_FILE
 from bench.study.folder import Study, open_study
 from bench.study.question_titles import asked_questions, known_questions
 from bench.study.score.metric_values import run_name, run_videos
-from bench.study.score.scores import Scores, write_scores
-
-STUDIES = "studies"  # in a run folder: one JSON for each study of its videos
-_DESIGN = "design.json"
-
-_CSV_COLUMNS = (
-    "raters",
-    "dataset",
-    "method",
-    "role",
-    "question",
-    "mean",
-    "ci_low",
-    "ci_high",
-    "median",
-    "n_1",
-    "n_2",
-    "n_3",
-    "n_4",
-    "n_5",
-    "n_ratings",
-    "n_raters",
-    "n_cases",
-    "simulated",
-    "reason",
-)
 
 
 @dataclass(frozen=True)
-class Source:
+class ScoreInputs:
     """What is to be scored: answers, the study they belong to if any, and where scores go.
 
     target: of the JSON; the csv lies beside it. name: what the study is called in run folders.
@@ -56,7 +29,7 @@ class Source:
     target: Path
 
 
-def find_source(path: Path) -> Source:
+def find_inputs(path: Path) -> ScoreInputs:
     """A study's folder, or a csv of answers; one that lies in a study's folder belongs to it.
 
     A folder stands for what its server collected, else for answers.csv in it. Raises BenchError
@@ -64,14 +37,16 @@ def find_source(path: Path) -> Source:
     """
     if path.is_dir():
         study = open_study(path)
-        return Source(_collected(study), study, path.resolve().name, path / "scores.json")
+        return ScoreInputs(_collected(study), study, path.resolve().name, path / "scores.json")
     folder = path.resolve().parent
-    found = open_study(folder) if (folder / _DESIGN).is_file() else None
+    found = open_study(folder) if (folder / DESIGN_FILE).is_file() else None
     name = path.stem if found is None else f"{folder.name}.{path.stem}"
-    return Source(read_answers(path), found, name, path.with_name(f"{path.stem}.scores.json"))
+    return ScoreInputs(read_answers(path), found, name, path.with_name(f"{path.stem}.scores.json"))
 
 
-def find_runs(source: Source, named: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+def find_runs(
+    source: ScoreInputs, named: Sequence[Path]
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """The run folders of the study, and sentences on those that are gone.
 
     Those named count; without any, those that the study was made from, where they are still there.
@@ -85,7 +60,7 @@ def find_runs(source: Source, named: Sequence[Path]) -> tuple[tuple[Path, ...], 
     return tuple(found), tuple(notes)
 
 
-def placed(answers: Sequence[Answer], runs: Sequence[Path]) -> tuple[Answer, ...]:
+def match_to_runs(answers: Sequence[Answer], runs: Sequence[Path]) -> tuple[Answer, ...]:
     """The answers, held against the runs: those without a data set get the runs' only one.
 
     Raises BenchError where a run has none of the rated videos, or a data set must be named.
@@ -120,38 +95,11 @@ def known_titles(study: Study | None) -> tuple[str, str]:
     return title.get("en", fallback), title.get("zh", fallback)
 
 
-def titled_questions(source: Source, path: Path) -> tuple[Question, ...]:
+def titled_questions(source: ScoreInputs, path: Path) -> tuple[QuestionTitles, ...]:
     """The questions in order, titled as the study has them, else as what lies beside the csv."""
     if source.study is not None:
         return known_questions(source.study)
     return asked_questions(source.answers, path)
-
-
-def write_all(scores: Scores, target: Path, runs: Sequence[Path]) -> tuple[Path, ...]:
-    """Writes the JSON, the csv beside it and one JSON in each run; returns what was written."""
-    table = target.with_suffix(".csv")
-    written = [target, table, *(run / STUDIES / f"{scores.name}.json" for run in runs)]
-    for path in written:
-        if path != table:
-            write_scores(path, scores)
-    with in_one_move(table) as part:
-        part.write_text(scores_csv(scores), encoding="utf-8", newline="")
-    return tuple(written)
-
-
-def scores_csv(scores: Scores) -> str:
-    """Every mean opinion score, one a line, in full precision; empty where there is no number.
-
-    raters: `kept` without the excluded ones, `everyone` with them.
-    """
-    rows: list[Sequence[object]] = [_CSV_COLUMNS]
-    for raters, panel in (("kept", scores.kept), ("everyone", scores.everyone)):
-        for one in panel.opinions:
-            cells: list[object] = [raters, one.dataset, one.method, one.role, one.question]
-            cells += [one.mean.value, one.mean.low, one.mean.high, one.median, *one.histogram]
-            cells += [one.n_ratings, one.n_raters, one.n_cases, scores.simulated, one.mean.reason]
-            rows.append(cells)
-    return csv_text(rows)
 
 
 def run_names(runs: Sequence[Path]) -> dict[Path, str]:

@@ -34,9 +34,9 @@ from bench.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, TEXT_CHARACTERS, answers_csv
 from bench.study.ask.export import collected_answers
 from bench.study.ask.ledger import Ledger, LedgerBusyError
-from bench.study.ask.limits import RateLimit
 from bench.study.ask.pages import ASSETS, Pages
-from bench.study.blinding import NAME as DESIGN
+from bench.study.ask.rate_limit import RateLimit
+from bench.study.blinding import DESIGN_FILE
 from bench.study.folder import VIDEOS, Study, open_study
 from bench.study.make.invitations import ORGANISER, Tokens, holder, rater_link
 
@@ -307,7 +307,7 @@ class Application:
         """Opens the study again where `bench study invite` has written its design anew."""
         folder = self._now.study.folder
         try:
-            written = (folder / DESIGN).stat().st_mtime_ns
+            written = (folder / DESIGN_FILE).stat().st_mtime_ns
             if written == self._design_read:
                 return
             self._now = _invited(open_study(folder), self._tokens, self._url)

@@ -11,7 +11,7 @@ from bench.records.run_folder import read_generations, read_run_manifest
 
 
 @dataclass(frozen=True)
-class Video:
+class StudyVideo:
     """One method's video of one case. method: its label in the run; plugin: what it is."""
 
     dataset: str
@@ -30,13 +30,13 @@ class Video:
         return (self.dataset, self.case, self.method)
 
 
-def finished_videos(runs: Sequence[Path]) -> tuple[Video, ...]:
+def finished_videos(runs: Sequence[Path]) -> tuple[StudyVideo, ...]:
     """Every video of the runs that was made and is still there, in the order of the manifests.
 
     Raises BenchError where a folder is no run, or two runs have different videos of one method for
     one case.
     """
-    found: dict[tuple[str, str, str], Video] = {}
+    found: dict[tuple[str, str, str], StudyVideo] = {}
     for run in runs:
         for video in _videos(run):
             other = found.setdefault(video.place, video)
@@ -49,15 +49,15 @@ def finished_videos(runs: Sequence[Path]) -> tuple[Video, ...]:
     return tuple(found.values())
 
 
-def _videos(run: Path) -> list[Video]:
+def _videos(run: Path) -> list[StudyVideo]:
     manifest, generations = read_run_manifest(run), read_generations(run)
-    videos: list[Video] = []
+    videos: list[StudyVideo] = []
     for case in manifest.cases:
         for method in manifest.methods:
             made = generations.get((method.key, case.key))
             if made is None or made.status != "ok" or not (run / made.video).is_file():
                 continue
-            video = Video(
+            video = StudyVideo(
                 dataset=case.dataset,
                 case=case.id,
                 kind=case.kind,

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from bench.study.folder import Study
 from bench.study.read.proposal_draft import OVERALL, Draft, address_pattern, asked_of
-from bench.study.read.proposed_wide import propose_special
+from bench.study.read.propose_wide import propose_special
 from bench.study.read.rating_words import plain
 
 
-def crowd_video(name: str, cells: Mapping[str, Sequence[str]]) -> str:
+def mturk_video_column(name: str, cells: Mapping[str, Sequence[str]]) -> str:
     """The column that names the video which this column of MTurk's answers rates, or empty.
 
     Answer.q0 is about Answer.q0_url where there is one (a page that shuffles), else about
@@ -35,7 +35,7 @@ def crowd_video(name: str, cells: Mapping[str, Sequence[str]]) -> str:
     return inputs[0] if len(inputs) == 1 else ""
 
 
-def propose_crowd(
+def propose_mturk(
     draft: Draft,
     cells: Mapping[str, Sequence[str]],
     videos: Mapping[str, str],

@@ -6,20 +6,20 @@ import re
 from collections.abc import Mapping
 
 from bench.study.answers import ROLES
-from bench.study.read.answer_row import AnswerRow, answer_row
+from bench.study.read.answer_collector import AnswerCollector
 from bench.study.read.mapping import KNOWN_COLUMNS, LONG_FIELDS, Column, ColumnMapping
 from bench.study.read.rating_target import Target, Targets
-from bench.study.read.table_answers import TableAnswers
+from bench.study.read.table_row import TableRow, table_row
 
 
-def take_long(taken: TableAnswers, targets: Targets) -> None:
+def read_long(collector: AnswerCollector, targets: Targets) -> None:
     """Takes the answers of a long table, and notes the columns that are left out."""
-    fields = _fields(taken)
-    _check_fields(taken, fields)
-    if taken.problems:
+    fields = _fields(collector)
+    _check_fields(collector, fields)
+    if collector.problems:
         return  # rows under a wrong header would only repeat its problems
-    for number, cells in taken.table.rows:
-        row = answer_row(taken, number, cells)
+    for number, cells in collector.table.rows:
+        row = table_row(collector, number, cells)
         known = _known(row, fields)
         if known is None:
             continue
@@ -30,36 +30,38 @@ def take_long(taken: TableAnswers, targets: Targets) -> None:
             row.take(fields["rating"], target, rater=rater, at=at, comment=comment)
 
 
-def _fields(taken: TableAnswers) -> dict[str, str]:
+def _fields(collector: AnswerCollector) -> dict[str, str]:
     """Which column has what: as the mapping says, else the column of that name."""
-    mapping = taken.mapping
-    fields: dict[str, str] = {name: name for name in LONG_FIELDS if name in taken.table.header}
+    mapping = collector.mapping
+    fields: dict[str, str] = {name: name for name in LONG_FIELDS if name in collector.table.header}
     fields.update({str(what): name for what, name in mapping.fields.items()})
     special = {"rater": mapping.rater, "at": mapping.at, "comment": mapping.comment}
     return fields | {what: name for what, name in special.items() if name is not None}
 
 
-def _check_fields(taken: TableAnswers, fields: Mapping[str, str]) -> None:
+def _check_fields(collector: AnswerCollector, fields: Mapping[str, str]) -> None:
     """Notes what the header lacks, and the columns that are no field."""
-    header, mapping = taken.table.header, taken.mapping
+    header, mapping = collector.table.header, collector.mapping
     said = {*fields, *mapping.constants, *_found_in_cells(mapping)}
     needed = ["rater", "question", "rating"]
     needed += [] if "item" in said else ["case", "method"]
     for what in needed:
         if what not in said:
             hint = "" if what == "rating" else ", or under `constants` what it is in all rows"
-            taken.add_to_header(what, f"is missing. Say under `fields` which column has it{hint}")
+            collector.add_to_header(
+                what, f"is missing. Say under `fields` which column has it{hint}"
+            )
     for what, name in fields.items():
         if name not in header:
-            taken.add_to_header(name, f"is named as `{what}`, but is not in the table")
+            collector.add_to_header(name, f"is named as `{what}`, but is not in the table")
     for name in mapping.cells:
         if name not in header:
-            taken.add_to_header(name, "is named under `cells`, but is not in the table")
+            collector.add_to_header(name, "is named under `cells`, but is not in the table")
     used = {*fields.values(), *mapping.cells}
-    taken.left_out += [name for name in header if name and name not in used]
-    for name in taken.left_out:
-        if name not in taken.mapping.ignore and name not in KNOWN_COLUMNS:
-            taken.add_to_header(
+    collector.left_out += [name for name in header if name and name not in used]
+    for name in collector.left_out:
+        if name not in collector.mapping.ignore and name not in KNOWN_COLUMNS:
+            collector.add_to_header(
                 name,
                 "is not in the mapping. Say under `fields` what it is, or put it under `ignore`",
             )
@@ -70,21 +72,23 @@ def _found_in_cells(mapping: ColumnMapping) -> set[str]:
     return {what for pattern in mapping.cells.values() for what in re.compile(pattern).groupindex}
 
 
-def _known(row: AnswerRow, fields: Mapping[str, str]) -> dict[str, str] | None:
+def _known(row: TableRow, fields: Mapping[str, str]) -> dict[str, str] | None:
     """What the row says: constants, whole cells, and parts of cells, the later ones first.
 
     None where a cell does not fit its pattern.
     """
-    found: dict[str, str] = {str(what): text for what, text in row.taken.mapping.constants.items()}
+    found: dict[str, str] = {
+        str(what): text for what, text in row.collector.mapping.constants.items()
+    }
     found |= {what: row.cells[name] for what, name in fields.items()}
-    parts = [row.parts(name) for name in row.taken.mapping.cells]
+    parts = [row.parts(name) for name in row.collector.mapping.cells]
     for one in parts:
         found |= one or {}
     return None if None in parts else found
 
 
 def _target(
-    row: AnswerRow, known: Mapping[str, str], fields: Mapping[str, str], targets: Targets
+    row: TableRow, known: Mapping[str, str], fields: Mapping[str, str], targets: Targets
 ) -> Target | None:
     """What the row rates; None, with the problem noted, where it does not say it well."""
     by_item = bool(known.get("item"))
@@ -108,8 +112,8 @@ def _target(
     return targets.find(row.number, named, column, asked=_column_of("question", row, fields))
 
 
-def _column_of(what: str, row: AnswerRow, fields: Mapping[str, str]) -> str:
+def _column_of(what: str, row: TableRow, fields: Mapping[str, str]) -> str:
     """The column in which this stands, for problems."""
-    cells = row.taken.mapping.cells
+    cells = row.collector.mapping.cells
     inside = [name for name, pattern in cells.items() if what in re.compile(pattern).groupindex]
     return inside[0] if inside else fields.get(what, what)

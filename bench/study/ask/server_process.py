@@ -17,8 +17,8 @@ import uvicorn
 
 from bench.errors import BenchError
 from bench.study.ask import connections
+from bench.study.ask.application import Application
 from bench.study.ask.ledger import Ledger
-from bench.study.ask.server import Application
 from bench.study.folder import ANSWERS, LOG, Study
 from bench.study.make.invitations import Tokens
 

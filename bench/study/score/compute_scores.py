@@ -13,14 +13,21 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.stats import LEVEL, RESAMPLES
-from bench.study.answers import HIGHEST, LOWEST, Answer, Question, Role, answers_csv
+from bench.study.answers import HIGHEST, LOWEST, Answer, QuestionTitles, Role, answers_csv
 from bench.study.score.agreement import agreement
+from bench.study.score.bootstrap import Bootstrap, mean_estimate
 from bench.study.score.correlation import correlate
-from bench.study.score.crossed import Bootstrap, mean_estimate
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import Floats, Ratings, arrange
-from bench.study.score.scores import Agreement, Comparison, Correlation, Opinion, Panel, Scores
-from bench.study.score.screening import Rules, cautions, screen
+from bench.study.score.scores import (
+    Agreement,
+    Correlation,
+    MethodComparison,
+    Opinion,
+    Panel,
+    Scores,
+)
+from bench.study.score.screening import ScreeningRules, screen, screening_notes
 from bench.study.score.significance import compare_all
 from bench.study.sign_flips import EXACT_RATERS, FLIPS
 
@@ -28,25 +35,25 @@ SCORED: tuple[Role, ...] = ("rated", "truth", "low")
 
 
 @dataclass(frozen=True)
-class Order:
+class ScoringSettings:
     """Settings of the scoring. seed: of every draw."""
 
     seed: int = 0
     resamples: int = RESAMPLES
-    rules: Rules = field(default_factory=Rules)
+    rules: ScreeningRules = field(default_factory=ScreeningRules)
 
 
-def score(
+def compute_scores(
     answers: Sequence[Answer],
     *,
     name: str,
     title: str = "",
     title_zh: str = "",
     simulated: bool = False,
-    questions: Sequence[Question] = (),
+    questions: Sequence[QuestionTitles] = (),
     methods: Sequence[str] = (),
     columns: Mapping[str, Sequence[MetricColumn]] | None = None,
-    order: Order | None = None,
+    settings: ScoringSettings | None = None,
 ) -> Scores:
     """The scores of a study. The same answers in any order give the same scores.
 
@@ -54,18 +61,18 @@ def score(
     columns: the metrics of each run. Raises BenchError where there is nothing to score, or the
     rules leave no rater.
     """
-    order = order or Order()
+    settings = settings or ScoringSettings()
     if all(one.role == "training" for one in answers):
         raise BenchError(f"{name}: there are no answers but those of the training page.")
     answers = sorted(answers, key=lambda one: one.place)
     asked = _questions(answers, questions)
-    excluded = screen(answers, order.rules)
+    excluded = screen(answers, settings.rules)
     names = tuple(dict.fromkeys(one.rater for one in excluded))
     metrics = [column for run in (columns or {}).values() for column in run]
-    everyone = _panel(answers, asked, methods, metrics, order, without=())
+    everyone = _panel(answers, asked, methods, metrics, settings, without=())
     kept = everyone
     if names:
-        kept = _panel(answers, asked, methods, metrics, order, without=names)
+        kept = _panel(answers, asked, methods, metrics, settings, without=names)
     return Scores(
         name=name,
         title=title,
@@ -76,18 +83,20 @@ def score(
         kept=kept,
         everyone=everyone,
         exclusions=excluded,
-        notes=(*cautions(answers, order.rules), *_notes(kept)),
-        settings=_settings(order),
+        notes=(*screening_notes(answers, settings.rules), *_notes(kept)),
+        settings=_recorded_settings(settings),
         answers_sha256=hashlib.sha256(answers_csv(answers).encode()).hexdigest(),
         title_zh=title_zh,
     )
 
 
-def _questions(answers: Sequence[Answer], known: Sequence[Question]) -> tuple[Question, ...]:
+def _questions(
+    answers: Sequence[Answer], known: Sequence[QuestionTitles]
+) -> tuple[QuestionTitles, ...]:
     """Those of the study that were answered, then what the answers name besides."""
     answered = dict.fromkeys(one.question for one in answers if one.role != "training")
     named = {one.name for one in known}
-    more = [Question(name, name, name) for name in answered if name not in named]
+    more = [QuestionTitles(name, name, name) for name in answered if name not in named]
     return tuple([one for one in known if one.name in answered] + more)
 
 
@@ -103,10 +112,10 @@ def _methods(answers: Sequence[Answer], known: Sequence[str]) -> tuple[str, ...]
 
 def _panel(
     answers: Sequence[Answer],
-    questions: Sequence[Question],
+    questions: Sequence[QuestionTitles],
     methods: Sequence[str],
     columns: Sequence[MetricColumn],
-    order: Order,
+    settings: ScoringSettings,
     *,
     without: Sequence[str],
 ) -> Panel:
@@ -114,10 +123,10 @@ def _panel(
     ranked = _methods(answers, methods)
     answers = [one for one in answers if one.rater not in without and one.role != "training"]
     raters = tuple(dict.fromkeys(one.rater for one in answers))
-    bootstrap = Bootstrap(order.seed, order.resamples)
+    bootstrap = Bootstrap(settings.seed, settings.resamples)
     opinions: list[Opinion] = []
     agreements: list[Agreement] = []
-    comparisons: list[Comparison] = []
+    comparisons: list[MethodComparison] = []
     correlations: list[Correlation] = []
     for question in questions:
         for role in SCORED:
@@ -190,11 +199,11 @@ def _notes(panel: Panel) -> list[str]:
     return notes
 
 
-def _settings(order: Order) -> dict[str, int | float | str]:
-    rules = order.rules
+def _recorded_settings(settings: ScoringSettings) -> dict[str, int | float | str]:
+    rules = settings.rules
     return {
-        "seed": order.seed,
-        "resamples": order.resamples,
+        "seed": settings.seed,
+        "resamples": settings.resamples,
         "level": LEVEL,
         "interval": "pigeonhole bootstrap over raters and clips (Owen 2007), percentiles",
         "test": f"sign flips over raters, exact up to {EXACT_RATERS}, else {FLIPS} random; Holm",

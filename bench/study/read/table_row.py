@@ -9,40 +9,40 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bench.study.answers import HIGHEST, LOWEST, TEXT_CHARACTERS, Answer, rating_problem
+from bench.study.read.answer_collector import AnswerCollector
 from bench.study.read.rating_target import Target
 from bench.study.read.survey_time import is_day_or_month, survey_time
-from bench.study.read.table_answers import TableAnswers
 
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 
 
 @dataclass(frozen=True)
-class AnswerRow:
+class TableRow:
     """One row of a table. number: as a spreadsheet counts; cells: by column.
 
-    What is wrong with a cell goes to the problems of `taken`.
+    What is wrong with a cell goes to the problems of `collector`.
     """
 
-    taken: TableAnswers
+    collector: AnswerCollector
     number: int
     cells: Mapping[str, str]
 
     def bad(self, column: str, problem: str) -> None:
         """Notes what is wrong with a cell; of the whole row where the column is empty."""
-        self.taken.problems.add(self.number, column, problem)
+        self.collector.problems.add(self.number, column, problem)
 
     def parts(self, column: str) -> dict[str, str] | None:
         """What the mapping's `cells` find in this cell, by what it is; None where they do not fit.
 
         Nothing in an empty cell, and where the mapping has no pattern for the column.
         """
-        pattern = self.taken.mapping.cells.get(column)
+        pattern = self.collector.mapping.cells.get(column)
         if pattern is None or not self.cells[column]:
             return {}
         match = re.fullmatch(pattern, self.cells[column])
         if match is None:
             problem = f"does not fit the pattern under `cells`, {pattern}"
-            self.taken.problems.add_value(self.number, column, self.cells[column], problem)
+            self.collector.problems.add_value(self.number, column, self.cells[column], problem)
             return None
         return {what: text for what, text in match.groupdict().items() if text}
 
@@ -56,7 +56,7 @@ class AnswerRow:
         rater = self.cells[column] if known is None else known
         if not rater:
             self.bad(column, "is empty. It names the rater")
-        elif "@" in rater and not self.taken.mapping.anonymous:
+        elif "@" in rater and not self.collector.mapping.anonymous:
             self.bad(
                 column,
                 "looks like an e-mail address; answers hold no personal data. Say `anonymous: "
@@ -71,29 +71,29 @@ class AnswerRow:
         if column is None or not self.cells.get(column):
             return ""
         text = self.cells[column]
-        if self.taken.mapping.at_format is not None:
+        if self.collector.mapping.at_format is not None:
             try:
-                return datetime.strptime(text, self.taken.mapping.at_format).isoformat()
+                return datetime.strptime(text, self.collector.mapping.at_format).isoformat()
             except ValueError:
                 self.bad(column, f"{text[:40]!r} is not written as at_format says")
                 return ""
-        order = self.taken.mapping.dates
+        order = self.collector.mapping.dates
         moment = survey_time(text, order)
         if moment is None and order is None and is_day_or_month(text):
-            self.taken.bad_date = self.taken.bad_date or text[:40]
+            self.collector.bad_date = self.collector.bad_date or text[:40]
             self.bad(
                 column,
-                f"may have the day or the month first, such as {self.taken.bad_date!r}. Say which "
-                "in the mapping: `dates: month first` or `dates: day first`",
+                f"may have the day or the month first, such as {self.collector.bad_date!r}. Say "
+                "which in the mapping: `dates: month first` or `dates: day first`",
             )
             return ""
         if moment is None:
-            self.taken.bad_time = self.taken.bad_time or text[:40]
+            self.collector.bad_time = self.collector.bad_time or text[:40]
             hint = (
                 "Say in the mapping how times are written (`at_format: '%d %B %Y %H:%M'`), or put "
                 "it under `ignore`"
             )
-            self.bad(column, f"has no plain date, such as {self.taken.bad_time!r}. {hint}")
+            self.bad(column, f"has no plain date, such as {self.collector.bad_time!r}. {hint}")
             return ""
         return moment.isoformat()
 
@@ -117,14 +117,14 @@ class AnswerRow:
             at=at,
             comment=comment,
         )
-        self.taken.keep(answer, self.number)
+        self.collector.keep(answer, self.number)
 
     def _rating(self, column: str) -> int | None:
-        mapping, text = self.taken.mapping, self.cells[column]
+        mapping, text = self.collector.mapping, self.cells[column]
         if text in mapping.ratings:
             return mapping.ratings[text]
         if text in mapping.unanswered or (not text and mapping.blank == "unanswered"):
-            self.taken.unanswered[text] = self.taken.unanswered.get(text, 0) + 1
+            self.collector.unanswered[text] = self.collector.unanswered.get(text, 0) + 1
             return None
         plain = unicodedata.normalize("NFKC", text)  # digits of full width are digits
         if text and not rating_problem(plain):
@@ -138,14 +138,14 @@ class AnswerRow:
             problem += "answer, under `unanswered`"
         elif text.startswith("-"):
             problem += ". If it stands for no answer, say so under `unanswered` in the mapping"
-        self.taken.problems.add_value(self.number, column, text, problem)
+        self.collector.problems.add_value(self.number, column, text, problem)
         return None
 
 
-def answer_row(taken: TableAnswers, number: int, cells: Sequence[str]) -> AnswerRow:
+def table_row(collector: AnswerCollector, number: int, cells: Sequence[str]) -> TableRow:
     """The row with this number; cells that it lacks at its end are empty."""
-    header = taken.table.header
+    header = collector.table.header
     if any(cells[len(header) :]):
-        taken.problems.add(number, "", f"has more cells than the header's {len(header)}")
+        collector.problems.add(number, "", f"has more cells than the header's {len(header)}")
     filled = [*cells, *[""] * (len(header) - len(cells))]
-    return AnswerRow(taken, number, dict(zip(header, filled, strict=False)))
+    return TableRow(collector, number, dict(zip(header, filled, strict=False)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bench.study.answers import Answer, Problems
 from bench.study.read.mapping import KNOWN_COLUMNS, UNKNOWN_METHOD, ColumnMapping
-from bench.study.read.tables import Table
+from bench.study.read.table_file import Table
 
 
-class TableAnswers:
+class AnswerCollector:
     """The answers of a table that is being read as a mapping says.
 
     problems: of its cells. left_out: the names of columns that hold no answers. unanswered: by

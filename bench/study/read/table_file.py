@@ -51,7 +51,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TableFormat:
     """How a table can be read, as a mapping says it. sheets: all of a workbook, in order.
 
     header: names for a table that has none.
@@ -65,7 +65,7 @@ class Reading:
     sheets: tuple[str, ...] = ()
 
 
-def likely_reading(path: Path) -> Reading:
+def guess_format(path: Path) -> TableFormat:
     """How this table is probably to be read: a proposal for a mapping, for a person to check.
 
     The first encoding that fits, the first sheet, another separator where the first row has no
@@ -88,7 +88,7 @@ def likely_reading(path: Path) -> Reading:
     first, header = (wide or filled or [(1, [])])[0]
     below = [row for number, row in filled if number > first]
     names = header_for(header, below) if is_no_header(header, below) else None
-    return Reading(first, names, sheet, encoding, separator, sheets)
+    return TableFormat(first, names, sheet, encoding, separator, sheets)
 
 
 def is_no_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
@@ -186,7 +186,7 @@ def read_table(
     if other is not None:
         raise BenchError(
             f"{path}: row {header_row} is one cell, {first[0][:40]!r}. Say in the mapping what "
-            f"parts the cells: `separator: {quoted(other)}`."
+            f"parts the cells: `separator: {separator_yaml(other)}`."
         )
     if header is not None:
         return Table(path, header_row, tuple(header), tuple(filled))
@@ -224,7 +224,7 @@ def _bytes(path: Path) -> bytes:
         raise BenchError(f"{path}: cannot be read: {reason}.") from error
 
 
-def quoted(separator: Separator) -> str:
+def separator_yaml(separator: Separator) -> str:
     """A separator as a mapping's yaml has it."""
     return separator if separator == "tab" else f'"{separator}"'
 
