@@ -223,7 +223,7 @@ def rate_with_a_reload(browser: Any, served: Server, design: Design) -> None:
         watch(browser, code)
         first = choose(browser, code, QUESTIONS[0], ratings[0])
         if number == 3:
-            assert until(lambda: "2 to answer" in find(browser, "#status").text)
+            assert until(lambda: "2 left to answer" in find(browser, "#status").text)
             browser.refresh()
             assert next_codes(browser) == [code]
             assert progress(browser) == "3 of 7"
@@ -318,7 +318,7 @@ def test_an_answer_waits_for_a_locked_ledger_and_so_does_a_page(
         choose(browser, code, QUESTIONS[0], 4)
         assert until(lambda: "Not saved yet" in find(browser, "#status").text)
         other.execute("ROLLBACK")
-        assert until(lambda: "2 to answer" in find(browser, "#status").text)
+        assert until(lambda: "2 left to answer" in find(browser, "#status").text)
         other.execute("BEGIN IMMEDIATE")
         browser.get(f"{server.links['r02']}/rate?lang=en")
         assert "tries again by itself" in find(browser, ".message").text

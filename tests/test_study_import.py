@@ -26,7 +26,7 @@ FIRST, SECOND, HIDDEN, PRACTICE = "a1f3", "b2e4", "c3d5", "d4c6"
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    """Two rated videos, a hidden truth and practice, for two raters."""
+    """Two rated videos, a hidden reference and practice, for two raters."""
     text = questionnaire_text(questions=None, layout="single", languages=("en", "zh"))
     (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
     items = (
@@ -134,15 +134,15 @@ def test_every_bad_cell_of_a_form_is_told_at_once(tmp_path: Path, study: Study) 
     ]
     lines = told(written(tmp_path / "form.csv", rows), FORM, study)
     expected = [
-        "row 1, column Video ffff [Sync accuracy]: 'ffff' is no code and no file of the study's",
-        f"row 1, column Video {SECOND} [Beauty]: 'Beauty' is no question of the study's",
+        "row 1, column Video ffff [Sync accuracy]: 'ffff' is neither a code nor a file",
+        f"row 1, column Video {SECOND} [Beauty]: 'Beauty' is not one of the study's questions",
         "row 1, column Your age: is not in the mapping",
-        "row 2, column Timestamp: has no plain date, such as '31.1.2026'",
-        f"row 2, column Video {FIRST} [Sync accuracy]: '4.5' is no whole number from 1 to 5.",
-        f"row 2, column Video {FIRST} [Visual quality]: 'good' is no whole number from 1 to 5. If",
+        "row 2, column Timestamp: not a readable time, for example '31.1.2026'",
+        f"row 2, column Video {FIRST} [Sync accuracy]: '4.5' is not a whole number from 1 to 5.",
+        f"row 2, column Video {FIRST} [Visual quality]: 'good' is not a whole number from 1 to 5.",
         f"row 2, column Video {HIDDEN} [Sync accuracy]: is empty",
-        "row 3: has more cells than the header's 8",
-        f"row 3, column Video {FIRST} [Sync accuracy]: '6' is no whole number",
+        "row 3: has more than the header's 8 cells",
+        f"row 3, column Video {FIRST} [Sync accuracy]: '6' is not a whole number",
     ]
     assert len(lines) == len(expected)
     for part in expected:
@@ -157,7 +157,7 @@ def test_empty_cells_are_unanswered_only_if_the_mapping_says_so(
     lenient = FORM.model_copy(update={"blank": "unanswered"})
     found = import_answers([path], mapping=lenient, study=study)
     assert len(found.answers) == 2
-    assert any("taken as unanswered: 1 empty cells" in note for note in found.notes)
+    assert any("counted as unanswered: 1 empty cells" in note for note in found.notes)
 
 
 def test_a_date_in_the_order_of_a_country_needs_its_format(tmp_path: Path, study: Study) -> None:
@@ -174,7 +174,7 @@ def test_a_date_in_the_order_of_a_country_needs_its_format(tmp_path: Path, study
         found = import_answers([path], mapping=FORM.model_copy(update=said), study=study)
         assert found.answers[0].at == at
     other = FORM.model_copy(update={"at_format": "%d.%m.%Y"})
-    assert any("not written as at_format says" in line for line in told(path, other, study))
+    assert any("does not match at_format" in line for line in told(path, other, study))
 
 
 # ---- Wenjuanxing ------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_the_sheet_of_a_workbook_is_named_where_there_are_several(tmp_path: Path
 def test_a_file_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 no zip")
-    assert "is no xlsx file" in told(tmp_path / "a.xlsx", STAR)[0]
+    assert "is not an xlsx file" in told(tmp_path / "a.xlsx", STAR)[0]
 
 
 # ---- hand-made tables ---------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_a_long_table_tells_every_bad_cell(tmp_path: Path, study: Study) -> None
     for part in (
         "row 2, column Who: is empty",
         "row 3, column Clip: is empty",
-        "row 4, column System: 's09 wav2lip' is no video of the study's",
+        "row 4, column System: 's09 wav2lip' is not a video of the study",
         "row 5, column Who: looks like an e-mail address",
     ):
         assert any(part in line for line in lines), part
@@ -303,7 +303,7 @@ def test_answers_given_twice_are_refused_unless_the_mapping_says_which_counts(
     ]
     path = written(tmp_path / "long.csv", rows)
     (line,) = told(path, LONG)
-    assert "row 3: the rater 'anna' answered 1 of these questions in row 2 already" in line
+    assert "row 3: the rater 'anna' already answered 1 of these questions in row 2" in line
     for twice, rating in (("first", 4), ("last", 2)):
         found = import_answers([path], mapping=LONG.model_copy(update={"twice": twice}))
         assert [one.rating for one in found.answers] == [rating]
@@ -331,7 +331,7 @@ def test_two_columns_about_the_same_are_told(tmp_path: Path) -> None:
     video = {"case": "s01", "method": "m", "question": "q"}
     mapping = ColumnMapping.model_validate({"columns": {"one": video, "other": video}})
     lines = told(written(tmp_path / "a.csv", [["one", "other"], ["3", "4"]]), mapping)
-    assert any("column other: rates the same as the column 'one'" in line for line in lines)
+    assert any("column other: rates the same video and question as 'one'" in line for line in lines)
 
 
 def test_headers_further_down_keep_the_rows_numbers(tmp_path: Path) -> None:
@@ -390,7 +390,7 @@ def test_the_same_answers_in_two_files_are_refused(tmp_path: Path) -> None:
     answers = (Answer("r", "CLR", "c", "m", "q", 3),)
     for name in ("a.csv", "b.csv"):
         write_answers(tmp_path / name, answers)
-    with pytest.raises(BenchError, match=r"1 of its 1 answers stand in .*a\.csv already"):
+    with pytest.raises(BenchError, match=r"1 of its 1 answers are also in .*a\.csv"):
         import_answers([tmp_path / "a.csv", tmp_path / "b.csv"])
 
 
@@ -470,10 +470,10 @@ def test_every_comment_line_of_the_template_is_valid_once_uncommented(tmp_path: 
     ("text", "problem"),
     [
         ("tabel: wide\n", "tabel"),
-        ("columns: {a: {item: x, case: c, method: m, question: q}}\n", "`item` alone"),
-        ("columns: {a: {case: c, question: q}}\n", "go together"),
+        ("columns: {a: {item: x, case: c, method: m, question: q}}\n", "only by one of these"),
+        ("columns: {a: {case: c, question: q}}\n", "given together"),
         ("pattern: '(?P<item>.+)'\n", "needs the groups"),
-        ("pattern: '(?P<item>'\n", "no regular expression"),
+        ("pattern: '(?P<item>'\n", "not a valid regular expression"),
         ("pattern: '(?P<video>.+)'\n", "has the group video"),
         ("ratings: {bad: 0}\n", "ratings.bad"),
         ("table: long\npattern: '(?P<item>.)(?P<question>.)'\n", "for wide tables"),
@@ -516,7 +516,7 @@ def test_the_command_writes_answers_that_can_be_scored(tmp_path: Path) -> None:
 def test_a_table_without_a_mapping_says_how_to_get_one(tmp_path: Path) -> None:
     path = written(tmp_path / "form.csv", [["Timestamp", "Clip 1"], ["2026/1/31 14:05", "4"]])
     (line,) = told(path)
-    assert "its columns are not ours (rater, dataset, case, method" in line
+    assert "does not have the columns rater, dataset, case, method" in line
     assert "--mapping-template" in line
     own = [
         ["rater", "case", "method", "question", "rating", "age"],
@@ -565,8 +565,8 @@ def test_a_pattern_that_finds_too_little_is_told_once_for_each_column(
     pattern = r"(?P<item>\w+) \|(?: (?P<question>\w+))?(?: (?P<role>\w+))?"
     lines = told(path, ColumnMapping(pattern=pattern), study)
     assert len(lines) == 2
-    assert "name the question that it answers" in lines[0]
-    assert "'judged' is none of rated, truth, low" in lines[1]
+    assert "name its question" in lines[0]
+    assert "'judged' is not one of rated, truth, low" in lines[1]
 
 
 def test_videos_and_questions_go_by_every_name_the_study_has_for_them(
@@ -621,9 +621,9 @@ def test_a_bad_question_and_a_bad_video_of_a_row_are_told_in_their_columns(
         ["bob", "s01", "wav2lip", "Sync accuracy", "3", "2/2/2026"],
     ]
     lines = told(written(tmp_path / "long.csv", rows), ColumnMapping(table="long"), study)
-    assert any("row 2, column question: 'Beauty' is no question" in line for line in lines)
-    assert any("row 2, column method: 's01 wav2lop' is no video" in line for line in lines)
+    assert any("row 2, column question: 'Beauty' is not one of" in line for line in lines)
+    assert any("row 2, column method: 's01 wav2lop' is not a video" in line for line in lines)
     assert any(
-        "rows 2-3, column at: has no plain date, such as '1/2/2026'" in line for line in lines
+        "rows 2-3, column at: not a readable time, for example '1/2/2026'" in line for line in lines
     )
     assert len(lines) == 3

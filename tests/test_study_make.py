@@ -243,7 +243,7 @@ def checks_note(made: NewStudy) -> str:
 
 
 def checks_seen(design: Design) -> set[tuple[int, int]]:
-    """How many hidden truths and low anchors raters get, each pair of numbers once."""
+    """How many hidden references and low anchors raters get, each pair of numbers once."""
     sessions = [
         [design.items[code] for page in s for code in page] for s in design.sessions.values()
     ]
@@ -254,9 +254,9 @@ def checks_seen(design: Design) -> set[tuple[int, int]]:
 def test_fewer_cases_than_checks_are_told_and_the_advice_helps(run: Path, tmp_path: Path) -> None:
     made = new_study([run], tmp_path / "few", StudyOptions(cases=2, raters=3, checks=4))
     assert checks_note(made) == (
-        "--checks 4: 4 hidden truths and as many low anchors were asked for each rater, but of "
-        "hidden truths there are 2, of low anchors 2. For more hidden truths and low anchors: rate "
-        "more cases (each gives one). Or ask for fewer: --checks 2."
+        "--checks 4 asks for 4 hidden references and 4 low anchors per rater, but only 2 and 2 are "
+        "available. For more hidden references and low anchors: rate more cases (each gives one). "
+        "Or ask for fewer: --checks 2."
     )
     assert checks_seen(made.design) == {(2, 2)}
     more = new_study([run], tmp_path / "more", StudyOptions(cases=4, raters=3, checks=4))
@@ -272,9 +272,9 @@ def test_a_lacking_control_is_told_and_another_run_with_it_helps(tmp_path: Path)
     first = build_run(tmp_path / "first", lame)
     made = new_study([first], tmp_path / "study", StudyOptions(raters=2, checks=3))
     assert (
-        "of hidden truths there are 0, of low anchors 2. For more hidden truths: add a run with "
-        "the control truth on the rated cases. For more low anchors: add a run with the control "
-        "still on the rated cases."
+        "but only 0 and 2 are available. For more hidden references: add a run with the control "
+        "truth on the rated cases. For more low anchors: add a run with the control still on the "
+        "rated cases."
     ) in checks_note(made)
     assert checks_seen(made.design) == {(0, 2)}
     second = build_run(tmp_path / "second", replace(small, methods=(truth, mismatched)))
@@ -287,7 +287,8 @@ def test_a_control_that_is_itself_rated_is_no_check_and_it_is_told(
 ) -> None:
     options = StudyOptions(cases=3, raters=2, methods=("truth", "wav2lip"))
     made = new_study([run], tmp_path / "study", options)
-    assert "For more hidden truths: leave the control truth out of --methods." in checks_note(made)
+    advice = "For more hidden references: leave the control truth out of --methods."
+    assert advice in checks_note(made)
     assert checks_seen(made.design) == {(0, 2)}
 
 
@@ -297,8 +298,8 @@ def test_checks_of_cross_cases_come_from_the_reconstruct_ones(tmp_path: Path) ->
     cross = build_run(tmp_path / "run", fake)
     made = new_study([cross], tmp_path / "study", StudyOptions(kind="cross", raters=2))
     assert (
-        "of hidden truths there are 1, of low anchors 3. For more hidden truths: add a run with "
-        "the control truth on more reconstruct cases. Or ask for fewer: --checks 1."
+        "but only 1 and 3 are available. For more hidden references: add a run with the control "
+        "truth on more reconstruct cases. Or ask for fewer: --checks 1."
     ) in checks_note(made)
     assert checks_seen(made.design) == {(1, 2)}
 
@@ -336,7 +337,7 @@ def test_wishes_that_cannot_be_met_name_the_option(
 
 
 def test_an_existing_folder_is_left_alone(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="exists already"):
+    with pytest.raises(BenchError, match="already exists"):
         new_study([run], tmp_path, StudyOptions())
 
 
@@ -523,7 +524,7 @@ def test_a_study_shows_all_videos_of_a_case_in_one_coding_size_and_date(
     assert all(one == codings[0] for one in codings)
     videos = len(list((folder / "videos").iterdir()))
     assert steps[-1] == (videos, videos)
-    assert any(f"{videos} videos coded anew, all alike" in note for note in made.notes)
+    assert any(f"{videos} videos re-encoded with the same settings" in note for note in made.notes)
 
 
 # ---- files that raters send back ------------------------------------------------------------
@@ -565,11 +566,11 @@ def test_bad_cells_of_a_returned_file_are_named_by_row_and_column(
     wanted = [
         ("row 3, column study", "feedbeef"),
         ("row 4, column item", "'r99' is none"),
-        ("row 5, column item", "is none that r01 was given"),
-        ("row 6, column question", "'beauty' is none of sync_accuracy"),
+        ("row 5, column item", "r01 was not given the item"),
+        ("row 6, column question", "'beauty' is not one of sync_accuracy"),
         ("row 7, column rating", "'6'"),
-        ("row 8, column item", "answer to this question already"),
-        ("row 9, column at", "'soon' is no time"),
+        ("row 8, column item", "already has an answer to this question"),
+        ("row 9, column at", "'soon' is not a time"),
         ("row 10, column comment", "more than 2000 characters"),
     ]
     assert len(lines) == len(wanted)
@@ -587,7 +588,7 @@ def test_a_returned_file_that_a_spreadsheet_spoilt_is_refused_by_name(
     with pytest.raises(BenchError, match=r"a\.csv: line 2 is not utf-8"):
         read_returned(path, design, ["sync_accuracy"])
     path = returned(tmp_path / "b.csv", (*row[:6], '"open'))
-    with pytest.raises(BenchError, match=r"b\.csv: is no csv"):
+    with pytest.raises(BenchError, match=r"b\.csv: is not a csv"):
         read_returned(path, design, ["sync_accuracy"])
 
 
@@ -606,7 +607,7 @@ def test_new_then_invite_print_what_an_organiser_needs(run: Path, tmp_path: Path
     assert "2 methods, 2 cases, 2 raters: a rater sees 6 videos (4 count" in made.output
     assert "--checks" not in made.output
     greedy = f"study new {run} -o {tmp_path / 'greedy'} --cases 1 --raters 1 --checks 5"
-    assert "--checks 5: 5 hidden truths" in runner.invoke(main, greedy).output
+    assert "--checks 5 asks for 5 hidden references" in runner.invoke(main, greedy).output
     first = runner.invoke(main, ["study", "invite", str(folder)])
     again = runner.invoke(
         main, ["study", "invite", str(folder), "1", "--url", "https://x.example/"]

@@ -118,7 +118,7 @@ def test_too_few_cases_are_told_where_no_crowd_helps() -> None:
     assert needed is not None
     assert needed > 1
     assert any(
-        f"{needed} cases at least" in line for line in power_sentences(one_case, 0.3, spread)
+        f"at least {needed} cases" in line for line in power_sentences(one_case, 0.3, spread)
     )
 
 
@@ -134,10 +134,10 @@ def test_a_new_study_says_what_it_can_find(tmp_path: Path) -> None:
         [run], tmp_path / "study", StudyOptions(raters=4, methods=("wav2lip", "copycat"))
     )
     assert any("FIND NOTHING" in note for note in made.notes)
-    assert any("for 0.8 it takes" in note for note in made.notes)
+    assert any("a probability of 0.8 takes" in note for note in made.notes)
     assert any("assumed: standard deviations" in note for note in made.notes)
     alone = new_study([run], tmp_path / "alone", StudyOptions(raters=4, methods=("wav2lip",)))
-    assert not any("told apart" in note for note in alone.notes)
+    assert not any("is found" in note for note in alone.notes)
 
 
 def test_the_command_needs_no_run() -> None:
@@ -145,7 +145,7 @@ def test_the_command_needs_no_run() -> None:
         main, ["study", "power", "--methods", "2", "--cases", "12", *("--raters", "30")]
     )
     assert done.exit_code == 0, done.output
-    assert "told apart with probability 0.8" in done.output
+    assert "found with probability 0.8" in done.output
     assert "probability, by raters and cases" in done.output
     wrong = CliRunner().invoke(main, ["study", "power", "--methods", "6", "--per-rater", "3"])
     assert wrong.exit_code == 2

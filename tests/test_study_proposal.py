@@ -91,7 +91,7 @@ def test_wenjuanxings_skipped_questions(tmp_path: Path) -> None:
     assert set(mapping.unanswered) == {"(跳过)", "-3"}
     assert "1、您的年龄段" in mapping.ignore  # coded from 1, and yet no rating
     assert mapping.encoding == "gb18030"
-    assert any("taken as unanswered: 1 cells with '(跳过)'" in note for note in found.notes)
+    assert any("counted as unanswered: 1 cells with '(跳过)'" in note for note in found.notes)
     assert "1.2.3.4" not in repr(found)
 
 
@@ -320,10 +320,10 @@ def test_a_wrong_value_is_told_once_with_its_count(tmp_path: Path) -> None:
         import_answers([path], mapping=ColumnMapping.model_validate({"columns": columns}))
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
-    assert "37 cells hold '(跳过)', first in row 3, column v0: it is no whole number" in lines[0]
-    assert "under `unanswered`" in lines[0]
+    assert "37 cells hold '(跳过)', first in row 3, column v0: it is not a whole number" in lines[0]
+    assert "to `unanswered`" in lines[0]
     assert "2 cells hold '6', first in row 4, column v0" in lines[1]
-    assert "38 cells are empty, first in row 4, column v10: Where raters" in lines[2]
+    assert "38 cells are empty, first in row 4, column v10: If raters could skip" in lines[2]
 
 
 def test_names_of_columns_are_different_whatever_stands_there(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_titles_and_order_of_questions_survive(tmp_path: Path) -> None:
     beside.write_text('{"zeal": 1}', encoding="utf-8")
     done = CliRunner().invoke(main, ["study", "score", str(answers)])
     assert done.exit_code == 2
-    assert "answers.questions.json: is no list of questions" in done.output
+    assert "answers.questions.json: is not a list of questions" in done.output
 
 
 def test_the_command_tells_what_it_saw(tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_the_command_tells_what_it_saw(tmp_path: Path) -> None:
         main, ["study", "import", str(path), "--mapping-template", str(mapping)]
     )
     assert done.exit_code == 0, done.output
-    assert "1 cell holds '(跳过)': taken as unanswered" in done.output
+    assert "1 cell holds '(跳过)': counted as unanswered" in done.output
     done = CliRunner().invoke(
         main,
         ["study", "import", str(path), "--mapping", str(mapping), "-o", str(tmp_path / "o.csv")],

@@ -313,24 +313,28 @@ def test_failed_checks_leave_a_rater_out_and_say_how_many() -> None:
     found = {one.rater: one for one in screen(answers, ScreeningRules(truth_above_low=False))}
     assert set(found) == {"r1"}
     assert found["r1"].reason == (
-        "4 of 4 attention checks failed, more than 25%: of the hidden truth 2 of 2 ratings are "
-        "below 3, of the low anchor 2 of 2 are above 3"
+        "4 of 4 attention checks failed, more than 25%: 2 of 2 ratings of the hidden reference are "
+        "below 3, 2 of 2 of the low anchor are above 3"
     )
     both = {one.rater: one.reason for one in screen(answers, ScreeningRules())}
     assert set(both) == {"r1", "r2"}
-    assert both["r2"] == "the hidden truth not rated above the low anchor (means 3.00 and 3.00)"
+    assert both["r2"] == "hidden reference not rated above the low anchor (means 3.00 and 3.00)"
 
 
 def test_ratings_that_came_too_early_are_told_and_exclude_nobody() -> None:
     answers = [replace(one, at="2026-01-01T00:00:00Z") for one in table([[4, 3, 5], [2, 1, 4]])]
     assert not [
-        note for note in screening_notes(answers, ScreeningRules()) if "can have ended" in note
+        note
+        for note in screening_notes(answers, ScreeningRules())
+        if "sooner than they last" in note
     ]
     hasty = [replace(one, early=one.rater == "r1" and one.case != "c2") for one in answers]
     hasty += [replace(one, question="visual_quality", early=False) for one in hasty]
     practice = answer("r0", "p", "wav2lip", 3, role="training")
     hasty.append(replace(practice, early=True))
-    (note,) = [one for one in screening_notes(hasty, ScreeningRules()) if "can have ended" in one]
+    (note,) = [
+        one for one in screening_notes(hasty, ScreeningRules()) if "sooner than they last" in one
+    ]
     assert note.endswith(": r1 (2/3).")  # videos, not ratings; practice is never counted
     assert screen(hasty, ScreeningRules()) == screen(answers, ScreeningRules()) == ()
 
@@ -346,7 +350,7 @@ def test_an_early_rating_stays_marked_in_the_csv(tmp_path: Path) -> None:
 
 
 def test_the_low_anchor_is_checked_where_it_is_bad() -> None:
-    """Other speech breaks the sync and leaves the picture: a good picture is no failure."""
+    """Other speech breaks the sync, not the frames: rating these highly fails no check."""
     answers = table([[4, 3]] * 2)
     answers = [replace(one, question="sync_accuracy") for one in answers]
     for rater in ("r0", "r1"):
@@ -453,7 +457,7 @@ def test_one_rater_cannot_be_tested() -> None:
     (pair,) = compute_scores(answers, name="s").kept.comparisons
     assert pair.p_value is None
     assert pair.p_corrected is None
-    assert "two at least" in pair.reason
+    assert "at least two" in pair.reason
 
 
 # ---- correlations -----------------------------------------------------------------------------
@@ -734,7 +738,7 @@ def test_patchy_studies_never_give_nan() -> None:
 
 
 def test_training_alone_is_nothing_to_score() -> None:
-    with pytest.raises(BenchError, match="training page"):
+    with pytest.raises(BenchError, match="only answers to practice"):
         compute_scores([answer("r", "c", "m", 3, role="training")], name="s")
 
 
@@ -789,7 +793,9 @@ def test_every_bad_cell_of_the_answers_is_told(tmp_path: Path) -> None:
         assert any(f"row 5, column {column}:" in line for line in told)
     assert any("row 6, column rater: is empty" in line for line in told)
     assert any("row 6, column rating: '0'" in line for line in told)
-    assert any("row 8, column rating: row 7 has this rater's answer" in line for line in told)
+    assert any(
+        "row 8, column rating: row 7 already has this rater's answer" in line for line in told
+    )
     assert len(told) == 9
 
 

@@ -246,7 +246,7 @@ def test_an_item_of_another_rater_is_refused_and_logged(server: Server) -> None:
     design = read_design(server.folder)
     foreign = next(iter(set(codes(design, "r08")) - set(codes(design, "r07"))))
     assert server.client("r07").answer(foreign, {"sync_accuracy": 3}) == 403
-    assert f"item '{foreign}' is none of r07" in server.log.replace('"', "")
+    assert f"r07 was not given the item '{foreign}'" in server.log.replace('"', "")
     video = design.items[foreign].video
     assert server.client("r07").get(f"video/{video}")[0] == 404
 
@@ -389,7 +389,7 @@ def test_a_second_server_of_a_study_is_refused_and_leaves_nothing(folder: Path) 
         before = sorted(path.name for path in folder.iterdir())
         second = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
         assert second.returncode == 2
-        assert "another `bench study serve` serves this study" in second.stderr
+        assert "another `bench study serve` is already serving this study" in second.stderr
         assert sorted(path.name for path in folder.iterdir()) == before
         first.kill()
     with Server(folder) as again:  # the killed one holds nothing back
@@ -802,7 +802,7 @@ def test_static_pages_stand_alone(folder: Path, tmp_path: Path) -> None:
         assert all((own / link).is_file() for link in local), local
         assert not [i.method for i in design.items.values() if i.method in text]
     study = open_study(folder)
-    with pytest.raises(BenchError, match="exists already"):
+    with pytest.raises(BenchError, match="already exists"):
         write_static_pages(study, tmp_path / "out")
 
 

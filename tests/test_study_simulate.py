@@ -27,7 +27,7 @@ MEANS = {("poor", "q"): 1.6, ("fair", "q"): 3.0, ("good", "q"): 4.5}
 
 
 def presentations(raters: int, clips: int, *, checks: int = 0) -> list[Presentation]:
-    """Everybody sees everything; `checks` hidden truths and low anchors each."""
+    """Everybody sees everything; `checks` hidden references and low anchors each."""
     shown = []
     for rater in range(raters):
         name = f"r{rater:02d}"

@@ -1,4 +1,4 @@
-"""The videos of finished runs that a study can show."""
+"""Finds the generated videos of runs that a study can show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.records.run_folder import read_generations, read_run_manifest
 
 @dataclass(frozen=True)
 class StudyVideo:
-    """One method's video of one case. method: its label in the run; plugin: what it is."""
+    """One method's video of one case. method: its label in the run; plugin: its plugin's name."""
 
     dataset: str
     case: str
@@ -31,10 +31,10 @@ class StudyVideo:
 
 
 def finished_videos(runs: Sequence[Path]) -> tuple[StudyVideo, ...]:
-    """Every video of the runs that was made and is still there, in the order of the manifests.
+    """Every video that the runs generated and still have, in the order of the manifests.
 
-    Raises BenchError where a folder is no run, or two runs have different videos of one method for
-    one case.
+    Raises BenchError if a folder is not a run, or if two runs have different videos of the same
+    method and case.
     """
     found: dict[tuple[str, str, str], StudyVideo] = {}
     for run in runs:
@@ -43,8 +43,8 @@ def finished_videos(runs: Sequence[Path]) -> tuple[StudyVideo, ...]:
             if other.sha256 != video.sha256:
                 raise BenchError(
                     f"{run}: {video.method} on {video.dataset} {video.case}: {other.path} is "
-                    "another video of the same method and case. Leave one of the runs out, or "
-                    "give the method a `label` of its own in one of the configs."
+                    "a different video of the same method and case. Leave one of the runs out, or "
+                    "give the method another `label` in one of the configs."
                 )
     return tuple(found.values())
 
@@ -54,8 +54,8 @@ def _videos(run: Path) -> list[StudyVideo]:
     videos: list[StudyVideo] = []
     for case in manifest.cases:
         for method in manifest.methods:
-            made = generations.get((method.key, case.key))
-            if made is None or made.status != "ok" or not (run / made.video).is_file():
+            record = generations.get((method.key, case.key))
+            if record is None or record.status != "ok" or not (run / record.video).is_file():
                 continue
             video = StudyVideo(
                 dataset=case.dataset,
@@ -65,8 +65,8 @@ def _videos(run: Path) -> list[StudyVideo]:
                 method=method.label,
                 plugin=method.name,
                 is_control=method.control,
-                path=run / made.video,
-                sha256=made.sha256,
+                path=run / record.video,
+                sha256=record.sha256,
             )
             videos.append(video)
     return videos

@@ -1,4 +1,4 @@
-"""Makes a study from finished runs: chooses videos, draws the design, copies under random names."""
+"""Makes a study from finished runs: selects videos, draws the design, copies videos blindly."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from bench.study.make.selection import Selection, StudyOptions, select_videos
 from bench.study.make.sessions import draw_sessions
 from bench.study.questionnaire import questionnaire_text, read_questionnaire
 
-SECONDS_A_QUESTION = 4.0  # what reading and answering takes, for the estimate
+SECONDS_A_QUESTION = 4.0  # to read and answer it; for the estimate of a session's length
 
 
 @dataclass(frozen=True)
 class NewStudy:
-    """What became of it: the design, and what the organiser should know of it."""
+    """A new study's design, and notes for the organiser."""
 
     design: Design
     notes: tuple[str, ...]
@@ -44,20 +44,21 @@ def new_study(
     *,
     progress: Callable[[int, int], None] = lambda _done, _wanted: None,
 ) -> NewStudy:
-    """Makes the study in `folder`, whole or not at all. progress: of its videos' copies.
+    """Makes the study in `folder`, which appears only once it is complete.
 
-    Raises BenchError where the folder exists, a method or case is unknown, or the numbers do not go
-    together; the message says which option to change.
+    progress: called with the numbers of copied and of all videos. Raises BenchError if the folder
+    exists, a method or case is unknown, or the numbers do not fit together; the message says which
+    option to change.
     """
     if folder.exists():
-        raise BenchError(f"{folder} exists already; choose another folder with -o.")
+        raise BenchError(f"{folder} already exists; choose another folder with -o.")
     text = questionnaire_text(
         questions=options.questions, layout=options.layout, languages=options.languages
     )
     selection = select_videos(finished_videos(runs), options)
     part = part_beside(folder)
     (part / VIDEOS).mkdir(parents=True)
-    part.chmod(0o700)  # the design unblinds: for the organiser alone
+    part.chmod(0o700)  # the design undoes the blinding: for the organiser only
     try:
         (part / YAML).write_text(text, encoding="utf-8")
         questions = len(read_questionnaire(part / YAML).questions)
@@ -73,7 +74,7 @@ def new_study(
 
 
 def invite(folder: Path, count: int) -> Design:
-    """Adds raters to a study; the sessions of those that are there stay as they are."""
+    """Adds `count` raters to a study; the sessions of the others do not change."""
     design = read_design(folder)
     first = len(design.sessions)
     added = draw_sessions(design.plan, design.items.values(), range(first, first + count))
@@ -84,9 +85,10 @@ def invite(folder: Path, count: int) -> Design:
 
 @dataclass(frozen=True)
 class _Copies:
-    """The blind copies of the chosen videos, by role in the order of choosing.
+    """The blind copies of the selected videos.
 
-    items: to rate, each copied for itself. note: what the coding took, in time and in quality.
+    items: videos to rate, each with a copy of its own. note: what encoding cost in time and
+    quality.
     """
 
     items: tuple[Item, ...]
@@ -98,12 +100,12 @@ def _design(
     runs: Sequence[Path], selection: Selection, options: StudyOptions, copies: _Copies
 ) -> Design:
     plan = SessionPlan(selection.methods, selection.cases, options.checks, selection.balance)
-    # In the order of their random codes: the order of copying would tell roles and methods.
+    # Sorted by their random codes: the order of copying would reveal roles and methods.
     items = sorted(copies.items, key=lambda item: item.code)
     return Design(
         study=secrets.token_hex(4),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        runs=tuple(str(run.resolve()) for run in runs),  # score finds the metrics there
+        runs=tuple(str(run.resolve()) for run in runs),  # `bench study score` reads metrics there
         layout=options.layout,
         plan=plan,
         items={item.code: item for item in items},
@@ -115,7 +117,7 @@ def _design(
 def _copied(
     selection: Selection, options: StudyOptions, videos: Path, progress: Callable[[int, int], None]
 ) -> _Copies:
-    """Copies every chosen video under a random name, all coded alike."""
+    """Copies every selected video under a random name; all copies are encoded alike."""
     groups: tuple[tuple[Role, Sequence[StudyVideo]], ...] = (
         ("rated", selection.rated),
         ("truth", selection.checks.truths if options.checks else ()),
@@ -131,7 +133,7 @@ def _copied(
         copies.append(_copy(video, videos))
     progress(len(shown), len(shown))
     _hide_sizes(dict(zip((copy.path for copy in copies), shown, strict=True)))
-    taken = time.monotonic() - begun
+    seconds = time.monotonic() - begun
     losses = [copy.psnr for copy in copies]
     return _Copies(
         items=tuple(
@@ -143,15 +145,15 @@ def _copied(
             for video, copy in zip(selection.checks.examples, copies[len(wanted) :], strict=True)
         ),
         note=(
-            f"{len(copies)} videos coded anew, all alike, in {taken:.0f} s: PSNR of the copies "
-            f"{sum(losses) / len(losses):.1f} dB on average, {min(losses):.1f} dB at worst"
+            f"{len(copies)} videos re-encoded with the same settings in {seconds:.0f} s; PSNR of "
+            f"the copies: mean {sum(losses) / len(losses):.1f} dB, worst {min(losses):.1f} dB"
         ),
     )
 
 
 @dataclass(frozen=True)
 class _Copy:
-    """A blind copy, and its PSNR against the video that it is of, in dB."""
+    """A blind copy, and its PSNR against the original file in dB."""
 
     path: Path
     psnr: float
@@ -162,15 +164,15 @@ def _copy(video: StudyVideo, videos: Path) -> _Copy:
 
     if not is_intact(video.path, video.sha256):
         raise BenchError(
-            f"{video.path}: is damaged, its SHA-256 is not that of its record; call `bench run` on "
-            "its run folder, which makes it again"
+            f"{video.path}: is damaged: its SHA-256 differs from its record's. Call `bench run` on "
+            "its run folder to generate it again."
         )
     path = videos / f"{secrets.token_hex(12)}.mp4"
     return _Copy(path, media.copy_anonymous(video.path, path))
 
 
 def _hide_sizes(copies: Mapping[Path, StudyVideo]) -> None:
-    """Makes all copies of one case equally long and of one date: sharp pictures take more bytes."""
+    """Gives all copies of a case one file size, as sharper frames take more bytes, and one date."""
     from bench import media
 
     by_case: dict[tuple[str, str], list[Path]] = defaultdict(list)
@@ -191,13 +193,13 @@ def _item(video: StudyVideo, role: Role, copy: _Copy) -> Item:
 
 
 def _power(design: Design, difference: float) -> tuple[str, ...]:
-    """What the design can find."""
+    """Sentences on the differences that the design can detect."""
     sizes = sizes_of(design)
     return power_sentences(sizes, difference, Spread()) if sizes is not None else ()
 
 
 def _estimate(design: Design, questions: int) -> str:
-    """How long a rater will take, and how many ratings every video will get."""
+    """A sentence on the length of a session and the number of ratings per video."""
     plan = design.plan
     session = next(iter(design.sessions.values()), ())
     shown = [design.items[code] for page in session for code in page]
@@ -209,5 +211,5 @@ def _estimate(design: Design, questions: int) -> str:
     return (
         f"{len(plan.methods)} methods, {len(plan.cases)} cases, {len(design.sessions)} raters: "
         f"a rater sees {len(shown)} videos ({counting} count, the others are practice and checks) "
-        f"in about {minutes} minutes; each video gets {each:.1f} ratings a question"
+        f"in about {minutes} minutes; each video gets {each:.1f} ratings per question"
     )

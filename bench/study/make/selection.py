@@ -1,4 +1,4 @@
-"""Chooses what a study shows: methods, cases, practice, and with them the attention checks."""
+"""Selects what a study shows: methods, cases, practice videos and attention checks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from bench.study.make.attention_checks import LOW_ANCHORS, AttentionChecks, atte
 from bench.study.make.finished_videos import StudyVideo
 from bench.study.questionnaire import Language, Layout
 
-CASES = 20  # by default, or all if there are fewer
-PER_RATER = 40  # videos by default: with the paper's three questions about a quarter of an hour
-COMPARED = 4  # videos on a page by default, where videos are compared
-PRACTICE = 2  # videos rated before the first one that counts
+CASES = 20  # default number of cases, or all if there are fewer
+PER_RATER = 40  # default videos per rater: about 15 minutes with the paper's three questions
+COMPARED = 4  # default videos on one page of a side-by-side layout
+PRACTICE = 2  # practice videos before the first one that counts
 
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """What the organiser asked for; None and () leave the choice to the harness."""
+    """The options of `bench study new`; None and () mean the default."""
 
     methods: tuple[str, ...] = ()
     cases: int | tuple[str, ...] | None = None
@@ -36,13 +36,13 @@ class StudyOptions:
     per_page: int | None = None
     checks: int = 2
     seed: int = 0
-    tell: float = 0.3  # the difference of means that matters: what the study should find
+    tell: float = 0.3  # the difference of mean scores that the study should be able to detect
     languages: tuple[Language, ...] = ("en", "zh")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The videos of a study by what they are for; methods and cases stand in the drawn order."""
+    """The videos of a study, by purpose; methods and cases are in drawn order."""
 
     balance: Balance
     methods: tuple[str, ...]
@@ -54,9 +54,9 @@ class Selection:
 
 
 def select_videos(videos: Sequence[StudyVideo], options: StudyOptions) -> Selection:
-    """What the study shows of these videos, drawn by the seed.
+    """Selects the videos that the study shows; random choices follow from the seed.
 
-    Raises BenchError, naming the option, where a wish cannot be met.
+    Raises BenchError that names the option if an option cannot be satisfied.
     """
     generator = np.random.default_rng(options.seed)
     methods = _methods(videos, options)
@@ -91,7 +91,9 @@ def _methods(videos: Sequence[StudyVideo], options: StudyOptions) -> tuple[str, 
     known = dict.fromkeys(video.method for video in videos)
     for method in options.methods:
         if method not in known:
-            raise BenchError(f"--methods: the runs have no {method!r}. {closest(method, known)}")
+            raise BenchError(
+                f"--methods: the runs have no method {method!r}. {closest(method, known)}"
+            )
     methods = options.methods or tuple(
         dict.fromkeys(video.method for video in videos if not video.is_control)
     )
@@ -101,7 +103,7 @@ def _methods(videos: Sequence[StudyVideo], options: StudyOptions) -> tuple[str, 
         checks = ("truth", LOW_ANCHORS[0])  # better kept as attention checks
         controls = ",".join(method for method in known if method not in checks)
         raise BenchError(
-            "the runs have no method besides controls. Name what is to be rated: for a trial, "
+            "the runs have no methods besides controls. Name what to rate; for a trial: "
             f"--methods {controls or 'truth'}."
         )
     return methods
@@ -110,7 +112,7 @@ def _methods(videos: Sequence[StudyVideo], options: StudyOptions) -> tuple[str, 
 def _complete_cases(
     videos: Sequence[StudyVideo], methods: Sequence[str], options: StudyOptions
 ) -> tuple[list[StudyVideo], list[str]]:
-    """One video for each case of which every method has one, and a note on the others."""
+    """One video for each case that every method has a video of, and a note on the other cases."""
     by_case: dict[tuple[str, str], dict[str, StudyVideo]] = defaultdict(dict)
     for video in videos:
         if video.kind == options.kind or isinstance(options.cases, tuple):
@@ -123,20 +125,22 @@ def _complete_cases(
             complete.append(found[methods[0]])
     if not complete:
         raise BenchError(
-            f"no {options.kind} case has a video of every method ({', '.join(methods)}); missing "
-            f"are some of {', '.join(sorted(lacking)) or 'all'}. Finish the runs, leave methods "
+            f"no {options.kind} case has a video of every method ({', '.join(methods)}); videos "
+            f"are missing of {', '.join(sorted(lacking)) or 'all'}. Finish the runs, leave methods "
             "out with --methods, or choose another --kind."
         )
     left_out = len(by_case) - len(complete)
     if not left_out or isinstance(options.cases, tuple):
         return complete, []
-    return complete, [f"{left_out} cases left out: no video of {', '.join(sorted(lacking))}"]
+    return complete, [
+        f"{left_out} cases left out: they lack videos of {', '.join(sorted(lacking))}"
+    ]
 
 
 def _cases(
     complete: Sequence[StudyVideo], options: StudyOptions, generator: np.random.Generator
 ) -> tuple[StudyVideo, ...]:
-    """The named cases, or as many as wished, spread over data sets and speakers, in drawn order."""
+    """The named cases, or the wanted number spread over data sets and speakers; in drawn order."""
     if isinstance(options.cases, tuple):
         if len(set(options.cases)) < len(options.cases):
             raise BenchError("--cases: names a case twice.")
@@ -145,7 +149,7 @@ def _cases(
         for case in options.cases:
             if case not in known:
                 hint = closest(case, known)
-                raise BenchError(f"--cases: no case {case!r} with all methods' videos. {hint}")
+                raise BenchError(f"--cases: no case {case!r} with videos of all methods. {hint}")
             named += [video for video in complete if video.case == case]
         return tuple(named[index] for index in generator.permutation(len(named)))
     drawn = [complete[index] for index in generator.permutation(len(complete))]
@@ -155,12 +159,16 @@ def _cases(
         group = (video.dataset, video.speaker)
         ranked.append((turns[group], video))
         turns[group] += 1
-    ranked.sort(key=lambda pair: pair[0])  # stable: one of every speaker before a second of any
+    ranked.sort(key=lambda pair: pair[0])  # stable: one of each speaker before a second of any
     count = CASES if options.cases is None else options.cases
     if options.cases is not None and count > len(ranked):
-        raise BenchError(f"--cases: {count}, but there are {len(ranked)} with all methods' videos.")
+        raise BenchError(
+            f"--cases: {count}, but only {len(ranked)} cases have videos of all methods."
+        )
     if count < 1:
-        raise BenchError(f"--cases: {count}; expected 1 to {len(ranked)}, or ids with commas.")
+        raise BenchError(
+            f"--cases: {count}; expected 1 to {len(ranked)}, or ids separated by commas."
+        )
     return tuple(video for _, video in ranked[:count])
 
 
@@ -174,7 +182,6 @@ def _balance(methods: int, cases: int, options: StudyOptions) -> Balance:
     if per_rater > most or (width > 1 and per_rater % width):
         wanted = f"at most {most}" + (f", a multiple of {width}" if width > 1 else "")
         raise BenchError(
-            f"--per-rater: {per_rater}; expected {wanted}: {cases} cases of {methods} methods are "
-            "there to be shared out."
+            f"--per-rater: {per_rater}; expected {wanted}, for {cases} cases and {methods} methods."
         )
     return Balance(methods, cases, per_rater, width, options.seed)

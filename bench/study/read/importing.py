@@ -1,7 +1,7 @@
-"""Answers from other people's tables: survey sites, hand-made sheets, files that raters sent back.
+"""Imports answers: tables of survey sites, hand-made tables, files that raters sent back.
 
-Every bad cell is told, all at once, by row and column. Nothing is guessed: what a mapping does not
-say and the table does not say itself is an error.
+One error lists all bad cells by row and column. Nothing is guessed: what neither the mapping nor
+the table states is an error.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from bench.study.read.wide_layout import read_wide
 
 @dataclass(frozen=True)
 class Imported:
-    """The answers of one or several tables, and what an organiser should know of the reading.
+    """The answers of one or several tables, and notes for the organiser.
 
-    questions: what was asked, in the study's order or the tables' own, with its titles.
+    questions: with titles, in the study's order, else in the order of the tables.
     """
 
     answers: tuple[Answer, ...]
@@ -48,11 +48,11 @@ class Imported:
 def import_answers(
     paths: Sequence[Path], *, mapping: ColumnMapping | None = None, study: Study | None = None
 ) -> Imported:
-    """The answers of these files together.
+    """Reads the answers of all these files.
 
-    A file is one of: what the static pages gave a rater to send back (needs the study), a csv of
-    answers as `bench study` itself writes it, or a table that the mapping explains. Raises
-    BenchError with every bad cell of all files.
+    A file is one of: a csv that a rater saved from the static pages (needs the study), a csv of
+    answers in this harness's own format, or a table that the mapping explains. Raises BenchError
+    that lists every bad cell of all files.
     """
     answers: dict[tuple[str, ...], tuple[Answer, Path]] = {}
     notes: list[str] = []
@@ -70,8 +70,8 @@ def import_answers(
         again = [answers[one.place][1] for one in found.answers if one.place in answers]
         if again:
             wrong.append(
-                f"{path}: {len(again)} of its {len(found.answers)} answers stand in {again[0]} "
-                "already. Leave one of the files out."
+                f"{path}: {len(again)} of its {len(found.answers)} answers are also in {again[0]}. "
+                "Leave one of the files out."
             )
         answers |= {one.place: (one, path) for one in found.answers}
     if wrong:
@@ -80,7 +80,7 @@ def import_answers(
 
 
 def template_for(path: Path, study: Study | None) -> Proposal:
-    """A mapping.yaml for this table, filled in with what it holds and what the study knows."""
+    """A mapping.yaml for this table, filled in from its content and from the study."""
     table_format = guess_format(path)
     table = read_table(
         path,
@@ -98,19 +98,19 @@ def _import_file(path: Path, mapping: ColumnMapping | None, study: Study | None)
     if is_text and path.is_file() and is_returned(path):
         if study is None:
             raise BenchError(
-                f"{path}: a rater sent it back from the static pages, with codes in place of "
-                "videos. Name the study that knows them with --study."
+                f"{path}: comes from the static pages and has codes instead of videos. Name the "
+                "study with --study."
             )
         found = read_returned(path, study.design, study.questions)
         return Imported(found, (f"{path}: {len(found)} answers sent back by a rater",))
     if mapping is None and is_text and set(REQUIRED) <= set(read_table(path).header):
         answers = read_answers(path)
-        return Imported(answers, (f"{path}: {len(answers)} answers, in this very form already",))
+        return Imported(answers, (f"{path}: {len(answers)} answers, already in this format",))
     if mapping is None:
         raise BenchError(
-            f"{path}: its columns are not ours ({', '.join(COLUMNS)}). Say with --mapping which is "
-            "what; --mapping-template mapping.yaml proposes a mapping for this table, to be "
-            "checked."
+            f"{path}: does not have the columns {', '.join(COLUMNS)}. Explain its columns with "
+            "--mapping; --mapping-template mapping.yaml proposes a mapping for this table. Check "
+            "it."
         )
     table = read_table(
         path,
@@ -131,14 +131,14 @@ def _import_table(table: Table, mapping: ColumnMapping, study: Study | None) -> 
     take(collector, targets)
     collector.raise_any()
     if not collector.answers:
-        raise BenchError(f"{table.path}: has no answers below its header.")
+        raise BenchError(f"{table.path}: has no answers below the header.")
     answers = _numbered(collector.answers) if mapping.anonymous else collector.answers
     questions = tuple(QuestionTitles(name, text, text) for name, text in targets.asked.items())
     return Imported(answers, collector.notes(), questions)
 
 
 def _check_header(collector: AnswerCollector) -> None:
-    """Raises BenchError where the first row seems to be an answer, not names."""
+    """Raises BenchError if the first row seems to be an answer instead of column names."""
     table, mapping = collector.table, collector.mapping
     named = {*mapping.columns, *mapping.fields.values(), *mapping.ignore, *mapping.cells}
     if mapping.header is not None or named & set(table.header):
@@ -150,13 +150,13 @@ def _check_header(collector: AnswerCollector) -> None:
         names = json.dumps(header_for(table.header, rows), ensure_ascii=False)
         raise BenchError(
             f"{table.path}: row {table.header_row} seems to be an answer, not the names of the "
-            f"columns ({', '.join(table.header)[:80]}). Name them in the mapping: `header: "
-            f"{names}`; --mapping-template proposes one."
+            f"columns ({', '.join(table.header)[:80]}). Name the columns in the mapping: `header: "
+            f"{names}`; --mapping-template proposes a mapping."
         )
 
 
 def _numbered(answers: Sequence[Answer]) -> tuple[Answer, ...]:
-    """The answers with rater-01, rater-02, ... in place of the raters' names."""
+    """The answers with rater-01, rater-02, ... instead of the raters' names."""
     numbers = {rater: place for place, rater in enumerate(dict.fromkeys(a.rater for a in answers))}
     width = max(2, len(str(len(numbers))))
     return tuple(replace(a, rater=f"rater-{numbers[a.rater] + 1:0{width}d}") for a in answers)

@@ -1,4 +1,4 @@
-"""Long tables: a row is one rating."""
+"""Reads long tables, in which each row is one rating."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.study.read.table_row import TableRow, table_row
 
 
 def read_long(collector: AnswerCollector, targets: Targets) -> None:
-    """Takes the answers of a long table, and notes the columns that are left out."""
+    """Reads the answers of a long table, and notes which columns are left out."""
     fields = _fields(collector)
     _check_fields(collector, fields)
     if collector.problems:
-        return  # rows under a wrong header would only repeat its problems
+        return  # with a wrong header, the rows would only repeat its problems
     for number, cells in collector.table.rows:
         row = table_row(collector, number, cells)
         known = _known(row, fields)
@@ -31,7 +31,7 @@ def read_long(collector: AnswerCollector, targets: Targets) -> None:
 
 
 def _fields(collector: AnswerCollector) -> dict[str, str]:
-    """Which column has what: as the mapping says, else the column of that name."""
+    """The column of each field: as the mapping says, else the column of that name."""
     mapping = collector.mapping
     fields: dict[str, str] = {name: name for name in LONG_FIELDS if name in collector.table.header}
     fields.update({str(what): name for what, name in mapping.fields.items()})
@@ -40,17 +40,15 @@ def _fields(collector: AnswerCollector) -> dict[str, str]:
 
 
 def _check_fields(collector: AnswerCollector, fields: Mapping[str, str]) -> None:
-    """Notes what the header lacks, and the columns that are no field."""
+    """Adds problems for missing fields and unexplained columns."""
     header, mapping = collector.table.header, collector.mapping
     said = {*fields, *mapping.constants, *_found_in_cells(mapping)}
     needed = ["rater", "question", "rating"]
     needed += [] if "item" in said else ["case", "method"]
     for what in needed:
         if what not in said:
-            hint = "" if what == "rating" else ", or under `constants` what it is in all rows"
-            collector.add_to_header(
-                what, f"is missing. Say under `fields` which column has it{hint}"
-            )
+            hint = "" if what == "rating" else ", or give one value for all rows under `constants`"
+            collector.add_to_header(what, f"is missing. Name its column under `fields`{hint}")
     for what, name in fields.items():
         if name not in header:
             collector.add_to_header(name, f"is named as `{what}`, but is not in the table")
@@ -63,19 +61,19 @@ def _check_fields(collector: AnswerCollector, fields: Mapping[str, str]) -> None
         if name not in collector.mapping.ignore and name not in KNOWN_COLUMNS:
             collector.add_to_header(
                 name,
-                "is not in the mapping. Say under `fields` what it is, or put it under `ignore`",
+                "is not in the mapping. Name it under `fields` or under `ignore`",
             )
 
 
 def _found_in_cells(mapping: ColumnMapping) -> set[str]:
-    """What the patterns under `cells` find."""
+    """The fields that the patterns under `cells` find."""
     return {what for pattern in mapping.cells.values() for what in re.compile(pattern).groupindex}
 
 
 def _known(row: TableRow, fields: Mapping[str, str]) -> dict[str, str] | None:
-    """What the row says: constants, whole cells, and parts of cells, the later ones first.
+    """The row's values by field, from constants, cells and parts of cells; later ones override.
 
-    None where a cell does not fit its pattern.
+    None if a cell does not match its pattern.
     """
     found: dict[str, str] = {
         str(what): text for what, text in row.collector.mapping.constants.items()
@@ -90,7 +88,7 @@ def _known(row: TableRow, fields: Mapping[str, str]) -> dict[str, str] | None:
 def _target(
     row: TableRow, known: Mapping[str, str], fields: Mapping[str, str], targets: Targets
 ) -> Target | None:
-    """What the row rates; None, with the problem noted, where it does not say it well."""
+    """The video and question that the row rates; None, with a problem added, if one is unclear."""
     by_item = bool(known.get("item"))
     named = _column_of("item" if by_item or "item" in known else "method", row, fields)
     good = True
@@ -100,7 +98,7 @@ def _target(
             good = False
     role = known.get("role", "")
     if role and role not in ROLES:
-        row.bad(_column_of("role", row, fields), f"{role[:40]!r} is none of {', '.join(ROLES)}")
+        row.bad(_column_of("role", row, fields), f"{role[:40]!r} is not one of {', '.join(ROLES)}")
         good = False
     if not good:
         return None
@@ -113,7 +111,7 @@ def _target(
 
 
 def _column_of(what: str, row: TableRow, fields: Mapping[str, str]) -> str:
-    """The column in which this stands, for problems."""
+    """The column that holds this field, to be named in problems."""
     cells = row.collector.mapping.cells
     inside = [name for name, pattern in cells.items() if what in re.compile(pattern).groupindex]
     return inside[0] if inside else fields.get(what, what)

@@ -1,7 +1,7 @@
-"""Proposes a mapping for somebody's table from what it holds, for a person to check.
+"""Proposes a mapping for a table of answers from its content; a person must check it.
 
-What a proposal says is only ever read from the table and the study; where it had to choose, a
-comment beside it says so. TableFormat by it is as strict as by any mapping.
+A proposal uses only the table and the study; a comment marks every choice that it had to make. An
+import with a proposed mapping is as strict as with any other.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from bench.study.read.table_file import Table, TableFormat
 
 @dataclass(frozen=True)
 class Proposal:
-    """text: of mapping.yaml. seen: what the table holds, one sentence each."""
+    """text: a mapping.yaml. seen: what was found in the table, one sentence each."""
 
     text: str
     seen: tuple[str, ...]
 
 
 def propose(table: Table, table_format: TableFormat, study: Study | None) -> Proposal:
-    """A mapping for this table, as it was read. study: whose videos and questions it may name."""
+    """A mapping for this table. study: if given, the mapping uses its videos and questions."""
     cells = columns_of(table)
     coded = any(name in cells for name in ("提交答卷时间", "序号"))
     answers = {

@@ -1,4 +1,4 @@
-"""Wide tables: a row is a rater, a column is one question about one video."""
+"""Reads wide tables, in which a row is a rater and a column one question about one video."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.study.read.table_row import TableRow, table_row
 
 
 def read_wide(collector: AnswerCollector, targets: Targets) -> None:
-    """Takes the answers of a wide table, and notes the columns that are left out."""
+    """Reads the answers of a wide table, and notes which columns are left out."""
     special = _special_columns(collector)
     rated = _rated_columns(collector, targets, special)
     for name in (*collector.mapping.columns, *collector.mapping.ignore):
@@ -35,7 +35,7 @@ def read_wide(collector: AnswerCollector, targets: Targets) -> None:
 
 
 def _own_target(row: TableRow, name: str, column: Column, targets: Targets) -> Target | None:
-    """What a column rates in this row, whose cell in `item_in` names the video."""
+    """The target of a column in this row; the row's cell in `item_in` names the video."""
     named = row.cells[column.item_in]
     if not named:
         if row.cells[name]:
@@ -43,7 +43,7 @@ def _own_target(row: TableRow, name: str, column: Column, targets: Targets) -> T
         return None
     parts = row.parts(column.item_in)
     if parts is None:
-        return None  # told already
+        return None  # `parts` has added the problem
     video = {key: text for key, text in parts.items() if key not in ("rater", "question")}
     if "case" in video:
         video.setdefault("method", column.method)
@@ -58,7 +58,7 @@ def _own_target(row: TableRow, name: str, column: Column, targets: Targets) -> T
 
 
 def _special_columns(collector: AnswerCollector) -> dict[str, str]:
-    """The columns of rater, time and comment: named by the mapping, else known ones."""
+    """The columns of rater, time and comment: as the mapping says, else those known by name."""
     header, mapping = collector.table.header, collector.mapping
     found: dict[str, str] = {}
     for what, named in (("rater", mapping.rater), ("at", mapping.at), ("comment", mapping.comment)):
@@ -76,7 +76,7 @@ def _special_columns(collector: AnswerCollector) -> dict[str, str]:
 def _rated_columns(
     collector: AnswerCollector, targets: Targets, special: Mapping[str, str]
 ) -> dict[str, Target | Column]:
-    """What the columns of ratings rate: the same in all rows, or what a cell of the row names."""
+    """The target of each column of ratings, or its Column if each row names its own video."""
     rated: dict[str, Target | Column] = {}
     naming = {one.item_in for one in collector.mapping.columns.values()} | set(
         collector.mapping.cells
@@ -93,7 +93,7 @@ def _rated_columns(
             if column.item_in in collector.table.header:
                 rated[name] = column
             else:
-                where = f"{column.item_in!r}, where it finds its videos, is not in the table"
+                where = f"{column.item_in!r}, its `item_in`, is not in the table"
                 collector.add_to_header(name, where)
         elif column is not None:
             target = targets.find(collector.table.header_row, name, column)
@@ -106,14 +106,17 @@ def _rated_columns(
         else:
             collector.add_to_header(
                 name,
-                "is not in the mapping. Say under `columns` what it rates, or put it under "
-                "`ignore`; --mapping-template writes a mapping for this table",
+                "is not in the mapping. Name it under `columns` or under `ignore`; "
+                "--mapping-template proposes a mapping for this table",
             )
     return rated
 
 
 def _column(mapping: ColumnMapping, name: str) -> Column | None:
-    """What the mapping says of a column of ratings. Raises BenchError where that is no column."""
+    """The mapping's entry for a column of ratings; None if it has none.
+
+    Raises BenchError if `pattern` matches the name but its groups make no valid entry.
+    """
     if name in mapping.columns:
         return mapping.columns[name]
     match = re.fullmatch(mapping.pattern, name) if mapping.pattern else None
@@ -122,12 +125,12 @@ def _column(mapping: ColumnMapping, name: str) -> Column | None:
     parts = {key: value for key, value in match.groupdict().items() if value}
     role = parts.get("role", "rated")
     if role not in ROLES:
-        raise BenchError(f"{role[:40]!r} is none of {', '.join(ROLES)}")
+        raise BenchError(f"{role[:40]!r} is not one of {', '.join(ROLES)}")
     try:
         return Column.model_validate({"question": "", **parts})
     except pydantic.ValidationError as error:
         what = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise BenchError(f"`pattern` finds too little in it: {what}") from error
+        raise BenchError(f"`pattern` does not find enough in it: {what}") from error
 
 
 def _check_different(collector: AnswerCollector, rated: Mapping[str, Target | Column]) -> None:
@@ -135,4 +138,4 @@ def _check_different(collector: AnswerCollector, rated: Mapping[str, Target | Co
     for name, target in rated.items():
         first = seen.setdefault(target, name)
         if first != name:
-            collector.add_to_header(name, f"rates the same as the column {first!r}")
+            collector.add_to_header(name, f"rates the same video and question as {first!r}")

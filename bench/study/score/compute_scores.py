@@ -1,6 +1,6 @@
-"""From answers to scores: screening, then everything that a report says of a study, twice.
+"""Computes the scores of a study from its answers.
 
-Once with the raters that the screening kept, once with everyone.
+It screens the raters, then computes all results twice: with the kept raters and with everyone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SCORED: tuple[Role, ...] = ("rated", "truth", "low")
 
 @dataclass(frozen=True)
 class ScoringSettings:
-    """Settings of the scoring. seed: of every draw."""
+    """Settings of the scoring. seed: of all random draws."""
 
     seed: int = 0
     resamples: int = RESAMPLES
@@ -55,15 +55,15 @@ def compute_scores(
     columns: Mapping[str, Sequence[MetricColumn]] | None = None,
     settings: ScoringSettings | None = None,
 ) -> Scores:
-    """The scores of a study. The same answers in any order give the same scores.
+    """The scores of a study; they do not depend on the order of the answers.
 
-    questions, methods: the study's, in its order; what only the answers name comes after them.
-    columns: the metrics of each run. Raises BenchError where there is nothing to score, or the
-    rules leave no rater.
+    questions, methods: the study's, in its order; further ones in the answers come last. columns:
+    the metrics of each run, by the run's name. Raises BenchError if there is nothing to score or
+    the rules exclude all raters.
     """
     settings = settings or ScoringSettings()
     if all(one.role == "training" for one in answers):
-        raise BenchError(f"{name}: there are no answers but those of the training page.")
+        raise BenchError(f"{name}: has only answers to practice videos, which are not scored.")
     answers = sorted(answers, key=lambda one: one.place)
     asked = _questions(answers, questions)
     excluded = screen(answers, settings.rules)
@@ -93,7 +93,7 @@ def compute_scores(
 def _questions(
     answers: Sequence[Answer], known: Sequence[QuestionTitles]
 ) -> tuple[QuestionTitles, ...]:
-    """Those of the study that were answered, then what the answers name besides."""
+    """The study's questions that were answered, then further ones in the answers."""
     answered = dict.fromkeys(one.question for one in answers if one.role != "training")
     named = {one.name for one in known}
     more = [QuestionTitles(name, name, name) for name in answered if name not in named]
@@ -101,7 +101,7 @@ def _questions(
 
 
 def _methods(answers: Sequence[Answer], known: Sequence[str]) -> tuple[str, ...]:
-    """Competitors first, each group in the study's order."""
+    """The methods: competitors first, each group in the study's order."""
     place = {name: index for index, name in enumerate(known)}
     found = {one.method: 9 for one in answers if one.role != "training"}
     for one in answers:
@@ -119,7 +119,7 @@ def _panel(
     *,
     without: Sequence[str],
 ) -> Panel:
-    """Everything from the ratings of all but these raters."""
+    """All results from the ratings, without those of the raters in `without`."""
     ranked = _methods(answers, methods)
     answers = [one for one in answers if one.rater not in without and one.role != "training"]
     raters = tuple(dict.fromkeys(one.rater for one in answers))
@@ -147,7 +147,7 @@ def _panel(
 
 
 def _opinions(ratings: Ratings, bootstrap: Bootstrap) -> list[Opinion]:
-    """Of each method over all data sets; where there are several, also of each data set."""
+    """Each method's opinion over all data sets and, if there are several, on each of them."""
     datasets = tuple(dict.fromkeys(dataset for dataset, _ in ratings.clips))
     parts: list[str | None] = [None, *(datasets if len(datasets) > 1 else ())]
     found: list[Opinion] = []
@@ -185,16 +185,16 @@ def _opinion(
 
 
 def _notes(panel: Panel) -> list[str]:
-    """What a reader must know of the design."""
+    """Caveats about the design for the reader."""
     notes: list[str] = []
     if len(panel.raters) == 1:
-        notes.append("One rater only: the intervals speak of other clips, not of other people.")
+        notes.append("Only one rater: the intervals cover other clips, but not other people.")
     if panel.opinions and max(one.n_cases for one in panel.opinions) == 1:
-        notes.append("One clip only: the intervals speak of other people, not of other clips.")
+        notes.append("Only one clip: the intervals cover other people, but not other clips.")
     if any(one.pairing == "rater" for one in panel.comparisons):
         notes.append(
-            "Raters saw each clip by one method only, so methods are compared between different "
-            "clips of the same rater; that asks for more raters than seeing every clip by all."
+            "Raters saw each clip by one method only, so methods are compared across different "
+            "clips of the same rater; this takes more raters than showing every clip by all methods."
         )
     return notes
 

@@ -35,7 +35,7 @@ _CSV_COLUMNS = (
 
 
 def write_all(scores: Scores, target: Path, runs: Sequence[Path]) -> tuple[Path, ...]:
-    """Writes the JSON, the csv beside it and one JSON in each run; returns what was written."""
+    """Writes the JSON, the csv beside it, and a JSON in each run; returns the files."""
     table = target.with_suffix(".csv")
     written = [target, table, *(run / STUDIES / f"{scores.name}.json" for run in runs)]
     for path in written:
@@ -47,9 +47,9 @@ def write_all(scores: Scores, target: Path, runs: Sequence[Path]) -> tuple[Path,
 
 
 def scores_csv(scores: Scores) -> str:
-    """Every mean opinion score, one a line, in full precision; empty where there is no number.
+    """All mean opinion scores, one per line, in full precision; empty cells for missing numbers.
 
-    raters: `kept` without the excluded ones, `everyone` with them.
+    The column `raters` is `kept` (without excluded raters) or `everyone`.
     """
     rows: list[Sequence[object]] = [_CSV_COLUMNS]
     for raters, panel in (("kept", scores.kept), ("everyone", scores.everyone)):

@@ -1,4 +1,4 @@
-"""Finds what is to be scored: the answers, the study that they belong to, and its runs."""
+"""Finds the inputs of scoring: the answers, the study that they belong to, and its runs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from bench.study.score.metric_values import run_name, run_videos
 
 @dataclass(frozen=True)
 class ScoreInputs:
-    """What is to be scored: answers, the study they belong to if any, and where scores go.
+    """The answers to score, their study if known, and the file for the scores.
 
-    target: of the JSON; the csv lies beside it. name: what the study is called in run folders.
+    target: the JSON file; the csv is written beside it. name: of the study in run folders.
     """
 
     answers: tuple[Answer, ...]
@@ -30,10 +30,10 @@ class ScoreInputs:
 
 
 def find_inputs(path: Path) -> ScoreInputs:
-    """A study's folder, or a csv of answers; one that lies in a study's folder belongs to it.
+    """The inputs at `path`: a study's folder or a csv of answers.
 
-    A folder stands for what its server collected, else for answers.csv in it. Raises BenchError
-    where there are no answers.
+    A folder means the answers that its server collected, else its answers.csv. A csv in a study's
+    folder belongs to that study. Raises BenchError if there are no answers.
     """
     if path.is_dir():
         study = open_study(path)
@@ -47,30 +47,31 @@ def find_inputs(path: Path) -> ScoreInputs:
 def find_runs(
     source: ScoreInputs, named: Sequence[Path]
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The run folders of the study, and sentences on those that are gone.
+    """The run folders of the study, and a note on each that is missing.
 
-    Those named count; without any, those that the study was made from, where they are still there.
+    These are the named ones, else those from which the study was made.
     """
     if named or source.study is None:
         return tuple(named), ()
     runs = [Path(run) for run in source.study.design.runs]
     found = [Path(os.path.relpath(run)) for run in runs if (run / "manifest.json").is_file()]
     missing = [run for run in runs if not (run / "manifest.json").is_file()]
-    notes = [f"{run}: the run is not there any more; name its folder with --run" for run in missing]
+    notes = [f"{run}: the run no longer exists; name its new folder with --run" for run in missing]
     return tuple(found), tuple(notes)
 
 
 def match_to_runs(answers: Sequence[Answer], runs: Sequence[Path]) -> tuple[Answer, ...]:
-    """The answers, held against the runs: those without a data set get the runs' only one.
+    """Checks the answers against the runs; answers without a data set get the runs' only one.
 
-    Raises BenchError where a run has none of the rated videos, or a data set must be named.
+    Raises BenchError if a run has none of the rated videos, or if the answers must name their data
+    set because the runs have several.
     """
     videos = {run: run_videos(run) for run in runs}
     datasets = {clip[0] for known in videos.values() for clip, _ in known}
     if runs and not any(answer.dataset for answer in answers):
         if len(datasets) != 1:
             raise BenchError(
-                "the answers name no data set, but the runs have "
+                "the answers do not name a data set, but the runs have "
                 f"{', '.join(sorted(datasets)) or 'none'}. Add a column `dataset`."
             )
         only = next(iter(datasets))
@@ -80,14 +81,14 @@ def match_to_runs(answers: Sequence[Answer], runs: Sequence[Path]) -> tuple[Answ
         if not rated & known:
             clip, method = next(iter(sorted(rated)), (("", ""), ""))
             raise BenchError(
-                f"{run}: none of the rated videos is of this run (the first is {' '.join(clip)} by "
-                f"{method}). Data set, case and method are called as in the run's config."
+                f"{run}: has none of the rated videos (the first is {' '.join(clip)} by {method}). "
+                "Use the names of data set, case and method in the run's config."
             )
     return tuple(answers)
 
 
 def known_titles(study: Study | None) -> tuple[str, str]:
-    """The study's title in English and in Chinese; a language that it lacks falls back."""
+    """The study's title in English and Chinese; a missing language gets the other's title."""
     if study is None:
         return "", ""
     title = study.questionnaire.title
@@ -96,7 +97,7 @@ def known_titles(study: Study | None) -> tuple[str, str]:
 
 
 def titled_questions(source: ScoreInputs, path: Path) -> tuple[QuestionTitles, ...]:
-    """The questions in order, titled as the study has them, else as what lies beside the csv."""
+    """The questions with titles, in order: from the study, else from the file beside the csv."""
     if source.study is not None:
         return known_questions(source.study)
     return asked_questions(source.answers, path)
@@ -108,7 +109,7 @@ def run_names(runs: Sequence[Path]) -> dict[Path, str]:
 
 
 def shown_methods(runs: Sequence[Path]) -> dict[str, str]:
-    """What readers see for each label of these runs' methods."""
+    """The name that readers see for each method's label in these runs."""
     titles: dict[str, str] = {}
     for run in runs:
         for method in read_run_manifest(run).methods:
