@@ -1,4 +1,4 @@
-"""Answers from other people's tables: forms, hand-made sheets, files that raters sent back."""
+"""Import of answers: tables of survey sites, hand-made tables, files that raters sent back."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def told(path: Path, mapping: ColumnMapping | None = None, study: Study | None =
 
 
 def proposed(path: Path, study: Study | None = None) -> ColumnMapping:
-    """The mapping that is proposed for a table, read from its file."""
+    """The proposed mapping for a table, read from its file."""
     target = path.with_name("proposed.yaml")
     target.write_text(template_for(path, study).text, encoding="utf-8")
     return read_mapping(target)
@@ -116,7 +116,7 @@ def test_a_google_form_is_read_without_its_e_mails(tmp_path: Path, study: Study)
     assert "example.org" not in repr(found.answers)
 
 
-def test_the_studys_questions_come_along_with_their_titles(tmp_path: Path, study: Study) -> None:
+def test_an_import_keeps_the_titles_of_the_studys_questions(tmp_path: Path, study: Study) -> None:
     rows = [[FORM_HEADER[0], *FORM_HEADER[3:]], ["", "4", "5"]]
     found = import_answers([written(tmp_path / "form.csv", rows)], mapping=FORM, study=study)
     assert [(one.name, one.zh) for one in found.questions] == [
@@ -126,7 +126,7 @@ def test_the_studys_questions_come_along_with_their_titles(tmp_path: Path, study
     ]
 
 
-def test_every_bad_cell_of_a_form_is_told_at_once(tmp_path: Path, study: Study) -> None:
+def test_one_error_lists_all_bad_cells_of_a_form(tmp_path: Path, study: Study) -> None:
     rows = [
         [*FORM_HEADER, "Video ffff [Sync accuracy]", f"Video {SECOND} [Beauty]", "Your age"],
         ["31.1.2026", "", "4.5", "good", "", "3", "3", "30"],
@@ -149,7 +149,7 @@ def test_every_bad_cell_of_a_form_is_told_at_once(tmp_path: Path, study: Study) 
         assert any(part in line for line in lines), part
 
 
-def test_empty_cells_are_unanswered_only_if_the_mapping_says_so(
+def test_empty_cells_count_as_unanswered_only_if_the_mapping_says_so(
     tmp_path: Path, study: Study
 ) -> None:
     path = written(tmp_path / "form.csv", [FORM_HEADER, ["", "", "4", "", "5"]])
@@ -160,7 +160,9 @@ def test_empty_cells_are_unanswered_only_if_the_mapping_says_so(
     assert any("counted as unanswered: 1 empty cells" in note for note in found.notes)
 
 
-def test_a_date_in_the_order_of_a_country_needs_its_format(tmp_path: Path, study: Study) -> None:
+def test_a_date_of_ambiguous_order_needs_the_order_in_the_mapping(
+    tmp_path: Path, study: Study
+) -> None:
     rows = [FORM_HEADER, ["1/3/2026 14:05:00", "", "4", "4", "5"]]
     path = written(tmp_path / "form.csv", rows)
     (line,) = told(path, FORM, study)
@@ -215,14 +217,14 @@ def test_a_wenjuanxing_sheet_is_read_without_its_addresses(tmp_path: Path) -> No
     assert "10.1.2.3" not in repr(found)
 
 
-def test_a_csv_in_gb18030_says_which_encoding_to_name(tmp_path: Path) -> None:
+def test_the_error_for_a_csv_in_gb18030_names_the_encoding(tmp_path: Path) -> None:
     path = written(tmp_path / "star.csv", [STAR_HEADER, STAR_ROW], "gb18030")
     assert "encoding: gb18030" in told(path, STAR)[0]
     found = import_answers([path], mapping=STAR.model_copy(update={"encoding": "gb18030"}))
     assert found.answers[0].rating == 5
 
 
-def test_the_sheet_of_a_workbook_is_named_where_there_are_several(tmp_path: Path) -> None:
+def test_the_mapping_must_name_the_sheet_if_a_workbook_has_several(tmp_path: Path) -> None:
     sheets = {"notes": [["nothing"]], "answers": [STAR_HEADER, STAR_ROW]}
     path = workbook(tmp_path / "star.xlsx", sheets)
     assert "has the sheets notes, answers" in told(path, STAR)[0]
@@ -232,7 +234,7 @@ def test_the_sheet_of_a_workbook_is_named_where_there_are_several(tmp_path: Path
     assert "has no sheet 'Answers'" in told(path, missing)[0]
 
 
-def test_a_file_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_workbook_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 no zip")
     assert "is not an xlsx file" in told(tmp_path / "a.xlsx", STAR)[0]
@@ -256,7 +258,7 @@ def test_a_long_table_is_read_by_its_fields(tmp_path: Path, study: Study) -> Non
     assert resolved.dataset == "CLR"
 
 
-def test_a_long_table_tells_every_bad_cell(tmp_path: Path, study: Study) -> None:
+def test_one_error_lists_all_bad_cells_of_a_long_table(tmp_path: Path, study: Study) -> None:
     rows = [
         ["Who", "Clip", "System", "Q", "Mark"],
         ["", "s01", "A", "Sync", 4],
@@ -274,7 +276,7 @@ def test_a_long_table_tells_every_bad_cell(tmp_path: Path, study: Study) -> None
         assert any(part in line for line in lines), part
 
 
-def test_a_long_table_without_its_columns_says_which(tmp_path: Path) -> None:
+def test_columns_missing_in_a_long_table_are_named(tmp_path: Path) -> None:
     path = written(tmp_path / "long.csv", [["Who", "Clip", "Mark", "Mood"], ["a", "b", 3, "x"]])
     lines = told(path, LONG)
     assert any("column System: is named as `method`, but is not" in line for line in lines)
@@ -310,7 +312,7 @@ def test_answers_given_twice_are_refused_unless_the_mapping_says_which_counts(
         assert any(f"the {twice} one counts" in note for note in found.notes)
 
 
-def test_columns_of_one_name_or_none_are_told(tmp_path: Path) -> None:
+def test_columns_with_the_same_name_or_no_name_are_reported(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", [["a", "a", "", "b"], ["3", "4", "5", "2"]])
     lines = told(path, ColumnMapping(ignore=("a", "b")))
     assert any("column a #2: is not in the mapping" in line for line in lines)
@@ -327,14 +329,16 @@ def test_columns_of_one_name_or_none_are_told(tmp_path: Path) -> None:
     ]
 
 
-def test_two_columns_about_the_same_are_told(tmp_path: Path) -> None:
+def test_two_columns_for_the_same_video_and_question_are_reported(tmp_path: Path) -> None:
     video = {"case": "s01", "method": "m", "question": "q"}
     mapping = ColumnMapping.model_validate({"columns": {"one": video, "other": video}})
     lines = told(written(tmp_path / "a.csv", [["one", "other"], ["3", "4"]]), mapping)
     assert any("column other: rates the same video and question as 'one'" in line for line in lines)
 
 
-def test_headers_further_down_keep_the_rows_numbers(tmp_path: Path) -> None:
+def test_row_numbers_count_from_the_top_of_the_file_if_the_header_is_further_down(
+    tmp_path: Path,
+) -> None:
     rows = [["Results of our study"], [], ["Who", "Clip", "System", "Q", "Mark"]]
     path = written(tmp_path / "long.csv", [*rows, ["anna", "s01", "A", "Sync", "x"]])
     lines = told(path, LONG.model_copy(update={"header_row": 3}))
@@ -342,10 +346,10 @@ def test_headers_further_down_keep_the_rows_numbers(tmp_path: Path) -> None:
     assert "row 2 is empty" in told(path, LONG.model_copy(update={"header_row": 2}))[0]
 
 
-# ---- answers that are ours already --------------------------------------------------------------
+# ---- answers in our own format ------------------------------------------------------------------
 
 
-def test_tidy_answers_pass_as_they_are(tmp_path: Path) -> None:
+def test_tidy_answers_are_imported_unchanged(tmp_path: Path) -> None:
     answers = (Answer("r", "CLR", "c", "m", "q", 3, simulated=True),)
     write_answers(tmp_path / "a.csv", answers)
     assert import_answers([tmp_path / "a.csv"]).answers == answers
@@ -377,7 +381,7 @@ def test_files_that_raters_sent_back_are_unblinded(tmp_path: Path, study: Study)
     assert "Name the study" in told(paths[0])[0]
 
 
-def test_bad_files_are_told_together(tmp_path: Path, study: Study) -> None:
+def test_one_error_reports_all_bad_files(tmp_path: Path, study: Study) -> None:
     one = returned(tmp_path / "one.csv", [["beef", "r01", FIRST, "sync_accuracy", "4", "", ""]])
     two = returned(tmp_path / "two.csv", [["5eed", "r02", SECOND, "sync_accuracy", "9", "", ""]])
     with pytest.raises(BenchError) as caught:
@@ -398,10 +402,10 @@ def test_the_same_answers_in_two_files_are_refused(tmp_path: Path) -> None:
     ("name", "separator", "encoding"),
     [("a.csv", ";", "utf-8"), ("a.txt", "\t", "utf-16"), ("a.csv", "\t", "gb18030")],
 )
-def test_cells_parted_otherwise_are_read_as_the_mapping_says(
+def test_the_mapping_can_name_the_separator(
     tmp_path: Path, name: str, separator: str, encoding: str
 ) -> None:
-    """Excel parts by semicolons in half of Europe, and its Unicode text by tabs."""
+    """Excel separates cells by semicolons in much of Europe, and by tabs in its Unicode text."""
     text = separator.join(map(str, STAR_HEADER)) + "\n" + separator.join(map(str, STAR_ROW))
     path = tmp_path / name
     path.write_bytes(text.encode(encoding))
@@ -423,7 +427,7 @@ def test_cells_parted_otherwise_are_read_as_the_mapping_says(
         ("a.sav", b"$FL2@(#) SPSS", "an SPSS file"),
     ],
 )
-def test_files_that_are_no_text_say_what_to_save_them_as(
+def test_errors_for_binary_files_say_in_which_format_to_save_them(
     tmp_path: Path, name: str, data: bytes, what: str
 ) -> None:
     (tmp_path / name).write_bytes(data)
@@ -437,7 +441,7 @@ def test_files_that_are_no_text_say_what_to_save_them_as(
 # ---- the mapping ------------------------------------------------------------------------------
 
 
-def test_the_template_proposes_what_the_study_knows(tmp_path: Path, study: Study) -> None:
+def test_the_template_uses_the_studys_videos_and_questions(tmp_path: Path, study: Study) -> None:
     header = [
         "Timestamp",
         f"Video {FIRST} [Sync accuracy]",
@@ -454,7 +458,7 @@ def test_the_template_proposes_what_the_study_knows(tmp_path: Path, study: Study
 
 
 def test_every_comment_line_of_the_template_is_valid_once_uncommented(tmp_path: Path) -> None:
-    """The examples in the template are keys of the mapping, with values it takes."""
+    """The template's examples are valid keys of a mapping with valid values."""
     path = written(tmp_path / "form.csv", [["a"], ["3"]])
     template = template_for(path, None).text
     examples = [line[2:] for line in template.splitlines() if line.startswith("# ")]
@@ -513,7 +517,7 @@ def test_the_command_writes_answers_that_can_be_scored(tmp_path: Path) -> None:
     assert "-o answers.csv" in nowhere.output
 
 
-def test_a_table_without_a_mapping_says_how_to_get_one(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_mapping_says_how_to_get_one(tmp_path: Path) -> None:
     path = written(tmp_path / "form.csv", [["Timestamp", "Clip 1"], ["2026/1/31 14:05", "4"]])
     (line,) = told(path)
     assert "does not have the columns rater, dataset, case, method" in line
@@ -527,7 +531,7 @@ def test_a_table_without_a_mapping_says_how_to_get_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
-def test_the_template_finds_out_how_a_csv_is_encoded(
+def test_the_template_detects_the_encoding_of_a_csv(
     tmp_path: Path, study: Study, encoding: str
 ) -> None:
     header = ["序号", "来自IP", f"视频 {FIRST}：视觉质量", f"视频 {HIDDEN}：同步准确度"]
@@ -550,14 +554,14 @@ def test_the_template_finds_the_sheet_and_the_header(tmp_path: Path, study: Stud
     assert [one.rating for one in found.answers] == [4]
 
 
-def test_cells_under_no_name_are_no_times(tmp_path: Path, study: Study) -> None:
+def test_cells_in_a_column_without_a_name_are_not_times(tmp_path: Path, study: Study) -> None:
     rows = [[f"Video {FIRST} [Sync accuracy]", ""], ["4", "soon"]]
     lines = told(written(tmp_path / "form.csv", rows), FORM, study)
     assert not [line for line in lines if "date" in line]
     assert lines
 
 
-def test_a_pattern_that_finds_too_little_is_told_once_for_each_column(
+def test_a_pattern_that_does_not_find_enough_is_reported_once_per_column(
     tmp_path: Path, study: Study
 ) -> None:
     header = [f"{FIRST} | ", f"{FIRST} | sync_accuracy judged"]
@@ -569,7 +573,7 @@ def test_a_pattern_that_finds_too_little_is_told_once_for_each_column(
     assert "'judged' is not one of rated, truth, low" in lines[1]
 
 
-def test_videos_and_questions_go_by_every_name_the_study_has_for_them(
+def test_videos_and_questions_are_found_by_all_their_names_in_the_study(
     tmp_path: Path, study: Study
 ) -> None:
     texts = {q.name: q.text["en"] for q in study.questionnaire.questions}
@@ -590,7 +594,7 @@ def test_videos_and_questions_go_by_every_name_the_study_has_for_them(
     ]
 
 
-def test_a_video_that_was_practice_too_is_the_rated_one_unless_its_role_is_named(
+def test_a_video_shown_as_practice_too_means_the_rated_one_unless_its_role_is_given(
     tmp_path: Path, study: Study
 ) -> None:
     practice = Item("e5d7", "CLR", "s01", "copycat", "training", "q.mp4", 2.0)
@@ -612,7 +616,7 @@ def test_a_video_that_was_practice_too_is_the_rated_one_unless_its_role_is_named
     ]
 
 
-def test_a_bad_question_and_a_bad_video_of_a_row_are_told_in_their_columns(
+def test_bad_questions_and_videos_are_reported_with_their_columns(
     tmp_path: Path, study: Study
 ) -> None:
     rows = [

@@ -1,4 +1,4 @@
-"""Making a study: a balanced design, blind copies, and errors that say what to change."""
+"""Making a study: a balanced design, blind copies, and helpful errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.small_media import moving_picture, tone
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three competitors and four controls on six clips of three speakers, one video failed."""
+    """A run of three competitors and four controls on six clips of three speakers, one failed."""
     fake = FakeRun(
         speakers=3, clips_each=2, videos=True, failing=[("wav2lip", "s02_001")], texts=("hello",)
     )
@@ -60,14 +60,14 @@ def balances(draw: st.DrawFn, *, compared: bool) -> Balance:
 
 
 def spread_of(counts: Counter[object], everything: object) -> int:
-    """Largest count minus smallest, where what never occurs counts as 0."""
+    """The largest count minus the smallest; what never occurs counts as 0."""
     numbers = [counts[one] for one in everything]  # type: ignore[attr-defined]
     return max(numbers) - min(numbers)
 
 
 @settings(max_examples=25, deadline=None)
 @given(balances(compared=False), st.integers(1, 10))
-def test_single_videos_are_shared_out_evenly(balance: Balance, raters: int) -> None:
+def test_single_videos_are_distributed_evenly(balance: Balance, raters: int) -> None:
     cells: Counter[object] = Counter()
     methods: Counter[object] = Counter()
     for rater in range(raters):
@@ -85,7 +85,7 @@ def test_single_videos_are_shared_out_evenly(balance: Balance, raters: int) -> N
 
 @settings(max_examples=25, deadline=None)
 @given(balances(compared=True), st.integers(1, 10))
-def test_compared_videos_are_of_one_case_and_shared_out_evenly(
+def test_videos_on_a_page_show_one_case_and_are_distributed_evenly(
     balance: Balance, raters: int
 ) -> None:
     methods: Counter[object] = Counter()
@@ -107,7 +107,7 @@ def test_compared_videos_are_of_one_case_and_shared_out_evenly(
 
 @settings(max_examples=25, deadline=None)
 @given(balances(compared=False), st.integers(0, 3))
-def test_each_group_of_raters_meets_every_method_once_at_every_place(
+def test_in_each_group_of_raters_every_method_occurs_once_at_every_position(
     balance: Balance, group: int
 ) -> None:
     size = balance.methods
@@ -123,7 +123,7 @@ def test_as_many_videos_as_cases_make_a_latin_square() -> None:
     assert all(sorted(row[case] for row in rows) == list(range(4)) for case in range(8))
 
 
-def test_all_pairs_of_methods_meet_about_equally_where_pages_hold_half_of_them() -> None:
+def test_all_pairs_of_methods_meet_about_equally_often_on_pages_of_half_of_them() -> None:
     balance = Balance(methods=4, cases=6, per_rater=12, per_page=2, seed=0)
     pages = [page for rater in range(24) for page in rater_pages(balance, rater)]
     pairs = Counter(frozenset(method for _, method in page) for page in pages)
@@ -142,7 +142,7 @@ def test_order_depends_on_the_seed_and_differs_between_raters() -> None:
 # ---- the design -----------------------------------------------------------------------------
 
 
-def test_every_rater_gets_practice_first_then_a_share_with_checks(design: Design) -> None:
+def test_a_session_starts_with_practice_and_mixes_checks_into_rated_videos(design: Design) -> None:
     for session in design.sessions.values():
         roles = [design.items[code].role for page in session for code in page]
         assert roles[:2] == ["training", "training"]
@@ -151,7 +151,7 @@ def test_every_rater_gets_practice_first_then_a_share_with_checks(design: Design
         assert len(set(session)) == len(session)
 
 
-def test_competitors_alone_are_rated_and_the_failed_case_is_left_out(design: Design) -> None:
+def test_only_competitors_are_rated_and_the_failed_case_is_left_out(design: Design) -> None:
     rated = {item.method for item in design.items.values() if item.role == "rated"}
     assert rated == {"wav2lip", "copycat", "M-CSAWav2Lip"} == set(design.plan.methods)
     assert ("CLR", "s02_001") not in design.plan.cases
@@ -173,7 +173,9 @@ def test_practice_and_examples_use_other_cases_than_the_rated_ones(
     assert [example.shows for example in design.examples] == ["truth", "mismatched"]
 
 
-def test_codes_and_file_names_tell_nothing_and_are_drawn_anew(run: Path, tmp_path: Path) -> None:
+def test_codes_and_file_names_reveal_nothing_and_differ_between_studies(
+    run: Path, tmp_path: Path
+) -> None:
     options = StudyOptions(cases=2, raters=2)
     first = new_study([run], tmp_path / "a", options).design
     second = new_study([run], tmp_path / "b", options).design
@@ -194,9 +196,7 @@ def test_codes_and_file_names_tell_nothing_and_are_drawn_anew(run: Path, tmp_pat
     assert shares(first) == shares(second)  # the seed alone decides who sees what
 
 
-def test_side_by_side_pages_hold_one_case_and_checks_beside_their_own_case(
-    run: Path, tmp_path: Path
-) -> None:
+def test_side_by_side_pages_and_their_checks_show_one_case(run: Path, tmp_path: Path) -> None:
     options = StudyOptions(layout="side_by_side", cases=4, raters=4, checks=1)
     design = new_study([run], tmp_path / "study", options).design
     for session in design.sessions.values():
@@ -225,7 +225,7 @@ def test_invited_raters_are_added_and_the_others_keep_their_sessions(
     ]
 
 
-def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
+def test_only_the_owner_may_enter_the_folder(run: Path, tmp_path: Path) -> None:
     new_study([run], tmp_path / "study", StudyOptions(cases=1, raters=1))
     assert (tmp_path / "study").stat().st_mode & 0o077 == 0
     assert (tmp_path / "study" / "secret").stat().st_mode & 0o077 == 0
@@ -235,7 +235,7 @@ def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
 
 
 def checks_note(made: NewStudy) -> str:
-    """What the study says of too few checks, in its one line; empty where there are enough."""
+    """The study's note on too few checks; empty if there are enough."""
     notes = [note for note in made.notes if "--checks" in note]
     assert len(notes) <= 1
     assert not any("\n" in note for note in notes)
@@ -243,7 +243,7 @@ def checks_note(made: NewStudy) -> str:
 
 
 def checks_seen(design: Design) -> set[tuple[int, int]]:
-    """How many hidden references and low anchors raters get, each pair of numbers once."""
+    """The different pairs (hidden references, low anchors) that raters get."""
     sessions = [
         [design.items[code] for page in s for code in page] for s in design.sessions.values()
     ]
@@ -251,7 +251,9 @@ def checks_seen(design: Design) -> set[tuple[int, int]]:
     return {(one["truth"], one["low"]) for one in roles}
 
 
-def test_fewer_cases_than_checks_are_told_and_the_advice_helps(run: Path, tmp_path: Path) -> None:
+def test_a_note_reports_fewer_cases_than_checks_and_its_advice_helps(
+    run: Path, tmp_path: Path
+) -> None:
     made = new_study([run], tmp_path / "few", StudyOptions(cases=2, raters=3, checks=4))
     assert checks_note(made) == (
         "--checks 4 asks for 4 hidden references and 4 low anchors per rater, but only 2 and 2 are "
@@ -265,7 +267,7 @@ def test_fewer_cases_than_checks_are_told_and_the_advice_helps(run: Path, tmp_pa
     assert (checks_note(fewer), checks_seen(fewer.design)) == ("", {(2, 2)})
 
 
-def test_a_lacking_control_is_told_and_another_run_with_it_helps(tmp_path: Path) -> None:
+def test_a_note_reports_a_missing_control_and_another_run_with_it_helps(tmp_path: Path) -> None:
     truth, still, mismatched = (CONTROLS[place] for place in (0, 1, 3))
     small = FakeRun(speakers=3, clips_each=1, videos=True)
     lame = replace(small, methods=(still, *COMPETITORS), failing=[("still", "s01_000")])
@@ -282,9 +284,7 @@ def test_a_lacking_control_is_told_and_another_run_with_it_helps(tmp_path: Path)
     assert (checks_note(helped), checks_seen(helped.design)) == ("", {(3, 3)})
 
 
-def test_a_control_that_is_itself_rated_is_no_check_and_it_is_told(
-    run: Path, tmp_path: Path
-) -> None:
+def test_a_note_says_that_a_rated_control_cannot_be_a_check(run: Path, tmp_path: Path) -> None:
     options = StudyOptions(cases=3, raters=2, methods=("truth", "wav2lip"))
     made = new_study([run], tmp_path / "study", options)
     advice = "For more hidden references: leave the control truth out of --methods."
@@ -292,7 +292,7 @@ def test_a_control_that_is_itself_rated_is_no_check_and_it_is_told(
     assert checks_seen(made.design) == {(0, 2)}
 
 
-def test_checks_of_cross_cases_come_from_the_reconstruct_ones(tmp_path: Path) -> None:
+def test_checks_of_cross_studies_come_from_reconstruct_cases(tmp_path: Path) -> None:
     failing = [("truth", "s00_000"), ("truth", "s01_000")]
     fake = FakeRun(speakers=3, clips_each=1, videos=True, failing=failing)
     cross = build_run(tmp_path / "run", fake)
@@ -328,7 +328,7 @@ def test_checks_of_cross_cases_come_from_the_reconstruct_ones(tmp_path: Path) ->
         ),
     ],
 )
-def test_wishes_that_cannot_be_met_name_the_option(
+def test_errors_for_impossible_options_name_the_option(
     run: Path, tmp_path: Path, options: StudyOptions, says: str
 ) -> None:
     with pytest.raises(BenchError, match=re.escape(says)):
@@ -363,7 +363,7 @@ def test_a_damaged_video_is_not_shown_to_raters(tmp_path: Path) -> None:
         new_study([run], tmp_path / "study", StudyOptions())
 
 
-def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_that_is_not_a_run_names_it(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="bench run CONFIG"):
         finished_videos([tmp_path])
 
@@ -371,7 +371,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 # ---- study.yaml -----------------------------------------------------------------------------
 
 
-def test_own_questions_and_languages_arrive_in_study_yaml(run: Path, tmp_path: Path) -> None:
+def test_given_questions_and_languages_are_in_study_yaml(run: Path, tmp_path: Path) -> None:
     text = {"en": "Would you believe it?"}
     own = {
         "name": "belief",
@@ -408,7 +408,7 @@ def smallest(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("name: visual_quality", "name: Visual quality!", "questions[1].name"),
     ],
 )
-def test_a_wrong_study_yaml_is_told_by_key(
+def test_errors_in_study_yaml_name_the_key(
     smallest: Path, tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     folder = tmp_path / "study"
@@ -433,7 +433,7 @@ def test_both_languages_have_the_same_words_and_places() -> None:
 
 
 def coding(path: Path) -> dict[str, object]:
-    """Everything that a probe tells of how a file is coded, and nothing of what it shows."""
+    """Everything that ffprobe reports on a file's encoding, without its content."""
     with av.open(str(path)) as file:
         found: dict[str, object] = {"format": file.format.name, "tags": dict(file.metadata)}
         for stream in file.streams:
@@ -458,7 +458,7 @@ def coding(path: Path) -> dict[str, object]:
 
 
 def coded_otherwise(path: Path, frames: np.ndarray, options: dict[str, str]) -> Path:
-    """A video as another encoder's habits make it, with a title and PCM or AAC sound."""
+    """A video with another encoder's settings, a title, and PCM or AAC sound."""
     with av.open(str(path), "w") as file:
         file.metadata.update({"title": "wav2lip s00_000", "comment": "made by wav2lip"})
         stream = file.add_stream("libx264", rate=25, options=options)
@@ -476,8 +476,8 @@ def coded_otherwise(path: Path, frames: np.ndarray, options: dict[str, str]) -> 
     return path
 
 
-def test_copies_are_coded_alike_whatever_their_sources_were(tmp_path: Path) -> None:
-    """Constant or moving, cut or not, Baseline or High, with or without B-frames: one coding."""
+def test_copies_are_encoded_alike_whatever_their_sources(tmp_path: Path) -> None:
+    """Still or moving, with or without cuts, Baseline or High, with or without B-frames."""
     smooth = moving_picture(30)
     cuts = np.concatenate([smooth[:11], 255 - smooth[11:17], smooth[17:]])
     sources = [tmp_path / "wav2lip.mp4", tmp_path / "truth.mp4"]
@@ -506,7 +506,7 @@ def test_copies_are_coded_alike_whatever_their_sources_were(tmp_path: Path) -> N
     assert sorted(tmp_path.iterdir()) == sorted(sources + copies)
 
 
-def test_a_study_shows_all_videos_of_a_case_in_one_coding_size_and_date(
+def test_all_videos_of_a_case_have_one_encoding_file_size_and_date(
     run: Path, tmp_path: Path
 ) -> None:
     steps: list[tuple[int, int]] = []
@@ -545,7 +545,7 @@ def test_a_returned_file_is_unblinded(design: Design, tmp_path: Path) -> None:
     assert (answer.case, answer.method, answer.role) == (item.case, item.method, "rated")
 
 
-def test_bad_cells_of_a_returned_file_are_named_by_row_and_column(
+def test_errors_list_bad_cells_of_a_returned_file_by_row_and_column(
     design: Design, tmp_path: Path
 ) -> None:
     good = (design.study, "r01", design.sessions["r01"][2][0], "sync_accuracy", "4", "", "")
@@ -579,7 +579,7 @@ def test_bad_cells_of_a_returned_file_are_named_by_row_and_column(
         assert what in line
 
 
-def test_a_returned_file_that_a_spreadsheet_spoilt_is_refused_by_name(
+def test_a_returned_file_damaged_by_a_spreadsheet_is_refused_with_its_name(
     design: Design, tmp_path: Path
 ) -> None:
     row = (design.study, "r01", design.sessions["r01"][2][0], "sync_accuracy", "4", "", "很好")

@@ -1,4 +1,4 @@
-"""What a design can find is said before it starts, and simulated studies find as much."""
+"""The predicted power of a design agrees with simulated studies."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ RATED: Role = "rated"
 
 
 def found_in_simulations(sizes: Sizes, difference: float, spread: Spread, studies: int) -> float:
-    """The share of simulated studies of a drawn design in which two methods are told apart.
+    """The share of simulated studies of a design that find a difference between two methods.
 
-    Simulated raters have no tastes and methods no fit, so `spread` must have none.
+    Simulations have no rater-by-method and method-by-clip effects, so `spread` must have none.
     """
     assert spread.taste == spread.fit == 0.0
     balance = Balance(sizes.methods, sizes.cases, sizes.per_rater, 1, 0)
@@ -46,7 +46,7 @@ def found_in_simulations(sizes: Sizes, difference: float, spread: Spread, studie
         for page in rater_pages(balance, rater)
         for case, method in page
     ]
-    # The other methods stand far away, and take their part in Holm's correction.
+    # The other methods differ a lot, so that they only add pairs to Holm's correction.
     means = {("m0", "q"): 3.0 - difference / 2, ("m1", "q"): 3.0 + difference / 2}
     means |= {(f"m{number}", "q"): 2.9 for number in range(2, sizes.methods)}
     found = 0
@@ -71,14 +71,16 @@ def found_in_simulations(sizes: Sizes, difference: float, spread: Spread, studie
         (Sizes(methods=2, cases=6, raters=13, per_rater=12), 0.35),
     ],
 )
-def test_simulated_studies_find_as_much(sizes: Sizes, difference: float) -> None:
+def test_simulated_studies_find_differences_as_often_as_predicted(
+    sizes: Sizes, difference: float
+) -> None:
     spread = Spread(clip=0.3, taste=0.0, fit=0.0, noise=0.7)
     expected = probability(sizes, difference, spread)
     assert 0.25 < expected < 0.95  # where a mistake would show
     assert found_in_simulations(sizes, difference, spread, 200) == pytest.approx(expected, abs=0.1)
 
 
-def test_thirty_raters_tell_what_ten_cannot() -> None:
+def test_thirty_raters_find_what_ten_cannot() -> None:
     thirty = Sizes(methods=2, cases=12, raters=30, per_rater=24)
     ten = replace(thirty, raters=10)
     assert probability(thirty, 0.3, Spread()) > 0.8
@@ -90,7 +92,7 @@ def test_thirty_raters_tell_what_ten_cannot() -> None:
     assert probability(replace(ten, raters=needed - 1), 0.3, Spread()) < 0.8
 
 
-def test_more_of_anything_finds_more() -> None:
+def test_power_grows_with_raters_cases_videos_and_difference() -> None:
     base = Sizes(methods=4, cases=10, raters=20, per_rater=20)
     chance = probability(base, 0.3, Spread())
     assert probability(replace(base, raters=40), 0.3, Spread()) > chance
@@ -102,7 +104,7 @@ def test_more_of_anything_finds_more() -> None:
 
 
 def test_five_raters_can_never_be_significant() -> None:
-    """Two-sided, five signs give 1/16 at best."""
+    """Two-sided, with five signs p is at least 1/16."""
     five = Sizes(methods=2, cases=20, raters=5, per_rater=40)
     assert probability(five, 4.0, Spread()) == 0.0
     assert least_difference(five, Spread()) == math.inf
@@ -110,7 +112,7 @@ def test_five_raters_can_never_be_significant() -> None:
     assert "FIND NOTHING" in power_sentences(five, 0.3, Spread())[0]
 
 
-def test_too_few_cases_are_told_where_no_crowd_helps() -> None:
+def test_the_sentences_ask_for_more_cases_if_no_number_of_raters_is_enough() -> None:
     one_case = Sizes(methods=2, cases=1, raters=50, per_rater=2)
     spread = Spread(fit=0.4)
     assert raters_needed(one_case, 0.3, spread) is None
@@ -128,7 +130,7 @@ def test_impossible_sizes_are_refused(methods: int, per_rater: int) -> None:
         Sizes(methods, 20, 10, per_rater)
 
 
-def test_a_new_study_says_what_it_can_find(tmp_path: Path) -> None:
+def test_a_new_study_states_its_power(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=1, videos=True))
     made = new_study(
         [run], tmp_path / "study", StudyOptions(raters=4, methods=("wav2lip", "copycat"))

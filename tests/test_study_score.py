@@ -1,4 +1,4 @@
-"""Scores of a user study, held against published worked examples and independent computations."""
+"""Scores of a user study, compared with published examples and independent computations."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def answer(rater: str, case: str, method: str, rating: int, **more: object) -> A
 
 
 def table(ratings: Sequence[Sequence[int]], method: str = "m") -> list[Answer]:
-    """One method's ratings, a row for each rater, a column for each clip."""
+    """The answers for one method; rows are raters, columns are clips."""
     return [
         answer(f"r{row}", f"c{place}", method, rating)
         for row, cells in enumerate(ratings)
@@ -80,7 +80,7 @@ def test_alpha_of_krippendorffs_own_example() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_alpha_is_one_minus_observed_over_expected_disagreement(seed: int) -> None:
-    """By its definition, pair by pair, with no table of coincidences."""
+    """Compares with the definition: a loop over pairs instead of coincidence matrices."""
     generator = np.random.default_rng(seed)
     values = generator.integers(1, 6, (5, 9)).astype(float)
     values[generator.random(values.shape) < 0.3] = NO
@@ -104,7 +104,7 @@ def test_alpha_is_one_minus_observed_over_expected_disagreement(seed: int) -> No
     assert ordinal_alpha(values) == pytest.approx(1 - observed / expected, abs=1e-12)
 
 
-def test_alpha_is_undefined_where_nothing_can_disagree() -> None:
+def test_alpha_is_undefined_if_no_disagreement_is_possible() -> None:
     assert ordinal_alpha(np.full((3, 4), 2.0)) is None
     alone = np.full((3, 3), NO)
     np.fill_diagonal(alone, [1, 3, 5])
@@ -115,7 +115,7 @@ def test_intraclass_of_shrout_and_fleiss() -> None:
     average, single = intraclass(SHROUT_FLEISS)
     assert single.value == pytest.approx(0.29, abs=0.005)
     assert average.value == pytest.approx(0.62, abs=0.005)
-    # The intervals that R's psych::ICC documents for these data.
+    # The intervals in the documentation of R's psych::ICC for these data.
     assert (single.low, single.high) == pytest.approx((0.019, 0.761), abs=1e-3)
     assert (average.low, average.high) == pytest.approx((0.071, 0.927), abs=1e-3)
     assert (average.n, single.n) == (6, 6)
@@ -136,7 +136,7 @@ def test_variance_components_of_complete_ratings_are_those_of_the_mean_squares()
     assert found.residual == pytest.approx(rest)
 
 
-def test_variance_components_are_found_again_where_ratings_are_missing() -> None:
+def test_variance_components_are_recovered_from_incomplete_ratings() -> None:
     generator = np.random.default_rng(0)
     videos, raters = generator.normal(0, 1.0, 400), generator.normal(0, 0.5, 60)
     values = videos + raters[:, None] + generator.normal(0, 0.8, (60, 400))
@@ -201,8 +201,8 @@ def test_a_draw_weighs_a_rating_by_its_rater_and_its_clip() -> None:
     assert (draws.clips.sum(axis=1) == 3).all()
 
 
-def test_the_interval_is_wider_where_raters_differ_than_their_number_suggests() -> None:
-    """20 raters of one opinion each, 30 clips: a plain bootstrap over ratings is far too sure."""
+def test_the_interval_accounts_for_differences_between_raters() -> None:
+    """20 raters with a constant rating each, 30 clips: resampling ratings would be far too narrow."""
     levels = np.random.default_rng(0).integers(1, 6, 20).astype(float)
     values = np.repeat(levels[:, None], 30, axis=1)
     found = mean_estimate(values, Bootstrap())
@@ -225,7 +225,7 @@ def test_one_rater_or_one_clip_has_an_interval_over_the_other() -> None:
     assert single.reason
 
 
-def test_data_sets_are_scored_together_and_apart() -> None:
+def test_data_sets_are_scored_together_and_separately() -> None:
     answers = [replace(one, dataset="LRS2", rating=1) for one in table([[3, 3], [3, 3]])]
     scores = compute_scores(answers + table([[5, 5], [5, 5]]), name="s")
     found = {one.dataset: one.mean.value for one in scores.kept.opinions}
@@ -284,13 +284,13 @@ def crowd_of(seed: int, careless: float = 0.1, checks: int = 0) -> tuple[list[An
     return list(answers), set(random)
 
 
-def test_bt500_counts_as_the_recommendation_says() -> None:
+def test_bt500_counts_equal_those_of_the_recommendations_procedure() -> None:
     for seed in range(3):
         answers, _ = crowd_of(seed)
         assert far_ratings(answers) == bt500_by_hand(answers)
 
 
-def test_bt500_leaves_out_the_erratic_not_the_strict() -> None:
+def test_bt500_excludes_erratic_but_not_strict_raters() -> None:
     assert FarRatings(above=3, below=3, ratings=100).excludes
     assert not FarRatings(above=2, below=3, ratings=100).excludes  # 5 % is not more than 5 %
     assert not FarRatings(above=0, below=20, ratings=100).excludes  # strict
@@ -299,12 +299,12 @@ def test_bt500_leaves_out_the_erratic_not_the_strict() -> None:
     assert not FarRatings(0, 0, 100).excludes
 
 
-def test_a_video_that_all_rate_the_same_marks_nobody() -> None:
+def test_bt500_identical_ratings_count_against_nobody() -> None:
     counts = far_ratings(table([[4, 4]] * 10))
     assert all(one == FarRatings(0, 0, 2) for one in counts.values())
 
 
-def test_failed_checks_leave_a_rater_out_and_say_how_many() -> None:
+def test_failed_checks_exclude_a_rater_and_the_reason_counts_them() -> None:
     answers = table([[4, 3, 4, 2]] * 3)
     for place in range(2):
         for rater, truth, low in (("r0", 5, 1), ("r1", 2, 5), ("r2", 3, 3)):
@@ -321,7 +321,7 @@ def test_failed_checks_leave_a_rater_out_and_say_how_many() -> None:
     assert both["r2"] == "hidden reference not rated above the low anchor (means 3.00 and 3.00)"
 
 
-def test_ratings_that_came_too_early_are_told_and_exclude_nobody() -> None:
+def test_early_ratings_are_noted_and_exclude_nobody() -> None:
     answers = [replace(one, at="2026-01-01T00:00:00Z") for one in table([[4, 3, 5], [2, 1, 4]])]
     assert not [
         note
@@ -349,7 +349,7 @@ def test_an_early_rating_stays_marked_in_the_csv(tmp_path: Path) -> None:
         read_answers(tmp_path / "a.csv")
 
 
-def test_the_low_anchor_is_checked_where_it_is_bad() -> None:
+def test_the_low_anchor_is_checked_on_the_questions_on_which_it_is_bad() -> None:
     """Other speech breaks the sync, not the frames: rating these highly fails no check."""
     answers = table([[4, 3]] * 2)
     answers = [replace(one, question="sync_accuracy") for one in answers]
@@ -368,7 +368,7 @@ def test_an_unknown_check_question_is_an_error() -> None:
         screen(table([[3]]), ScreeningRules(low_questions=("beauty",)))
 
 
-def test_results_stand_with_and_without_the_excluded() -> None:
+def test_results_are_given_with_and_without_excluded_raters() -> None:
     answers, careless = crowd_of(1, careless=0.2, checks=2)
     scores = compute_scores(answers, name="s", simulated=True)
     excluded = {one.rater for one in scores.exclusions}
@@ -398,7 +398,7 @@ def test_sign_flips_equal_scipys_permutation_test() -> None:
     assert sign_flip(differences, seed=0) == pytest.approx(theirs.pvalue)
 
 
-def test_random_sign_flips_come_near_the_exact_ones() -> None:
+def test_random_sign_flips_approximate_the_exact_p_value() -> None:
     generator = np.random.default_rng(1)
     differences = list(generator.normal(0.25, 0.8, 14))
     exact = sign_flip(differences, seed=0)
@@ -438,7 +438,7 @@ def test_a_pair_is_compared_on_the_same_clips_of_the_same_rater() -> None:
     assert pair.p_value == pytest.approx(0.5)  # two raters: two of four sign patterns
 
 
-def test_designs_that_show_each_clip_once_are_compared_by_rater() -> None:
+def test_methods_are_compared_by_rater_if_raters_see_each_clip_once() -> None:
     answers = [
         answer(f"r{rater}", f"c{clip}", "ab"[(rater + clip) % 2], 4 if (rater + clip) % 2 else 2)
         for rater in range(6)
@@ -464,14 +464,14 @@ def test_one_rater_cannot_be_tested() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_spearman_is_scipys_ties_and_all(seed: int) -> None:
+def test_spearman_equals_scipys_with_ties(seed: int) -> None:
     generator = np.random.default_rng(seed)
     one = generator.integers(0, 6, 25).astype(float)
     other = one + generator.integers(0, 4, 25)
     assert spearman(one, other) == pytest.approx(scipy.stats.spearmanr(one, other).statistic)
 
 
-def test_weighted_spearman_is_that_of_repeated_points() -> None:
+def test_weighted_spearman_equals_that_of_repeated_points() -> None:
     generator = np.random.default_rng(0)
     one, other = generator.integers(0, 5, 12).astype(float), generator.normal(0, 1, 12)
     weights = generator.integers(0, 4, (6, 12)).astype(float)
@@ -492,7 +492,7 @@ def run_of_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def metric_of(run: Path, output: str) -> dict[tuple[str, str], float]:
-    """By case and method, read from the records by hand."""
+    """The values by case and method, read directly from the records."""
     lines = (run / "generations.jsonl").read_text(encoding="utf-8").splitlines()
     videos = {one["sha256"]: (one["case"], one["method"]) for one in map(json.loads, lines)}
     found = {}
@@ -504,7 +504,7 @@ def metric_of(run: Path, output: str) -> dict[tuple[str, str], float]:
 
 
 def study_of(run: Path, raters: int = 6) -> list[Answer]:
-    """Raters who rate three methods by how good their LSE-C is, with noise."""
+    """Answers of raters who rate three methods by their LSE-C, with noise."""
     generator = np.random.default_rng(0)
     values = metric_of(run, "lse_c")
     cases = sorted({case for case, _ in values if "+" not in case and "~" not in case})
@@ -518,7 +518,7 @@ def study_of(run: Path, raters: int = 6) -> list[Answer]:
     ]
 
 
-def test_correlation_by_clip_is_that_of_the_means(run_of_clips: Path, tmp_path: Path) -> None:
+def test_correlation_by_clip_uses_mean_opinion_scores(run_of_clips: Path, tmp_path: Path) -> None:
     answers = study_of(run_of_clips)
     write_answers(tmp_path / "answers.csv", answers)
     done = CliRunner().invoke(
@@ -554,7 +554,7 @@ def test_correlation_by_clip_is_that_of_the_means(run_of_clips: Path, tmp_path: 
     assert point.value == pytest.approx(np.mean(own))
 
 
-def test_runs_stay_as_they_are_unless_asked(run_of_clips: Path, tmp_path: Path) -> None:
+def test_runs_are_written_only_with_into_runs(run_of_clips: Path, tmp_path: Path) -> None:
     def files() -> dict[Path, bytes]:
         return {p: p.read_bytes() for p in run_of_clips.rglob("*") if p.is_file()}
 
@@ -580,7 +580,7 @@ def test_runs_stay_as_they_are_unless_asked(run_of_clips: Path, tmp_path: Path) 
     assert "name a .json file" in done.output
 
 
-def test_by_method_enough_methods_have_an_interval() -> None:
+def test_correlation_by_method_has_an_interval_with_enough_methods() -> None:
     methods = [f"m{number}" for number in range(6)]
     shown = [
         Presentation(f"r{rater}", "CLR", f"c{clip}", method)
@@ -619,7 +619,7 @@ def test_a_run_without_the_rated_videos_is_refused(run_of_clips: Path, tmp_path:
     assert not (tmp_path / "answers.scores.json").exists()
 
 
-def test_answers_without_a_data_set_take_the_runs_only_one(
+def test_answers_without_a_data_set_get_the_runs_only_one(
     run_of_clips: Path, tmp_path: Path
 ) -> None:
     answers = [replace(one, dataset="") for one in study_of(run_of_clips, raters=2)]
@@ -631,7 +631,7 @@ def test_answers_without_a_data_set_take_the_runs_only_one(
     assert any(one.points for one in scores.kept.correlations)
 
 
-# ---- the whole ----------------------------------------------------------------------------------
+# ---- whole studies ------------------------------------------------------------------------------
 
 
 def test_scores_survive_their_json(tmp_path: Path) -> None:
@@ -691,7 +691,7 @@ def test_simulated_and_real_answers_are_not_mixed(tmp_path: Path) -> None:
         [[1, 5], [1, 5]],  # raters agree wholly
     ],
 )
-def test_awkward_studies_have_values_or_reasons(
+def test_unusual_studies_have_values_or_reasons(
     ratings: Sequence[Sequence[int]], tmp_path: Path
 ) -> None:
     answers = table(ratings, "a") + table(ratings, "b")
@@ -708,8 +708,8 @@ def test_awkward_studies_have_values_or_reasons(
 
 
 @pytest.mark.filterwarnings("error")
-def test_patchy_studies_never_give_nan() -> None:
-    """A hundred small studies with holes, few raters, few values and mixed roles."""
+def test_incomplete_studies_never_give_nan() -> None:
+    """A hundred small studies with missing ratings, few raters, few values and mixed roles."""
     generator = np.random.default_rng(0)
     scored = 0
     for _ in range(100):
@@ -737,7 +737,7 @@ def test_patchy_studies_never_give_nan() -> None:
     assert scored > 50
 
 
-def test_training_alone_is_nothing_to_score() -> None:
+def test_answers_to_practice_videos_alone_cannot_be_scored() -> None:
     with pytest.raises(BenchError, match="only answers to practice"):
         compute_scores([answer("r", "c", "m", 3, role="training")], name="s")
 
@@ -771,7 +771,7 @@ def test_answers_survive_their_csv(tmp_path: Path) -> None:
     assert "\n=" not in (tmp_path / "a.csv").read_text(encoding="utf-8")
 
 
-def test_every_bad_cell_of_the_answers_is_told(tmp_path: Path) -> None:
+def test_one_error_lists_all_bad_cells_of_the_answers(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(
         "rater,case,method,question,rating,role,at,simulated\n"
@@ -809,7 +809,9 @@ def test_every_bad_cell_of_the_answers_is_told(tmp_path: Path) -> None:
         ("rater,case,method,question,rating\nr,c,m,q\n", "has 4 cells"),
     ],
 )
-def test_tables_that_are_none_are_refused(text: str, told: str, tmp_path: Path) -> None:
+def test_files_that_are_not_tables_of_answers_are_refused(
+    text: str, told: str, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BenchError, match=told):
@@ -821,7 +823,7 @@ def test_tables_that_are_none_are_refused(text: str, told: str, tmp_path: Path) 
 
 @pytest.fixture
 def study_folder(tmp_path: Path) -> Path:
-    """A study of two methods, three cases and the checks for three raters, without its videos."""
+    """A study of two methods, three cases and checks for three raters, without video files."""
     folder = tmp_path / "mine"
     folder.mkdir()
     text = questionnaire_text(questions=None, layout="single", languages=("en", "zh"))
@@ -851,7 +853,7 @@ def study_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_a_server_collected_is_scored_to_the_means_by_hand(study_folder: Path) -> None:
+def test_scores_of_a_served_study_equal_means_computed_by_hand(study_folder: Path) -> None:
     given = {"r01": 5, "r02": 4, "r03": 2}
     with Ledger(study_folder / "answers.sqlite") as ledger:
         for rater, rating in given.items():
@@ -876,13 +878,13 @@ def test_what_a_server_collected_is_scored_to_the_means_by_hand(study_folder: Pa
     assert "the run is not there any more" in done.output
 
 
-def test_a_study_without_answers_says_what_to_do(study_folder: Path) -> None:
+def test_the_error_for_a_study_without_answers_says_what_to_do(study_folder: Path) -> None:
     done = CliRunner().invoke(main, ["study", "score", str(study_folder)])
     assert done.exit_code == 2
     assert "bench study serve" in done.output
 
 
-def test_a_simulated_study_keeps_out_of_the_real_ones_way(study_folder: Path) -> None:
+def test_simulated_answers_do_not_touch_real_answers_and_scores(study_folder: Path) -> None:
     run = CliRunner().invoke
     means = study_folder / "means.csv"
     means.write_text(
@@ -905,7 +907,7 @@ def test_a_simulated_study_keeps_out_of_the_real_ones_way(study_folder: Path) ->
     assert opinion.mean.value == pytest.approx(4.0, abs=0.1)
 
 
-def test_answers_kept_as_csv_are_the_studys_where_nothing_was_served(study_folder: Path) -> None:
+def test_a_study_that_was_never_served_is_scored_from_its_answers_csv(study_folder: Path) -> None:
     answers = [
         answer(f"r0{rater}", case, "wav2lip", rater + 1, question="sync_accuracy")
         for rater in (1, 2, 3)

@@ -1,4 +1,4 @@
-"""Simulated raters: what was put in comes out again, and is marked as made up."""
+"""Simulated raters: scoring recovers the model's parameters, and results are marked simulated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEANS = {("poor", "q"): 1.6, ("fair", "q"): 3.0, ("good", "q"): 4.5}
 
 
 def presentations(raters: int, clips: int, *, checks: int = 0) -> list[Presentation]:
-    """Everybody sees everything; `checks` hidden references and low anchors each."""
+    """A design in which all raters see all videos, and `checks` checks of each kind."""
     shown = []
     for rater in range(raters):
         name = f"r{rater:02d}"
@@ -41,7 +41,7 @@ def presentations(raters: int, clips: int, *, checks: int = 0) -> list[Presentat
 
 @pytest.mark.parametrize("mean", [1.05, 1.6, 3.0, 4.5, 4.95])
 @pytest.mark.parametrize("spread", [0.3, 0.9, 2.0])
-def test_the_centre_gives_the_mean_that_was_asked_for(mean: float, spread: float) -> None:
+def test_the_centre_gives_the_wanted_mean(mean: float, spread: float) -> None:
     centre = centre_of(mean, spread)
     assert expected_rating(centre, spread) == pytest.approx(mean, abs=1e-9)
     options = np.random.default_rng(0).normal(centre, spread, 200_000)
@@ -49,7 +49,7 @@ def test_the_centre_gives_the_mean_that_was_asked_for(mean: float, spread: float
     assert rounded.mean() == pytest.approx(mean, abs=0.02)
 
 
-def test_same_seed_same_answers_other_seed_others() -> None:
+def test_answers_depend_on_the_seed_only() -> None:
     shown = presentations(4, 3)
     first, _ = simulate(shown, ["q"], MEANS, Crowd(seed=1))
     again, _ = simulate(shown, ["q"], MEANS, Crowd(seed=1))
@@ -59,7 +59,7 @@ def test_same_seed_same_answers_other_seed_others() -> None:
     assert all(answer.simulated for answer in first)
 
 
-def test_training_is_not_answered() -> None:
+def test_practice_videos_get_no_simulated_answers() -> None:
     answers, _ = simulate(
         [Presentation("r", "d", "c", "poor", "training"), Presentation("r", "d", "c", "poor")],
         ["q"],
@@ -69,9 +69,9 @@ def test_training_is_not_answered() -> None:
     assert [answer.role for answer in answers] == ["rated"]
 
 
-def test_intervals_hold_the_true_mean_at_the_nominal_rate() -> None:
-    """Over 120 studies of 20 raters and 10 clips: 95 % nominal; Monte-Carlo error of 360
-    intervals, of which three at a time share raters and clips, is below 2 % (one sigma)."""
+def test_intervals_contain_the_true_mean_at_the_nominal_rate() -> None:
+    """120 studies of 20 raters and 10 clips; nominal rate 95 %. The Monte Carlo error of 360
+    intervals, in groups of three with the same raters and clips, is below 2 % (one sigma)."""
     shown = presentations(20, 10)
     held, errors = [], []
     for seed in range(120):
@@ -88,7 +88,7 @@ def test_intervals_hold_the_true_mean_at_the_nominal_rate() -> None:
     assert abs(np.mean(errors)) < 0.03  # no bias: rounding and the scale's ends are accounted for
 
 
-def test_intervals_hold_where_nobody_sees_everything() -> None:
+def test_intervals_contain_the_true_mean_in_incomplete_designs() -> None:
     generator = np.random.default_rng(0)
     held = []
     for seed in range(60):
@@ -103,8 +103,8 @@ def test_intervals_hold_where_nobody_sees_everything() -> None:
     assert np.mean(held) >= 0.90
 
 
-def test_screening_catches_careless_raters_and_spares_the_others() -> None:
-    """Forty studies with 2 of 20 raters careless, two checks of each kind, three questions."""
+def test_screening_excludes_careless_raters_and_no_others() -> None:
+    """Forty studies with 2 careless raters of 20, two checks of each kind, three questions."""
     questions = ["sync_accuracy", "visual_quality", "overall_impression"]
     means = even_means(METHODS, questions)
     caught = careful = lost = 0
@@ -120,7 +120,7 @@ def test_screening_catches_careless_raters_and_spares_the_others() -> None:
     assert lost / careful <= 0.02
 
 
-def test_leaving_careless_raters_out_brings_the_mean_back() -> None:
+def test_excluding_careless_raters_restores_the_mean() -> None:
     answers, careless = simulate(
         presentations(20, 20, checks=2), ["q"], MEANS, Crowd(careless=0.3, seed=3)
     )
@@ -144,7 +144,7 @@ def test_agreement_falls_as_noise_grows() -> None:
     assert alphas[-1] < 0.6 * alphas[0]
 
 
-def test_means_are_read_in_the_shape_of_the_papers_table(tmp_path: Path) -> None:
+def test_means_are_read_in_the_layout_of_the_papers_table(tmp_path: Path) -> None:
     path = tmp_path / "means.csv"
     path.write_text("method,sync_accuracy,visual_quality\nWav2Lip,3.437,3.359\n", encoding="utf-8")
     assert read_means(path) == {
@@ -153,7 +153,7 @@ def test_means_are_read_in_the_shape_of_the_papers_table(tmp_path: Path) -> None
     }
 
 
-def test_bad_means_are_all_told_at_once(tmp_path: Path) -> None:
+def test_one_error_lists_all_bad_means(tmp_path: Path) -> None:
     path = tmp_path / "means.csv"
     path.write_text("method,q\nfirst,0.5\nsecond,many\nthird,3,4\n", encoding="utf-8")
     with pytest.raises(BenchError) as caught:

@@ -181,7 +181,7 @@ def variance_components(values: Floats) -> Components | None:
 
 
 def _with_interval(values: Floats, *, average: float, single: float) -> tuple[Estimate, Estimate]:
-    """McGraw and Wong's (1996, table 7) interval of ICC(A,1); by Spearman-Brown also of ICC(A,k)."""
+    """McGraw and Wong's (1996, table 7) interval of ICC(A,1), and by Spearman-Brown of ICC(A,k)."""
     k, n = values.shape
     low, high = _single_interval(*_mean_squares(values), single=single, k=k, n=n)
     if low is None or high is None:
@@ -224,7 +224,7 @@ def _single_interval(
 
 
 def _mean_squares(values: Floats) -> tuple[float, float, float]:
-    """The mean squares of videos, raters and residual, for complete ratings (k raters, n videos)."""
+    """The mean squares of videos, raters and residual of complete ratings (k raters, n videos)."""
     k, n = values.shape
     mean = values.mean()
     of_items, of_raters = values.mean(axis=0), values.mean(axis=1)

@@ -194,7 +194,7 @@ def _notes(panel: Panel) -> list[str]:
     if any(one.pairing == "rater" for one in panel.comparisons):
         notes.append(
             "Raters saw each clip by one method only, so methods are compared across different "
-            "clips of the same rater; this takes more raters than showing every clip by all methods."
+            "clips of the same rater; this takes more raters than showing each clip by all methods."
         )
     return notes
 

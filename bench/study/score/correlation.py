@@ -137,7 +137,7 @@ def _by_method(ratings: Ratings, column: MetricColumn, bootstrap: Bootstrap) -> 
 def _method_draws(
     values: Sequence[Floats], given: Sequence[Floats], bootstrap: Bootstrap
 ) -> Floats:
-    """Rho over the methods in each draw of raters and clips, (B,); NaN if a method has no rating."""
+    """Rho over methods in each draw of raters and clips, (B,); NaN if a method has no rating."""
     rated = np.logical_or.reduce([~np.isnan(one) for one in given])  # (R, C)
     rows, places = rated.any(axis=1), rated.any(axis=0)
     given = [one[rows][:, places] for one in given]
