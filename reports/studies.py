@@ -102,7 +102,7 @@ def rated(panel: Panel, question: str) -> list[str]:
     ]
 
 
-def told(panel: Panel, question: str) -> list[tuple[str, str]]:
+def differing_pairs(panel: Panel, question: str) -> list[tuple[str, str]]:
     """(better, worse) for each pair of methods whose difference on this question holds."""
     return [
         (one.first, one.second) if (one.difference.value or 0.0) > 0 else (one.second, one.first)
@@ -124,4 +124,4 @@ def holds(comparison: MethodComparison | None) -> bool:
 def _marks(panel: Panel, question: str) -> dict[str, Mark]:
     """The mark of each rated method, by the ranks that follow from the differences that hold."""
     names = rated(panel, question)
-    return marks(ranks(names, told(panel, question))) if len(names) > 1 else {}
+    return marks(ranks(names, differing_pairs(panel, question))) if len(names) > 1 else {}

@@ -122,7 +122,7 @@ def test_real_answers_are_not_marked_as_simulated(tmp_path: Path) -> None:
 
 
 def test_methods_are_shown_by_their_titles_everywhere(report: Path) -> None:
-    """In tables, plots and sentences; the label is below in small type, the plugin in its own cell."""
+    """In tables, plots and sentences; the label is small below it, the plugin in its own cell."""
     unread = (
         r"<(script|style|pre|code|template)\b.*?</\1>|<small>wav2lip</small>|<td>wav2lip 1</td>"
     )

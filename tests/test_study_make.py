@@ -310,10 +310,13 @@ def test_checks_of_cross_studies_come_from_reconstruct_cases(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (StudyOptions(methods=("wav2lpi",)), "--methods: the runs have no 'wav2lpi'. Did you mean"),
+        (
+            StudyOptions(methods=("wav2lpi",)),
+            "--methods: the runs have no method 'wav2lpi'. Did you mean",
+        ),
         (StudyOptions(methods=("copycat", "copycat")), "--methods: names a method twice"),
         (StudyOptions(cases=("nobody",)), "--cases: no case 'nobody'"),
-        (StudyOptions(cases=6), "--cases: 6, but there are 5"),
+        (StudyOptions(cases=6), "--cases: 6, but only 5 cases have"),
         (StudyOptions(cases=0), "--cases: 0; expected 1 to 5"),
         (StudyOptions(cases=("s00_000", "s00_000")), "--cases: names a case twice"),
         (StudyOptions(cases=2, per_rater=7), "--per-rater: 7; expected at most 6"),
@@ -349,7 +352,7 @@ def test_two_runs_with_different_videos_of_one_method_are_refused(
     lines = (other / "generations.jsonl").read_text(encoding="utf-8")
     changed = re.sub(r'"sha256": "([0-9a-f]{64})"', '"sha256": "00"', lines)
     (other / "generations.jsonl").write_text(changed, encoding="utf-8")
-    with pytest.raises(BenchError, match="another video of the same method and case"):
+    with pytest.raises(BenchError, match="a different video of the same method and case"):
         finished_videos([run, other])
 
 
@@ -565,7 +568,7 @@ def test_errors_list_bad_cells_of_a_returned_file_by_row_and_column(
     lines = str(caught.value).splitlines()
     wanted = [
         ("row 3, column study", "feedbeef"),
-        ("row 4, column item", "'r99' is none"),
+        ("row 4, column item", "no rater 'r99'"),
         ("row 5, column item", "r01 was not given the item"),
         ("row 6, column question", "'beauty' is not one of sync_accuracy"),
         ("row 7, column rating", "'6'"),

@@ -151,4 +151,4 @@ def test_the_command_needs_no_run() -> None:
     assert "probability, by raters and cases" in done.output
     wrong = CliRunner().invoke(main, ["study", "power", "--methods", "6", "--per-rater", "3"])
     assert wrong.exit_code == 2
-    assert "--per-rater: 3; expected 6 to 120" in wrong.output
+    assert "--per-rater: 3; expected 6 (each method once) to 120" in wrong.output

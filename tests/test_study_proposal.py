@@ -79,7 +79,7 @@ def test_a_chinese_google_form_with_equal_titles(tmp_path: Path) -> None:
     assert [one.zh for one in found.questions] == ["口型同步", "画面"]
     assert mapping.blank == "unanswered"
     assert mapping.ratings == {"5 - Excellent": 5, "5分": 5, "非常好(5)": 5, "３": 3}
-    assert any("the method is 'unknown'" in note for note in found.notes)
+    assert any("does not name the method (it is 'unknown')" in note for note in found.notes)
 
 
 def test_skipped_questions_of_wenjuanxing(tmp_path: Path) -> None:

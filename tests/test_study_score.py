@@ -152,7 +152,7 @@ def test_intraclass_says_why_it_has_no_value() -> None:
     for values, reason in (
         (SHROUT_FLEISS[:1], "two raters"),
         (SHROUT_FLEISS[:, :1], "two videos"),
-        (np.full((3, 4), 4.0), "all ratings are the same"),
+        (np.full((3, 4), 4.0), "all ratings are equal"),
     ):
         average, single = intraclass(values)
         assert average.value is None
@@ -202,7 +202,7 @@ def test_a_draw_weighs_a_rating_by_its_rater_and_its_clip() -> None:
 
 
 def test_the_interval_accounts_for_differences_between_raters() -> None:
-    """20 raters with a constant rating each, 30 clips: resampling ratings would be far too narrow."""
+    """20 raters with one constant rating each, 30 clips; resampling ratings would be too narrow."""
     levels = np.random.default_rng(0).integers(1, 6, 20).astype(float)
     values = np.repeat(levels[:, None], 30, axis=1)
     found = mean_estimate(values, Bootstrap())
@@ -216,10 +216,10 @@ def test_one_rater_or_one_clip_has_an_interval_over_the_other() -> None:
     one_rater = compute_scores(table([[1, 2, 3, 4, 5]]), name="s")
     (opinion,) = one_rater.kept.opinions
     assert opinion.mean.low is not None
-    assert any("One rater only" in note for note in one_rater.notes)
+    assert any("Only one rater" in note for note in one_rater.notes)
     one_clip = compute_scores(table([[1], [2], [4]]), name="s")
     assert one_clip.kept.opinions[0].mean.low is not None
-    assert any("One clip only" in note for note in one_clip.notes)
+    assert any("Only one clip" in note for note in one_clip.notes)
     single = compute_scores(table([[4]]), name="s").kept.opinions[0].mean
     assert (single.value, single.low, single.high) == (4.0, None, None)
     assert single.reason
@@ -615,7 +615,7 @@ def test_a_run_without_the_rated_videos_is_refused(run_of_clips: Path, tmp_path:
         main, ["study", "score", str(tmp_path / "answers.csv"), "--run", str(run_of_clips)]
     )
     assert done.exit_code == 2
-    assert "none of the rated videos is of this run" in done.output
+    assert "has none of the rated videos" in done.output
     assert not (tmp_path / "answers.scores.json").exists()
 
 
@@ -875,7 +875,7 @@ def test_scores_of_a_served_study_equal_means_computed_by_hand(study_folder: Pat
     assert (scores.title, scores.title_zh) == ("Talking faces", "说话人脸视频评价")
     assert scores.methods == ("copycat", "wav2lip", "truth")
     assert scores.name == "mine"
-    assert "the run is not there any more" in done.output
+    assert "the run no longer exists" in done.output
 
 
 def test_the_error_for_a_study_without_answers_says_what_to_do(study_folder: Path) -> None:

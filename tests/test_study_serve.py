@@ -513,7 +513,7 @@ def test_a_running_server_knows_newly_invited_raters_at_once(folder: Path) -> No
         CliRunner().invoke(main, ["study", "invite", str(folder), "1"])
         assert known.get("")[0] == 200  # goes on as it was
         assert b"r53" not in running.client("organiser").get("")[2]
-        assert "the study stays as it was opened" in running.log
+        assert "the changed study cannot be opened" in running.log
 
 
 def test_a_remark_is_shown_again_after_a_reload(folder: Path) -> None:
@@ -698,7 +698,7 @@ def test_with_a_locked_ledger_the_server_asks_to_retry_and_then_stores_the_answe
         assert status == 503
         assert int(headers["refresh"]) == int(headers["retry-after"]) > 0
         assert "content-security-policy" in headers
-        assert b"tries again by itself" in page
+        assert b"retry by itself" in page
         assert "database is locked" in running.log
         assert "Traceback" not in running.log
         other.execute("ROLLBACK")

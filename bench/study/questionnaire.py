@@ -48,7 +48,7 @@ class QuestionList(_Section):
 
 
 class Questionnaire(QuestionList):
-    """The whole of study.yaml."""
+    """The content of study.yaml."""
 
     languages: Annotated[tuple[Language, ...], pydantic.Field(min_length=1)]
     title: Text

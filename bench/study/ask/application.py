@@ -152,7 +152,7 @@ class Application:
     # ---- pages ----
 
     async def home(self, request: Request) -> Response:
-        """What stands where no invitation leads."""
+        """The page at the server's root, for visitors without a link."""
         return self._message(request, "home", "home_text", status=200)
 
     async def asset(self, request: Request) -> Response:

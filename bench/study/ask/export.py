@@ -70,7 +70,7 @@ def write_static_pages(study: Study, folder: Path) -> Sequence[Path]:
     names: dict[Language, str] = {
         code: "index.html" if code == languages[0] else f"{code}.html" for code in languages
     }
-    made: list[Path] = []
+    folders: list[Path] = []
     for rater, session in study.design.sessions.items():
         own = folder / rater
         (own / VIDEOS).mkdir(parents=True)
@@ -82,8 +82,8 @@ def write_static_pages(study: Study, folder: Path) -> Sequence[Path]:
         shown = [study.design.items[code].video for page in session for code in page]
         for video in {*shown, *(example.video for example in study.design.examples)}:
             _link(study.folder / VIDEOS / video, own / VIDEOS / video)
-        made.append(own)
-    return made
+        folders.append(own)
+    return folders
 
 
 def _link(source: Path, target: Path) -> None:

@@ -99,14 +99,14 @@ def _shortage(
     if len(lows) < asked:
         hint = _more(lows, LOW_ANCHORS[0], cases=cases, rated=rated)
         kinds.setdefault(hint, []).append("low anchors")
-    told = (
+    shortage = (
         f"--checks {asked} asks for {asked} hidden references and {asked} low anchors per rater, "
         f"but only {len(truths)} and {len(lows)} are available."
     )
     advice = [f"For more {' and '.join(names)}: {hint}." for hint, names in kinds.items()]
     if fewer:
         advice.append(f"Or ask for fewer: --checks {fewer}.")
-    return [" ".join((told, *advice))]
+    return [" ".join((shortage, *advice))]
 
 
 def _more(

@@ -137,7 +137,7 @@ class TableRow:
             problem = "is empty. If raters could skip the question, write `blank: unanswered` in "
             problem += "the mapping"
         elif not _NUMBER.fullmatch(text):
-            problem += ". If it stands for one, add it to `ratings` in the mapping; if for no "
+            problem += ". If it means one, add it to `ratings` in the mapping; if for no "
             problem += "answer, to `unanswered`"
         elif text.startswith("-"):
             problem += ". If it stands for no answer, add it to `unanswered` in the mapping"
