@@ -68,7 +68,9 @@ def workbook(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Path:
     return path
 
 
-def told(path: Path, mapping: ColumnMapping | None = None, study: Study | None = None) -> list[str]:
+def error_lines(
+    path: Path, mapping: ColumnMapping | None = None, study: Study | None = None
+) -> list[str]:
     with pytest.raises(BenchError) as caught:
         import_answers([path], mapping=mapping, study=study)
     return str(caught.value).splitlines()
@@ -132,7 +134,7 @@ def test_one_error_lists_all_bad_cells_of_a_form(tmp_path: Path, study: Study) -
         ["31.1.2026", "", "4.5", "good", "", "3", "3", "30"],
         ["", "", "6", "2", "5", "3", "3", "30", "surplus"],
     ]
-    lines = told(written(tmp_path / "form.csv", rows), FORM, study)
+    lines = error_lines(written(tmp_path / "form.csv", rows), FORM, study)
     expected = [
         "row 1, column Video ffff [Sync accuracy]: 'ffff' is neither a code nor a file",
         f"row 1, column Video {SECOND} [Beauty]: 'Beauty' is not one of the study's questions",
@@ -153,7 +155,7 @@ def test_empty_cells_count_as_unanswered_only_if_the_mapping_says_so(
     tmp_path: Path, study: Study
 ) -> None:
     path = written(tmp_path / "form.csv", [FORM_HEADER, ["", "", "4", "", "5"]])
-    assert any("is empty" in line for line in told(path, FORM, study))
+    assert any("is empty" in line for line in error_lines(path, FORM, study))
     lenient = FORM.model_copy(update={"blank": "unanswered"})
     found = import_answers([path], mapping=lenient, study=study)
     assert len(found.answers) == 2
@@ -165,7 +167,7 @@ def test_a_date_of_ambiguous_order_needs_the_order_in_the_mapping(
 ) -> None:
     rows = [FORM_HEADER, ["1/3/2026 14:05:00", "", "4", "4", "5"]]
     path = written(tmp_path / "form.csv", rows)
-    (line,) = told(path, FORM, study)
+    (line,) = error_lines(path, FORM, study)
     assert "may have the day or the month first, such as '1/3/2026 14:05:00'" in line
     assert "`dates: month first` or `dates: day first`" in line
     for said, at in (
@@ -176,7 +178,7 @@ def test_a_date_of_ambiguous_order_needs_the_order_in_the_mapping(
         found = import_answers([path], mapping=FORM.model_copy(update=said), study=study)
         assert found.answers[0].at == at
     other = FORM.model_copy(update={"at_format": "%d.%m.%Y"})
-    assert any("does not match at_format" in line for line in told(path, other, study))
+    assert any("does not match at_format" in line for line in error_lines(path, other, study))
 
 
 # ---- Wenjuanxing ------------------------------------------------------------------------------
@@ -219,7 +221,7 @@ def test_a_wenjuanxing_sheet_is_read_without_its_addresses(tmp_path: Path) -> No
 
 def test_the_error_for_a_csv_in_gb18030_names_the_encoding(tmp_path: Path) -> None:
     path = written(tmp_path / "star.csv", [STAR_HEADER, STAR_ROW], "gb18030")
-    assert "encoding: gb18030" in told(path, STAR)[0]
+    assert "encoding: gb18030" in error_lines(path, STAR)[0]
     found = import_answers([path], mapping=STAR.model_copy(update={"encoding": "gb18030"}))
     assert found.answers[0].rating == 5
 
@@ -227,17 +229,17 @@ def test_the_error_for_a_csv_in_gb18030_names_the_encoding(tmp_path: Path) -> No
 def test_the_mapping_must_name_the_sheet_if_a_workbook_has_several(tmp_path: Path) -> None:
     sheets = {"notes": [["nothing"]], "answers": [STAR_HEADER, STAR_ROW]}
     path = workbook(tmp_path / "star.xlsx", sheets)
-    assert "has the sheets notes, answers" in told(path, STAR)[0]
+    assert "has the sheets notes, answers" in error_lines(path, STAR)[0]
     found = import_answers([path], mapping=STAR.model_copy(update={"sheet": "answers"}))
     assert len(found.answers) == 1
     missing = STAR.model_copy(update={"sheet": "Answers"})
-    assert "has no sheet 'Answers'" in told(path, missing)[0]
+    assert "has no sheet 'Answers'" in error_lines(path, missing)[0]
 
 
 def test_a_file_that_is_not_a_workbook_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 no zip")
-    assert "is not an xlsx file" in told(tmp_path / "a.xlsx", STAR)[0]
+    assert "is not an xlsx file" in error_lines(tmp_path / "a.xlsx", STAR)[0]
 
 
 # ---- hand-made tables ---------------------------------------------------------------------------
@@ -266,7 +268,7 @@ def test_one_error_lists_all_bad_cells_of_a_long_table(tmp_path: Path, study: St
         ["anna", "s09", "A", "Sync", "five"],
         ["b@c.org", "s01", "A", "Sync", "3"],
     ]
-    lines = told(written(tmp_path / "long.csv", rows), LONG, study)
+    lines = error_lines(written(tmp_path / "long.csv", rows), LONG, study)
     for part in (
         "row 2, column Who: is empty",
         "row 3, column Clip: is empty",
@@ -278,7 +280,7 @@ def test_one_error_lists_all_bad_cells_of_a_long_table(tmp_path: Path, study: St
 
 def test_columns_missing_in_a_long_table_are_named(tmp_path: Path) -> None:
     path = written(tmp_path / "long.csv", [["Who", "Clip", "Mark", "Mood"], ["a", "b", 3, "x"]])
-    lines = told(path, LONG)
+    lines = error_lines(path, LONG)
     assert any("column System: is named as `method`, but is not" in line for line in lines)
     assert any("column Mood: is not in the mapping" in line for line in lines)
 
@@ -304,7 +306,7 @@ def test_answers_given_twice_are_refused_unless_the_mapping_says_which_counts(
         ["anna", "s01", "A", "Sync", 2],
     ]
     path = written(tmp_path / "long.csv", rows)
-    (line,) = told(path, LONG)
+    (line,) = error_lines(path, LONG)
     assert "row 3: the rater 'anna' already answered 1 of these questions in row 2" in line
     for twice, rating in (("first", 4), ("last", 2)):
         found = import_answers([path], mapping=LONG.model_copy(update={"twice": twice}))
@@ -314,7 +316,7 @@ def test_answers_given_twice_are_refused_unless_the_mapping_says_which_counts(
 
 def test_columns_with_the_same_name_or_no_name_are_reported(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", [["a", "a", "", "b"], ["3", "4", "5", "2"]])
-    lines = told(path, ColumnMapping(ignore=("a", "b")))
+    lines = error_lines(path, ColumnMapping(ignore=("a", "b")))
     assert any("column a #2: is not in the mapping" in line for line in lines)
     assert any("column (C): is not in the mapping" in line for line in lines)
     columns = {
@@ -332,7 +334,7 @@ def test_columns_with_the_same_name_or_no_name_are_reported(tmp_path: Path) -> N
 def test_two_columns_for_the_same_video_and_question_are_reported(tmp_path: Path) -> None:
     video = {"case": "s01", "method": "m", "question": "q"}
     mapping = ColumnMapping.model_validate({"columns": {"one": video, "other": video}})
-    lines = told(written(tmp_path / "a.csv", [["one", "other"], ["3", "4"]]), mapping)
+    lines = error_lines(written(tmp_path / "a.csv", [["one", "other"], ["3", "4"]]), mapping)
     assert any("column other: rates the same video and question as 'one'" in line for line in lines)
 
 
@@ -341,9 +343,9 @@ def test_row_numbers_count_from_the_top_of_the_file_if_the_header_is_further_dow
 ) -> None:
     rows = [["Results of our study"], [], ["Who", "Clip", "System", "Q", "Mark"]]
     path = written(tmp_path / "long.csv", [*rows, ["anna", "s01", "A", "Sync", "x"]])
-    lines = told(path, LONG.model_copy(update={"header_row": 3}))
+    lines = error_lines(path, LONG.model_copy(update={"header_row": 3}))
     assert "row 4, column Mark: 'x'" in lines[0]
-    assert "row 2 is empty" in told(path, LONG.model_copy(update={"header_row": 2}))[0]
+    assert "row 2 is empty" in error_lines(path, LONG.model_copy(update={"header_row": 2}))[0]
 
 
 # ---- answers in our own format ------------------------------------------------------------------
@@ -378,7 +380,7 @@ def test_files_that_raters_sent_back_are_unblinded(tmp_path: Path, study: Study)
         ("r02", "wav2lip", "rated", 3),
     ]
     assert found.answers[0].comment == "nice"
-    assert "Name the study" in told(paths[0])[0]
+    assert "Name the study" in error_lines(paths[0])[0]
 
 
 def test_one_error_reports_all_bad_files(tmp_path: Path, study: Study) -> None:
@@ -411,7 +413,7 @@ def test_the_mapping_can_name_the_separator(
     path.write_bytes(text.encode(encoding))
     mapping = STAR.model_copy(update={"encoding": encoding})
     said = "tab" if separator == "\t" else f'"{separator}"'
-    assert f"`separator: {said}`" in told(path, mapping)[0]
+    assert f"`separator: {said}`" in error_lines(path, mapping)[0]
     template = template_for(path, None).text
     assert f"\nseparator: {said}\n" in template
     mapping = mapping.model_copy(update={"separator": said.strip('"')})
@@ -431,7 +433,7 @@ def test_errors_for_binary_files_say_in_which_format_to_save_them(
     tmp_path: Path, name: str, data: bytes, what: str
 ) -> None:
     (tmp_path / name).write_bytes(data)
-    (line,) = told(tmp_path / name, STAR)
+    (line,) = error_lines(tmp_path / name, STAR)
     assert what in line
     assert "save it as .xlsx or csv" in line
     with pytest.raises(BenchError, match="save it as"):
@@ -519,14 +521,14 @@ def test_the_command_writes_answers_that_can_be_scored(tmp_path: Path) -> None:
 
 def test_the_error_for_a_missing_mapping_says_how_to_get_one(tmp_path: Path) -> None:
     path = written(tmp_path / "form.csv", [["Timestamp", "Clip 1"], ["2026/1/31 14:05", "4"]])
-    (line,) = told(path)
+    (line,) = error_lines(path)
     assert "does not have the columns rater, dataset, case, method" in line
     assert "--mapping-template" in line
     own = [
         ["rater", "case", "method", "question", "rating", "age"],
         ["r", "c", "m", "q", "3", "30"],
     ]
-    (line,) = told(written(tmp_path / "own.csv", own))
+    (line,) = error_lines(written(tmp_path / "own.csv", own))
     assert "row 1, column age: unknown" in line
 
 
@@ -556,7 +558,7 @@ def test_the_template_finds_the_sheet_and_the_header(tmp_path: Path, study: Stud
 
 def test_cells_in_a_column_without_a_name_are_not_times(tmp_path: Path, study: Study) -> None:
     rows = [[f"Video {FIRST} [Sync accuracy]", ""], ["4", "soon"]]
-    lines = told(written(tmp_path / "form.csv", rows), FORM, study)
+    lines = error_lines(written(tmp_path / "form.csv", rows), FORM, study)
     assert not [line for line in lines if "date" in line]
     assert lines
 
@@ -567,7 +569,7 @@ def test_a_pattern_that_does_not_find_enough_is_reported_once_per_column(
     header = [f"{FIRST} | ", f"{FIRST} | sync_accuracy judged"]
     path = written(tmp_path / "form.csv", [header, ["1", "2"]])
     pattern = r"(?P<item>\w+) \|(?: (?P<question>\w+))?(?: (?P<role>\w+))?"
-    lines = told(path, ColumnMapping(pattern=pattern), study)
+    lines = error_lines(path, ColumnMapping(pattern=pattern), study)
     assert len(lines) == 2
     assert "name its question" in lines[0]
     assert "'judged' is not one of rated, truth, low" in lines[1]
@@ -624,7 +626,7 @@ def test_bad_questions_and_videos_are_reported_with_their_columns(
         ["ann", "s01", "wav2lop", "Beauty", "3", "1/2/2026"],
         ["bob", "s01", "wav2lip", "Sync accuracy", "3", "2/2/2026"],
     ]
-    lines = told(written(tmp_path / "long.csv", rows), ColumnMapping(table="long"), study)
+    lines = error_lines(written(tmp_path / "long.csv", rows), ColumnMapping(table="long"), study)
     assert any("row 2, column question: 'Beauty' is not one of" in line for line in lines)
     assert any("row 2, column method: 's01 wav2lop' is not a video" in line for line in lines)
     assert any(

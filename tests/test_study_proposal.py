@@ -14,7 +14,7 @@ from bench.study.answers import read_answers
 from bench.study.read.importing import Imported, import_answers, template_for
 from bench.study.read.mapping import ColumnMapping, read_mapping
 from bench.study.read.rating_words import is_blank, rating_in, word_scale
-from bench.study.read.survey_time import is_day_or_month, order_of, survey_time
+from bench.study.read.survey_time import is_ambiguous_date, order_of, survey_time
 from bench.study.read.table_file import read_table
 from bench.study.score.scores import read_scores
 
@@ -435,9 +435,9 @@ def test_ambiguous_or_incomplete_times_are_not_guessed(text: str) -> None:
 
 
 def test_the_order_of_dates_follows_from_all_of_them() -> None:
-    assert is_day_or_month("3/5/2024 10:00")
-    assert not is_day_or_month("13/5/2024 10:00")
-    assert not is_day_or_month("soon")
+    assert is_ambiguous_date("3/5/2024 10:00")
+    assert not is_ambiguous_date("13/5/2024 10:00")
+    assert not is_ambiguous_date("soon")
     assert order_of(["3/5/2024 10:00"]) is None
     assert order_of(["3/5/2024 10:00", "5/13/2024 10:00"]) == "month first"
     assert order_of(["13/5/2024 10:00", "5/13/2024 10:00"]) is None

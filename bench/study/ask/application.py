@@ -111,7 +111,7 @@ def _invited(study: Study, tokens: Tokens, url: str) -> _Invited:
 class Application:
     """Handles the requests of one study and stores the answers in its ledger.
 
-    It knows raters who are invited while it runs at once. url: the study's address as raters see
+    Raters who are invited while it runs can answer at once. url: the study's address as raters see
     it, for the links on the organiser's page.
     """
 
@@ -156,7 +156,7 @@ class Application:
         return self._message(request, "home", "home_text", status=200)
 
     async def asset(self, request: Request) -> Response:
-        """Style and scripts: a fixed list, no folder."""
+        """A style or script file; only those in ASSET_NAMES are served."""
         self._count_client(request)
         name = request.path_params["name"]
         if name not in ASSET_NAMES:

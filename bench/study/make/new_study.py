@@ -172,7 +172,7 @@ def _copy(video: StudyVideo, videos: Path) -> _Copy:
 
 
 def _hide_sizes(copies: Mapping[Path, StudyVideo]) -> None:
-    """Gives all copies of a case one file size, as sharper frames take more bytes, and one date."""
+    """Gives all copies of a case the same file size and date: sharper frames take more bytes."""
     from bench import media
 
     by_case: dict[tuple[str, str], list[Path]] = defaultdict(list)

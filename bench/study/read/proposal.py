@@ -21,7 +21,7 @@ from bench.study.read.table_file import Table, TableFormat
 
 @dataclass(frozen=True)
 class Proposal:
-    """text: a mapping.yaml. seen: what was found in the table, one sentence each."""
+    """A proposed mapping. text: of mapping.yaml. seen: findings in the table, one sentence each."""
 
     text: str
     seen: tuple[str, ...]

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from bench.study.folder import Study
 from bench.study.read.rating_words import is_blank, plain, rating_in, word_scale
-from bench.study.read.survey_time import is_day_or_month, order_of, survey_time
+from bench.study.read.survey_time import is_ambiguous_date, order_of, survey_time
 
 OVERALL = "overall"  # the question's name if the table does not give one
 
@@ -83,13 +83,13 @@ def propose_at(draft: Draft, cells: Mapping[str, Sequence[str]], name: str) -> b
         draft.ignore(name, "empty")
         return False
     order = None
-    if any(is_day_or_month(text) for text in texts):
+    if any(is_ambiguous_date(text) for text in texts):
         order = order_of(texts)
         if order is not None:
             draft.values["dates"] = order
             draft.seen.append(f"dates of {name!r} have the {order}")
         else:
-            example = next(text for text in texts if is_day_or_month(text))
+            example = next(text for text in texts if is_ambiguous_date(text))
             draft.remarks["dates", ""] = f"{example!r} may be either: write which"
             draft.seen.append(
                 f"dates of {name!r}, such as {example!r}, may have the day or the month first: "

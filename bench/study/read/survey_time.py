@@ -50,8 +50,8 @@ def survey_time(text: str, order: DateOrder | None = None) -> datetime | None:
         return None
 
 
-def is_day_or_month(text: str) -> bool:
-    """Whether this is a time whose day and month cannot be told apart."""
+def is_ambiguous_date(text: str) -> bool:
+    """Whether this is a time that can be read with the day or the month first."""
     return survey_time(text) is None and survey_time(text, "month first") is not None
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from bench.study.answers import HIGHEST, LOWEST, TEXT_CHARACTERS, Answer, rating_problem
 from bench.study.read.answer_collector import AnswerCollector
 from bench.study.read.rating_target import Target
-from bench.study.read.survey_time import is_day_or_month, survey_time
+from bench.study.read.survey_time import is_ambiguous_date, survey_time
 
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 
@@ -80,7 +80,7 @@ class TableRow:
                 return ""
         order = self.collector.mapping.dates
         moment = survey_time(text, order)
-        if moment is None and order is None and is_day_or_month(text):
+        if moment is None and order is None and is_ambiguous_date(text):
             self.collector.bad_date = self.collector.bad_date or text[:40]
             self.bad(
                 column,

@@ -38,7 +38,7 @@ class Bootstrap:
     resamples: int = RESAMPLES
 
     def draw(self, raters: int, clips: int) -> Draws:
-        """Draws this many raters and clips with replacement; a single one is in every draw."""
+        """Draws this many raters and clips with replacement; a single one is part of every draw."""
         return _draw(self.seed, self.resamples, raters, clips)
 
 

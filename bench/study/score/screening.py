@@ -123,12 +123,12 @@ def screening_notes(answers: Sequence[Answer], rules: ScreeningRules) -> tuple[s
         notes.append(
             "No attention checks: the study has neither a hidden reference nor a low anchor."
         )
-    if hasty := _hasty(scored):
-        notes.append(f"Videos rated sooner than they last, which the pages do not allow: {hasty}.")
+    if early := _early_raters(scored):
+        notes.append(f"Videos rated sooner than they last, which the pages do not allow: {early}.")
     return tuple(notes)
 
 
-def _hasty(answers: Sequence[Answer]) -> str:
+def _early_raters(answers: Sequence[Answer]) -> str:
     """The raters with early ratings, and the share of their videos: `r03 (4/46)`."""
     videos: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     early: dict[str, set[tuple[str, ...]]] = defaultdict(set)
