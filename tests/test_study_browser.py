@@ -321,7 +321,7 @@ def test_answers_and_pages_retry_while_the_ledger_is_locked(
         assert until(lambda: "2 left to answer" in find(browser, "#status").text)
         other.execute("BEGIN IMMEDIATE")
         browser.get(f"{server.links['r02']}/rate?lang=en")
-        assert "tries again by itself" in find(browser, ".message").text
+        assert "retry by itself" in find(browser, ".message").text
         other.execute("ROLLBACK")
         other.close()
         assert next_codes(browser)
