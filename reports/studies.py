@@ -1,4 +1,4 @@
-"""The scores of user studies that lie in the run folders, `RUN/studies/NAME.json`, as rows."""
+"""Reads the scores of user studies in run folders, `RUN/studies/NAME.json`, as table rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.records.run_folder import Run
 from bench.stats import SIGNIFICANT, ranks
-from bench.study.score.scores import Comparison, Opinion, Panel, Scores, read_scores
+from bench.study.score.scores import MethodComparison, Opinion, Panel, Scores, read_scores
 from reports.comparison import Mark, marks
 from reports.results import Row
 from reports.words import Words
@@ -18,11 +18,10 @@ FOLDER = "studies"
 
 @dataclass(frozen=True)
 class Opinions:
-    """One method's row: an opinion for each question, None where nobody rated it.
+    """One method's row: an opinion per question, None if nobody rated it.
 
-    row: the method as the runs know it; its label alone where they do not.
-
-    marks: by question, as in the measured tables.
+    row: the method's row in the runs; if no run has the method, a row with its label only. marks:
+    one per question, as in the tables of metrics.
     """
 
     method: str
@@ -38,9 +37,9 @@ def study_files(run: Path) -> list[Path]:
 
 
 def read_studies(runs: Iterable[Run]) -> tuple[Scores, ...]:
-    """The studies of these runs in order of their names; one that lies in several runs is one.
+    """The studies of these runs, ordered by name; a study in several runs is returned once.
 
-    Raises BenchError where a file cannot be read.
+    Raises BenchError if a file cannot be read.
     """
     found: dict[tuple[str, str], Scores] = {}
     for run in runs:
@@ -61,7 +60,7 @@ def question_texts(scores: Scores, words: Words) -> tuple[str, ...]:
 
 
 def opinions(scores: Scores, known: Sequence[Row]) -> tuple[Opinions, ...]:
-    """The table's rows: the attention checks as controls first, then the methods, marked."""
+    """The table's rows with marks: first the attention checks, as controls, then the methods."""
     panel = scores.kept
     names = [question.name for question in scores.questions]
     rows = {row.label: row for row in known}
@@ -79,7 +78,7 @@ def opinions(scores: Scores, known: Sequence[Row]) -> tuple[Opinions, ...]:
 
 
 def roles(panel: Panel, methods: Sequence[str]) -> list[tuple[str, str]]:
-    """Every method with the roles it was shown in: truth, low anchor, then the competitors."""
+    """(method, role) of everything shown: hidden reference, low anchor, then competitors."""
     shown = {(one.method, one.role) for one in panel.opinions}
     order = {"truth": 0, "low": 1, "rated": 2}
     place = {method: index for index, method in enumerate(methods)}
@@ -94,7 +93,7 @@ def opinion_of(panel: Panel, method: str, question: str, role: str) -> Opinion |
 
 
 def rated(panel: Panel, question: str) -> list[str]:
-    """The methods that have a mean in this question; attention checks are none."""
+    """The methods with a mean on this question, without attention checks."""
     return [
         one.method
         for one in panel.opinions
@@ -103,8 +102,8 @@ def rated(panel: Panel, question: str) -> list[str]:
     ]
 
 
-def told(panel: Panel, question: str) -> list[tuple[str, str]]:
-    """(better, worse) of every two methods whose difference in this question holds."""
+def differing_pairs(panel: Panel, question: str) -> list[tuple[str, str]]:
+    """(better, worse) for each pair of methods whose difference on this question holds."""
     return [
         (one.first, one.second) if (one.difference.value or 0.0) > 0 else (one.second, one.first)
         for one in panel.comparisons
@@ -112,8 +111,8 @@ def told(panel: Panel, question: str) -> list[tuple[str, str]]:
     ]
 
 
-def holds(comparison: Comparison | None) -> bool:
-    """Whether two methods can be told apart: by the corrected test and by the interval."""
+def holds(comparison: MethodComparison | None) -> bool:
+    """Whether two methods differ by both the corrected test and the interval."""
     if comparison is None or comparison.p_corrected is None:
         return False
     low, high = comparison.difference.low, comparison.difference.high
@@ -123,6 +122,6 @@ def holds(comparison: Comparison | None) -> bool:
 
 
 def _marks(panel: Panel, question: str) -> dict[str, Mark]:
-    """How each rated method is set off, by the ranks of what can be told apart."""
+    """The mark of each rated method, by the ranks that follow from the differences that hold."""
     names = rated(panel, question)
-    return marks(ranks(names, told(panel, question))) if len(names) > 1 else {}
+    return marks(ranks(names, differing_pairs(panel, question))) if len(names) > 1 else {}

@@ -1,4 +1,4 @@
-"""The user study's table as files; simulated answers are named in every one of them."""
+"""The user study's table as files; each of them says if the answers are simulated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STYLES = {"best": "bold", "second": "underlined"}
 
 
 def sheet(scores: Scores, name: str, number: int, results: Results, words: Words) -> Sheet:
-    """Methods by questions, as the paper prints it: mean, interval, ratings and raters."""
+    """Methods by questions, as in the paper: mean, interval, numbers of ratings and raters."""
     rows = opinions(scores, results.rows)
     texts = question_texts(scores, words)
     group = study_name(scores, words)
@@ -60,7 +60,7 @@ def _cells(opinion: Opinion | None, mark: str, words: Words) -> list[SheetCell]:
 
 
 def summary_rows(scores: Scores) -> list[SummaryRow]:
-    """Every mean opinion score, one a line; the protocol says whether answers are simulated."""
+    """All mean opinion scores, one per line; the protocol says if the answers are simulated."""
     parts = ["1-5", scores.name, *(["simulated answers"] if scores.simulated else [])]
     protocol = f"mos[{'; '.join(parts)}]"
     table = "user_study/simulated" if scores.simulated else "user_study"

@@ -26,11 +26,11 @@ from bench.records.manifest import (
 from bench.records.record import GenerationRecord, MeasurementRecord, Record
 from bench.records.schema import GENERATIONS, MEASUREMENTS, SCHEMA
 from bench.records.store import Store
-from bench.study.answers import Question
-from bench.study.make.simulation import Crowd, Showing, simulate
+from bench.study.answers import QuestionTitles
+from bench.study.make.simulation import Crowd, Presentation, simulate
+from bench.study.score.compute_scores import ScoringSettings, compute_scores
 from bench.study.score.metric_values import metric_columns
 from bench.study.score.scores import Scores, write_scores
-from bench.study.score.scoring import Order, score
 from bench.types import CASE_KINDS, SAMPLES_PER_FRAME, CaseKind, Frames, Sound
 
 QUESTIONS = ("sync_accuracy", "visual_quality", "overall_impression")
@@ -478,16 +478,16 @@ def add_study(run: Path, fake: FakeRun, *, simulated: bool = True) -> Scores:
     """Writes the scores of a small study of the run's methods into the run folder."""
     methods = [method.shown for method in fake.methods if not method.control]
     cases = [case.id for case in _cases(fake) if case.kind == "reconstruct"][:6]
-    questions = [Question(name, f"{name}, in full?", f"{name}，完整") for name in QUESTIONS]
-    shown: list[Showing] = []
+    questions = [QuestionTitles(name, f"{name}, in full?", f"{name}，完整") for name in QUESTIONS]
+    shown: list[Presentation] = []
     for rater in (f"r{number:02d}" for number in range(8)):
-        shown += [Showing(rater, fake.dataset, c, m) for c in cases for m in methods]
+        shown += [Presentation(rater, fake.dataset, c, m) for c in cases for m in methods]
         for case in cases[:3]:
-            shown.append(Showing(rater, fake.dataset, case, "truth", "truth"))
-            shown.append(Showing(rater, fake.dataset, case, "mismatched", "low"))
+            shown.append(Presentation(rater, fake.dataset, case, "truth", "truth"))
+            shown.append(Presentation(rater, fake.dataset, case, "mismatched", "low"))
     means = {(m, q): 2.2 + 0.7 * i for i, m in enumerate(methods) for q in QUESTIONS}
     answers, _ = simulate(shown, QUESTIONS, means, Crowd(careless=0.13, seed=3))
-    scores = score(
+    scores = compute_scores(
         answers,
         name="pilot",
         title="Pilot",
@@ -495,7 +495,7 @@ def add_study(run: Path, fake: FakeRun, *, simulated: bool = True) -> Scores:
         questions=questions,
         methods=methods,
         columns={fake.name: metric_columns(run)},
-        order=Order(resamples=60),
+        settings=ScoringSettings(resamples=60),
     )
     write_scores(run / "studies/pilot.json", scores)
     return scores

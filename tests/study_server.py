@@ -1,4 +1,4 @@
-"""Runs `bench study serve` as a process of its own, and talks to it as a browser would."""
+"""Runs `bench study serve` as a separate process, and sends it requests like a browser."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ class Server:
         self._process.wait(30)
 
     def kill(self) -> None:
-        """kill -9, in the middle of whatever it does."""
+        """Kills the process with SIGKILL."""
         self._process.kill()
         self._process.wait(30)
 
     @property
     def log(self) -> str:
-        """What was refused so far."""
+        """The log of refused requests so far."""
         path = self.folder / "serve.log"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def client(self, name: str) -> Client:
-        """Someone who has this link."""
+        """A client that uses this link."""
         return Client(self.links[name])
 
 
 class Client:
-    """One connection, kept alive, of someone who has a link."""
+    """One kept-alive connection of a client with a link."""
 
     def __init__(self, link: str) -> None:
         parts = urlsplit(link)
@@ -71,18 +71,18 @@ class Client:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers (small letters) and body. path: absolute, as it goes over the wire."""
+        """Status, headers (lower case) and body. path: absolute, sent unchanged."""
         self._connection.request(method, path, body, headers or {})
         response = self._connection.getresponse()
         got = response.read()
         return response.status, {k.lower(): v for k, v in response.getheaders()}, got
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict, bytes]:
-        """GET below the link."""
+        """GET of a path below the link."""
         return self.send("GET", f"{self.base}/{path}", None, headers)
 
     def answer(self, item: str, ratings: dict[str, int], comment: str | None = None) -> int:
-        """Sends ratings as the page's script does; the status."""
+        """Sends ratings like the page's script; returns the status."""
         value = {"item": item, "ratings": ratings}
         body = json.dumps(value if comment is None else {**value, "comment": comment}).encode()
         kind = {"Content-Type": "application/json"}

@@ -168,9 +168,15 @@ def _filled(node: ast.expr) -> str:
 def judged() -> list[str]:
     """What the scoring of a user study gives as reasons and notes."""
     found: dict[str, None] = {}
-    for name in ("agreement", "correlation", "crossed", "scoring", "screening", "significance"):
-        (path,) = (ROOT / "bench" / "study").rglob(f"{name}.py")
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+    for name in (
+        "agreement",
+        "correlation",
+        "bootstrap",
+        "compute_scores",
+        "screening",
+        "significance",
+    ):
+        tree = ast.parse((ROOT / f"bench/study/score/{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             given: list[ast.expr] = []
             if isinstance(node, (ast.Assign, ast.Return)) and node.value is not None:
@@ -194,7 +200,7 @@ def _is_sentence(text: str) -> bool:
 
 @pytest.mark.parametrize("text", judged())
 def test_what_a_study_says_has_a_chinese_reading(text: str) -> None:
-    text = text.replace("7 7; 7 at least", "3 methods with a value and ratings; 5 at least")
+    text = text.replace("7 7; at least 7", "3 methods with a value and ratings; at least 5")
     text = text.replace(
         "the 7 is the same for all 7",
         "the metric is the same for all methods with a value and ratings",
@@ -235,10 +241,10 @@ def test_a_saying_fills_its_places_and_translates_what_stands_in_them() -> None:
 
 def test_two_reasons_for_one_exclusion_are_both_said() -> None:
     checks = (
-        "4 of 8 attention checks failed, more than 25%: of the hidden truth 3 of 6 ratings are "
-        "below 3, of the low anchor 1 of 2 are above 3"
+        "4 of 8 attention checks failed, more than 25%: 3 of 6 ratings of the hidden reference are "
+        "below 3, 1 of 2 of the low anchor are above 3"
     )
-    upside_down = "the hidden truth not rated above the low anchor (means 2.00 and 4.00)"
+    upside_down = "hidden reference not rated above the low anchor (means 2.00 and 4.00)"
     words = read_words("zh")
     both = words.said(f"{checks}; {upside_down}")
     assert both == f"{words.said(checks)}；{words.said(upside_down)}"

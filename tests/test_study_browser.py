@@ -16,9 +16,9 @@ from bench.command.cli import main
 from bench.study.answers import read_answers
 from bench.study.ask.ledger import Ledger
 from bench.study.blinding import Design, read_design, read_returned
-from bench.study.make.choosing import Wishes
-from bench.study.make.making import new_study
-from bench.study.score.scoring import Order, score
+from bench.study.make.new_study import new_study
+from bench.study.make.selection import StudyOptions
+from bench.study.score.compute_scores import ScoringSettings, compute_scores
 from tests import chromium
 from tests.chromium import complaints, contrasts, until
 from tests.fixtures_run import FakeRun, build_run
@@ -54,7 +54,7 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Iterator[Any]:
-    """A headless Chromium driven through its own driver; skipped where either is missing."""
+    """A headless Chromium with chromedriver; tests are skipped if either is missing."""
     chrome = chromium.started(tmp_path_factory.mktemp("chromium"), downloads=downloads)
     chrome.set_window_size(1400, 900)
     yield chrome
@@ -70,7 +70,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A study of that run for four raters, served: seven videos, of which three count."""
+    """A served study of that run for four raters, each with seven videos, of which three count."""
     folder = tmp_path_factory.mktemp("studies") / "clr"
     made = CliRunner().invoke(
         main, f"study new {run} -o {folder} --raters 4 --per-rater 3 --checks 1"
@@ -90,7 +90,7 @@ def find_all(browser: Any, selector: str) -> list[Any]:
 
 
 def codes_shown(browser: Any) -> list[str]:
-    """The items of the page in front, once it is whole."""
+    """The items of the current page, once it has loaded."""
     found: list[str] = browser.execute_script(
         "return document.readyState !== 'complete' ? [] : "
         "[...document.querySelectorAll('section.page:not([hidden]) .card')]"
@@ -100,7 +100,7 @@ def codes_shown(browser: Any) -> list[str]:
 
 
 def next_codes(browser: Any) -> list[str]:
-    """The items of the page that comes; it must come."""
+    """The items of the next page; fails if it does not load."""
     assert until(lambda: codes_shown(browser))
     return codes_shown(browser)
 
@@ -115,7 +115,7 @@ def is_locked(browser: Any) -> bool:
 
 
 def watch(browser: Any, code: str) -> None:
-    """Plays a video to its end; before that it cannot be rated."""
+    """Plays a video to its end, which unlocks its questions."""
     card = f'.card[data-item="{code}"]'
     assert not find(browser, f"{card} input").is_enabled()
     find(browser, f"{card} .play").click()
@@ -123,7 +123,7 @@ def watch(browser: Any, code: str) -> None:
 
 
 def choose(browser: Any, code: str, question: str, rating: int) -> Any:
-    """Clicks a number as a user does."""
+    """Clicks a rating like a user."""
     selector = f'input[name="{code}-{question}"][value="{rating}"]'
     number = find(browser, selector)
     browser.execute_script(
@@ -138,7 +138,7 @@ def ratings_of(design: Design, code: str, rater: str) -> tuple[int, int, int]:
 
 
 def leave(browser: Any, *, clicks: int = 1) -> None:
-    """Goes on to the next page once all is saved."""
+    """Continues to the next page once everything is saved."""
     from selenium.webdriver import ActionChains
 
     before = codes_shown(browser)
@@ -150,7 +150,7 @@ def leave(browser: Any, *, clicks: int = 1) -> None:
 
 
 def gone(browser: Any, codes: list[str]) -> None:
-    """Waits until another page, or none, is in front."""
+    """Waits until the page changes or disappears."""
     assert until(lambda: codes_shown(browser) != codes)
 
 
@@ -159,7 +159,7 @@ def progress(browser: Any) -> str:
     return shown
 
 
-# ---- the whole way --------------------------------------------------------------------------
+# ---- from a run to scores -------------------------------------------------------------------
 
 
 def test_from_a_run_to_scores_through_three_raters(
@@ -186,7 +186,7 @@ def test_from_a_run_to_scores_through_three_raters(
     answers = read_answers(target)
     assert len(answers) == 3 * 7 * 3
     assert [answer.comment for answer in answers if answer.comment] == ["a little blurred"]
-    scores = score(answers, name="clr", order=Order(resamples=50))
+    scores = compute_scores(answers, name="clr", settings=ScoringSettings(resamples=50))
     for opinion in scores.everyone.opinions:
         mean = MEANS[opinion.method][QUESTIONS.index(opinion.question)]
         assert (f"{opinion.mean.value:.3f}", opinion.mean.n) == (mean, 3)
@@ -223,7 +223,7 @@ def rate_with_a_reload(browser: Any, served: Server, design: Design) -> None:
         watch(browser, code)
         first = choose(browser, code, QUESTIONS[0], ratings[0])
         if number == 3:
-            assert until(lambda: "2 to answer" in find(browser, "#status").text)
+            assert until(lambda: "2 left to answer" in find(browser, "#status").text)
             browser.refresh()
             assert next_codes(browser) == [code]
             assert progress(browser) == "3 of 7"
@@ -282,7 +282,7 @@ def test_a_video_cannot_be_rated_by_jumping_to_its_end(browser: Any, served: Ser
     watch(browser, codes_shown(browser)[0])
 
 
-def test_an_answer_waits_for_the_network_and_is_not_lost(browser: Any, served: Server) -> None:
+def test_an_answer_is_sent_again_after_a_network_failure(browser: Any, served: Server) -> None:
     browser.get(f"{served.links['r04']}/rate?lang=en")
     (code,) = next_codes(browser)
     watch(browser, code)
@@ -301,7 +301,7 @@ def test_an_answer_waits_for_the_network_and_is_not_lost(browser: Any, served: S
     complaints(browser)  # the failed requests stand on the console
 
 
-def test_an_answer_waits_for_a_locked_ledger_and_so_does_a_page(
+def test_answers_and_pages_retry_while_the_ledger_is_locked(
     browser: Any, run: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "study"
@@ -318,10 +318,10 @@ def test_an_answer_waits_for_a_locked_ledger_and_so_does_a_page(
         choose(browser, code, QUESTIONS[0], 4)
         assert until(lambda: "Not saved yet" in find(browser, "#status").text)
         other.execute("ROLLBACK")
-        assert until(lambda: "2 to answer" in find(browser, "#status").text)
+        assert until(lambda: "2 left to answer" in find(browser, "#status").text)
         other.execute("BEGIN IMMEDIATE")
         browser.get(f"{server.links['r02']}/rate?lang=en")
-        assert "tries again by itself" in find(browser, ".message").text
+        assert "retry by itself" in find(browser, ".message").text
         other.execute("ROLLBACK")
         other.close()
         assert next_codes(browser)
@@ -330,7 +330,7 @@ def test_an_answer_waits_for_a_locked_ledger_and_so_does_a_page(
     complaints(browser)  # the refused requests stand on the console
 
 
-def test_a_refused_remark_can_be_mended(browser: Any, served: Server) -> None:
+def test_a_refused_remark_can_be_corrected(browser: Any, served: Server) -> None:
     browser.get(f"{served.links['r04']}/rate?lang=en")
     (code,) = next_codes(browser)
     watch(browser, code)
@@ -354,7 +354,7 @@ def test_a_refused_remark_can_be_mended(browser: Any, served: Server) -> None:
     complaints(browser)  # the refused request stands on the console
 
 
-def test_language_switches_and_stays(browser: Any, served: Server) -> None:
+def test_a_chosen_language_is_kept(browser: Any, served: Server) -> None:
     browser.get(f"{served.links['r04']}/")
     find(browser, "header nav a").click()
     assert until(lambda: find(browser, "html").get_attribute("lang") == "zh-CN")
@@ -367,7 +367,7 @@ def test_language_switches_and_stays(browser: Any, served: Server) -> None:
 @pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_pages_fit_and_stand_out_and_every_field_has_a_name(
+def test_pages_fit_the_screen_with_enough_contrast_and_every_field_has_a_name(
     browser: Any, served: Server, width: int, scheme: str, lang: str
 ) -> None:
     browser.execute_cdp_cmd(
@@ -402,7 +402,7 @@ def test_pages_fit_and_stand_out_and_every_field_has_a_name(
 
 
 def nameless(browser: Any) -> list[str]:
-    """Fields, buttons and videos that a screen reader could not name."""
+    """Fields, buttons and videos without an accessible name."""
     found: list[str] = browser.execute_script(
         """
         const named = (e) => e.getAttribute("aria-label") || (e.labels && e.labels.length
@@ -419,12 +419,12 @@ def nameless(browser: Any) -> list[str]:
 # ---- side by side, and without a server -----------------------------------------------------
 
 
-def test_side_by_side_rates_each_video_once_it_was_seen(
+def test_side_by_side_each_video_can_be_rated_after_it_was_watched(
     browser: Any, run: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "study"
-    wishes = Wishes(layout="side_by_side", raters=1, per_rater=3, checks=0)
-    design = new_study([run], folder, wishes).design
+    options = StudyOptions(layout="side_by_side", raters=1, per_rater=3, checks=0)
+    design = new_study([run], folder, options).design
     with Server(folder) as server:
         for _ in range(2):  # the practice
             browser.get(f"{server.links['r01']}/rate?lang=en")
@@ -452,7 +452,7 @@ def test_side_by_side_rates_each_video_once_it_was_seen(
     assert complaints(browser) == []
 
 
-def test_static_pages_save_a_file_that_resolves_to_the_answers(
+def test_static_pages_save_a_csv_that_unblinds_to_the_answers(
     browser: Any, served: Server, tmp_path: Path, downloads: Path
 ) -> None:
     out = tmp_path / "pages"

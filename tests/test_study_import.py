@@ -1,4 +1,4 @@
-"""Answers from other people's tables: forms, hand-made sheets, files that raters sent back."""
+"""Import of answers: tables of survey sites, hand-made tables, files that raters sent back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.answers import Answer, read_answers, write_answers
 from bench.study.balance import Balance
-from bench.study.blinding import RETURNED, Design, Item, Plan
+from bench.study.blinding import RETURNED, Design, Item, SessionPlan
 from bench.study.folder import Study
 from bench.study.questionnaire import questionnaire_text, read_questionnaire
 from bench.study.read.importing import import_answers, template_for
@@ -26,7 +26,7 @@ FIRST, SECOND, HIDDEN, PRACTICE = "a1f3", "b2e4", "c3d5", "d4c6"
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    """Two rated videos, a hidden truth and practice, for two raters."""
+    """Two rated videos, a hidden reference and practice, for two raters."""
     text = questionnaire_text(questions=None, layout="single", languages=("en", "zh"))
     (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
     items = (
@@ -41,7 +41,7 @@ def study(tmp_path: Path) -> Study:
         created="2026-01-01T00:00:00+00:00",
         runs=(),
         layout="single",
-        plan=Plan(("wav2lip", "copycat"), (("CLR", "s01"),), 1, Balance(2, 1, 2, 1, 0)),
+        plan=SessionPlan(("wav2lip", "copycat"), (("CLR", "s01"),), 1, Balance(2, 1, 2, 1, 0)),
         items={item.code: item for item in items},
         examples=(),
         sessions={"r01": codes, "r02": codes[:1]},
@@ -68,14 +68,16 @@ def workbook(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Path:
     return path
 
 
-def told(path: Path, mapping: ColumnMapping | None = None, study: Study | None = None) -> list[str]:
+def error_lines(
+    path: Path, mapping: ColumnMapping | None = None, study: Study | None = None
+) -> list[str]:
     with pytest.raises(BenchError) as caught:
         import_answers([path], mapping=mapping, study=study)
     return str(caught.value).splitlines()
 
 
 def proposed(path: Path, study: Study | None = None) -> ColumnMapping:
-    """The mapping that is proposed for a table, read from its file."""
+    """The proposed mapping for a table, read from its file."""
     target = path.with_name("proposed.yaml")
     target.write_text(template_for(path, study).text, encoding="utf-8")
     return read_mapping(target)
@@ -116,7 +118,7 @@ def test_a_google_form_is_read_without_its_e_mails(tmp_path: Path, study: Study)
     assert "example.org" not in repr(found.answers)
 
 
-def test_the_studys_questions_come_along_with_their_titles(tmp_path: Path, study: Study) -> None:
+def test_an_import_keeps_the_titles_of_the_studys_questions(tmp_path: Path, study: Study) -> None:
     rows = [[FORM_HEADER[0], *FORM_HEADER[3:]], ["", "4", "5"]]
     found = import_answers([written(tmp_path / "form.csv", rows)], mapping=FORM, study=study)
     assert [(one.name, one.zh) for one in found.questions] == [
@@ -126,44 +128,46 @@ def test_the_studys_questions_come_along_with_their_titles(tmp_path: Path, study
     ]
 
 
-def test_every_bad_cell_of_a_form_is_told_at_once(tmp_path: Path, study: Study) -> None:
+def test_one_error_lists_all_bad_cells_of_a_form(tmp_path: Path, study: Study) -> None:
     rows = [
         [*FORM_HEADER, "Video ffff [Sync accuracy]", f"Video {SECOND} [Beauty]", "Your age"],
         ["31.1.2026", "", "4.5", "good", "", "3", "3", "30"],
         ["", "", "6", "2", "5", "3", "3", "30", "surplus"],
     ]
-    lines = told(written(tmp_path / "form.csv", rows), FORM, study)
+    lines = error_lines(written(tmp_path / "form.csv", rows), FORM, study)
     expected = [
-        "row 1, column Video ffff [Sync accuracy]: 'ffff' is no code and no file of the study's",
-        f"row 1, column Video {SECOND} [Beauty]: 'Beauty' is no question of the study's",
+        "row 1, column Video ffff [Sync accuracy]: 'ffff' is neither a code nor a file",
+        f"row 1, column Video {SECOND} [Beauty]: 'Beauty' is not one of the study's questions",
         "row 1, column Your age: is not in the mapping",
-        "row 2, column Timestamp: has no plain date, such as '31.1.2026'",
-        f"row 2, column Video {FIRST} [Sync accuracy]: '4.5' is no whole number from 1 to 5.",
-        f"row 2, column Video {FIRST} [Visual quality]: 'good' is no whole number from 1 to 5. If",
+        "row 2, column Timestamp: not a readable time, for example '31.1.2026'",
+        f"row 2, column Video {FIRST} [Sync accuracy]: '4.5' is not a whole number from 1 to 5.",
+        f"row 2, column Video {FIRST} [Visual quality]: 'good' is not a whole number from 1 to 5.",
         f"row 2, column Video {HIDDEN} [Sync accuracy]: is empty",
-        "row 3: has more cells than the header's 8",
-        f"row 3, column Video {FIRST} [Sync accuracy]: '6' is no whole number",
+        "row 3: has more than the header's 8 cells",
+        f"row 3, column Video {FIRST} [Sync accuracy]: '6' is not a whole number",
     ]
     assert len(lines) == len(expected)
     for part in expected:
         assert any(part in line for line in lines), part
 
 
-def test_empty_cells_are_unanswered_only_if_the_mapping_says_so(
+def test_empty_cells_count_as_unanswered_only_if_the_mapping_says_so(
     tmp_path: Path, study: Study
 ) -> None:
     path = written(tmp_path / "form.csv", [FORM_HEADER, ["", "", "4", "", "5"]])
-    assert any("is empty" in line for line in told(path, FORM, study))
+    assert any("is empty" in line for line in error_lines(path, FORM, study))
     lenient = FORM.model_copy(update={"blank": "unanswered"})
     found = import_answers([path], mapping=lenient, study=study)
     assert len(found.answers) == 2
-    assert any("taken as unanswered: 1 empty cells" in note for note in found.notes)
+    assert any("counted as unanswered: 1 empty cells" in note for note in found.notes)
 
 
-def test_a_date_in_the_order_of_a_country_needs_its_format(tmp_path: Path, study: Study) -> None:
+def test_a_date_of_ambiguous_order_needs_the_order_in_the_mapping(
+    tmp_path: Path, study: Study
+) -> None:
     rows = [FORM_HEADER, ["1/3/2026 14:05:00", "", "4", "4", "5"]]
     path = written(tmp_path / "form.csv", rows)
-    (line,) = told(path, FORM, study)
+    (line,) = error_lines(path, FORM, study)
     assert "may have the day or the month first, such as '1/3/2026 14:05:00'" in line
     assert "`dates: month first` or `dates: day first`" in line
     for said, at in (
@@ -174,7 +178,7 @@ def test_a_date_in_the_order_of_a_country_needs_its_format(tmp_path: Path, study
         found = import_answers([path], mapping=FORM.model_copy(update=said), study=study)
         assert found.answers[0].at == at
     other = FORM.model_copy(update={"at_format": "%d.%m.%Y"})
-    assert any("not written as at_format says" in line for line in told(path, other, study))
+    assert any("does not match at_format" in line for line in error_lines(path, other, study))
 
 
 # ---- Wenjuanxing ------------------------------------------------------------------------------
@@ -215,27 +219,27 @@ def test_a_wenjuanxing_sheet_is_read_without_its_addresses(tmp_path: Path) -> No
     assert "10.1.2.3" not in repr(found)
 
 
-def test_a_csv_in_gb18030_says_which_encoding_to_name(tmp_path: Path) -> None:
+def test_the_error_for_a_csv_in_gb18030_names_the_encoding(tmp_path: Path) -> None:
     path = written(tmp_path / "star.csv", [STAR_HEADER, STAR_ROW], "gb18030")
-    assert "encoding: gb18030" in told(path, STAR)[0]
+    assert "encoding: gb18030" in error_lines(path, STAR)[0]
     found = import_answers([path], mapping=STAR.model_copy(update={"encoding": "gb18030"}))
     assert found.answers[0].rating == 5
 
 
-def test_the_sheet_of_a_workbook_is_named_where_there_are_several(tmp_path: Path) -> None:
+def test_the_mapping_must_name_the_sheet_if_a_workbook_has_several(tmp_path: Path) -> None:
     sheets = {"notes": [["nothing"]], "answers": [STAR_HEADER, STAR_ROW]}
     path = workbook(tmp_path / "star.xlsx", sheets)
-    assert "has the sheets notes, answers" in told(path, STAR)[0]
+    assert "has the sheets notes, answers" in error_lines(path, STAR)[0]
     found = import_answers([path], mapping=STAR.model_copy(update={"sheet": "answers"}))
     assert len(found.answers) == 1
     missing = STAR.model_copy(update={"sheet": "Answers"})
-    assert "has no sheet 'Answers'" in told(path, missing)[0]
+    assert "has no sheet 'Answers'" in error_lines(path, missing)[0]
 
 
-def test_a_file_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_workbook_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 no zip")
-    assert "is no xlsx file" in told(tmp_path / "a.xlsx", STAR)[0]
+    assert "is not an xlsx file" in error_lines(tmp_path / "a.xlsx", STAR)[0]
 
 
 # ---- hand-made tables ---------------------------------------------------------------------------
@@ -256,7 +260,7 @@ def test_a_long_table_is_read_by_its_fields(tmp_path: Path, study: Study) -> Non
     assert resolved.dataset == "CLR"
 
 
-def test_a_long_table_tells_every_bad_cell(tmp_path: Path, study: Study) -> None:
+def test_one_error_lists_all_bad_cells_of_a_long_table(tmp_path: Path, study: Study) -> None:
     rows = [
         ["Who", "Clip", "System", "Q", "Mark"],
         ["", "s01", "A", "Sync", 4],
@@ -264,19 +268,19 @@ def test_a_long_table_tells_every_bad_cell(tmp_path: Path, study: Study) -> None
         ["anna", "s09", "A", "Sync", "five"],
         ["b@c.org", "s01", "A", "Sync", "3"],
     ]
-    lines = told(written(tmp_path / "long.csv", rows), LONG, study)
+    lines = error_lines(written(tmp_path / "long.csv", rows), LONG, study)
     for part in (
         "row 2, column Who: is empty",
         "row 3, column Clip: is empty",
-        "row 4, column System: 's09 wav2lip' is no video of the study's",
+        "row 4, column System: 's09 wav2lip' is not a video of the study",
         "row 5, column Who: looks like an e-mail address",
     ):
         assert any(part in line for line in lines), part
 
 
-def test_a_long_table_without_its_columns_says_which(tmp_path: Path) -> None:
+def test_columns_missing_in_a_long_table_are_named(tmp_path: Path) -> None:
     path = written(tmp_path / "long.csv", [["Who", "Clip", "Mark", "Mood"], ["a", "b", 3, "x"]])
-    lines = told(path, LONG)
+    lines = error_lines(path, LONG)
     assert any("column System: is named as `method`, but is not" in line for line in lines)
     assert any("column Mood: is not in the mapping" in line for line in lines)
 
@@ -302,17 +306,17 @@ def test_answers_given_twice_are_refused_unless_the_mapping_says_which_counts(
         ["anna", "s01", "A", "Sync", 2],
     ]
     path = written(tmp_path / "long.csv", rows)
-    (line,) = told(path, LONG)
-    assert "row 3: the rater 'anna' answered 1 of these questions in row 2 already" in line
+    (line,) = error_lines(path, LONG)
+    assert "row 3: the rater 'anna' already answered 1 of these questions in row 2" in line
     for twice, rating in (("first", 4), ("last", 2)):
         found = import_answers([path], mapping=LONG.model_copy(update={"twice": twice}))
         assert [one.rating for one in found.answers] == [rating]
         assert any(f"the {twice} one counts" in note for note in found.notes)
 
 
-def test_columns_of_one_name_or_none_are_told(tmp_path: Path) -> None:
+def test_columns_with_the_same_name_or_no_name_are_reported(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", [["a", "a", "", "b"], ["3", "4", "5", "2"]])
-    lines = told(path, ColumnMapping(ignore=("a", "b")))
+    lines = error_lines(path, ColumnMapping(ignore=("a", "b")))
     assert any("column a #2: is not in the mapping" in line for line in lines)
     assert any("column (C): is not in the mapping" in line for line in lines)
     columns = {
@@ -327,25 +331,27 @@ def test_columns_of_one_name_or_none_are_told(tmp_path: Path) -> None:
     ]
 
 
-def test_two_columns_about_the_same_are_told(tmp_path: Path) -> None:
+def test_two_columns_for_the_same_video_and_question_are_reported(tmp_path: Path) -> None:
     video = {"case": "s01", "method": "m", "question": "q"}
     mapping = ColumnMapping.model_validate({"columns": {"one": video, "other": video}})
-    lines = told(written(tmp_path / "a.csv", [["one", "other"], ["3", "4"]]), mapping)
-    assert any("column other: rates the same as the column 'one'" in line for line in lines)
+    lines = error_lines(written(tmp_path / "a.csv", [["one", "other"], ["3", "4"]]), mapping)
+    assert any("column other: rates the same video and question as 'one'" in line for line in lines)
 
 
-def test_headers_further_down_keep_the_rows_numbers(tmp_path: Path) -> None:
+def test_row_numbers_count_from_the_top_of_the_file_if_the_header_is_further_down(
+    tmp_path: Path,
+) -> None:
     rows = [["Results of our study"], [], ["Who", "Clip", "System", "Q", "Mark"]]
     path = written(tmp_path / "long.csv", [*rows, ["anna", "s01", "A", "Sync", "x"]])
-    lines = told(path, LONG.model_copy(update={"header_row": 3}))
+    lines = error_lines(path, LONG.model_copy(update={"header_row": 3}))
     assert "row 4, column Mark: 'x'" in lines[0]
-    assert "row 2 is empty" in told(path, LONG.model_copy(update={"header_row": 2}))[0]
+    assert "row 2 is empty" in error_lines(path, LONG.model_copy(update={"header_row": 2}))[0]
 
 
-# ---- answers that are ours already --------------------------------------------------------------
+# ---- answers in our own format ------------------------------------------------------------------
 
 
-def test_tidy_answers_pass_as_they_are(tmp_path: Path) -> None:
+def test_tidy_answers_are_imported_unchanged(tmp_path: Path) -> None:
     answers = (Answer("r", "CLR", "c", "m", "q", 3, simulated=True),)
     write_answers(tmp_path / "a.csv", answers)
     assert import_answers([tmp_path / "a.csv"]).answers == answers
@@ -374,10 +380,10 @@ def test_files_that_raters_sent_back_are_unblinded(tmp_path: Path, study: Study)
         ("r02", "wav2lip", "rated", 3),
     ]
     assert found.answers[0].comment == "nice"
-    assert "Name the study" in told(paths[0])[0]
+    assert "Name the study" in error_lines(paths[0])[0]
 
 
-def test_bad_files_are_told_together(tmp_path: Path, study: Study) -> None:
+def test_one_error_reports_all_bad_files(tmp_path: Path, study: Study) -> None:
     one = returned(tmp_path / "one.csv", [["beef", "r01", FIRST, "sync_accuracy", "4", "", ""]])
     two = returned(tmp_path / "two.csv", [["5eed", "r02", SECOND, "sync_accuracy", "9", "", ""]])
     with pytest.raises(BenchError) as caught:
@@ -390,7 +396,7 @@ def test_the_same_answers_in_two_files_are_refused(tmp_path: Path) -> None:
     answers = (Answer("r", "CLR", "c", "m", "q", 3),)
     for name in ("a.csv", "b.csv"):
         write_answers(tmp_path / name, answers)
-    with pytest.raises(BenchError, match=r"1 of its 1 answers stand in .*a\.csv already"):
+    with pytest.raises(BenchError, match=r"1 of its 1 answers are also in .*a\.csv"):
         import_answers([tmp_path / "a.csv", tmp_path / "b.csv"])
 
 
@@ -398,16 +404,16 @@ def test_the_same_answers_in_two_files_are_refused(tmp_path: Path) -> None:
     ("name", "separator", "encoding"),
     [("a.csv", ";", "utf-8"), ("a.txt", "\t", "utf-16"), ("a.csv", "\t", "gb18030")],
 )
-def test_cells_parted_otherwise_are_read_as_the_mapping_says(
+def test_the_mapping_can_name_the_separator(
     tmp_path: Path, name: str, separator: str, encoding: str
 ) -> None:
-    """Excel parts by semicolons in half of Europe, and its Unicode text by tabs."""
+    """Excel separates cells by semicolons in much of Europe, and by tabs in its Unicode text."""
     text = separator.join(map(str, STAR_HEADER)) + "\n" + separator.join(map(str, STAR_ROW))
     path = tmp_path / name
     path.write_bytes(text.encode(encoding))
     mapping = STAR.model_copy(update={"encoding": encoding})
     said = "tab" if separator == "\t" else f'"{separator}"'
-    assert f"`separator: {said}`" in told(path, mapping)[0]
+    assert f"`separator: {said}`" in error_lines(path, mapping)[0]
     template = template_for(path, None).text
     assert f"\nseparator: {said}\n" in template
     mapping = mapping.model_copy(update={"separator": said.strip('"')})
@@ -423,11 +429,11 @@ def test_cells_parted_otherwise_are_read_as_the_mapping_says(
         ("a.sav", b"$FL2@(#) SPSS", "an SPSS file"),
     ],
 )
-def test_files_that_are_no_text_say_what_to_save_them_as(
+def test_errors_for_binary_files_say_in_which_format_to_save_them(
     tmp_path: Path, name: str, data: bytes, what: str
 ) -> None:
     (tmp_path / name).write_bytes(data)
-    (line,) = told(tmp_path / name, STAR)
+    (line,) = error_lines(tmp_path / name, STAR)
     assert what in line
     assert "save it as .xlsx or csv" in line
     with pytest.raises(BenchError, match="save it as"):
@@ -437,7 +443,7 @@ def test_files_that_are_no_text_say_what_to_save_them_as(
 # ---- the mapping ------------------------------------------------------------------------------
 
 
-def test_the_template_proposes_what_the_study_knows(tmp_path: Path, study: Study) -> None:
+def test_the_template_uses_the_studys_videos_and_questions(tmp_path: Path, study: Study) -> None:
     header = [
         "Timestamp",
         f"Video {FIRST} [Sync accuracy]",
@@ -454,7 +460,7 @@ def test_the_template_proposes_what_the_study_knows(tmp_path: Path, study: Study
 
 
 def test_every_comment_line_of_the_template_is_valid_once_uncommented(tmp_path: Path) -> None:
-    """The examples in the template are keys of the mapping, with values it takes."""
+    """The template's examples are valid keys of a mapping with valid values."""
     path = written(tmp_path / "form.csv", [["a"], ["3"]])
     template = template_for(path, None).text
     examples = [line[2:] for line in template.splitlines() if line.startswith("# ")]
@@ -470,10 +476,10 @@ def test_every_comment_line_of_the_template_is_valid_once_uncommented(tmp_path: 
     ("text", "problem"),
     [
         ("tabel: wide\n", "tabel"),
-        ("columns: {a: {item: x, case: c, method: m, question: q}}\n", "`item` alone"),
-        ("columns: {a: {case: c, question: q}}\n", "go together"),
+        ("columns: {a: {item: x, case: c, method: m, question: q}}\n", "only by one of these"),
+        ("columns: {a: {case: c, question: q}}\n", "given together"),
         ("pattern: '(?P<item>.+)'\n", "needs the groups"),
-        ("pattern: '(?P<item>'\n", "no regular expression"),
+        ("pattern: '(?P<item>'\n", "not a valid regular expression"),
         ("pattern: '(?P<video>.+)'\n", "has the group video"),
         ("ratings: {bad: 0}\n", "ratings.bad"),
         ("table: long\npattern: '(?P<item>.)(?P<question>.)'\n", "for wide tables"),
@@ -513,21 +519,21 @@ def test_the_command_writes_answers_that_can_be_scored(tmp_path: Path) -> None:
     assert "-o answers.csv" in nowhere.output
 
 
-def test_a_table_without_a_mapping_says_how_to_get_one(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_mapping_says_how_to_get_one(tmp_path: Path) -> None:
     path = written(tmp_path / "form.csv", [["Timestamp", "Clip 1"], ["2026/1/31 14:05", "4"]])
-    (line,) = told(path)
-    assert "its columns are not ours (rater, dataset, case, method" in line
+    (line,) = error_lines(path)
+    assert "does not have the columns rater, dataset, case, method" in line
     assert "--mapping-template" in line
     own = [
         ["rater", "case", "method", "question", "rating", "age"],
         ["r", "c", "m", "q", "3", "30"],
     ]
-    (line,) = told(written(tmp_path / "own.csv", own))
+    (line,) = error_lines(written(tmp_path / "own.csv", own))
     assert "row 1, column age: unknown" in line
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
-def test_the_template_finds_out_how_a_csv_is_encoded(
+def test_the_template_detects_the_encoding_of_a_csv(
     tmp_path: Path, study: Study, encoding: str
 ) -> None:
     header = ["序号", "来自IP", f"视频 {FIRST}：视觉质量", f"视频 {HIDDEN}：同步准确度"]
@@ -550,26 +556,26 @@ def test_the_template_finds_the_sheet_and_the_header(tmp_path: Path, study: Stud
     assert [one.rating for one in found.answers] == [4]
 
 
-def test_cells_under_no_name_are_no_times(tmp_path: Path, study: Study) -> None:
+def test_cells_in_a_column_without_a_name_are_not_times(tmp_path: Path, study: Study) -> None:
     rows = [[f"Video {FIRST} [Sync accuracy]", ""], ["4", "soon"]]
-    lines = told(written(tmp_path / "form.csv", rows), FORM, study)
+    lines = error_lines(written(tmp_path / "form.csv", rows), FORM, study)
     assert not [line for line in lines if "date" in line]
     assert lines
 
 
-def test_a_pattern_that_finds_too_little_is_told_once_for_each_column(
+def test_a_pattern_that_does_not_find_enough_is_reported_once_per_column(
     tmp_path: Path, study: Study
 ) -> None:
     header = [f"{FIRST} | ", f"{FIRST} | sync_accuracy judged"]
     path = written(tmp_path / "form.csv", [header, ["1", "2"]])
     pattern = r"(?P<item>\w+) \|(?: (?P<question>\w+))?(?: (?P<role>\w+))?"
-    lines = told(path, ColumnMapping(pattern=pattern), study)
+    lines = error_lines(path, ColumnMapping(pattern=pattern), study)
     assert len(lines) == 2
-    assert "name the question that it answers" in lines[0]
-    assert "'judged' is none of rated, truth, low" in lines[1]
+    assert "name its question" in lines[0]
+    assert "'judged' is not one of rated, truth, low" in lines[1]
 
 
-def test_videos_and_questions_go_by_every_name_the_study_has_for_them(
+def test_videos_and_questions_are_found_by_all_their_names_in_the_study(
     tmp_path: Path, study: Study
 ) -> None:
     texts = {q.name: q.text["en"] for q in study.questionnaire.questions}
@@ -590,7 +596,7 @@ def test_videos_and_questions_go_by_every_name_the_study_has_for_them(
     ]
 
 
-def test_a_video_that_was_practice_too_is_the_rated_one_unless_its_role_is_named(
+def test_a_video_shown_as_practice_too_means_the_rated_one_unless_its_role_is_given(
     tmp_path: Path, study: Study
 ) -> None:
     practice = Item("e5d7", "CLR", "s01", "copycat", "training", "q.mp4", 2.0)
@@ -612,7 +618,7 @@ def test_a_video_that_was_practice_too_is_the_rated_one_unless_its_role_is_named
     ]
 
 
-def test_a_bad_question_and_a_bad_video_of_a_row_are_told_in_their_columns(
+def test_bad_questions_and_videos_are_reported_with_their_columns(
     tmp_path: Path, study: Study
 ) -> None:
     rows = [
@@ -620,10 +626,10 @@ def test_a_bad_question_and_a_bad_video_of_a_row_are_told_in_their_columns(
         ["ann", "s01", "wav2lop", "Beauty", "3", "1/2/2026"],
         ["bob", "s01", "wav2lip", "Sync accuracy", "3", "2/2/2026"],
     ]
-    lines = told(written(tmp_path / "long.csv", rows), ColumnMapping(table="long"), study)
-    assert any("row 2, column question: 'Beauty' is no question" in line for line in lines)
-    assert any("row 2, column method: 's01 wav2lop' is no video" in line for line in lines)
+    lines = error_lines(written(tmp_path / "long.csv", rows), ColumnMapping(table="long"), study)
+    assert any("row 2, column question: 'Beauty' is not one of" in line for line in lines)
+    assert any("row 2, column method: 's01 wav2lop' is not a video" in line for line in lines)
     assert any(
-        "rows 2-3, column at: has no plain date, such as '1/2/2026'" in line for line in lines
+        "rows 2-3, column at: not a readable time, for example '1/2/2026'" in line for line in lines
     )
     assert len(lines) == 3

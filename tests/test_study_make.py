@@ -1,4 +1,4 @@
-"""Making a study: a balanced design, blind copies, and errors that say what to change."""
+"""Making a study: a balanced design, blind copies, and helpful errors."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from bench import media
 from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.ask.pages import read_words
-from bench.study.balance import Balance, share
+from bench.study.balance import Balance, rater_pages
 from bench.study.blinding import RETURNED, Design, read_design, read_returned
 from bench.study.folder import open_study
-from bench.study.make.choosing import Wishes
-from bench.study.make.footage import finished_videos
-from bench.study.make.making import NewStudy, invite, new_study
+from bench.study.make.finished_videos import finished_videos
+from bench.study.make.new_study import NewStudy, invite, new_study
+from bench.study.make.selection import StudyOptions
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeRun, build_run
 from tests.small_media import moving_picture, tone
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three competitors and four controls on six clips of three speakers, one video failed."""
+    """A run of three competitors and four controls on six clips of three speakers, one failed."""
     fake = FakeRun(
         speakers=3, clips_each=2, videos=True, failing=[("wav2lip", "s02_001")], texts=("hello",)
     )
@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def design(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Design:
     """A study of four cases for six raters."""
     folder = tmp_path_factory.mktemp("studies") / "clr"
-    return new_study([run], folder, Wishes(cases=4, raters=6, checks=2, seed=3)).design
+    return new_study([run], folder, StudyOptions(cases=4, raters=6, checks=2, seed=3)).design
 
 
 # ---- balance --------------------------------------------------------------------------------
@@ -60,18 +60,18 @@ def balances(draw: st.DrawFn, *, compared: bool) -> Balance:
 
 
 def spread_of(counts: Counter[object], everything: object) -> int:
-    """Largest count minus smallest, where what never occurs counts as 0."""
+    """The largest count minus the smallest; what never occurs counts as 0."""
     numbers = [counts[one] for one in everything]  # type: ignore[attr-defined]
     return max(numbers) - min(numbers)
 
 
 @settings(max_examples=25, deadline=None)
 @given(balances(compared=False), st.integers(1, 10))
-def test_single_videos_are_shared_out_evenly(balance: Balance, raters: int) -> None:
+def test_single_videos_are_distributed_evenly(balance: Balance, raters: int) -> None:
     cells: Counter[object] = Counter()
     methods: Counter[object] = Counter()
     for rater in range(raters):
-        pages = share(balance, rater)
+        pages = rater_pages(balance, rater)
         assert all(len(page) == 1 for page in pages)
         own = [page[0] for page in pages]
         assert len(own) == balance.per_rater == len(set(own))
@@ -85,13 +85,13 @@ def test_single_videos_are_shared_out_evenly(balance: Balance, raters: int) -> N
 
 @settings(max_examples=25, deadline=None)
 @given(balances(compared=True), st.integers(1, 10))
-def test_compared_videos_are_of_one_case_and_shared_out_evenly(
+def test_videos_on_a_page_show_one_case_and_are_distributed_evenly(
     balance: Balance, raters: int
 ) -> None:
     methods: Counter[object] = Counter()
     cells: Counter[object] = Counter()
     for rater in range(raters):
-        pages = share(balance, rater)
+        pages = rater_pages(balance, rater)
         assert {len(page) for page in pages} == {balance.per_page}
         assert all(len({case for case, _ in page}) == 1 for page in pages)
         assert len({page[0][0] for page in pages}) == len(pages)
@@ -107,25 +107,25 @@ def test_compared_videos_are_of_one_case_and_shared_out_evenly(
 
 @settings(max_examples=25, deadline=None)
 @given(balances(compared=False), st.integers(0, 3))
-def test_each_group_of_raters_meets_every_method_once_at_every_place(
+def test_in_each_group_of_raters_every_method_occurs_once_at_every_position(
     balance: Balance, group: int
 ) -> None:
     size = balance.methods
-    sessions = [share(balance, group * size + row) for row in range(size)]
+    sessions = [rater_pages(balance, group * size + row) for row in range(size)]
     for place in range(balance.per_rater // size * size):
         assert sorted(session[place][0][1] for session in sessions) == list(range(size))
 
 
 def test_as_many_videos_as_cases_make_a_latin_square() -> None:
     balance = Balance(methods=4, cases=8, per_rater=8, per_page=1, seed=0)
-    rows = [dict(page[0] for page in share(balance, rater)) for rater in range(4)]
+    rows = [dict(page[0] for page in rater_pages(balance, rater)) for rater in range(4)]
     assert all(sorted(row) == list(range(8)) for row in rows)
     assert all(sorted(row[case] for row in rows) == list(range(4)) for case in range(8))
 
 
-def test_all_pairs_of_methods_meet_about_equally_where_pages_hold_half_of_them() -> None:
+def test_all_pairs_of_methods_meet_about_equally_often_on_pages_of_half_of_them() -> None:
     balance = Balance(methods=4, cases=6, per_rater=12, per_page=2, seed=0)
-    pages = [page for rater in range(24) for page in share(balance, rater)]
+    pages = [page for rater in range(24) for page in rater_pages(balance, rater)]
     pairs = Counter(frozenset(method for _, method in page) for page in pages)
     assert len(pairs) == 6
     assert max(pairs.values()) <= 2 * min(pairs.values()), pairs
@@ -133,16 +133,16 @@ def test_all_pairs_of_methods_meet_about_equally_where_pages_hold_half_of_them()
 
 def test_order_depends_on_the_seed_and_differs_between_raters() -> None:
     balance = Balance(methods=5, cases=5, per_rater=25, per_page=1, seed=7)
-    assert share(balance, 0) == share(balance, 0)
-    assert share(balance, 0) != share(Balance(5, 5, 25, 1, 8), 0)
-    orders = {tuple(page[0][1] for page in share(balance, rater)) for rater in range(10)}
+    assert rater_pages(balance, 0) == rater_pages(balance, 0)
+    assert rater_pages(balance, 0) != rater_pages(Balance(5, 5, 25, 1, 8), 0)
+    orders = {tuple(page[0][1] for page in rater_pages(balance, rater)) for rater in range(10)}
     assert len(orders) == 10
 
 
 # ---- the design -----------------------------------------------------------------------------
 
 
-def test_every_rater_gets_practice_first_then_a_share_with_checks(design: Design) -> None:
+def test_a_session_starts_with_practice_and_mixes_checks_into_rated_videos(design: Design) -> None:
     for session in design.sessions.values():
         roles = [design.items[code].role for page in session for code in page]
         assert roles[:2] == ["training", "training"]
@@ -151,7 +151,7 @@ def test_every_rater_gets_practice_first_then_a_share_with_checks(design: Design
         assert len(set(session)) == len(session)
 
 
-def test_competitors_alone_are_rated_and_the_failed_case_is_left_out(design: Design) -> None:
+def test_only_competitors_are_rated_and_the_failed_case_is_left_out(design: Design) -> None:
     rated = {item.method for item in design.items.values() if item.role == "rated"}
     assert rated == {"wav2lip", "copycat", "M-CSAWav2Lip"} == set(design.plan.methods)
     assert ("CLR", "s02_001") not in design.plan.cases
@@ -160,23 +160,25 @@ def test_competitors_alone_are_rated_and_the_failed_case_is_left_out(design: Des
 
 
 def test_cases_are_spread_over_speakers(run: Path, tmp_path: Path) -> None:
-    design = new_study([run], tmp_path / "study", Wishes(cases=3, raters=1)).design
+    design = new_study([run], tmp_path / "study", StudyOptions(cases=3, raters=1)).design
     assert sorted(case[:3] for _, case in design.plan.cases) == ["s00", "s01", "s02"]
 
 
 def test_practice_and_examples_use_other_cases_than_the_rated_ones(
     run: Path, tmp_path: Path
 ) -> None:
-    design = new_study([run], tmp_path / "study", Wishes(cases=2, raters=1)).design
+    design = new_study([run], tmp_path / "study", StudyOptions(cases=2, raters=1)).design
     practised = {item.case for item in design.items.values() if item.role == "training"}
     assert not practised & {case for _, case in design.plan.cases}
     assert [example.shows for example in design.examples] == ["truth", "mismatched"]
 
 
-def test_codes_and_file_names_tell_nothing_and_are_drawn_anew(run: Path, tmp_path: Path) -> None:
-    wishes = Wishes(cases=2, raters=2)
-    first = new_study([run], tmp_path / "a", wishes).design
-    second = new_study([run], tmp_path / "b", wishes).design
+def test_codes_and_file_names_reveal_nothing_and_differ_between_studies(
+    run: Path, tmp_path: Path
+) -> None:
+    options = StudyOptions(cases=2, raters=2)
+    first = new_study([run], tmp_path / "a", options).design
+    second = new_study([run], tmp_path / "b", options).design
     names = {item.video for item in first.items.values()}
     assert all(re.fullmatch(r"[0-9a-f]{24}\.mp4", name) for name in names)
     assert all(re.fullmatch(r"[0-9a-f]{12}", code) for code in first.items)
@@ -194,11 +196,9 @@ def test_codes_and_file_names_tell_nothing_and_are_drawn_anew(run: Path, tmp_pat
     assert shares(first) == shares(second)  # the seed alone decides who sees what
 
 
-def test_side_by_side_pages_hold_one_case_and_checks_beside_their_own_case(
-    run: Path, tmp_path: Path
-) -> None:
-    wishes = Wishes(layout="side_by_side", cases=4, raters=4, checks=1)
-    design = new_study([run], tmp_path / "study", wishes).design
+def test_side_by_side_pages_and_their_checks_show_one_case(run: Path, tmp_path: Path) -> None:
+    options = StudyOptions(layout="side_by_side", cases=4, raters=4, checks=1)
+    design = new_study([run], tmp_path / "study", options).design
     for session in design.sessions.values():
         pages = [[design.items[code] for code in page] for page in session]
         assert [len(page) for page in pages[:2]] == [1, 1]
@@ -210,12 +210,12 @@ def test_invited_raters_are_added_and_the_others_keep_their_sessions(
     run: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "study"
-    before = new_study([run], folder, Wishes(cases=2, raters=3)).design
+    before = new_study([run], folder, StudyOptions(cases=2, raters=3)).design
     after = invite(folder, 2)
     assert list(after.sessions) == ["r01", "r02", "r03", "r04", "r05"]
     assert read_design(folder) == after
     assert {name: after.sessions[name] for name in before.sessions} == before.sessions
-    at_once = new_study([run], tmp_path / "other", Wishes(cases=2, raters=5)).design
+    at_once = new_study([run], tmp_path / "other", StudyOptions(cases=2, raters=5)).design
     order = [
         [i.method for page in s for i in [at_once.items[page[0]]]]
         for s in at_once.sessions.values()
@@ -225,8 +225,8 @@ def test_invited_raters_are_added_and_the_others_keep_their_sessions(
     ]
 
 
-def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
-    new_study([run], tmp_path / "study", Wishes(cases=1, raters=1))
+def test_only_the_owner_may_enter_the_folder(run: Path, tmp_path: Path) -> None:
+    new_study([run], tmp_path / "study", StudyOptions(cases=1, raters=1))
     assert (tmp_path / "study").stat().st_mode & 0o077 == 0
     assert (tmp_path / "study" / "secret").stat().st_mode & 0o077 == 0
 
@@ -235,7 +235,7 @@ def test_the_folder_is_closed_to_others(run: Path, tmp_path: Path) -> None:
 
 
 def checks_note(made: NewStudy) -> str:
-    """What the study says of too few checks, in its one line; empty where there are enough."""
+    """The study's note on too few checks; empty if there are enough."""
     notes = [note for note in made.notes if "--checks" in note]
     assert len(notes) <= 1
     assert not any("\n" in note for note in notes)
@@ -243,7 +243,7 @@ def checks_note(made: NewStudy) -> str:
 
 
 def checks_seen(design: Design) -> set[tuple[int, int]]:
-    """How many hidden truths and low anchors raters get, each pair of numbers once."""
+    """The different pairs (hidden references, low anchors) that raters get."""
     sessions = [
         [design.items[code] for page in s for code in page] for s in design.sessions.values()
     ]
@@ -251,54 +251,55 @@ def checks_seen(design: Design) -> set[tuple[int, int]]:
     return {(one["truth"], one["low"]) for one in roles}
 
 
-def test_fewer_cases_than_checks_are_told_and_the_advice_helps(run: Path, tmp_path: Path) -> None:
-    made = new_study([run], tmp_path / "few", Wishes(cases=2, raters=3, checks=4))
+def test_a_note_reports_fewer_cases_than_checks_and_its_advice_helps(
+    run: Path, tmp_path: Path
+) -> None:
+    made = new_study([run], tmp_path / "few", StudyOptions(cases=2, raters=3, checks=4))
     assert checks_note(made) == (
-        "--checks 4: 4 hidden truths and as many low anchors were asked for each rater, but of "
-        "hidden truths there are 2, of low anchors 2. For more hidden truths and low anchors: rate "
-        "more cases (each gives one). Or ask for fewer: --checks 2."
+        "--checks 4 asks for 4 hidden references and 4 low anchors per rater, but only 2 and 2 are "
+        "available. For more hidden references and low anchors: rate more cases (each gives one). "
+        "Or ask for fewer: --checks 2."
     )
     assert checks_seen(made.design) == {(2, 2)}
-    more = new_study([run], tmp_path / "more", Wishes(cases=4, raters=3, checks=4))
+    more = new_study([run], tmp_path / "more", StudyOptions(cases=4, raters=3, checks=4))
     assert (checks_note(more), checks_seen(more.design)) == ("", {(4, 4)})
-    fewer = new_study([run], tmp_path / "fewer", Wishes(cases=2, raters=3, checks=2))
+    fewer = new_study([run], tmp_path / "fewer", StudyOptions(cases=2, raters=3, checks=2))
     assert (checks_note(fewer), checks_seen(fewer.design)) == ("", {(2, 2)})
 
 
-def test_a_lacking_control_is_told_and_another_run_with_it_helps(tmp_path: Path) -> None:
+def test_a_note_reports_a_missing_control_and_another_run_with_it_helps(tmp_path: Path) -> None:
     truth, still, mismatched = (CONTROLS[place] for place in (0, 1, 3))
     small = FakeRun(speakers=3, clips_each=1, videos=True)
     lame = replace(small, methods=(still, *COMPETITORS), failing=[("still", "s01_000")])
     first = build_run(tmp_path / "first", lame)
-    made = new_study([first], tmp_path / "study", Wishes(raters=2, checks=3))
+    made = new_study([first], tmp_path / "study", StudyOptions(raters=2, checks=3))
     assert (
-        "of hidden truths there are 0, of low anchors 2. For more hidden truths: add a run with "
-        "the control truth on the rated cases. For more low anchors: add a run with the control "
-        "still on the rated cases."
+        "but only 0 and 2 are available. For more hidden references: add a run with the control "
+        "truth on the rated cases. For more low anchors: add a run with the control still on the "
+        "rated cases."
     ) in checks_note(made)
     assert checks_seen(made.design) == {(0, 2)}
     second = build_run(tmp_path / "second", replace(small, methods=(truth, mismatched)))
-    helped = new_study([first, second], tmp_path / "again", Wishes(raters=2, checks=3))
+    helped = new_study([first, second], tmp_path / "again", StudyOptions(raters=2, checks=3))
     assert (checks_note(helped), checks_seen(helped.design)) == ("", {(3, 3)})
 
 
-def test_a_control_that_is_itself_rated_is_no_check_and_it_is_told(
-    run: Path, tmp_path: Path
-) -> None:
-    wishes = Wishes(cases=3, raters=2, methods=("truth", "wav2lip"))
-    made = new_study([run], tmp_path / "study", wishes)
-    assert "For more hidden truths: leave the control truth out of --methods." in checks_note(made)
+def test_a_note_says_that_a_rated_control_cannot_be_a_check(run: Path, tmp_path: Path) -> None:
+    options = StudyOptions(cases=3, raters=2, methods=("truth", "wav2lip"))
+    made = new_study([run], tmp_path / "study", options)
+    advice = "For more hidden references: leave the control truth out of --methods."
+    assert advice in checks_note(made)
     assert checks_seen(made.design) == {(0, 2)}
 
 
-def test_checks_of_cross_cases_come_from_the_reconstruct_ones(tmp_path: Path) -> None:
+def test_checks_of_cross_studies_come_from_reconstruct_cases(tmp_path: Path) -> None:
     failing = [("truth", "s00_000"), ("truth", "s01_000")]
     fake = FakeRun(speakers=3, clips_each=1, videos=True, failing=failing)
     cross = build_run(tmp_path / "run", fake)
-    made = new_study([cross], tmp_path / "study", Wishes(kind="cross", raters=2))
+    made = new_study([cross], tmp_path / "study", StudyOptions(kind="cross", raters=2))
     assert (
-        "of hidden truths there are 1, of low anchors 3. For more hidden truths: add a run with "
-        "the control truth on more reconstruct cases. Or ask for fewer: --checks 1."
+        "but only 1 and 3 are available. For more hidden references: add a run with the control "
+        "truth on more reconstruct cases. Or ask for fewer: --checks 1."
     ) in checks_note(made)
     assert checks_seen(made.design) == {(1, 2)}
 
@@ -307,34 +308,40 @@ def test_checks_of_cross_cases_come_from_the_reconstruct_ones(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("wishes", "says"),
+    ("options", "says"),
     [
-        (Wishes(methods=("wav2lpi",)), "--methods: the runs have no 'wav2lpi'. Did you mean"),
-        (Wishes(methods=("copycat", "copycat")), "--methods: names a method twice"),
-        (Wishes(cases=("nobody",)), "--cases: no case 'nobody'"),
-        (Wishes(cases=6), "--cases: 6, but there are 5"),
-        (Wishes(cases=0), "--cases: 0; expected 1 to 5"),
-        (Wishes(cases=("s00_000", "s00_000")), "--cases: names a case twice"),
-        (Wishes(cases=2, per_rater=7), "--per-rater: 7; expected at most 6"),
         (
-            Wishes(cases=2, layout="side_by_side", per_page=2, per_rater=3),
+            StudyOptions(methods=("wav2lpi",)),
+            "--methods: the runs have no method 'wav2lpi'. Did you mean",
+        ),
+        (StudyOptions(methods=("copycat", "copycat")), "--methods: names a method twice"),
+        (StudyOptions(cases=("nobody",)), "--cases: no case 'nobody'"),
+        (StudyOptions(cases=6), "--cases: 6, but only 5 cases have"),
+        (StudyOptions(cases=0), "--cases: 0; expected 1 to 5"),
+        (StudyOptions(cases=("s00_000", "s00_000")), "--cases: names a case twice"),
+        (StudyOptions(cases=2, per_rater=7), "--per-rater: 7; expected at most 6"),
+        (
+            StudyOptions(cases=2, layout="side_by_side", per_page=2, per_rater=3),
             "--per-rater: 3; expected at most 4, a multiple of 2",
         ),
-        (Wishes(layout="side_by_side", per_page=4), "--per-page: 4; expected 2 to 3"),
-        (Wishes(kind="cross", methods=("truth",)), "no cross case has a video of every method"),
+        (StudyOptions(layout="side_by_side", per_page=4), "--per-page: 4; expected 2 to 3"),
+        (
+            StudyOptions(kind="cross", methods=("truth",)),
+            "no cross case has a video of every method",
+        ),
     ],
 )
-def test_wishes_that_cannot_be_met_name_the_option(
-    run: Path, tmp_path: Path, wishes: Wishes, says: str
+def test_errors_for_impossible_options_name_the_option(
+    run: Path, tmp_path: Path, options: StudyOptions, says: str
 ) -> None:
     with pytest.raises(BenchError, match=re.escape(says)):
-        new_study([run], tmp_path / "study", wishes)
+        new_study([run], tmp_path / "study", options)
     assert list(tmp_path.glob("*study*")) == []
 
 
 def test_an_existing_folder_is_left_alone(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="exists already"):
-        new_study([run], tmp_path, Wishes())
+    with pytest.raises(BenchError, match="already exists"):
+        new_study([run], tmp_path, StudyOptions())
 
 
 def test_two_runs_with_different_videos_of_one_method_are_refused(
@@ -345,7 +352,7 @@ def test_two_runs_with_different_videos_of_one_method_are_refused(
     lines = (other / "generations.jsonl").read_text(encoding="utf-8")
     changed = re.sub(r'"sha256": "([0-9a-f]{64})"', '"sha256": "00"', lines)
     (other / "generations.jsonl").write_text(changed, encoding="utf-8")
-    with pytest.raises(BenchError, match="another video of the same method and case"):
+    with pytest.raises(BenchError, match="a different video of the same method and case"):
         finished_videos([run, other])
 
 
@@ -356,10 +363,10 @@ def test_a_damaged_video_is_not_shown_to_raters(tmp_path: Path) -> None:
         content[-500] ^= 1
         video.path.write_bytes(content)
     with pytest.raises(BenchError, match="is damaged"):
-        new_study([run], tmp_path / "study", Wishes())
+        new_study([run], tmp_path / "study", StudyOptions())
 
 
-def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_that_is_not_a_run_names_it(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="bench run CONFIG"):
         finished_videos([tmp_path])
 
@@ -367,7 +374,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 # ---- study.yaml -----------------------------------------------------------------------------
 
 
-def test_own_questions_and_languages_arrive_in_study_yaml(run: Path, tmp_path: Path) -> None:
+def test_given_questions_and_languages_are_in_study_yaml(run: Path, tmp_path: Path) -> None:
     text = {"en": "Would you believe it?"}
     own = {
         "name": "belief",
@@ -378,8 +385,8 @@ def test_own_questions_and_languages_arrive_in_study_yaml(run: Path, tmp_path: P
     }
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"questions": [own]}), encoding="utf-8")
     folder = tmp_path / "study"
-    wishes = Wishes(cases=1, raters=1, questions=tmp_path / "own.yaml", languages=("en",))
-    new_study([run], folder, wishes)
+    options = StudyOptions(cases=1, raters=1, questions=tmp_path / "own.yaml", languages=("en",))
+    new_study([run], folder, options)
     study = open_study(folder)
     assert study.questions == ("belief",)
     assert study.questionnaire.languages == ("en",)
@@ -389,7 +396,7 @@ def test_own_questions_and_languages_arrive_in_study_yaml(run: Path, tmp_path: P
 def smallest(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of one case for one rater, to be copied."""
     folder = tmp_path_factory.mktemp("smallest") / "study"
-    new_study([run], folder, Wishes(cases=1, raters=1))
+    new_study([run], folder, StudyOptions(cases=1, raters=1))
     return folder
 
 
@@ -404,7 +411,7 @@ def smallest(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("name: visual_quality", "name: Visual quality!", "questions[1].name"),
     ],
 )
-def test_a_wrong_study_yaml_is_told_by_key(
+def test_errors_in_study_yaml_name_the_key(
     smallest: Path, tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     folder = tmp_path / "study"
@@ -429,7 +436,7 @@ def test_both_languages_have_the_same_words_and_places() -> None:
 
 
 def coding(path: Path) -> dict[str, object]:
-    """Everything that a probe tells of how a file is coded, and nothing of what it shows."""
+    """Everything that ffprobe reports on a file's encoding, without its content."""
     with av.open(str(path)) as file:
         found: dict[str, object] = {"format": file.format.name, "tags": dict(file.metadata)}
         for stream in file.streams:
@@ -454,7 +461,7 @@ def coding(path: Path) -> dict[str, object]:
 
 
 def coded_otherwise(path: Path, frames: np.ndarray, options: dict[str, str]) -> Path:
-    """A video as another encoder's habits make it, with a title and PCM or AAC sound."""
+    """A video with another encoder's settings, a title, and PCM or AAC sound."""
     with av.open(str(path), "w") as file:
         file.metadata.update({"title": "wav2lip s00_000", "comment": "made by wav2lip"})
         stream = file.add_stream("libx264", rate=25, options=options)
@@ -472,8 +479,8 @@ def coded_otherwise(path: Path, frames: np.ndarray, options: dict[str, str]) -> 
     return path
 
 
-def test_copies_are_coded_alike_whatever_their_sources_were(tmp_path: Path) -> None:
-    """Constant or moving, cut or not, Baseline or High, with or without B-frames: one coding."""
+def test_copies_are_encoded_alike_whatever_their_sources(tmp_path: Path) -> None:
+    """Still or moving, with or without cuts, Baseline or High, with or without B-frames."""
     smooth = moving_picture(30)
     cuts = np.concatenate([smooth[:11], 255 - smooth[11:17], smooth[17:]])
     sources = [tmp_path / "wav2lip.mp4", tmp_path / "truth.mp4"]
@@ -502,13 +509,13 @@ def test_copies_are_coded_alike_whatever_their_sources_were(tmp_path: Path) -> N
     assert sorted(tmp_path.iterdir()) == sorted(sources + copies)
 
 
-def test_a_study_shows_all_videos_of_a_case_in_one_coding_size_and_date(
+def test_all_videos_of_a_case_have_one_encoding_file_size_and_date(
     run: Path, tmp_path: Path
 ) -> None:
     steps: list[tuple[int, int]] = []
     folder = tmp_path / "study"
     made = new_study(
-        [run], folder, Wishes(cases=2, raters=1), progress=lambda *step: steps.append(step)
+        [run], folder, StudyOptions(cases=2, raters=1), progress=lambda *step: steps.append(step)
     )
     sizes: dict[str, set[int]] = {}
     codings = []
@@ -520,7 +527,7 @@ def test_a_study_shows_all_videos_of_a_case_in_one_coding_size_and_date(
     assert all(one == codings[0] for one in codings)
     videos = len(list((folder / "videos").iterdir()))
     assert steps[-1] == (videos, videos)
-    assert any(f"{videos} videos coded anew, all alike" in note for note in made.notes)
+    assert any(f"{videos} videos re-encoded with the same settings" in note for note in made.notes)
 
 
 # ---- files that raters send back ------------------------------------------------------------
@@ -541,7 +548,7 @@ def test_a_returned_file_is_unblinded(design: Design, tmp_path: Path) -> None:
     assert (answer.case, answer.method, answer.role) == (item.case, item.method, "rated")
 
 
-def test_bad_cells_of_a_returned_file_are_named_by_row_and_column(
+def test_errors_list_bad_cells_of_a_returned_file_by_row_and_column(
     design: Design, tmp_path: Path
 ) -> None:
     good = (design.study, "r01", design.sessions["r01"][2][0], "sync_accuracy", "4", "", "")
@@ -561,12 +568,12 @@ def test_bad_cells_of_a_returned_file_are_named_by_row_and_column(
     lines = str(caught.value).splitlines()
     wanted = [
         ("row 3, column study", "feedbeef"),
-        ("row 4, column item", "'r99' is none"),
-        ("row 5, column item", "is none that r01 was given"),
-        ("row 6, column question", "'beauty' is none of sync_accuracy"),
+        ("row 4, column item", "no rater 'r99'"),
+        ("row 5, column item", "r01 was not given the item"),
+        ("row 6, column question", "'beauty' is not one of sync_accuracy"),
         ("row 7, column rating", "'6'"),
-        ("row 8, column item", "answer to this question already"),
-        ("row 9, column at", "'soon' is no time"),
+        ("row 8, column item", "already has an answer to this question"),
+        ("row 9, column at", "'soon' is not a time"),
         ("row 10, column comment", "more than 2000 characters"),
     ]
     assert len(lines) == len(wanted)
@@ -575,7 +582,7 @@ def test_bad_cells_of_a_returned_file_are_named_by_row_and_column(
         assert what in line
 
 
-def test_a_returned_file_that_a_spreadsheet_spoilt_is_refused_by_name(
+def test_a_returned_file_damaged_by_a_spreadsheet_is_refused_with_its_name(
     design: Design, tmp_path: Path
 ) -> None:
     row = (design.study, "r01", design.sessions["r01"][2][0], "sync_accuracy", "4", "", "很好")
@@ -584,7 +591,7 @@ def test_a_returned_file_that_a_spreadsheet_spoilt_is_refused_by_name(
     with pytest.raises(BenchError, match=r"a\.csv: line 2 is not utf-8"):
         read_returned(path, design, ["sync_accuracy"])
     path = returned(tmp_path / "b.csv", (*row[:6], '"open'))
-    with pytest.raises(BenchError, match=r"b\.csv: is no csv"):
+    with pytest.raises(BenchError, match=r"b\.csv: is not a csv"):
         read_returned(path, design, ["sync_accuracy"])
 
 
@@ -603,7 +610,7 @@ def test_new_then_invite_print_what_an_organiser_needs(run: Path, tmp_path: Path
     assert "2 methods, 2 cases, 2 raters: a rater sees 6 videos (4 count" in made.output
     assert "--checks" not in made.output
     greedy = f"study new {run} -o {tmp_path / 'greedy'} --cases 1 --raters 1 --checks 5"
-    assert "--checks 5: 5 hidden truths" in runner.invoke(main, greedy).output
+    assert "--checks 5 asks for 5 hidden references" in runner.invoke(main, greedy).output
     first = runner.invoke(main, ["study", "invite", str(folder)])
     again = runner.invoke(
         main, ["study", "invite", str(folder), "1", "--url", "https://x.example/"]

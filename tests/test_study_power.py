@@ -1,4 +1,4 @@
-"""What a design can find is said before it starts, and simulated studies find as much."""
+"""The predicted power of a design agrees with simulated studies."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from click.testing import CliRunner
 from bench.command.cli import main
 from bench.errors import BenchError
 from bench.study.answers import Role
-from bench.study.balance import Balance, share
-from bench.study.make.choosing import Wishes
-from bench.study.make.making import new_study
+from bench.study.balance import Balance, rater_pages
+from bench.study.make.new_study import new_study
 from bench.study.make.power import (
     Sizes,
     Spread,
     cases_needed,
     least_difference,
+    power_sentences,
     probability,
     raters_needed,
-    told,
 )
-from bench.study.make.simulation import Crowd, Showing, simulate
-from bench.study.score.crossed import Bootstrap
+from bench.study.make.selection import StudyOptions
+from bench.study.make.simulation import Crowd, Presentation, simulate
+from bench.study.score.bootstrap import Bootstrap
 from bench.study.score.ratings import arrange
 from bench.study.score.significance import compare_all
 from tests.fixtures_run import FakeRun, build_run
@@ -34,19 +34,19 @@ RATED: Role = "rated"
 
 
 def found_in_simulations(sizes: Sizes, difference: float, spread: Spread, studies: int) -> float:
-    """The share of simulated studies of a drawn design in which two methods are told apart.
+    """The share of simulated studies of a design that find a difference between two methods.
 
-    Simulated raters have no tastes and methods no fit, so `spread` must have none.
+    Simulations have no rater-by-method and method-by-clip effects, so `spread` must have none.
     """
     assert spread.taste == spread.fit == 0.0
     balance = Balance(sizes.methods, sizes.cases, sizes.per_rater, 1, 0)
     shown = [
-        Showing(f"r{rater}", "CLR", f"c{case}", f"m{method}")
+        Presentation(f"r{rater}", "CLR", f"c{case}", f"m{method}")
         for rater in range(sizes.raters)
-        for page in share(balance, rater)
+        for page in rater_pages(balance, rater)
         for case, method in page
     ]
-    # The other methods stand far away, and take their part in Holm's correction.
+    # The other methods differ a lot, so that they only add pairs to Holm's correction.
     means = {("m0", "q"): 3.0 - difference / 2, ("m1", "q"): 3.0 + difference / 2}
     means |= {(f"m{number}", "q"): 2.9 for number in range(2, sizes.methods)}
     found = 0
@@ -71,14 +71,16 @@ def found_in_simulations(sizes: Sizes, difference: float, spread: Spread, studie
         (Sizes(methods=2, cases=6, raters=13, per_rater=12), 0.35),
     ],
 )
-def test_simulated_studies_find_as_much(sizes: Sizes, difference: float) -> None:
+def test_simulated_studies_find_differences_as_often_as_predicted(
+    sizes: Sizes, difference: float
+) -> None:
     spread = Spread(clip=0.3, taste=0.0, fit=0.0, noise=0.7)
     expected = probability(sizes, difference, spread)
     assert 0.25 < expected < 0.95  # where a mistake would show
     assert found_in_simulations(sizes, difference, spread, 200) == pytest.approx(expected, abs=0.1)
 
 
-def test_thirty_raters_tell_what_ten_cannot() -> None:
+def test_thirty_raters_find_what_ten_cannot() -> None:
     thirty = Sizes(methods=2, cases=12, raters=30, per_rater=24)
     ten = replace(thirty, raters=10)
     assert probability(thirty, 0.3, Spread()) > 0.8
@@ -90,7 +92,7 @@ def test_thirty_raters_tell_what_ten_cannot() -> None:
     assert probability(replace(ten, raters=needed - 1), 0.3, Spread()) < 0.8
 
 
-def test_more_of_anything_finds_more() -> None:
+def test_power_grows_with_raters_cases_videos_and_difference() -> None:
     base = Sizes(methods=4, cases=10, raters=20, per_rater=20)
     chance = probability(base, 0.3, Spread())
     assert probability(replace(base, raters=40), 0.3, Spread()) > chance
@@ -102,22 +104,24 @@ def test_more_of_anything_finds_more() -> None:
 
 
 def test_five_raters_can_never_be_significant() -> None:
-    """Two-sided, five signs give 1/16 at best."""
+    """Two-sided, with five signs p is at least 1/16."""
     five = Sizes(methods=2, cases=20, raters=5, per_rater=40)
     assert probability(five, 4.0, Spread()) == 0.0
     assert least_difference(five, Spread()) == math.inf
     assert probability(replace(five, raters=6), 4.0, Spread()) > 0.8
-    assert "FIND NOTHING" in told(five, 0.3, Spread())[0]
+    assert "FIND NOTHING" in power_sentences(five, 0.3, Spread())[0]
 
 
-def test_too_few_cases_are_told_where_no_crowd_helps() -> None:
+def test_the_sentences_ask_for_more_cases_if_no_number_of_raters_is_enough() -> None:
     one_case = Sizes(methods=2, cases=1, raters=50, per_rater=2)
     spread = Spread(fit=0.4)
     assert raters_needed(one_case, 0.3, spread) is None
     needed = cases_needed(one_case, 0.3, spread)
     assert needed is not None
     assert needed > 1
-    assert any(f"{needed} cases at least" in line for line in told(one_case, 0.3, spread))
+    assert any(
+        f"at least {needed} cases" in line for line in power_sentences(one_case, 0.3, spread)
+    )
 
 
 @pytest.mark.parametrize(("methods", "per_rater"), [(1, 10), (6, 5), (2, 41)])
@@ -126,14 +130,16 @@ def test_impossible_sizes_are_refused(methods: int, per_rater: int) -> None:
         Sizes(methods, 20, 10, per_rater)
 
 
-def test_a_new_study_says_what_it_can_find(tmp_path: Path) -> None:
+def test_a_new_study_states_its_power(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=1, videos=True))
-    made = new_study([run], tmp_path / "study", Wishes(raters=4, methods=("wav2lip", "copycat")))
+    made = new_study(
+        [run], tmp_path / "study", StudyOptions(raters=4, methods=("wav2lip", "copycat"))
+    )
     assert any("FIND NOTHING" in note for note in made.notes)
-    assert any("for 0.8 it takes" in note for note in made.notes)
+    assert any("a probability of 0.8 takes" in note for note in made.notes)
     assert any("assumed: standard deviations" in note for note in made.notes)
-    alone = new_study([run], tmp_path / "alone", Wishes(raters=4, methods=("wav2lip",)))
-    assert not any("told apart" in note for note in alone.notes)
+    alone = new_study([run], tmp_path / "alone", StudyOptions(raters=4, methods=("wav2lip",)))
+    assert not any("is found" in note for note in alone.notes)
 
 
 def test_the_command_needs_no_run() -> None:
@@ -141,8 +147,8 @@ def test_the_command_needs_no_run() -> None:
         main, ["study", "power", "--methods", "2", "--cases", "12", *("--raters", "30")]
     )
     assert done.exit_code == 0, done.output
-    assert "told apart with probability 0.8" in done.output
+    assert "found with probability 0.8" in done.output
     assert "probability, by raters and cases" in done.output
     wrong = CliRunner().invoke(main, ["study", "power", "--methods", "6", "--per-rater", "3"])
     assert wrong.exit_code == 2
-    assert "--per-rater: 3; expected 6 to 120" in wrong.output
+    assert "--per-rater: 3; expected 6 (each method once) to 120" in wrong.output

@@ -1,4 +1,4 @@
-"""A mapping is proposed for tables of other people's, filled with what they hold."""
+"""Proposed mappings for tables of survey sites and other tools, filled in from their content."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.study.answers import read_answers
 from bench.study.read.importing import Imported, import_answers, template_for
 from bench.study.read.mapping import ColumnMapping, read_mapping
 from bench.study.read.rating_words import is_blank, rating_in, word_scale
-from bench.study.read.survey_time import is_day_or_month, order_of, survey_time
-from bench.study.read.tables import read_table
+from bench.study.read.survey_time import is_ambiguous_date, order_of, survey_time
+from bench.study.read.table_file import read_table
 from bench.study.score.scores import read_scores
 
 
@@ -25,7 +25,7 @@ def table(path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 
 def by_proposal(path: Path, folder: Path) -> tuple[Imported, ColumnMapping]:
-    """The answers that the proposal for a table gives, without any change to it."""
+    """The answers that a table gives with its unchanged proposed mapping, and that mapping."""
     (folder / "mapping.yaml").write_text(template_for(path, None).text, encoding="utf-8")
     mapping = read_mapping(folder / "mapping.yaml")
     return import_answers([path], mapping=mapping), mapping
@@ -79,10 +79,10 @@ def test_a_chinese_google_form_with_equal_titles(tmp_path: Path) -> None:
     assert [one.zh for one in found.questions] == ["口型同步", "画面"]
     assert mapping.blank == "unanswered"
     assert mapping.ratings == {"5 - Excellent": 5, "5分": 5, "非常好(5)": 5, "３": 3}
-    assert any("the method is 'unknown'" in note for note in found.notes)
+    assert any("does not name the method (it is 'unknown')" in note for note in found.notes)
 
 
-def test_wenjuanxings_skipped_questions(tmp_path: Path) -> None:
+def test_skipped_questions_of_wenjuanxing(tmp_path: Path) -> None:
     found, mapping = by_proposal(table(tmp_path / "a.csv", STAR, "gb18030"), tmp_path)
     assert places(found) == [
         ("1", "视频1", "unknown", "口型同步", 4),
@@ -91,7 +91,7 @@ def test_wenjuanxings_skipped_questions(tmp_path: Path) -> None:
     assert set(mapping.unanswered) == {"(跳过)", "-3"}
     assert "1、您的年龄段" in mapping.ignore  # coded from 1, and yet no rating
     assert mapping.encoding == "gb18030"
-    assert any("taken as unanswered: 1 cells with '(跳过)'" in note for note in found.notes)
+    assert any("counted as unanswered: 1 cells with '(跳过)'" in note for note in found.notes)
     assert "1.2.3.4" not in repr(found)
 
 
@@ -119,7 +119,7 @@ def test_voicemos_lists_have_no_header(tmp_path: Path) -> None:
     assert 'header: ["system", "utterance", "rating", "set", "listener"]' in str(caught.value)
 
 
-def test_mturk_names_the_video_in_the_rows_own_cell(tmp_path: Path) -> None:
+def test_rows_of_mturk_name_their_own_videos(tmp_path: Path) -> None:
     found, mapping = by_proposal(table(tmp_path / "batch.csv", CROWD), tmp_path)
     assert places(found) == [
         ("rater-01", "c1", "wav2lip", "overall", 4),
@@ -159,7 +159,7 @@ def test_mturk_names_the_video_in_the_rows_own_cell(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_other_forms_of_mturks(
+def test_other_result_files_of_mturk(
     tmp_path: Path, text: str, expected: list[tuple[str, str, int]]
 ) -> None:
     found, _ = by_proposal(table(tmp_path / "a.csv", text), tmp_path)
@@ -226,14 +226,14 @@ def test_other_forms_of_mturks(
         ),
     ],
 )
-def test_further_tables(
+def test_other_tables(
     tmp_path: Path, name: str, text: str, expected: list[tuple[str, str, str, str, int]]
 ) -> None:
     found, _ = by_proposal(table(tmp_path / name, text), tmp_path)
     assert places(found) == expected
 
 
-def test_each_column_of_words_has_its_own_scale_and_remarks_are_none(tmp_path: Path) -> None:
+def test_each_column_of_words_has_its_own_scale_and_remarks_are_not_ratings(tmp_path: Path) -> None:
     text = """
         序号,提交答卷时间,1、视频1的口型与声音同步吗,2、视频2的口型与声音同步吗,3、视频1自然吗,4、您的建议
         1,2024/3/5 15:04:05,非常同步,(跳过),非常自然,很好
@@ -244,7 +244,7 @@ def test_each_column_of_words_has_its_own_scale_and_remarks_are_none(tmp_path: P
     assert mapping.comment == "4、您的建议"
 
 
-def test_names_that_end_in_digits_are_no_ratings(tmp_path: Path) -> None:
+def test_names_that_end_in_digits_are_not_ratings(tmp_path: Path) -> None:
     text = "Best one,Video 1,Video 2\nVideo 2,4,5\nwav2lip,3,4\n"
     found, mapping = by_proposal(table(tmp_path / "a.csv", text), tmp_path)
     assert mapping.ignore == ("Best one",)
@@ -258,7 +258,7 @@ def test_names_that_end_in_digits_are_no_ratings(tmp_path: Path) -> None:
         ("trial_id,rating_stimulus,rating_score\nc1,a,56\nc1,b,88\n", "'rating_score' holds '56'"),
     ],
 )
-def test_means_and_other_scales_are_told(tmp_path: Path, text: str, told: str) -> None:
+def test_means_and_other_scales_are_reported(tmp_path: Path, text: str, told: str) -> None:
     path = table(tmp_path / "a.csv", text)
     assert any(told in line for line in template_for(path, None).seen)
     with pytest.raises(BenchError, match="no answers"):
@@ -272,7 +272,7 @@ def test_means_and_other_scales_are_told(tmp_path: Path, text: str, told: str) -
         (("14/06/2017 13:34:49", "03/05/2017 9:00:00"), "day first", "2017-06-14T13:34:49"),
     ],
 )
-def test_the_order_of_dates_is_found_where_one_date_tells(
+def test_one_unambiguous_date_settles_the_order_of_all(
     tmp_path: Path, dates: tuple[str, str], order: str, first: str
 ) -> None:
     text = f"Timestamp,Video 1\n{dates[0]},4\n{dates[1]},5\n"
@@ -280,7 +280,7 @@ def test_the_order_of_dates_is_found_where_one_date_tells(
     assert (mapping.dates, found.answers[0].at) == (order, first)
 
 
-def test_a_date_of_two_readings_is_told_and_left_to_the_organiser(tmp_path: Path) -> None:
+def test_dates_of_ambiguous_order_are_reported_and_left_to_the_organiser(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", "Timestamp,Video 1\n3/5/2024 13:34:49,4\n")
     proposal = template_for(path, None)
     assert any("may have the day or the month first" in line for line in proposal.seen)
@@ -310,7 +310,7 @@ def test_any_name_of_a_column_survives_the_mapping(tmp_path: Path, name: str) ->
 # ---- wrong values ---------------------------------------------------------------------------
 
 
-def test_a_wrong_value_is_told_once_with_its_count(tmp_path: Path) -> None:
+def test_a_wrong_value_is_reported_once_with_its_count(tmp_path: Path) -> None:
     header = ",".join(f"v{number}" for number in range(40))
     rows = [",".join(["4"] * 40), ",".join(["(跳过)"] * 37 + ["4"] * 3), ",".join(["6"] * 2)]
     path = table(tmp_path / "a.csv", "\n".join([header, *rows]) + "\n")
@@ -320,13 +320,13 @@ def test_a_wrong_value_is_told_once_with_its_count(tmp_path: Path) -> None:
         import_answers([path], mapping=ColumnMapping.model_validate({"columns": columns}))
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
-    assert "37 cells hold '(跳过)', first in row 3, column v0: it is no whole number" in lines[0]
-    assert "under `unanswered`" in lines[0]
+    assert "37 cells hold '(跳过)', first in row 3, column v0: it is not a whole number" in lines[0]
+    assert "to `unanswered`" in lines[0]
     assert "2 cells hold '6', first in row 4, column v0" in lines[1]
-    assert "38 cells are empty, first in row 4, column v10: Where raters" in lines[2]
+    assert "38 cells are empty, first in row 4, column v10: If raters could skip" in lines[2]
 
 
-def test_names_of_columns_are_different_whatever_stands_there(tmp_path: Path) -> None:
+def test_column_names_are_made_unique_whatever_the_header_contains(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", "a,a,a #2,,a\n1,2,3,4,5\n")
     assert read_table(path).header == ("a", "a #3", "a #2", "(D)", "a #4")
 
@@ -334,7 +334,7 @@ def test_names_of_columns_are_different_whatever_stands_there(tmp_path: Path) ->
 # ---- titles and order of questions ------------------------------------------------------------
 
 
-def test_titles_and_order_of_questions_survive(tmp_path: Path) -> None:
+def test_scores_keep_titles_and_order_of_imported_questions(tmp_path: Path) -> None:
     text = """
         Who,Clip,System,Q,Mark
         anna,c1,a,Zeal?,4
@@ -366,17 +366,17 @@ def test_titles_and_order_of_questions_survive(tmp_path: Path) -> None:
     beside.write_text('{"zeal": 1}', encoding="utf-8")
     done = CliRunner().invoke(main, ["study", "score", str(answers)])
     assert done.exit_code == 2
-    assert "answers.questions.json: is no list of questions" in done.output
+    assert "answers.questions.json: is not a list of questions" in done.output
 
 
-def test_the_command_tells_what_it_saw(tmp_path: Path) -> None:
+def test_the_command_prints_its_findings(tmp_path: Path) -> None:
     path = table(tmp_path / "star.csv", STAR)
     mapping = tmp_path / "m.yaml"
     done = CliRunner().invoke(
         main, ["study", "import", str(path), "--mapping-template", str(mapping)]
     )
     assert done.exit_code == 0, done.output
-    assert "1 cell holds '(跳过)': taken as unanswered" in done.output
+    assert "1 cell holds '(跳过)': counted as unanswered" in done.output
     done = CliRunner().invoke(
         main,
         ["study", "import", str(path), "--mapping", str(mapping), "-o", str(tmp_path / "o.csv")],
@@ -416,7 +416,7 @@ def test_the_command_tells_what_it_saw(tmp_path: Path) -> None:
         ("Tue Nov 05 03:14:05 CST 2019", "2019-11-05T03:14:05"),  # Chicago's or China's
     ],
 )
-def test_moments_are_read(text: str, expected: str) -> None:
+def test_times_are_read(text: str, expected: str) -> None:
     moment = survey_time(text)
     assert moment is not None
     assert moment.isoformat() == expected
@@ -430,14 +430,14 @@ def test_moments_are_read(text: str, expected: str) -> None:
         *("13/13/2024 10:00", "2024/3/5 上午 9:00 PM", "99999999999999999999"),
     ],
 )
-def test_what_is_no_plain_moment_is_not_guessed(text: str) -> None:
+def test_ambiguous_or_incomplete_times_are_not_guessed(text: str) -> None:
     assert survey_time(text) is None
 
 
-def test_dates_are_one_way_or_the_other() -> None:
-    assert is_day_or_month("3/5/2024 10:00")
-    assert not is_day_or_month("13/5/2024 10:00")
-    assert not is_day_or_month("soon")
+def test_the_order_of_dates_follows_from_all_of_them() -> None:
+    assert is_ambiguous_date("3/5/2024 10:00")
+    assert not is_ambiguous_date("13/5/2024 10:00")
+    assert not is_ambiguous_date("soon")
     assert order_of(["3/5/2024 10:00"]) is None
     assert order_of(["3/5/2024 10:00", "5/13/2024 10:00"]) == "month first"
     assert order_of(["13/5/2024 10:00", "5/13/2024 10:00"]) is None
@@ -457,7 +457,7 @@ def test_the_digit_of_a_rating(text: str, rating: int | None) -> None:
     assert rating_in(text) == rating
 
 
-def test_words_are_ratings_only_where_all_are_of_one_scale() -> None:
+def test_words_are_ratings_only_if_all_belong_to_one_scale() -> None:
     assert word_scale(["Excellent", "poor"])["excellent"] == 5
     assert word_scale(["非常同步", "一般"])["一般"] == 3
     assert word_scale(["excellent", "nice"]) == {}
@@ -473,7 +473,7 @@ def test_blanks() -> None:
     assert not is_blank("3", coded=True)
 
 
-# ---- the cases from outside -------------------------------------------------------------------
+# ---- shared tables ----------------------------------------------------------------------------
 
 
 @pytest.mark.shared

@@ -1,4 +1,4 @@
-"""Scores of a user study, held against published worked examples and independent computations."""
+"""Scores of a user study, compared with published examples and independent computations."""
 
 from __future__ import annotations
 
@@ -22,17 +22,23 @@ from bench.errors import BenchError
 from bench.study.answers import Answer, is_simulated, read_answers, write_answers
 from bench.study.ask.ledger import Ledger
 from bench.study.balance import Balance
-from bench.study.blinding import Design, Item, Plan, write_design
-from bench.study.make.simulation import Crowd, Showing, even_means, simulate
+from bench.study.blinding import Design, Item, SessionPlan, write_design
+from bench.study.make.simulation import Crowd, Presentation, even_means, simulate
 from bench.study.questionnaire import questionnaire_text
 from bench.study.score.agreement import intraclass, ordinal_alpha, variance_components
+from bench.study.score.bootstrap import Bootstrap, drawn_means, mean_estimate
+from bench.study.score.compute_scores import ScoringSettings, compute_scores
 from bench.study.score.correlation import correlate, spearman, weighted_spearman
-from bench.study.score.crossed import Bootstrap, drawn_means, mean_estimate
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import arrange
 from bench.study.score.scores import read_scores, write_scores
-from bench.study.score.scoring import Order, score
-from bench.study.score.screening import Far, Rules, cautions, far_ratings, screen
+from bench.study.score.screening import (
+    FarRatings,
+    ScreeningRules,
+    far_ratings,
+    screen,
+    screening_notes,
+)
 from bench.study.sign_flips import sign_flip
 from tests.fixtures_run import FakeRun, build_run
 
@@ -57,7 +63,7 @@ def answer(rater: str, case: str, method: str, rating: int, **more: object) -> A
 
 
 def table(ratings: Sequence[Sequence[int]], method: str = "m") -> list[Answer]:
-    """One method's ratings, a row for each rater, a column for each clip."""
+    """The answers for one method; rows are raters, columns are clips."""
     return [
         answer(f"r{row}", f"c{place}", method, rating)
         for row, cells in enumerate(ratings)
@@ -74,7 +80,7 @@ def test_alpha_of_krippendorffs_own_example() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_alpha_is_one_minus_observed_over_expected_disagreement(seed: int) -> None:
-    """By its definition, pair by pair, with no table of coincidences."""
+    """Compares with the definition: a loop over pairs instead of coincidence matrices."""
     generator = np.random.default_rng(seed)
     values = generator.integers(1, 6, (5, 9)).astype(float)
     values[generator.random(values.shape) < 0.3] = NO
@@ -98,7 +104,7 @@ def test_alpha_is_one_minus_observed_over_expected_disagreement(seed: int) -> No
     assert ordinal_alpha(values) == pytest.approx(1 - observed / expected, abs=1e-12)
 
 
-def test_alpha_is_undefined_where_nothing_can_disagree() -> None:
+def test_alpha_is_undefined_if_no_disagreement_is_possible() -> None:
     assert ordinal_alpha(np.full((3, 4), 2.0)) is None
     alone = np.full((3, 3), NO)
     np.fill_diagonal(alone, [1, 3, 5])
@@ -109,7 +115,7 @@ def test_intraclass_of_shrout_and_fleiss() -> None:
     average, single = intraclass(SHROUT_FLEISS)
     assert single.value == pytest.approx(0.29, abs=0.005)
     assert average.value == pytest.approx(0.62, abs=0.005)
-    # The intervals that R's psych::ICC documents for these data.
+    # The intervals in the documentation of R's psych::ICC for these data.
     assert (single.low, single.high) == pytest.approx((0.019, 0.761), abs=1e-3)
     assert (average.low, average.high) == pytest.approx((0.071, 0.927), abs=1e-3)
     assert (average.n, single.n) == (6, 6)
@@ -130,7 +136,7 @@ def test_variance_components_of_complete_ratings_are_those_of_the_mean_squares()
     assert found.residual == pytest.approx(rest)
 
 
-def test_variance_components_are_found_again_where_ratings_are_missing() -> None:
+def test_variance_components_are_recovered_from_incomplete_ratings() -> None:
     generator = np.random.default_rng(0)
     videos, raters = generator.normal(0, 1.0, 400), generator.normal(0, 0.5, 60)
     values = videos + raters[:, None] + generator.normal(0, 0.8, (60, 400))
@@ -146,7 +152,7 @@ def test_intraclass_says_why_it_has_no_value() -> None:
     for values, reason in (
         (SHROUT_FLEISS[:1], "two raters"),
         (SHROUT_FLEISS[:, :1], "two videos"),
-        (np.full((3, 4), 4.0), "all ratings are the same"),
+        (np.full((3, 4), 4.0), "all ratings are equal"),
     ):
         average, single = intraclass(values)
         assert average.value is None
@@ -167,7 +173,7 @@ def test_incomplete_ratings_have_an_intraclass_without_interval() -> None:
 
 
 def test_mean_median_and_histogram_are_those_of_the_ratings() -> None:
-    scores = score(table([[1, 2, 2], [5, 4, 4]]), name="s")
+    scores = compute_scores(table([[1, 2, 2], [5, 4, 4]]), name="s")
     (opinion,) = scores.kept.opinions
     assert opinion.mean.value == pytest.approx(3.0)
     assert opinion.median == pytest.approx(3.0)
@@ -195,8 +201,8 @@ def test_a_draw_weighs_a_rating_by_its_rater_and_its_clip() -> None:
     assert (draws.clips.sum(axis=1) == 3).all()
 
 
-def test_the_interval_is_wider_where_raters_differ_than_their_number_suggests() -> None:
-    """20 raters of one opinion each, 30 clips: a plain bootstrap over ratings is far too sure."""
+def test_the_interval_accounts_for_differences_between_raters() -> None:
+    """20 raters with one constant rating each, 30 clips; resampling ratings would be too narrow."""
     levels = np.random.default_rng(0).integers(1, 6, 20).astype(float)
     values = np.repeat(levels[:, None], 30, axis=1)
     found = mean_estimate(values, Bootstrap())
@@ -207,28 +213,28 @@ def test_the_interval_is_wider_where_raters_differ_than_their_number_suggests() 
 
 
 def test_one_rater_or_one_clip_has_an_interval_over_the_other() -> None:
-    one_rater = score(table([[1, 2, 3, 4, 5]]), name="s")
+    one_rater = compute_scores(table([[1, 2, 3, 4, 5]]), name="s")
     (opinion,) = one_rater.kept.opinions
     assert opinion.mean.low is not None
-    assert any("One rater only" in note for note in one_rater.notes)
-    one_clip = score(table([[1], [2], [4]]), name="s")
+    assert any("Only one rater" in note for note in one_rater.notes)
+    one_clip = compute_scores(table([[1], [2], [4]]), name="s")
     assert one_clip.kept.opinions[0].mean.low is not None
-    assert any("One clip only" in note for note in one_clip.notes)
-    single = score(table([[4]]), name="s").kept.opinions[0].mean
+    assert any("Only one clip" in note for note in one_clip.notes)
+    single = compute_scores(table([[4]]), name="s").kept.opinions[0].mean
     assert (single.value, single.low, single.high) == (4.0, None, None)
     assert single.reason
 
 
-def test_data_sets_are_scored_together_and_apart() -> None:
+def test_data_sets_are_scored_together_and_separately() -> None:
     answers = [replace(one, dataset="LRS2", rating=1) for one in table([[3, 3], [3, 3]])]
-    scores = score(answers + table([[5, 5], [5, 5]]), name="s")
+    scores = compute_scores(answers + table([[5, 5], [5, 5]]), name="s")
     found = {one.dataset: one.mean.value for one in scores.kept.opinions}
     assert found == {None: 3.0, "CLR": 5.0, "LRS2": 1.0}
 
 
 def test_training_is_never_scored() -> None:
     practice = answer("r0", "c9", "m", 1, role="training")
-    scores = score([*table([[5, 5], [5, 5]]), practice], name="s")
+    scores = compute_scores([*table([[5, 5], [5, 5]]), practice], name="s")
     assert scores.kept.n_ratings == 4
     assert scores.kept.opinions[0].mean.value == 5.0
 
@@ -236,7 +242,7 @@ def test_training_is_never_scored() -> None:
 # ---- screening --------------------------------------------------------------------------------
 
 
-def bt500_by_hand(answers: Sequence[Answer]) -> dict[str, Far]:
+def bt500_by_hand(answers: Sequence[Answer]) -> dict[str, FarRatings]:
     """The recommendation's loop, presentation by presentation."""
     groups: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
     for one in answers:
@@ -258,73 +264,79 @@ def bt500_by_hand(answers: Sequence[Answer]) -> dict[str, Far]:
         for rater, rating in group.items():
             above[rater] += rating >= mean + far
             below[rater] += rating <= mean - far
-    return {rater: Far(above[rater], below[rater], total[rater]) for rater in total}
+    return {rater: FarRatings(above[rater], below[rater], total[rater]) for rater in total}
 
 
 def crowd_of(seed: int, careless: float = 0.1, checks: int = 0) -> tuple[list[Answer], set[str]]:
     shown = [
-        Showing(f"r{rater:02d}", "CLR", f"c{clip}", method)
+        Presentation(f"r{rater:02d}", "CLR", f"c{clip}", method)
         for rater in range(20)
         for clip in range(6)
         for method in ("one", "two", "three")
     ]
     for rater in range(20):
         for clip in range(checks):
-            shown.append(Showing(f"r{rater:02d}", "CLR", f"c{clip}", "truth", "truth"))
-            shown.append(Showing(f"r{rater:02d}", "CLR", f"c{clip}", "mismatched", "low"))
+            shown.append(Presentation(f"r{rater:02d}", "CLR", f"c{clip}", "truth", "truth"))
+            shown.append(Presentation(f"r{rater:02d}", "CLR", f"c{clip}", "mismatched", "low"))
     questions = ["sync_accuracy", "visual_quality"]
     means = even_means(("one", "two", "three"), questions)
     answers, random = simulate(shown, questions, means, Crowd(careless=careless, seed=seed))
     return list(answers), set(random)
 
 
-def test_bt500_counts_as_the_recommendation_says() -> None:
+def test_bt500_counts_equal_those_of_the_recommendations_procedure() -> None:
     for seed in range(3):
         answers, _ = crowd_of(seed)
         assert far_ratings(answers) == bt500_by_hand(answers)
 
 
-def test_bt500_leaves_out_the_erratic_not_the_strict() -> None:
-    assert Far(above=3, below=3, ratings=100).excludes
-    assert not Far(above=2, below=3, ratings=100).excludes  # 5 % is not more than 5 %
-    assert not Far(above=0, below=20, ratings=100).excludes  # strict
-    assert Far(above=65, below=36, ratings=200).excludes  # 0.287
-    assert not Far(above=13, below=7, ratings=100).excludes  # 0.3 is not less than 0.3
-    assert not Far(0, 0, 100).excludes
+def test_bt500_excludes_erratic_but_not_strict_raters() -> None:
+    assert FarRatings(above=3, below=3, ratings=100).excludes
+    assert not FarRatings(above=2, below=3, ratings=100).excludes  # 5 % is not more than 5 %
+    assert not FarRatings(above=0, below=20, ratings=100).excludes  # strict
+    assert FarRatings(above=65, below=36, ratings=200).excludes  # 0.287
+    assert not FarRatings(above=13, below=7, ratings=100).excludes  # 0.3 is not less than 0.3
+    assert not FarRatings(0, 0, 100).excludes
 
 
-def test_a_video_that_all_rate_the_same_marks_nobody() -> None:
+def test_bt500_identical_ratings_count_against_nobody() -> None:
     counts = far_ratings(table([[4, 4]] * 10))
-    assert all(one == Far(0, 0, 2) for one in counts.values())
+    assert all(one == FarRatings(0, 0, 2) for one in counts.values())
 
 
-def test_failed_checks_leave_a_rater_out_and_say_how_many() -> None:
+def test_failed_checks_exclude_a_rater_and_the_reason_counts_them() -> None:
     answers = table([[4, 3, 4, 2]] * 3)
     for place in range(2):
         for rater, truth, low in (("r0", 5, 1), ("r1", 2, 5), ("r2", 3, 3)):
             answers.append(answer(rater, f"t{place}", "truth", truth, role="truth"))
             answers.append(answer(rater, f"l{place}", "mismatched", low, role="low"))
-    found = {one.rater: one for one in screen(answers, Rules(truth_above_low=False))}
+    found = {one.rater: one for one in screen(answers, ScreeningRules(truth_above_low=False))}
     assert set(found) == {"r1"}
     assert found["r1"].reason == (
-        "4 of 4 attention checks failed, more than 25%: of the hidden truth 2 of 2 ratings are "
-        "below 3, of the low anchor 2 of 2 are above 3"
+        "4 of 4 attention checks failed, more than 25%: 2 of 2 ratings of the hidden reference are "
+        "below 3, 2 of 2 of the low anchor are above 3"
     )
-    both = {one.rater: one.reason for one in screen(answers, Rules())}
+    both = {one.rater: one.reason for one in screen(answers, ScreeningRules())}
     assert set(both) == {"r1", "r2"}
-    assert both["r2"] == "the hidden truth not rated above the low anchor (means 3.00 and 3.00)"
+    assert both["r2"] == "hidden reference not rated above the low anchor (means 3.00 and 3.00)"
 
 
-def test_ratings_that_came_too_early_are_told_and_exclude_nobody() -> None:
+def test_early_ratings_are_noted_and_exclude_nobody() -> None:
     answers = [replace(one, at="2026-01-01T00:00:00Z") for one in table([[4, 3, 5], [2, 1, 4]])]
-    assert not [note for note in cautions(answers, Rules()) if "can have ended" in note]
+    assert not [
+        note
+        for note in screening_notes(answers, ScreeningRules())
+        if "sooner than they last" in note
+    ]
     hasty = [replace(one, early=one.rater == "r1" and one.case != "c2") for one in answers]
     hasty += [replace(one, question="visual_quality", early=False) for one in hasty]
     practice = answer("r0", "p", "wav2lip", 3, role="training")
     hasty.append(replace(practice, early=True))
-    (note,) = [one for one in cautions(hasty, Rules()) if "can have ended" in one]
+    (note,) = [
+        one for one in screening_notes(hasty, ScreeningRules()) if "sooner than they last" in one
+    ]
     assert note.endswith(": r1 (2/3).")  # videos, not ratings; practice is never counted
-    assert screen(hasty, Rules()) == screen(answers, Rules()) == ()
+    assert screen(hasty, ScreeningRules()) == screen(answers, ScreeningRules()) == ()
 
 
 def test_an_early_rating_stays_marked_in_the_csv(tmp_path: Path) -> None:
@@ -337,28 +349,28 @@ def test_an_early_rating_stays_marked_in_the_csv(tmp_path: Path) -> None:
         read_answers(tmp_path / "a.csv")
 
 
-def test_the_low_anchor_is_checked_where_it_is_bad() -> None:
-    """Other speech breaks the sync and leaves the picture: a good picture is no failure."""
+def test_the_low_anchor_is_checked_on_the_questions_on_which_it_is_bad() -> None:
+    """Other speech breaks the sync, not the frames: rating these highly fails no check."""
     answers = table([[4, 3]] * 2)
     answers = [replace(one, question="sync_accuracy") for one in answers]
     for rater in ("r0", "r1"):
         truth = answer(rater, "t", "truth", 5, role="truth", question="sync_accuracy")
         low = answer(rater, "l", "mismatched", 1, role="low", question="sync_accuracy")
         answers += [truth, low, replace(low, question="visual_quality", rating=5)]
-    assert screen(answers, Rules()) == ()
-    strict = Rules(low_questions=("visual_quality",))
+    assert screen(answers, ScreeningRules()) == ()
+    strict = ScreeningRules(low_questions=("visual_quality",))
     with pytest.raises(BenchError, match="exclude all 2 raters"):
         screen(answers, strict)
 
 
 def test_an_unknown_check_question_is_an_error() -> None:
     with pytest.raises(BenchError, match="no answers to the question 'beauty'"):
-        screen(table([[3]]), Rules(low_questions=("beauty",)))
+        screen(table([[3]]), ScreeningRules(low_questions=("beauty",)))
 
 
-def test_results_stand_with_and_without_the_excluded() -> None:
+def test_results_are_given_with_and_without_excluded_raters() -> None:
     answers, careless = crowd_of(1, careless=0.2, checks=2)
-    scores = score(answers, name="s", simulated=True)
+    scores = compute_scores(answers, name="s", simulated=True)
     excluded = {one.rater for one in scores.exclusions}
     assert excluded <= careless
     assert len(excluded) >= 3
@@ -386,7 +398,7 @@ def test_sign_flips_equal_scipys_permutation_test() -> None:
     assert sign_flip(differences, seed=0) == pytest.approx(theirs.pvalue)
 
 
-def test_random_sign_flips_come_near_the_exact_ones() -> None:
+def test_random_sign_flips_approximate_the_exact_p_value() -> None:
     generator = np.random.default_rng(1)
     differences = list(generator.normal(0.25, 0.8, 14))
     exact = sign_flip(differences, seed=0)
@@ -402,7 +414,7 @@ def test_sign_flips_reject_a_true_null_at_the_nominal_rate() -> None:
 
 def test_pairs_are_corrected_after_holm() -> None:
     answers, _ = crowd_of(0, careless=0.0)
-    scores = score(answers, name="s", simulated=True)
+    scores = compute_scores(answers, name="s", simulated=True)
     for question in ("sync_accuracy", "visual_quality"):
         pairs = [one for one in scores.kept.comparisons if one.question == question]
         assert [(one.first, one.second) for one in pairs] == [
@@ -420,19 +432,19 @@ def test_pairs_are_corrected_after_holm() -> None:
 def test_a_pair_is_compared_on_the_same_clips_of_the_same_rater() -> None:
     first = table([[5, 5, 1], [4, 4, 1]], "a")
     second = table([[3, 3], [2, 2]], "b")  # nobody rated the third clip by b
-    (pair,) = score(first + second, name="s").kept.comparisons
+    (pair,) = compute_scores(first + second, name="s").kept.comparisons
     assert pair.difference.value == pytest.approx(2.0)
     assert (pair.difference.n, pair.n_raters, pair.n_cases) == (4, 2, 2)
     assert pair.p_value == pytest.approx(0.5)  # two raters: two of four sign patterns
 
 
-def test_designs_that_show_each_clip_once_are_compared_by_rater() -> None:
+def test_methods_are_compared_by_rater_if_raters_see_each_clip_once() -> None:
     answers = [
         answer(f"r{rater}", f"c{clip}", "ab"[(rater + clip) % 2], 4 if (rater + clip) % 2 else 2)
         for rater in range(6)
         for clip in range(6)
     ]
-    scores = score(answers, name="s")
+    scores = compute_scores(answers, name="s")
     (pair,) = scores.kept.comparisons
     assert pair.pairing == "rater"
     assert pair.difference.value == pytest.approx(-2.0)
@@ -442,24 +454,24 @@ def test_designs_that_show_each_clip_once_are_compared_by_rater() -> None:
 
 def test_one_rater_cannot_be_tested() -> None:
     answers = table([[5, 4]], "a") + table([[3, 3]], "b")
-    (pair,) = score(answers, name="s").kept.comparisons
+    (pair,) = compute_scores(answers, name="s").kept.comparisons
     assert pair.p_value is None
     assert pair.p_corrected is None
-    assert "two at least" in pair.reason
+    assert "at least two" in pair.reason
 
 
 # ---- correlations -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_spearman_is_scipys_ties_and_all(seed: int) -> None:
+def test_spearman_equals_scipys_with_ties(seed: int) -> None:
     generator = np.random.default_rng(seed)
     one = generator.integers(0, 6, 25).astype(float)
     other = one + generator.integers(0, 4, 25)
     assert spearman(one, other) == pytest.approx(scipy.stats.spearmanr(one, other).statistic)
 
 
-def test_weighted_spearman_is_that_of_repeated_points() -> None:
+def test_weighted_spearman_equals_that_of_repeated_points() -> None:
     generator = np.random.default_rng(0)
     one, other = generator.integers(0, 5, 12).astype(float), generator.normal(0, 1, 12)
     weights = generator.integers(0, 4, (6, 12)).astype(float)
@@ -480,7 +492,7 @@ def run_of_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def metric_of(run: Path, output: str) -> dict[tuple[str, str], float]:
-    """By case and method, read from the records by hand."""
+    """The values by case and method, read directly from the records."""
     lines = (run / "generations.jsonl").read_text(encoding="utf-8").splitlines()
     videos = {one["sha256"]: (one["case"], one["method"]) for one in map(json.loads, lines)}
     found = {}
@@ -492,7 +504,7 @@ def metric_of(run: Path, output: str) -> dict[tuple[str, str], float]:
 
 
 def study_of(run: Path, raters: int = 6) -> list[Answer]:
-    """Raters who rate three methods by how good their LSE-C is, with noise."""
+    """Answers of raters who rate three methods by their LSE-C, with noise."""
     generator = np.random.default_rng(0)
     values = metric_of(run, "lse_c")
     cases = sorted({case for case, _ in values if "+" not in case and "~" not in case})
@@ -506,7 +518,7 @@ def study_of(run: Path, raters: int = 6) -> list[Answer]:
     ]
 
 
-def test_correlation_by_clip_is_that_of_the_means(run_of_clips: Path, tmp_path: Path) -> None:
+def test_correlation_by_clip_uses_mean_opinion_scores(run_of_clips: Path, tmp_path: Path) -> None:
     answers = study_of(run_of_clips)
     write_answers(tmp_path / "answers.csv", answers)
     done = CliRunner().invoke(
@@ -542,7 +554,7 @@ def test_correlation_by_clip_is_that_of_the_means(run_of_clips: Path, tmp_path: 
     assert point.value == pytest.approx(np.mean(own))
 
 
-def test_runs_stay_as_they_are_unless_asked(run_of_clips: Path, tmp_path: Path) -> None:
+def test_runs_are_written_only_with_into_runs(run_of_clips: Path, tmp_path: Path) -> None:
     def files() -> dict[Path, bytes]:
         return {p: p.read_bytes() for p in run_of_clips.rglob("*") if p.is_file()}
 
@@ -568,10 +580,10 @@ def test_runs_stay_as_they_are_unless_asked(run_of_clips: Path, tmp_path: Path) 
     assert "name a .json file" in done.output
 
 
-def test_by_method_enough_methods_have_an_interval() -> None:
+def test_correlation_by_method_has_an_interval_with_enough_methods() -> None:
     methods = [f"m{number}" for number in range(6)]
     shown = [
-        Showing(f"r{rater}", "CLR", f"c{clip}", method)
+        Presentation(f"r{rater}", "CLR", f"c{clip}", method)
         for rater in range(10)
         for clip in range(8)
         for method in methods
@@ -603,11 +615,11 @@ def test_a_run_without_the_rated_videos_is_refused(run_of_clips: Path, tmp_path:
         main, ["study", "score", str(tmp_path / "answers.csv"), "--run", str(run_of_clips)]
     )
     assert done.exit_code == 2
-    assert "none of the rated videos is of this run" in done.output
+    assert "has none of the rated videos" in done.output
     assert not (tmp_path / "answers.scores.json").exists()
 
 
-def test_answers_without_a_data_set_take_the_runs_only_one(
+def test_answers_without_a_data_set_get_the_runs_only_one(
     run_of_clips: Path, tmp_path: Path
 ) -> None:
     answers = [replace(one, dataset="") for one in study_of(run_of_clips, raters=2)]
@@ -619,12 +631,12 @@ def test_answers_without_a_data_set_take_the_runs_only_one(
     assert any(one.points for one in scores.kept.correlations)
 
 
-# ---- the whole ----------------------------------------------------------------------------------
+# ---- whole studies ------------------------------------------------------------------------------
 
 
 def test_scores_survive_their_json(tmp_path: Path) -> None:
     answers, _ = crowd_of(2, checks=1)
-    scores = score(answers, name="s", simulated=True)
+    scores = compute_scores(answers, name="s", simulated=True)
     write_scores(tmp_path / "scores.json", scores)
     assert read_scores(tmp_path / "scores.json") == scores
     assert "NaN" not in (tmp_path / "scores.json").read_text(encoding="utf-8")
@@ -633,8 +645,10 @@ def test_scores_survive_their_json(tmp_path: Path) -> None:
 def test_the_order_of_the_answers_does_not_matter() -> None:
     answers, _ = crowd_of(3, checks=1)
     shuffled = [answers[place] for place in np.random.default_rng(0).permutation(len(answers))]
-    order = Order(seed=5, resamples=200)
-    assert score(answers, name="s", order=order) == score(shuffled, name="s", order=order)
+    settings = ScoringSettings(seed=5, resamples=200)
+    assert compute_scores(answers, name="s", settings=settings) == compute_scores(
+        shuffled, name="s", settings=settings
+    )
 
 
 def test_newer_and_broken_scores_are_refused(tmp_path: Path) -> None:
@@ -677,7 +691,7 @@ def test_simulated_and_real_answers_are_not_mixed(tmp_path: Path) -> None:
         [[1, 5], [1, 5]],  # raters agree wholly
     ],
 )
-def test_awkward_studies_have_values_or_reasons(
+def test_unusual_studies_have_values_or_reasons(
     ratings: Sequence[Sequence[int]], tmp_path: Path
 ) -> None:
     answers = table(ratings, "a") + table(ratings, "b")
@@ -694,8 +708,8 @@ def test_awkward_studies_have_values_or_reasons(
 
 
 @pytest.mark.filterwarnings("error")
-def test_patchy_studies_never_give_nan() -> None:
-    """A hundred small studies with holes, few raters, few values and mixed roles."""
+def test_incomplete_studies_never_give_nan() -> None:
+    """A hundred small studies with missing ratings, few raters, few values and mixed roles."""
     generator = np.random.default_rng(0)
     scored = 0
     for _ in range(100):
@@ -715,7 +729,7 @@ def test_patchy_studies_never_give_nan() -> None:
             if generator.random() < share
         ]
         try:
-            scores = score(answers, name="s", order=Order(resamples=50))
+            scores = compute_scores(answers, name="s", settings=ScoringSettings(resamples=50))
         except BenchError:  # nothing rated, or nobody left
             continue
         json.dumps(asdict(scores), allow_nan=False)
@@ -723,9 +737,9 @@ def test_patchy_studies_never_give_nan() -> None:
     assert scored > 50
 
 
-def test_training_alone_is_nothing_to_score() -> None:
-    with pytest.raises(BenchError, match="training page"):
-        score([answer("r", "c", "m", 3, role="training")], name="s")
+def test_answers_to_practice_videos_alone_cannot_be_scored() -> None:
+    with pytest.raises(BenchError, match="only answers to practice"):
+        compute_scores([answer("r", "c", "m", 3, role="training")], name="s")
 
 
 def test_the_csv_of_scores_is_complete(tmp_path: Path) -> None:
@@ -757,7 +771,7 @@ def test_answers_survive_their_csv(tmp_path: Path) -> None:
     assert "\n=" not in (tmp_path / "a.csv").read_text(encoding="utf-8")
 
 
-def test_every_bad_cell_of_the_answers_is_told(tmp_path: Path) -> None:
+def test_one_error_lists_all_bad_cells_of_the_answers(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(
         "rater,case,method,question,rating,role,at,simulated\n"
@@ -779,7 +793,9 @@ def test_every_bad_cell_of_the_answers_is_told(tmp_path: Path) -> None:
         assert any(f"row 5, column {column}:" in line for line in told)
     assert any("row 6, column rater: is empty" in line for line in told)
     assert any("row 6, column rating: '0'" in line for line in told)
-    assert any("row 8, column rating: row 7 has this rater's answer" in line for line in told)
+    assert any(
+        "row 8, column rating: row 7 already has this rater's answer" in line for line in told
+    )
     assert len(told) == 9
 
 
@@ -793,7 +809,9 @@ def test_every_bad_cell_of_the_answers_is_told(tmp_path: Path) -> None:
         ("rater,case,method,question,rating\nr,c,m,q\n", "has 4 cells"),
     ],
 )
-def test_tables_that_are_none_are_refused(text: str, told: str, tmp_path: Path) -> None:
+def test_files_that_are_not_tables_of_answers_are_refused(
+    text: str, told: str, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BenchError, match=told):
@@ -805,7 +823,7 @@ def test_tables_that_are_none_are_refused(text: str, told: str, tmp_path: Path) 
 
 @pytest.fixture
 def study_folder(tmp_path: Path) -> Path:
-    """A study of two methods, three cases and the checks for three raters, without its videos."""
+    """A study of two methods, three cases and checks for three raters, without video files."""
     folder = tmp_path / "mine"
     folder.mkdir()
     text = questionnaire_text(questions=None, layout="single", languages=("en", "zh"))
@@ -826,7 +844,7 @@ def study_folder(tmp_path: Path) -> Path:
         created="2026-01-01T00:00:00+00:00",
         runs=(str(tmp_path / "gone"),),
         layout="single",
-        plan=Plan(("copycat", "wav2lip"), places, 1, Balance(2, 3, 6, 1, 0)),
+        plan=SessionPlan(("copycat", "wav2lip"), places, 1, Balance(2, 3, 6, 1, 0)),
         items={item.code: item for item in items},
         examples=(),
         sessions={f"r{number:02d}": pages for number in (1, 2, 3)},
@@ -835,7 +853,7 @@ def study_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_a_server_collected_is_scored_to_the_means_by_hand(study_folder: Path) -> None:
+def test_scores_of_a_served_study_equal_means_computed_by_hand(study_folder: Path) -> None:
     given = {"r01": 5, "r02": 4, "r03": 2}
     with Ledger(study_folder / "answers.sqlite") as ledger:
         for rater, rating in given.items():
@@ -857,16 +875,16 @@ def test_what_a_server_collected_is_scored_to_the_means_by_hand(study_folder: Pa
     assert (scores.title, scores.title_zh) == ("Talking faces", "说话人脸视频评价")
     assert scores.methods == ("copycat", "wav2lip", "truth")
     assert scores.name == "mine"
-    assert "the run is not there any more" in done.output
+    assert "the run no longer exists" in done.output
 
 
-def test_a_study_without_answers_says_what_to_do(study_folder: Path) -> None:
+def test_the_error_for_a_study_without_answers_says_what_to_do(study_folder: Path) -> None:
     done = CliRunner().invoke(main, ["study", "score", str(study_folder)])
     assert done.exit_code == 2
     assert "bench study serve" in done.output
 
 
-def test_a_simulated_study_keeps_out_of_the_real_ones_way(study_folder: Path) -> None:
+def test_simulated_answers_do_not_touch_real_answers_and_scores(study_folder: Path) -> None:
     run = CliRunner().invoke
     means = study_folder / "means.csv"
     means.write_text(
@@ -889,7 +907,7 @@ def test_a_simulated_study_keeps_out_of_the_real_ones_way(study_folder: Path) ->
     assert opinion.mean.value == pytest.approx(4.0, abs=0.1)
 
 
-def test_answers_kept_as_csv_are_the_studys_where_nothing_was_served(study_folder: Path) -> None:
+def test_a_study_that_was_never_served_is_scored_from_its_answers_csv(study_folder: Path) -> None:
     answers = [
         answer(f"r0{rater}", case, "wav2lip", rater + 1, question="sync_accuracy")
         for rater in (1, 2, 3)

@@ -1,4 +1,4 @@
-"""A served study: nothing acknowledged is lost, and what is not asked for is refused and logged."""
+"""The study server: it loses no acknowledged answer, and refuses and logs invalid requests."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from bench.errors import BenchError
 from bench.study.answers import Answer, read_answers
 from bench.study.ask.export import study_answers, write_static_pages
 from bench.study.ask.ledger import Ledger, LedgerBusyError
-from bench.study.ask.limits import RateLimit
+from bench.study.ask.rate_limit import RateLimit
 from bench.study.blinding import Design, read_design
 from bench.study.folder import open_study
-from bench.study.make.choosing import Wishes
-from bench.study.make.making import new_study
+from bench.study.make.new_study import new_study
+from bench.study.make.selection import StudyOptions
 from tests.conftest import ROOT
 from tests.fixtures_run import FakeRun, build_run
 from tests.study_server import Client, Server
@@ -52,12 +52,12 @@ QUESTIONS = ("sync_accuracy", "visual_quality", "overall_impression")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of three methods and two cases for fifty raters, never served; to be copied."""
+    """A study of three methods and two cases for fifty raters, which tests copy."""
     run = build_run(
         tmp_path_factory.mktemp("runs") / "clr", FakeRun(speakers=2, clips_each=1, videos=True)
     )
     folder = tmp_path_factory.mktemp("studies") / "clr"
-    new_study([run], folder, Wishes(raters=50, per_rater=3, checks=1))
+    new_study([run], folder, StudyOptions(raters=50, per_rater=3, checks=1))
     return folder
 
 
@@ -69,7 +69,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def server(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A served copy for the tests that change little; each takes a rater of its own."""
+    """A served copy for tests that change little; each uses its own rater."""
     folder = shutil.copytree(made, tmp_path_factory.mktemp("served") / "study")
     with Server(folder) as running:
         yield running
@@ -86,7 +86,7 @@ def given(answers: tuple[Answer, ...]) -> dict[tuple[str, str, str, str, str], i
 def expected(
     design: Design, sent: dict[tuple[str, str, str], int]
 ) -> dict[tuple[str, str, str, str, str], int]:
-    """What an export should hold of ratings sent by rater, item and question."""
+    """The rows that an export should have for the ratings that were sent."""
     return {
         (rater, item.case, item.method, item.role, question): rating
         for (rater, code, question), rating in sent.items()
@@ -127,7 +127,7 @@ def test_pages_of_raters_never_name_a_method_case_or_role(server: Server) -> Non
     assert b"Thank you" in client.get("rate")[2]
 
 
-def test_videos_come_whole_and_in_ranges(server: Server, tmp_path: Path) -> None:
+def test_videos_are_served_complete_and_in_byte_ranges(server: Server, tmp_path: Path) -> None:
     design = read_design(server.folder)
     client = server.client("r03")
     name = design.items[codes(design, "r03")[0]].video
@@ -144,7 +144,7 @@ def test_videos_come_whole_and_in_ranges(server: Server, tmp_path: Path) -> None
     assert client.get(f"video/{name}", {"Range": f"bytes={len(whole)}-"})[0] == 416
 
 
-def test_answers_survive_and_the_last_word_counts(server: Server) -> None:
+def test_answers_are_stored_and_the_last_rating_counts(server: Server) -> None:
     design = read_design(server.folder)
     client = server.client("r04")
     first, second = codes(design, "r04")[:2]
@@ -164,7 +164,7 @@ def test_answers_survive_and_the_last_word_counts(server: Server) -> None:
         assert [row[0] for row in rows] == [2, 4]  # nothing is edited, nothing is written twice
 
 
-def test_the_organisers_page_counts_and_needs_its_own_token(server: Server) -> None:
+def test_the_organisers_page_shows_counts_and_needs_its_own_token(server: Server) -> None:
     design = read_design(server.folder)
     client = server.client("r05")
     for code in codes(design, "r05")[:4]:
@@ -246,7 +246,7 @@ def test_an_item_of_another_rater_is_refused_and_logged(server: Server) -> None:
     design = read_design(server.folder)
     foreign = next(iter(set(codes(design, "r08")) - set(codes(design, "r07"))))
     assert server.client("r07").answer(foreign, {"sync_accuracy": 3}) == 403
-    assert f"item '{foreign}' is none of r07" in server.log.replace('"', "")
+    assert f"r07 was not given the item '{foreign}'" in server.log.replace('"', "")
     video = design.items[foreign].video
     assert server.client("r07").get(f"video/{video}")[0] == 404
 
@@ -291,7 +291,7 @@ def test_an_oversized_body_without_a_length_is_refused(server: Server) -> None:
         "//etc/passwd",
     ],
 )
-def test_path_tricks_end_refused_and_logged(server: Server, path: str) -> None:
+def test_path_traversal_is_refused_and_logged(server: Server, path: str) -> None:
     client = server.client("r09")
     path = path.replace("/r/{token}", client.base)
     before = server.log
@@ -333,11 +333,11 @@ def test_a_rater_who_asks_too_often_is_slowed_down() -> None:
     assert [limit.allows("r01") for _ in range(4)] == [True, True, True, False]
 
 
-# ---- nothing is lost ------------------------------------------------------------------------
+# ---- no answer is lost ----------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_fifty_raters_at_once_lose_nothing(folder: Path) -> None:
+def test_no_answer_of_fifty_simultaneous_raters_is_lost(folder: Path) -> None:
     design = read_design(folder)
     sent: dict[tuple[str, str, str], int] = {}
     failed: list[object] = []
@@ -374,7 +374,7 @@ def test_fifty_raters_at_once_lose_nothing(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_second_server_of_a_study_is_refused_and_leaves_nothing(folder: Path) -> None:
+def test_a_second_server_of_a_study_is_refused_without_side_effects(folder: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -389,7 +389,7 @@ def test_a_second_server_of_a_study_is_refused_and_leaves_nothing(folder: Path) 
         before = sorted(path.name for path in folder.iterdir())
         second = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
         assert second.returncode == 2
-        assert "another `bench study serve` serves this study" in second.stderr
+        assert "another `bench study serve` is already serving this study" in second.stderr
         assert sorted(path.name for path in folder.iterdir()) == before
         first.kill()
     with Server(folder) as again:  # the killed one holds nothing back
@@ -437,7 +437,7 @@ def test_kill_nine_loses_no_acknowledged_answer(folder: Path) -> None:
     assert len(acknowledged) == 210
 
 
-def test_a_rating_sooner_than_the_video_lasts_is_marked(
+def test_a_rating_that_comes_sooner_than_the_video_lasts_is_marked_early(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     design = read_design(folder)
@@ -471,7 +471,7 @@ def test_a_rating_sooner_than_the_video_lasts_is_marked(
     assert early == {"r01": {True}, "r02": {False}, "r03": {False}}
 
 
-def test_the_server_notes_when_it_first_gave_out_a_page(folder: Path) -> None:
+def test_the_server_records_when_it_first_handed_out_a_page(folder: Path) -> None:
     def noted() -> list[tuple[str, str, str]]:
         with Ledger(folder / "answers.sqlite") as ledger:
             rows = ledger._file.execute("SELECT rater, item, at FROM handed_out ORDER BY at")
@@ -495,7 +495,7 @@ def test_the_server_notes_when_it_first_gave_out_a_page(folder: Path) -> None:
         assert [one[1] for one in noted()] == [first, second]
 
 
-def test_raters_invited_while_it_runs_are_known_at_once(folder: Path) -> None:
+def test_a_running_server_knows_newly_invited_raters_at_once(folder: Path) -> None:
     with Server(folder) as running:
         known = running.client("r01")
         assert known.get("")[0] == 200
@@ -513,10 +513,10 @@ def test_raters_invited_while_it_runs_are_known_at_once(folder: Path) -> None:
         CliRunner().invoke(main, ["study", "invite", str(folder), "1"])
         assert known.get("")[0] == 200  # goes on as it was
         assert b"r53" not in running.client("organiser").get("")[2]
-        assert "the study stays as it was opened" in running.log
+        assert "the changed study cannot be opened" in running.log
 
 
-def test_a_remark_is_there_again_after_a_reload(folder: Path) -> None:
+def test_a_remark_is_shown_again_after_a_reload(folder: Path) -> None:
     code = codes(read_design(folder), "r01")[0]
     with Server(folder) as running:
         client = running.client("r01")
@@ -547,11 +547,11 @@ def test_answers_are_on_the_disk_before_they_are_acknowledged(folder: Path) -> N
         assert ledger._file.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
 
-# ---- what stands in raters' way ---------------------------------------------------------------
+# ---- connections, locks and proxies -----------------------------------------------------------
 
 
 def half_requests(link: str, count: int) -> list[socket.socket]:
-    """Connections that begin a request, and never end it."""
+    """Opens connections that begin a request and never finish it."""
     parts = urlsplit(link)
     assert parts.hostname is not None
     assert parts.port is not None
@@ -564,7 +564,7 @@ def half_requests(link: str, count: int) -> list[socket.socket]:
 
 
 @pytest.mark.slow
-def test_a_thousand_half_requests_keep_no_rater_out(folder: Path) -> None:
+def test_a_thousand_incomplete_requests_keep_no_rater_out(folder: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 1500:
         pytest.skip(f"this user may open {hard} files; the test needs 1500")
@@ -611,7 +611,7 @@ def test_a_request_that_never_ends_is_closed_in_time(
             writer.close()
             return got
 
-    # What is answered already is kept; a reset connection says the same as a closed one.
+    # Keep what was already received; a reset connection means the same as a closed one.
     with contextlib.suppress(ConnectionResetError):
         got = asyncio.run(talk())
         assert got == b"" or b"whole" in got
@@ -644,7 +644,7 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
         return False
 
 
-def test_where_all_lines_are_held_the_oldest_idle_one_makes_room(
+def test_if_all_connections_are_taken_the_longest_idle_one_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections, "MOST", 3)
@@ -670,7 +670,7 @@ def test_where_all_lines_are_held_the_oldest_idle_one_makes_room(
 
 @contextlib.asynccontextmanager
 async def served_connections() -> AsyncIterator[int]:
-    """A server of our connections alone; its port."""
+    """Starts a minimal server that uses our connection class; returns its port."""
     config = uvicorn.Config(_answered, log_config=None)
     config.load()
     state = importlib.import_module("uvicorn.server").ServerState()
@@ -681,7 +681,9 @@ async def served_connections() -> AsyncIterator[int]:
         yield int(server.sockets[0].getsockname()[1])
 
 
-def test_a_locked_ledger_asks_to_try_again_and_keeps_the_answer_then(folder: Path) -> None:
+def test_with_a_locked_ledger_the_server_asks_to_retry_and_then_stores_the_answer(
+    folder: Path,
+) -> None:
     code = codes(read_design(folder), "r01")[0]
     with Server(folder) as running:
         client = running.client("r01")
@@ -696,7 +698,7 @@ def test_a_locked_ledger_asks_to_try_again_and_keeps_the_answer_then(folder: Pat
         assert status == 503
         assert int(headers["refresh"]) == int(headers["retry-after"]) > 0
         assert "content-security-policy" in headers
-        assert b"tries again by itself" in page
+        assert b"retry by itself" in page
         assert "database is locked" in running.log
         assert "Traceback" not in running.log
         other.execute("ROLLBACK")
@@ -707,7 +709,7 @@ def test_a_locked_ledger_asks_to_try_again_and_keeps_the_answer_then(folder: Pat
     assert answer.rating == 4
 
 
-def test_a_full_disk_is_told_as_busy_and_loses_nothing(folder: Path) -> None:
+def test_a_full_disk_is_reported_as_busy_and_no_answer_is_lost(folder: Path) -> None:
     with Ledger(folder / "answers.sqlite") as ledger:
         ledger.record("r01", "a", {"sync_accuracy": 3})
         (pages,) = ledger._file.execute("PRAGMA page_count").fetchone()
@@ -721,7 +723,7 @@ def test_a_full_disk_is_told_as_busy_and_loses_nothing(folder: Path) -> None:
 
 
 def strangers_address(folder: Path, *options: str) -> str:
-    """Whom the log names after a stranger came who says that he asks for someone else."""
+    """The address in the log after a stranger's request with an X-Forwarded-For header."""
     with Server(folder, *options) as running:
         stranger = Client(running.links["r01"][:-1] + "!")
         stranger.get(
@@ -730,7 +732,7 @@ def strangers_address(folder: Path, *options: str) -> str:
         return re.findall(r"from (\S+):", running.log)[-1]
 
 
-def test_only_named_proxies_are_believed(folder: Path) -> None:
+def test_only_named_proxies_are_trusted(folder: Path) -> None:
     assert strangers_address(folder) == "127.0.0.1"
     assert strangers_address(folder, "--proxy", "10.0.0.1") == "127.0.0.1"
     assert strangers_address(folder, "--proxy", "127.0.0.0/8") == "203.0.113.9"
@@ -750,19 +752,19 @@ def test_only_named_proxies_are_believed(folder: Path) -> None:
         ("::", "http://[::]:8000", True),
     ],
 )
-def test_plain_http_beyond_this_computer_is_told(host: str, url: str, told: bool) -> None:
+def test_plain_http_beyond_this_computer_is_detected(host: str, url: str, told: bool) -> None:
     assert _in_the_clear(host, url) is told
 
 
-def test_the_command_tells_of_plain_http(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_warns_about_plain_http(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ready(_study: object, **given: object) -> None:
         given["ready"]("http://10.1.2.3:8000")  # type: ignore[operator]
 
-    monkeypatch.setattr("bench.study.ask.serving.serve", ready)
+    monkeypatch.setattr("bench.study.ask.server_process.serve", ready)
     open_to_all = CliRunner().invoke(main, ["study", "serve", str(folder), "--host", "0.0.0.0"])
     assert "Plain HTTP" in open_to_all.stderr
     monkeypatch.setattr(
-        "bench.study.ask.serving.serve",
+        "bench.study.ask.server_process.serve",
         lambda _study, **given: given["ready"]("http://127.0.0.1:80"),
     )
     assert "Plain HTTP" not in CliRunner().invoke(main, ["study", "serve", str(folder)]).stderr
@@ -786,7 +788,7 @@ def test_export_writes_the_tidy_csv(folder: Path) -> None:
     assert "'=SUM(A1)" in (folder / "answers.csv").read_text(encoding="utf-8")
 
 
-def test_static_pages_stand_alone(folder: Path, tmp_path: Path) -> None:
+def test_static_pages_need_no_server(folder: Path, tmp_path: Path) -> None:
     design = read_design(folder)
     done = CliRunner().invoke(
         main, ["study", "export", str(folder), "--html", str(tmp_path / "out")]
@@ -802,11 +804,11 @@ def test_static_pages_stand_alone(folder: Path, tmp_path: Path) -> None:
         assert all((own / link).is_file() for link in local), local
         assert not [i.method for i in design.items.values() if i.method in text]
     study = open_study(folder)
-    with pytest.raises(BenchError, match="exists already"):
+    with pytest.raises(BenchError, match="already exists"):
         write_static_pages(study, tmp_path / "out")
 
 
-def test_a_port_that_is_taken_is_told(server: Server, folder: Path) -> None:
+def test_the_error_for_a_port_in_use_names_it(server: Server, folder: Path) -> None:
     port = re.findall(r":(\d+)/", server.links["r01"])[0]
     done = CliRunner().invoke(main, ["study", "serve", str(folder), "--port", port])
     assert done.exit_code == 2

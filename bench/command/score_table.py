@@ -1,4 +1,4 @@
-"""What `bench study score` shows on the terminal: Table 3 and what to know before reading it."""
+"""Shows a study's scores on the terminal: Table 3 with agreement, exclusions, tests and notes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SIGNIFICANT = 0.05
 
 
 def show_scores(scores: Scores, names: Mapping[str, str]) -> None:
-    """Mean opinion scores with intervals, agreement, exclusions, pairs, correlations, notes.
+    """Prints mean opinion scores, agreement, exclusions, pairs, correlations and notes.
 
-    names: what to call a method; the label of one that no run knows.
+    names: display names by method's label; methods of no known run are shown by their labels.
     """
     out = console()
     if scores.simulated:
@@ -42,7 +42,7 @@ def _agreements(scores: Scores) -> list[str]:
 
 
 def _pairs(scores: Scores) -> list[str]:
-    """How many pairs of methods differ, in each question."""
+    """One line per question: how many pairs of methods differ."""
     lines: list[str] = []
     for question in scores.questions:
         pairs = [one for one in scores.kept.comparisons if one.question == question.name]
@@ -58,7 +58,7 @@ def _pairs(scores: Scores) -> list[str]:
 
 
 def _undefined(scores: Scores) -> list[str]:
-    """Why correlations by clip are undefined, each reason once."""
+    """The reasons for undefined correlations by clip, each once with its metrics."""
     reasons: dict[str, dict[str, None]] = {}
     for one in scores.kept.correlations:
         if one.level == "clip" and one.rho.value is None:
@@ -84,7 +84,7 @@ def _opinions(scores: Scores, names: Mapping[str, str]) -> Table:
         for method in scores.methods:
             found = [panel.opinion(method, question.name, role) for question in scores.questions]
             if any(found):
-                label = {"rated": "", "truth": " (hidden truth)", "low": " (low anchor)"}[role]
+                label = {"rated": "", "truth": " (hidden reference)", "low": " (low anchor)"}[role]
                 cells = [_text(one.mean) if one else "–" for one in found]
                 table.add_row(escape(names.get(method, method)) + label, *cells)
     return table
@@ -110,7 +110,7 @@ def _correlations(scores: Scores) -> Table:
 
 
 def _text(estimate: Estimate) -> str:
-    """The value with its interval, as far as there is one."""
+    """The value, with its interval if there is one."""
     if estimate.value is None:
         return "undefined"
     if estimate.low is None or estimate.high is None:
@@ -119,7 +119,7 @@ def _text(estimate: Estimate) -> str:
 
 
 def _reasoned(estimate: Estimate) -> str:
-    """The same, and why something is missing."""
+    """The value with its interval, and the reason if one is missing."""
     return _text(estimate) + (f" ({escape(estimate.reason)})" if estimate.reason else "")
 
 

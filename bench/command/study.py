@@ -1,4 +1,4 @@
-"""The command group `bench study`: make a study, ask, score."""
+"""The command group `bench study`: make a study, ask raters, score their answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LANGUAGES: dict[str, tuple[Language, ...]] = {
 
 
 class _InOrderOfUse(click.Group):
-    """Lists commands in the order in which a study needs them."""
+    """Lists the commands in the order in which a study uses them."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(self.commands)
@@ -42,8 +42,8 @@ def study() -> None:
 
     \b
     Example:
-      bench study new runs/clr -o studies/clr     choose videos, draw who sees which
-      bench study serve studies/clr               ask: prints an invitation link for every rater
+      bench study new runs/clr -o studies/clr     select videos, draw who sees which
+      bench study serve studies/clr               collect ratings: prints a link for every rater
       bench study score studies/clr               mean opinion scores with intervals and tests
     """
 
@@ -53,27 +53,27 @@ def study() -> None:
 
 @study.command()
 @click.argument("runs", type=_FOLDER, nargs=-1, required=True)
-@click.option("-o", "--output", type=_PATH, required=True, help="The study's folder, a new one.")
-@click.option("--methods", help="Labels, with commas. Default: all that are no controls.")
-@click.option("--cases", help="How many, or ids with commas. Default: 20, or all if fewer.")
+@click.option("-o", "--output", type=_PATH, required=True, help="The study's new folder.")
+@click.option("--methods", help="Labels, separated by commas. Default: all except controls.")
+@click.option("--cases", help="Number, or ids separated by commas. Default: 20, or all if fewer.")
 @click.option(
     "--kind",
     type=click.Choice(["reconstruct", "cross"]),
     default="reconstruct",
     show_default=True,
-    help="Cases of which kind.",
+    help="Kind of cases.",
 )
 @click.option("--questions", type=_FILE, help="A yaml of questions. Default: the paper's three.")
 @click.option("--raters", type=click.IntRange(1, 5000), default=20, show_default=True)
 @click.option(
-    "--per-rater", type=click.IntRange(1), help="Videos that count, for each. Default: about 40."
+    "--per-rater", type=click.IntRange(1), help="Rated videos per rater. Default: about 40."
 )
 @click.option(
     "--layout",
     type=click.Choice(["single", "side_by_side"]),
     default="single",
     show_default=True,
-    help="One video at a time, or methods beside each other.",
+    help="One video at a time, or several methods side by side.",
 )
 @click.option("--per-page", type=click.IntRange(2, 12), help="Videos side by side. Default: 4.")
 @click.option(
@@ -81,7 +81,7 @@ def study() -> None:
     type=click.IntRange(0, 20),
     default=2,
     show_default=True,
-    help="Hidden truths, and as many low anchors, for each rater; at most one a rated case.",
+    help="Hidden references, and as many low anchors, per rater; at most one per rated case.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -89,14 +89,14 @@ def study() -> None:
     type=_DIFFERENCE,
     default=0.3,
     show_default=True,
-    help="The difference of mean opinions that matters: it says how probably it is found.",
+    help="A difference of mean opinion scores; the command prints the probability of finding it.",
 )
 @click.option(
     "--lang",
     type=click.Choice(list(_LANGUAGES)),
     default="en,zh",
     show_default=True,
-    help="Languages; the first one is shown first.",
+    help="Languages; pages open in the first.",
 )
 def new(
     runs: tuple[Path, ...],
@@ -114,19 +114,19 @@ def new(
     tell: float,
     lang: str,
 ) -> None:
-    """Make a study from finished RUNS: blind copies of their videos, and who sees which.
+    """Make a study from finished RUNS: copy their videos blindly and draw who sees which.
 
-    Every rater gets a balanced share in random order, with hidden truths and low anchors strewn in.
-    Then look at study.yaml in the study's folder: questions and texts can be changed there.
+    Every rater gets a balanced share of the videos in random order, mixed with hidden references
+    and low anchors. You can then edit questions and texts in the study's study.yaml.
 
     \b
     Example: bench study new runs/clr --cases 12 --raters 20 -o studies/clr
     """
     from bench.command.terminal import progress
-    from bench.study.make.choosing import Wishes
-    from bench.study.make.making import new_study
+    from bench.study.make.new_study import new_study
+    from bench.study.make.selection import StudyOptions
 
-    wishes = Wishes(
+    options = StudyOptions(
         methods=_names(methods),
         cases=int(cases) if cases and cases.isdecimal() else _names(cases) or None,
         kind=kind,
@@ -140,8 +140,8 @@ def new(
         tell=tell,
         languages=_LANGUAGES[lang],
     )
-    with progress("coding the videos alike") as step:
-        made = new_study(runs, output, wishes, progress=step)
+    with progress("encoding the videos alike") as step:
+        made = new_study(runs, output, options, progress=step)
     for note in made.notes:
         click.echo(note)
     click.echo(f"{output}: edit {output / 'study.yaml'}, then: bench study serve {output}")
@@ -152,9 +152,11 @@ def new(
 @click.option("--cases", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--raters", type=click.IntRange(1, 5000), default=20, show_default=True)
 @click.option(
-    "--per-rater", type=click.IntRange(1), help="Videos that count, for each. Default: about 40."
+    "--per-rater", type=click.IntRange(1), help="Rated videos per rater. Default: about 40."
 )
-@click.option("--tell", type=_DIFFERENCE, default=0.3, show_default=True, help="The difference.")
+@click.option(
+    "--tell", type=_DIFFERENCE, default=0.3, show_default=True, help="The difference to find."
+)
 @click.option("--noise", type=_SPREAD, default=0.7, show_default=True, help="Sd of one rating.")
 @click.option("--taste", type=_SPREAD, default=0.25, show_default=True, help="Sd: rater by method.")
 @click.option("--fit", type=_SPREAD, default=0.25, show_default=True, help="Sd: clip by method.")
@@ -170,19 +172,19 @@ def power(
     fit: float,
     clip: float,
 ) -> None:
-    """How many raters and cases it takes to tell two methods apart; needs no run.
+    """Print the probability of finding a difference between two methods; needs no run.
 
     \b
     Example: bench study power --methods 3 --cases 12 --raters 30 --tell 0.3
     """
-    from bench.study.make.choosing import PER_RATER
-    from bench.study.make.power import Sizes, Spread, table, told
+    from bench.study.make.power import Sizes, Spread, power_sentences, power_table
+    from bench.study.make.selection import PER_RATER
 
     usual = max(methods, min(methods * cases, PER_RATER // methods * methods))
     sizes = Sizes(methods, cases, raters, usual if per_rater is None else per_rater)
     spread = Spread(clip=clip, taste=taste, fit=fit, noise=noise)
     click.echo(f"{methods} methods, {cases} cases, {raters} raters, {sizes.per_rater} videos each:")
-    for line in (*told(sizes, tell, spread), "", *table(sizes, tell, spread)):
+    for line in (*power_sentences(sizes, tell, spread), "", *power_table(sizes, tell, spread)):
         click.echo(line)
 
 
@@ -193,41 +195,41 @@ def power(
 @click.argument("folder", metavar="STUDY", type=_FOLDER)
 @click.argument("count", type=click.IntRange(0, 5000), default=0)
 @click.option(
-    "--url", default="http://127.0.0.1:8000", show_default=True, help="Where raters reach it."
+    "--url", default="http://127.0.0.1:8000", show_default=True, help="The server's address."
 )
 def invite(folder: Path, count: int, url: str) -> None:
-    """Print all links of STUDY, after adding COUNT raters to it.
+    """Add COUNT raters to STUDY and print all links.
 
-    A server that is running knows them at once.
+    A running server knows the new raters at once.
     """
     from bench.study.blinding import read_design
-    from bench.study.make.making import invite as add
+    from bench.study.make.new_study import invite as add
 
     _show_links(folder, add(folder, count) if count else read_design(folder), url)
 
 
 @study.command()
 @click.argument("folder", metavar="STUDY", type=_FOLDER)
-@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: other computers.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: all networks.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-@click.option("--url", help="Where raters reach it, if elsewhere: https://study.example.org")
+@click.option("--url", help="Address for raters, if it differs: https://study.example.org")
 @click.option(
     "--proxy",
     "proxies",
     multiple=True,
     callback=lambda _context, _option, given: tuple(map(_network, given)),
-    help="Address or network of a reverse proxy whose X-Forwarded-For is believed. Default: none.",
+    help="Address or network of a reverse proxy whose X-Forwarded-For is trusted. Default: none.",
 )
 def serve(folder: Path, host: str, port: int, url: str | None, proxies: tuple[str, ...]) -> None:
-    """Ask: serve STUDY to its raters, and print everybody's link.
+    """Serve STUDY to its raters, and print all links.
 
-    Can be stopped or killed at any time: no acknowledged answer is lost, raters go on where they
-    were. Whatever is refused is logged to serve.log in the study's folder.
+    You can stop or kill the server at any time: no acknowledged answer is lost, and raters resume
+    where they stopped. Refused requests are logged in serve.log in the study's folder.
     """
     from bench.study.folder import open_study
 
     try:
-        from bench.study.ask.serving import serve as run
+        from bench.study.ask.server_process import serve as run
     except ModuleNotFoundError as error:
         raise BenchError(
             f"`bench study serve` needs {error.name}: pip install 'talking-face-bench[study]'"
@@ -250,12 +252,12 @@ def serve(folder: Path, host: str, port: int, url: str | None, proxies: tuple[st
 @study.command()
 @click.argument("folder", metavar="STUDY", type=_FOLDER)
 @click.option("-o", "--output", type=_PATH, help="The csv. Default: STUDY/answers.csv.")
-@click.option("--html", type=_PATH, help="Instead: static pages for raters without a server.")
+@click.option("--html", type=_PATH, help="Instead, write static pages that need no server.")
 def export(folder: Path, output: Path | None, html: Path | None) -> None:
     """Write the answers of STUDY as a tidy csv, or its questionnaire as static pages.
 
-    The pages work from disk: pack the folder of each rater, send it, and read what comes back with
-    `bench study import`.
+    The pages work without a server: send each rater's folder, and read the files that raters send
+    back with `bench study import`.
     """
     from bench.study.answers import write_answers
     from bench.study.ask import export as exporting
@@ -263,8 +265,8 @@ def export(folder: Path, output: Path | None, html: Path | None) -> None:
 
     opened = open_study(folder)
     if html is not None:
-        made = exporting.write_static_pages(opened, html)
-        click.echo(f"{html}: {len(made)} folders, one for each rater; index.html starts each")
+        folders = exporting.write_static_pages(opened, html)
+        click.echo(f"{html}: {len(folders)} folders, one per rater; raters open index.html")
         return
     target = output or folder / "answers.csv"
     answers = exporting.study_answers(opened)
@@ -286,19 +288,19 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 
 def _network(text: str) -> str:
-    """An address or network as given; raises BenchError for what is none."""
+    """The given address or network; raises BenchError if it is neither."""
     try:
         ip_network(text)
     except ValueError as error:
         raise BenchError(
             f"--proxy {text}: {error}. Give the proxy's address (10.0.0.1) or network "
-            "(10.0.0.0/24) as this computer sees it."
+            "(10.0.0.0/24) as seen from this computer."
         ) from error
     return text
 
 
 def _is_here(host: str) -> bool:
-    """Whether only this computer can reach what listens there."""
+    """Whether only this computer can connect to this host."""
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
@@ -310,22 +312,22 @@ def _in_the_clear(host: str, url: str) -> bool:
 
 
 def _show_served(folder: Path, design: Design, url: str, *, host: str, only_here: bool) -> None:
-    """Everybody's link, and beside them what the organiser should know."""
+    """Prints all links, and warnings for the organiser."""
     _show_links(folder, design, url)
     if only_here:
         click.echo(
-            "Only this computer can open these links. For others: --host 0.0.0.0 in your network, "
-            "--url behind a reverse proxy.",
+            "Only this computer can open these links. For other computers, use --host 0.0.0.0 in "
+            "your network, or --url with a reverse proxy.",
             err=True,
         )
     if _in_the_clear(host, url):
         click.echo(
-            "Plain HTTP: whoever is in the same network can read links and answers, and answer in "
-            "a rater's place. Outside a network that you trust, put a reverse proxy with HTTPS in "
-            "front: --host 127.0.0.1 --url https://...",
+            "Plain HTTP: anyone on the same network can read links and answers, and answer as a "
+            "rater. Outside a trusted network, use a reverse proxy with HTTPS: "
+            "--host 127.0.0.1 --url https://...",
             err=True,
         )
-    click.echo("Ctrl-C stops it; nothing is lost, the same command goes on.", err=True)
+    click.echo("Ctrl-C stops the server; the same command resumes without loss.", err=True)
 
 
 def _show_links(folder: Path, design: Design, url: str) -> None:

@@ -1,4 +1,4 @@
-"""`bench study import`, `score` and `simulate`: from answers to scores."""
+"""`bench study import`, `score` and `simulate`: import, score and simulate answers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SPREAD = click.FloatRange(0.0, 10.0)
 @click.command("import")
 @click.argument("files", type=_FILE, nargs=-1, required=True)
 @click.option("-o", "--output", type=_PATH, help="The csv of answers.")
-@click.option("--mapping", type=_FILE, help="A yaml that says which column is what.")
+@click.option("--mapping", type=_FILE, help="A yaml that explains the columns.")
 @click.option(
     "--mapping-template",
     type=_PATH,
-    help="Instead: propose a mapping for the first of FILES, written to here.",
+    help="Instead, write a proposed mapping for the first of FILES to this path.",
 )
-@click.option("--study", type=_FOLDER, help="The study whose videos and questions these are.")
+@click.option("--study", type=_FOLDER, help="The study that was rated.")
 def import_command(
     files: tuple[Path, ...],
     output: Path | None,
@@ -34,12 +34,12 @@ def import_command(
     mapping_template: Path | None,
     study: Path | None,
 ) -> None:
-    """Read answers from FILES: csv or xlsx of Google Forms, Wenjuanxing or a hand-made table, or
-    what raters sent back from the static pages.
+    """Import answers from FILES: csv or xlsx of Google Forms, Wenjuanxing or a hand-made table, or
+    csv files that raters saved from the static pages.
 
-    --mapping-template proposes a mapping from what the table holds: columns, ratings, blanks,
-    times. Check it. Then nothing is guessed, and every bad cell is told. Personal columns are left
-    out.
+    --mapping-template proposes a mapping from the table's content: columns, ratings, blanks, times.
+    Check it. The import itself guesses nothing and lists every bad cell. It leaves out personal
+    columns.
 
     \b
     Example:
@@ -55,7 +55,7 @@ def import_command(
     opened = None if study is None else open_study(study)
     if mapping_template is not None:
         if mapping_template.exists():
-            raise BenchError(f"{mapping_template} exists already; choose another name.")
+            raise BenchError(f"{mapping_template} already exists; choose another name.")
         proposal = template_for(files[0], opened)
         mapping_template.write_text(proposal.text, encoding="utf-8")
         for line in proposal.seen:
@@ -63,7 +63,7 @@ def import_command(
         click.echo(f"{mapping_template}: check it, then give it with --mapping")
         return
     if output is None:
-        raise BenchError("say where the answers go with -o answers.csv.")
+        raise BenchError("no output: name the csv of answers with -o answers.csv.")
     if output.resolve() in [file.resolve() for file in files]:
         raise BenchError(f"{output}: is one of the tables to read; choose another name with -o.")
     found = import_answers(
@@ -83,9 +83,9 @@ def import_command(
 
 @click.command("score")
 @click.argument("source", type=_ANY, metavar="STUDY|ANSWERS.CSV")
-@click.option("--run", "runs", type=_FOLDER, multiple=True, help="A run that the videos are from.")
+@click.option("--run", "runs", type=_FOLDER, multiple=True, help="A run of the rated videos.")
 @click.option(
-    "-o", "--output", type=_PATH, help="The json; the csv lies beside it. Default: beside SOURCE."
+    "-o", "--output", type=_PATH, help="The json; a csv goes beside it. Default: beside SOURCE."
 )
 @click.option("--into-runs", is_flag=True, help="Also write into each run, for `bench report`.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -94,30 +94,30 @@ def import_command(
     type=_RATING,
     default=3,
     show_default=True,
-    help="A hidden truth rated below fails a check.",
+    help="A rating of a hidden reference below this fails a check.",
 )
 @click.option(
     "--low-most",
     type=_RATING,
     default=3,
     show_default=True,
-    help="A low anchor rated above fails a check.",
+    help="A rating of a low anchor above this fails a check.",
 )
 @click.option(
     "--failures-most",
     type=_SHARE,
     default=0.25,
     show_default=True,
-    help="Share of failed checks that is forgiven.",
+    help="Share of failed checks that is tolerated.",
 )
 @click.option(
     "--low-question",
     "low_questions",
     multiple=True,
-    help="A question in which the low anchor is bad. Default: sync_accuracy, or all.",
+    help="A question on which the low anchor is bad. Default: sync_accuracy, or all.",
 )
-@click.option("--checks/--no-checks", default=True, help="Leave out who failed attention checks.")
-@click.option("--bt500/--no-bt500", default=True, help="Leave out whom ITU-R BT.500 leaves out.")
+@click.option("--checks/--no-checks", default=True, help="Exclude raters by attention checks.")
+@click.option("--bt500/--no-bt500", default=True, help="Exclude raters by ITU-R BT.500.")
 def score_command(
     source: Path,
     runs: tuple[Path, ...],
@@ -131,36 +131,36 @@ def score_command(
     checks: bool,
     bt500: bool,
 ) -> None:
-    """Score a study, or a csv of answers: mean opinion scores with 95 % intervals, agreement of
-    raters, who was left out and why, which methods differ, how metrics go with opinions.
+    """Score a study or a csv of answers: mean opinion scores with 95 % intervals, inter-rater
+    agreement, excluded raters, differences between methods, correlations with metrics.
 
-    Writes scores.json and scores.csv into the study (beside the csv). Runs are read, for what their
-    metrics say of the rated videos, and left as they are but for --into-runs: then each gets a file
-    from which `bench report` makes Table 3.
+    Writes scores.json and scores.csv into the study's folder, or beside the csv. Runs are only read
+    for the metric values of the rated videos; with --into-runs each run also gets a file from which
+    `bench report` makes Table 3.
 
     \b
     Example: bench study score studies/clr --into-runs
     """
     from bench.command.score_table import show_scores
     from bench.study.answers import is_simulated
-    from bench.study.score.files import (
+    from bench.study.score.compute_scores import ScoringSettings, compute_scores
+    from bench.study.score.metric_values import metric_columns
+    from bench.study.score.score_files import write_all
+    from bench.study.score.score_inputs import (
+        find_inputs,
         find_runs,
-        find_source,
         known_titles,
-        placed,
+        match_to_runs,
         run_names,
         shown_methods,
         titled_questions,
-        write_all,
     )
-    from bench.study.score.metric_values import metric_columns
-    from bench.study.score.scoring import Order, score
-    from bench.study.score.screening import Rules
+    from bench.study.score.screening import ScreeningRules
 
-    found = find_source(source)
+    found = find_inputs(source)
     simulated = is_simulated(found.answers, source)
     folders, missing = find_runs(found, runs)
-    rules = Rules(
+    rules = ScreeningRules(
         truth_least=truth_least,
         low_most=low_most,
         failures_most=failures_most,
@@ -170,8 +170,8 @@ def score_command(
     )
     study = found.study
     title, title_zh = known_titles(study)
-    scores = score(
-        placed(found.answers, folders),
+    scores = compute_scores(
+        match_to_runs(found.answers, folders),
         name=found.name,
         title=title,
         title_zh=title_zh,
@@ -179,7 +179,7 @@ def score_command(
         questions=titled_questions(found, source),
         methods=() if study is None else sorted(study.design.plan.methods),
         columns={name: metric_columns(run) for run, name in run_names(folders).items()},
-        order=Order(seed=seed, rules=rules),
+        settings=ScoringSettings(seed=seed, rules=rules),
     )
     target = output or found.target
     if target.suffix != ".json":
@@ -193,22 +193,24 @@ def score_command(
     if folders and into_runs:
         click.echo(f"Next: bench report {' '.join(map(str, folders))}")
     elif folders:
-        click.echo("The runs are as they were. For a table in their reports: --into-runs")
+        click.echo("Nothing was written into the runs. For a table in their reports: --into-runs")
 
 
 @click.command("simulate")
 @click.argument("folder", metavar="STUDY", type=_FOLDER)
 @click.option("-o", "--output", type=_PATH, help="The csv. Default: STUDY/simulated.csv.")
-@click.option("--raters", type=click.IntRange(1, 5000), help="How many. Default: the study's.")
+@click.option(
+    "--raters", type=click.IntRange(1, 5000), help="Number of raters. Default: the study's."
+)
 @click.option(
     "--means",
     type=_FILE,
-    help="A csv `method,QUESTION,...` of expected ratings, as the paper's Table 3. "
-    "Default: evenly spread from 2 to 4.",
+    help="A csv `method,QUESTION,...` of expected ratings, like the paper's Table 3. "
+    "Default: evenly spaced from 2 to 4.",
 )
 @click.option("--bias", type=_SPREAD, default=0.4, show_default=True, help="Sd of raters' levels.")
 @click.option("--clip", type=_SPREAD, default=0.3, show_default=True, help="Sd of clips' levels.")
-@click.option("--noise", type=_SPREAD, default=0.7, show_default=True, help="Sd of what is left.")
+@click.option("--noise", type=_SPREAD, default=0.7, show_default=True, help="Sd of the residual.")
 @click.option(
     "--careless", type=_SHARE, default=0.0, show_default=True, help="Share who answer at random."
 )
@@ -224,9 +226,9 @@ def simulate_command(
     careless: float,
     seed: int,
 ) -> None:
-    """Answer STUDY by simulated raters of known means, to see what scoring makes of it.
+    """Answer STUDY with simulated raters of known means, to test what scoring recovers.
 
-    The answers are marked as simulated, and so is everything made of them.
+    The answers are marked as simulated, and so are all results from them.
 
     \b
     Example:
@@ -235,13 +237,21 @@ def simulate_command(
     """
     from bench.study.answers import write_answers
     from bench.study.folder import open_study
-    from bench.study.make.simulation import Crowd, even_means, read_means, showings_of, simulate
+    from bench.study.make.simulation import (
+        Crowd,
+        even_means,
+        presentations_of,
+        read_means,
+        simulate,
+    )
 
     study = open_study(folder)
     methods = sorted(study.design.plan.methods)
     chosen = even_means(methods, study.questions) if means is None else read_means(means)
     crowd = Crowd(bias=bias, clip=clip, noise=noise, careless=careless, seed=seed)
-    answers, random = simulate(showings_of(study.design, raters), study.questions, chosen, crowd)
+    answers, random = simulate(
+        presentations_of(study.design, raters), study.questions, chosen, crowd
+    )
     target = output or folder / "simulated.csv"
     write_answers(target, answers)
     if means is None:

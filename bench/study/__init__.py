@@ -1,1 +1,1 @@
-"""The user study: make a questionnaire, ask raters, score their answers."""
+"""User studies: make a study, ask raters, score their answers."""

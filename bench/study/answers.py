@@ -1,4 +1,4 @@
-"""The answers of a user study: one rating a line, the same csv wherever the answers come from."""
+"""The answers of a user study, and their csv: one rating per line, whatever their origin."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ COLUMNS = (
     "comment",
 )
 REQUIRED = ("rater", "case", "method", "question", "rating")
-LOWEST, HIGHEST = 1, 5  # the scale of a rating, ITU-T P.800's and the paper's
-SPANS = 12  # of rows with the same problem that are named one by one
+LOWEST, HIGHEST = 1, 5  # the rating scale, as in ITU-T P.800 and the paper
+SPANS = 12  # spans of rows that a message lists for one problem
 TEXT_CHARACTERS = 2000  # longer cells are refused
 
 _TEXTS = ("rater", "dataset", "case", "method", "question", "comment")
@@ -42,8 +42,8 @@ _YES, _NO = ("yes", "true", "1"), ("", "no", "false", "0")
 
 
 @dataclass(frozen=True)
-class Question:
-    """What raters were asked; `name` is the column of the answers (`sync_accuracy`)."""
+class QuestionTitles:
+    """A question's name in the answers (`sync_accuracy`), and its English and Chinese title."""
 
     name: str
     en: str
@@ -52,12 +52,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """One rating that one rater gave one video in one question.
+    """One rating: by one rater, of one video, on one question.
 
-    rating: 1 (worst) to 5 (best). role: `rated` counts towards the scores; `truth` (the hidden real
-    video) and `low` (the low anchor) are attention checks with scores of their own; `training` is
-    never scored. at: ISO 8601 or empty. dataset: empty where there is but one, unnamed. early: it
-    came sooner after its page than the video lasts, by the server's clock.
+    rating: 1 (worst) to 5 (best). role: `rated` counts towards the scores; `truth` (the hidden
+    reference) and `low` (the low anchor) are attention checks, scored separately; `training` is
+    never scored. at: ISO 8601 or empty. dataset: empty if the study has a single, unnamed data set.
+    early: by the server's clock, the rating came sooner after its page than the video lasts.
     """
 
     rater: str
@@ -74,15 +74,15 @@ class Answer:
 
     @property
     def place(self) -> tuple[str, str, str, str, str, str]:
-        """What there may be one answer for: rater, data set, case, method, role, question."""
+        """The answer's identity: there is one answer per place."""
         return (self.rater, self.dataset, self.case, self.method, self.role, self.question)
 
 
 class Problems:
-    """Collects what is wrong with the cells of one file, so that all of it is told at once.
+    """Collects the problems of one table's cells, so that one message reports all of them.
 
-    Cells of one column with the same problem share a line, which names their rows; cells of any
-    columns that hold the same wrong value share one, too, which counts them.
+    Cells of one column with the same problem share a line that lists their rows. Cells of any
+    columns with the same wrong value also share a line, which counts them.
     """
 
     def __init__(self, file: Path) -> None:
@@ -91,11 +91,11 @@ class Problems:
         self._cells: dict[tuple[str, str], list[tuple[int, str]]] = {}  # (value, problem): where
 
     def add(self, row: int, column: str, problem: str) -> None:
-        """Notes a problem. row: counted as a spreadsheet does, the header is row 1."""
+        """Adds a problem. row: as a spreadsheet counts, with the header in row 1."""
         self._rows.setdefault((column, problem), []).append(row)
 
     def add_value(self, row: int, column: str, value: str, problem: str) -> None:
-        """Notes a wrong value, which may stand in many cells. problem: `is ...` or `does ...`."""
+        """Adds a wrong value, which may occur in many cells. problem: `is ...` or `does ...`."""
         self._cells.setdefault((value, problem), []).append((row, column))
 
     def __bool__(self) -> bool:
@@ -120,18 +120,18 @@ class Problems:
         return "\n".join(line for _, line in sorted(lines, key=lambda line: line[0]))
 
     def raise_any(self) -> None:
-        """Raises one BenchError with all problems, if there are any."""
+        """Raises one BenchError that lists all problems, if there are any."""
         if self:
             raise BenchError(str(self))
 
 
 def read_answers(path: Path) -> tuple[Answer, ...]:
-    """The answers of a csv in its order.
+    """Reads the answers of a csv, in its order.
 
-    Columns are rater, case, method, question, rating, and where wanted dataset, role, simulated,
-    early, at, comment, in any order. Raises BenchError that names every bad cell by row and column;
-    two answers of one rater to one question about one video are refused, for nobody can tell which
-    one was meant.
+    Required columns: rater, case, method, question, rating; optional: dataset, role, simulated,
+    early, at, comment; in any order. Raises BenchError that lists every bad cell by row and column.
+    Two answers by one rater to the same question about the same video are an error, because the
+    file does not say which one counts.
     """
     rows = csv_rows(path)
     problems = Problems(path)
@@ -149,65 +149,65 @@ def read_answers(path: Path) -> tuple[Answer, ...]:
             continue
         first = seen.setdefault(answer.place, number)
         if first != number:
-            problems.add(number, "rating", f"row {first} has this rater's answer to it already")
+            problems.add(number, "rating", f"row {first} already has this rater's answer to it")
             continue
         answers.append(answer)
     problems.raise_any()
     if not answers:
-        raise BenchError(f"{path}: has no answers. Below the header, one line stands for a rating.")
+        raise BenchError(f"{path}: has no answers. Each line below the header is one rating.")
     return tuple(answers)
 
 
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
-    """Writes the csv, whole or not at all.
+    """Writes the csv in one move.
 
-    A text that a spreadsheet would run as a formula gets a leading apostrophe, which `read_answers`
-    takes away again.
+    Text that a spreadsheet would run as a formula gets a leading apostrophe, which `read_answers`
+    removes.
     """
     with in_one_move(path) as part:
         part.write_text(answers_csv(answers), encoding="utf-8", newline="")
 
 
 def answers_csv(answers: Iterable[Answer]) -> str:
-    """The csv as text."""
+    """The text of the csv."""
     rows = ([getattr(answer, column) for column in COLUMNS] for answer in answers)
     return csv_text([COLUMNS, *rows])
 
 
 def is_simulated(answers: Sequence[Answer], source: Path) -> bool:
-    """Whether these answers come from simulated raters.
+    """Whether the answers come from simulated raters.
 
-    Raises BenchError where some do and some do not: their joint score would mean nothing.
+    Raises BenchError if only some do: scores of both together would mean nothing.
     """
     count = sum(answer.simulated for answer in answers)
     if count not in (0, len(answers)):
         raise BenchError(
             f"{source}: simulated: {count} of {len(answers)} answers are simulated, the others are "
-            "not. Keep them in files of their own and score each."
+            "not. Put them into separate files and score each file."
         )
     return count > 0
 
 
 def rating_problem(text: str) -> str:
-    """What is wrong with a rating's text, and what would be right; empty for a good one."""
+    """What is wrong with the text of a rating and what would be right; empty if it is valid."""
     if not text:
         return f"is empty. A rating is a whole number from {LOWEST} to {HIGHEST}"
     if not _RATING.fullmatch(text):
-        return f"{text[:40]!r} is no whole number from {LOWEST} to {HIGHEST}"
+        return f"{text[:40]!r} is not a whole number from {LOWEST} to {HIGHEST}"
     return ""
 
 
 def time_problem(text: str) -> str:
-    """What is wrong with a time's text, and what would be right; empty for a good or empty one."""
+    """What is wrong with the text of a time and what would be right; empty if valid or empty."""
     if _is_time(text):
         return ""
-    return f"{text[:40]!r} is no time. Write it as 2026-01-31T14:05:00Z, or leave it empty"
+    return f"{text[:40]!r} is not a time. Write it as 2026-01-31T14:05:00Z, or leave it empty"
 
 
 def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """The rows of a csv that are not wholly empty, each with its number as a spreadsheet counts.
+    """The rows of a csv that are not blank, each with its number as a spreadsheet counts.
 
-    Raises BenchError where the file cannot be read, is not utf-8, is no csv or is empty.
+    Raises BenchError if the file cannot be read, is not utf-8, is not a csv, or is empty.
     """
     return _rows(path, _text(path))
 
@@ -230,7 +230,7 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         cells = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise BenchError(
-            f"{path}: is no csv: {error}. Put cells with commas or quotes into quotes."
+            f"{path}: is not a csv: {error}. Quote cells that contain commas or quotes."
         ) from error
     rows = [(number, row) for number, row in enumerate(cells, start=1) if any(map(str.strip, row))]
     if not rows:
@@ -244,15 +244,15 @@ def _check_header(problems: Problems, number: int, header: Sequence[str]) -> Non
         if name not in COLUMNS:
             problems.add(number, name, f"unknown. Columns are {', '.join(COLUMNS)}")
         elif header.count(name) > 1:
-            problems.add(number, name, "stands more than once")
+            problems.add(number, name, "occurs more than once")
     for name in REQUIRED:
         if name not in header:
-            hint = "`bench study import` reads tables of other shapes"
+            hint = "`bench study import` reads other tables"
             problems.add(number, name, f"missing. Required are {', '.join(REQUIRED)}; {hint}")
 
 
 def _answer(problems: Problems, number: int, row: dict[str, str]) -> Answer | None:
-    """The answer of a row, or None where a cell is bad."""
+    """The answer in a row; None if a cell is bad."""
     good = True
 
     def bad(column: str, problem: str) -> None:
@@ -307,7 +307,7 @@ def _is_time(text: str) -> bool:
 
 
 def _ranges(rows: Iterable[int]) -> str:
-    """Row numbers as a reader takes them in: 2, 5-9, 12; of many spans the first."""
+    """Row numbers in a short form: 2, 5-9, 12; at most the first SPANS spans."""
     spans: list[list[int]] = []
     for row in sorted(set(rows)):
         if spans and row == spans[-1][1] + 1:

@@ -1,18 +1,19 @@
-"""Who sees what, in which order: a balanced share of cases and methods for every rater.
+"""A balanced design: which cases and methods each rater sees, and in which order.
 
-All cells (case, method) stand in one endless sequence of units; rater r takes the r-th stretch of
-it. A unit is one cell, or `per_page` methods of one case to compare side by side. From unit to unit
-the methods go round in a fixed circle and the cases in theirs, as on two gear wheels; where both
-come back to their start together, the cases move on by one, so that every pair is met once before
-any is met again. For one cell a page and as many videos a rater as cases, the stretches are the
-rows of a Latin square. Pages of fewer methods than there are make incomplete blocks; the circle is
-drawn anew in every turn, so that all pairs of methods meet about equally often.
+All cells (case, method) form one infinite sequence of units, and rater r gets the r-th stretch of
+it. A unit is one cell or, in side-by-side layouts, `per_page` methods of one case. From one unit to
+the next, the methods advance through a fixed cycle and the cases through another, like two gear
+wheels. Whenever both cycles return to their start together, the cases are shifted by one, so that
+every (case, method) pair occurs once before any occurs again. With one cell per page and as many
+videos per rater as cases, the stretches are the rows of a Latin square. Pages with fewer methods
+than the study has form incomplete blocks; each turn then uses another order of the methods, so that
+all pairs of methods meet about equally often.
 
-What follows (tests/test_study_make.py holds it to this): no rater sees a cell twice. Over all
-raters methods differ in their counts by one at most, within one rater too, or by two where videos
-are compared; so do the cells, or by per_page where videos are compared. Single videos come in
-rounds of all methods, and each group of as many raters as methods meets every method once at every
-place.
+Properties (tested in tests/test_study_make.py): No rater sees a cell twice. The number of ratings
+per method differs by at most one over all raters; within one rater it differs by at most one, or
+two in side-by-side layouts. The number of ratings per cell differs by at most one, or by per_page
+in side-by-side layouts. Single videos come in rounds of all methods, and in each group of as many
+raters as methods every method occurs once at every position.
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ from typing import TypeAlias
 
 import numpy as np
 
-TURNS = 16  # after so many turns the orders of compared methods come again
+TURNS = 16  # after this many turns the orders of compared methods repeat
 
-Cell: TypeAlias = tuple[int, int]  # which case, which method
+Cell: TypeAlias = tuple[int, int]  # index of the case, index of the method
 
 
 @dataclass(frozen=True)
 class Balance:
-    """The numbers that a design is drawn from.
+    """The numbers that determine a design.
 
-    per_rater: videos that each rater rates, at most methods * cases, and where videos are compared
-    a multiple of per_page, at most per_page * cases. per_page: 1, or how many are compared.
+    per_page: videos on one page; 1 in the single layout. per_rater: videos that each rater rates,
+    at most methods * cases; in side-by-side layouts a multiple of per_page, at most
+    per_page * cases.
     """
 
     methods: int
@@ -46,8 +48,8 @@ class Balance:
     seed: int
 
 
-def share(balance: Balance, rater: int) -> list[list[Cell]]:
-    """The pages of one rater (counted from 0) in order, each with its cells in order."""
+def rater_pages(balance: Balance, rater: int) -> list[list[Cell]]:
+    """The pages of one rater (counted from 0) in order; each page lists its cells in order."""
     count = balance.per_rater // balance.per_page
     units = [_unit(balance, number) for number in range(rater * count, (rater + 1) * count)]
     blocks = units if balance.per_page > 1 else _rounds(units, balance.methods)
@@ -63,12 +65,12 @@ def share(balance: Balance, rater: int) -> list[list[Cell]]:
 
 
 def _unit(balance: Balance, number: int) -> list[Cell]:
-    """The cells of the unit with this number."""
+    """The cells of unit `number`."""
     methods, cases, width = balance.methods, balance.cases, balance.per_page
     common = gcd(methods, width)
-    together = lcm(methods // common, cases)  # units after which both wheels are at their start
-    period = cases * methods // common  # units after which every start of methods met every case
-    steps = number % period if width == 1 else number  # cells of the last turn are not met again
+    together = lcm(methods // common, cases)  # units after which both cycles are at their start
+    period = cases * methods // common  # units in one turn: each start of methods with each case
+    steps = number % period if width == 1 else number  # single videos: every turn is the same
     case = (steps + steps // together) % cases
     chosen = [(number * width + step) % methods for step in range(width)]
     if width > 1:
@@ -79,9 +81,9 @@ def _unit(balance: Balance, number: int) -> list[Cell]:
 
 @functools.cache
 def _circles(methods: int, width: int, seed: int) -> tuple[tuple[int, ...], ...]:
-    """Orders of the methods, one for each turn, in which all pairs meet about equally often.
+    """Orders of the methods, one per turn, such that all pairs meet about equally often.
 
-    Greedy: of some random orders, the one in which the pairs meet that met least so far.
+    Greedy: each turn takes, of several random orders, the one whose pairs have met least so far.
     """
     generator = np.random.default_rng([seed, methods, width])
     met: Counter[frozenset[int]] = Counter()
@@ -95,20 +97,20 @@ def _circles(methods: int, width: int, seed: int) -> tuple[tuple[int, ...], ...]
 
 
 def _pairs(circle: tuple[int, ...], width: int) -> list[frozenset[int]]:
-    """Who stands together in the pages of one turn."""
+    """The pairs of methods that share a page in one turn."""
     starts = range(0, len(circle), gcd(len(circle), width))
     pages = [[circle[(start + step) % len(circle)] for step in range(width)] for start in starts]
     return [frozenset(pair) for page in pages for pair in combinations(page, 2)]
 
 
 def _rounds(units: list[list[Cell]], methods: int) -> list[list[Cell]]:
-    """Single cells in stretches of as many as there are methods; the last may be shorter."""
+    """Single cells in rounds of `methods` cells; the last round may be shorter."""
     cells = [cell for unit in units for cell in unit]
     return [cells[start : start + methods] for start in range(0, len(cells), methods)]
 
 
 def _latin_row(seed: int, place: int, size: int, rater: int) -> list[int]:
-    """Row `rater` of a random Latin square of 0..size-1, drawn anew for each group and place."""
+    """Row `rater` of a random Latin square of 0..size-1; each group and place has its own."""
     group, row = divmod(rater, size)
     generator = np.random.default_rng([seed, group, place, size])
     columns, symbols = generator.permutation(size), generator.permutation(size)
@@ -116,6 +118,6 @@ def _latin_row(seed: int, place: int, size: int, rater: int) -> list[int]:
 
 
 def spread(generator: np.random.Generator, *, count: int, places: int, first: int = 0) -> list[int]:
-    """`count` places of first..places-1, one at random in each of as many equal stretches."""
+    """`count` of the places first..places-1: a random one in each of `count` equal stretches."""
     edges = np.linspace(first, places, count + 1).astype(int)
     return [int(generator.integers(low, max(low + 1, high))) for low, high in pairwise(edges)]

@@ -1,7 +1,8 @@
-"""design.json: which video hides behind which code, and who sees which; the key to all blinding.
+"""design.json: which video each code stands for, and who sees which; it undoes the blinding.
 
-Raters see codes alone. A code and a video's file name are random, so that neither tells a method,
-a case or an order. The design is kept as drawn: a later version may draw others, a study goes on.
+Raters see only codes. Codes and file names are random, so they reveal neither method nor case nor
+order. The design is stored as it was drawn, so a study keeps it even if a later version of the
+harness draws designs in another way.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from bench.study.balance import Balance
 from bench.study.questionnaire import Layout
 
 SCHEMA = 1
-NAME = "design.json"
+DESIGN_FILE = "design.json"
 RETURNED = ("study", "rater", "item", "question", "rating", "at", "comment")
 
-Pages = tuple[tuple[str, ...], ...]
+SessionPages = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One video to rate. code: what raters see of it; video: its file's name in `videos/`."""
+    """One video to rate. code: its name for raters; video: its file's name in `videos/`."""
 
     code: str
     dataset: str
@@ -48,18 +49,18 @@ class Item:
 
 @dataclass(frozen=True)
 class Example:
-    """A video of the training page. shows: the control that made it (`truth`, `mismatched`)."""
+    """An example video on the start page. shows: its control (`truth`, `mismatched`, `still`)."""
 
     video: str
     shows: str
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What sessions are drawn from, in the drawn order, so that raters can be added later.
+class SessionPlan:
+    """All that determines the sessions, so that raters can be added later.
 
-    methods: labels. cases: (data set, case). checks: hidden truths, and as many low anchors, for
-    each rater. balance: see bench.study.balance.
+    methods: labels, in drawn order. cases: (data set, case), in drawn order. checks: the number of
+    hidden references per rater, and also of low anchors. balance: see bench.study.balance.
     """
 
     methods: tuple[str, ...]
@@ -70,44 +71,45 @@ class Plan:
 
 @dataclass(frozen=True)
 class Design:
-    """The whole of design.json.
+    """The content of design.json.
 
-    study: a random name. runs: their folders. sessions: by rater, the codes of every page.
+    study: a random name. runs: folders of the runs. items: by code. sessions: for each rater, the
+    codes on every page.
     """
 
     study: str
     created: str
     runs: tuple[str, ...]
     layout: Layout
-    plan: Plan
+    plan: SessionPlan
     items: Mapping[str, Item]
     examples: tuple[Example, ...]
-    sessions: Mapping[str, Pages]
+    sessions: Mapping[str, SessionPages]
 
     def assigned(self, rater: str) -> frozenset[str]:
-        """The codes that this rater may answer."""
+        """The codes of all videos that this rater was given."""
         return frozenset(code for page in self.sessions[rater] for code in page)
 
     def item(self, rater: str, code: str) -> Item:
-        """The item behind a code; raises BenchError where this rater was not given it."""
+        """The item with this code; raises BenchError if this rater was not given it."""
         if rater not in self.sessions:
-            raise BenchError(f"rater {rater[:40]!r} is none of this study's")
+            raise BenchError(f"this study has no rater {rater[:40]!r}")
         if code not in self.assigned(rater):
-            raise BenchError(f"item {code[:40]!r} is none that {rater} was given")
+            raise BenchError(f"{rater} was not given the item {code[:40]!r}")
         return self.items[code]
 
 
 def write_design(folder: Path, design: Design) -> None:
-    """Writes design.json, whole or not at all."""
+    """Writes design.json in one move."""
     value = asdict(design)
     value["schema"] = SCHEMA
     value["items"] = {code: asdict(item) for code, item in design.items.items()}
-    write_json(folder / NAME, value)
+    write_json(folder / DESIGN_FILE, value)
 
 
 def read_design(folder: Path) -> Design:
-    """The design of a study; raises BenchError where the folder is none."""
-    path = folder / NAME
+    """The design of a study; raises BenchError if the folder is not a study."""
+    path = folder / DESIGN_FILE
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -126,7 +128,7 @@ def read_design(folder: Path) -> Design:
         created=value["created"],
         runs=tuple(value["runs"]),
         layout=value["layout"],
-        plan=Plan(
+        plan=SessionPlan(
             methods=tuple(plan["methods"]),
             cases=tuple((dataset, case) for dataset, case in plan["cases"]),
             checks=plan["checks"],
@@ -152,7 +154,7 @@ def unblinded(
     comment: str,
     early: bool = False,
 ) -> Answer:
-    """The answer with data set, case, method and role in place of the code."""
+    """The answer with data set, case, method and role instead of the code."""
     item = design.item(rater, code)
     return Answer(
         rater=rater,
@@ -169,7 +171,7 @@ def unblinded(
 
 
 def is_returned(path: Path) -> bool:
-    """Whether a csv is what the static pages give a rater to send back."""
+    """Whether a csv is one that a rater saved from the static pages."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         try:
             return tuple(next(csv.reader(file), ())) == RETURNED
@@ -178,10 +180,10 @@ def is_returned(path: Path) -> bool:
 
 
 def read_returned(path: Path, design: Design, questions: Iterable[str]) -> tuple[Answer, ...]:
-    """The answers of a file that a rater sent back, with its codes resolved.
+    """The answers in a file that a rater sent back, with the codes resolved.
 
-    Raises BenchError that names every bad cell by row and column: another study's file, raters and
-    items that do not belong together, ratings off the scale, unknown questions, answers twice.
+    Raises BenchError that lists every bad cell by row and column: another study's file, an item
+    that the rater was not given, a rating off the scale, an unknown question, a repeated answer.
     """
     known = set(questions)
     problems = Problems(path)
@@ -198,7 +200,7 @@ def read_returned(path: Path, design: Design, questions: Iterable[str]) -> tuple
         if answer is None:
             continue
         if answer.place in answers:
-            problems.add(number, "item", "has an answer to this question already")
+            problems.add(number, "item", "already has an answer to this question")
         answers[answer.place] = answer
     problems.raise_any()
     return tuple(answers.values())
@@ -212,7 +214,7 @@ def _returned(
         return None
     if row["question"] not in questions:
         known = ", ".join(sorted(questions))
-        problems.add(number, "question", f"{row['question'][:40]!r} is none of {known}")
+        problems.add(number, "question", f"{row['question'][:40]!r} is not one of {known}")
         return None
     for column, problem in (
         ("rating", rating_problem(row["rating"])),

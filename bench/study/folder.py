@@ -1,11 +1,11 @@
-"""A study's folder, opened: its questionnaire and its design, held against each other.
+"""Opens a study's folder: reads its questionnaire and its design, and checks that they agree.
 
-STUDY/study.yaml     what raters see, to be edited
-STUDY/design.json    what hides behind the codes; for the organiser alone
-STUDY/secret         what invitation links are made from; for the organiser alone
+STUDY/study.yaml     questions and texts; the organiser may edit it
+STUDY/design.json    what the codes stand for; for the organiser only
+STUDY/secret         the key from which invitation links are derived; for the organiser only
 STUDY/videos/        the videos under random names
-STUDY/answers.sqlite what raters answered, once it is served
-STUDY/serve.log      what the server refused
+STUDY/answers.sqlite the answers, once the study has been served
+STUDY/serve.log      the requests that the server refused
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOG = "serve.log"
 
 @dataclass(frozen=True)
 class Study:
-    """A study as it stands on disk."""
+    """A study: its folder, its questionnaire and its design."""
 
     folder: Path
     questionnaire: Questionnaire
@@ -38,13 +38,13 @@ class Study:
 
 
 def open_study(folder: Path) -> Study:
-    """The study in a folder; raises BenchError where something is missing or does not fit."""
+    """Opens the study in a folder; raises BenchError if a file is missing or two disagree."""
     design = read_design(folder)
     questionnaire = read_questionnaire(folder / YAML)
     if questionnaire.layout != design.layout:
         raise BenchError(
             f"{folder / YAML}: layout: {questionnaire.layout}, but the design was drawn for "
-            f"{design.layout}. Write {design.layout}, or make the study anew with `bench study "
+            f"{design.layout}. Write {design.layout}, or make a new study with `bench study "
             f"new ... --layout {questionnaire.layout}`."
         )
     return Study(folder, questionnaire, design)

@@ -1,4 +1,4 @@
-"""study.yaml: what raters are asked and told, in every language of the study."""
+"""study.yaml: the questions and texts that raters see, in every language of the study."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Section(pydantic.BaseModel):
 
 
 class Question(_Section):
-    """One question on a scale of 1 to 5; `low` and `high` label its ends."""
+    """One question, answered on a scale of 1 to 5; `low` and `high` label the ends of the scale."""
 
     name: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     title: Text
@@ -35,7 +35,7 @@ class Question(_Section):
 
 
 class QuestionList(_Section):
-    """A file of questions alone, for `bench study new --questions`."""
+    """A file that holds questions only, for `bench study new --questions`."""
 
     questions: Annotated[tuple[Question, ...], pydantic.Field(min_length=1, max_length=9)]
 
@@ -48,7 +48,7 @@ class QuestionList(_Section):
 
 
 class Questionnaire(QuestionList):
-    """The whole of study.yaml."""
+    """The content of study.yaml."""
 
     languages: Annotated[tuple[Language, ...], pydantic.Field(min_length=1)]
     title: Text
@@ -68,21 +68,21 @@ class Questionnaire(QuestionList):
             missing = [language for language in self.languages if language not in text]
             if missing:
                 raise ValueError(
-                    f"{where}: no text in {', '.join(missing)}, which `languages` names; write "
-                    "one, or take the language out of `languages`"
+                    f"{where}: no text in {', '.join(missing)}, which `languages` lists; write "
+                    "one, or remove the language from `languages`"
                 )
         return self
 
 
 def read_questionnaire(path: Path) -> Questionnaire:
-    """The questionnaire of a study.yaml; raises BenchError that lists what is wrong, by line."""
+    """Reads a study.yaml; raises BenchError that lists every error with its line."""
     return _read(Questionnaire, path)
 
 
 def questionnaire_text(
     *, questions: Path | None, layout: Layout, languages: tuple[Language, ...]
 ) -> str:
-    """A study.yaml with explanations, ready to be edited; raises BenchError for bad questions."""
+    """The text of a commented study.yaml, ready to edit; raises BenchError for bad questions."""
     source = questions or QUESTIONS
     _read(QuestionList, source)
     head = HEAD.read_text(encoding="utf-8")
@@ -98,5 +98,5 @@ def _read(model: type[_M], path: Path) -> _M:
         refuse_other_kind(path, raw, model.model_fields)
     raise_problems(path, problems, lines)
     if found is None:
-        raise BenchError(f"{path}: is no {model.__name__}.")
+        raise BenchError(f"{path}: is not a {model.__name__}.")
     return found

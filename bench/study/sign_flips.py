@@ -1,6 +1,6 @@
-"""The test between two methods of a study: whether the mean of raters' differences is zero.
+"""A sign-flip permutation test for two methods of a study: is the raters' mean difference zero?
 
-Where two methods do not differ, each rater's difference is as likely with the other sign.
+If two methods do not differ, each rater's difference is equally likely to have either sign.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-EXACT_RATERS = 14  # up to here all 2^R sign patterns are gone through
-FLIPS = 20_000  # beyond, that many random ones
+EXACT_RATERS = 14  # with up to this many raters, all 2^R sign patterns are used
+FLIPS = 20_000  # random sign patterns with more raters
 _TIE = 1e-12
 
 
 def sign_flip(differences: Sequence[float], *, seed: int) -> float:
-    """The two-sided p value that the mean of these differences, one a rater, is zero.
+    """The two-sided p value of the hypothesis that the mean of the differences is zero.
 
-    Exact for up to 14 raters, else from 20,000 random sign patterns and the one found. 1.0 where
-    nothing differs. Raises ValueError without a difference.
+    differences: one per rater. The test is exact for up to 14 raters; for more it uses 20,000
+    random sign patterns and the observed one. 1.0 if all differences are 0. Raises ValueError if
+    `differences` is empty.
     """
     values = np.asarray(differences, dtype=np.float64)  # (R,)
     if len(values) == 0:
@@ -33,7 +34,7 @@ def sign_flip(differences: Sequence[float], *, seed: int) -> float:
     return (1 + as_far) / (1 + len(signs))
 
 
-@lru_cache(maxsize=8)  # every comparison of a study flips the same signs
+@lru_cache(maxsize=8)  # all comparisons of a study use the same sign patterns
 def _signs(raters: int, seed: int) -> NDArray[np.float64]:
     """Sign patterns, (P, R) of -1 and 1: all of them, or random ones."""
     if raters <= EXACT_RATERS:

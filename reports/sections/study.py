@@ -1,11 +1,11 @@
-"""Table 3: the user study as the paper prints it, and how far it can be trusted."""
+"""Table 3: the user study in the paper's layout, and the evidence of its reliability."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.study.score.scores import Agreement, Comparison, Estimate, Panel, Scores
+from bench.study.score.scores import Agreement, Estimate, MethodComparison, Panel, Scores
 from reports import plots
 from reports.published_numbers import PublishedTable
 from reports.results import Results
@@ -19,16 +19,16 @@ from reports.studies import Opinions, holds, opinions, question_texts
 from reports.text import estimate_span, fixed, p_text
 from reports.words import Words
 
-FIRST_NUMBER = 3  # the paper's
-# Krippendorff (2004) asks for 0.8, and for 0.667 where tentative conclusions are enough.
+FIRST_NUMBER = 3  # the number in the paper
+# Krippendorff (2004) requires 0.8, and 0.667 for tentative conclusions.
 ALPHA_BANDS = ((0.8, "high"), (0.667, "tentative"), (0.2, "low"), (-1.0, "none"))
 # Koo and Li (2016): below 0.5 poor, below 0.75 moderate, below 0.9 good.
 ICC_BANDS = ((0.9, "excellent"), (0.75, "good"), (0.5, "moderate"), (-1.0, "poor"))
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One method's means with all raters and without the excluded ones, by question."""
+class ExclusionEffect:
+    """One method's means: for each question, with all raters and without the excluded ones."""
 
     method: str
     pairs: tuple[tuple[Estimate | None, Estimate | None], ...]
@@ -36,7 +36,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class AgreementLine:
-    """How far raters agree in one question, with a sentence that reads it."""
+    """Inter-rater agreement on one question, with a sentence that interprets it."""
 
     question: str
     agreement: Agreement
@@ -45,7 +45,7 @@ class AgreementLine:
 
 @dataclass(frozen=True)
 class StudyView:
-    """One study as the page shows it."""
+    """One study's values for the page."""
 
     anchor: str
     number: int
@@ -61,8 +61,8 @@ class StudyView:
     histograms: tuple[plots.Drawing, ...]
     agreements: tuple[AgreementLine, ...]
     exclusions: tuple[tuple[str, str, str], ...]
-    kept: tuple[Kept, ...]
-    pairs: tuple[tuple[str, str, tuple[Comparison | None, ...]], ...]
+    kept: tuple[ExclusionEffect, ...]
+    pairs: tuple[tuple[str, str, tuple[MethodComparison | None, ...]], ...]
     pairs_verdict: str
     correlations: tuple[CorrelationLine, ...]
     scatters: tuple[plots.Drawing, ...]
@@ -78,7 +78,7 @@ def view_study(
     published: PublishedTable | None,
     files: Sequence[str],
 ) -> StudyView:
-    """The study's table, agreement, exclusions, tests and its plots."""
+    """The study's table, agreement, exclusions, tests and plots."""
     colours = dict(results.colours)
     for method in _all_methods(scores):
         colours.setdefault(method, max(-1, *colours.values()) + 1)
@@ -111,19 +111,19 @@ def view_study(
 
 
 def study_name(scores: Scores, words: Words) -> str:
-    """What the study is called in this language."""
+    """The study's title in this language, else its name."""
     in_chinese = scores.title_zh if words.language == "zh" else ""
     return in_chinese or scores.title or scores.name
 
 
 def study_title(scores: Scores, number: int, words: Words) -> str:
-    """`Table 3. User study`; simulated answers are named in the title itself."""
+    """`Table 3. User study`; the title itself says if the answers are simulated."""
     title = words("table_title", number=number, name=words("table_study"))
     return f"{title} {words('simulated_mark')}" if scores.simulated else title
 
 
 def study_caption(scores: Scores, words: Words) -> str:
-    """Who was asked how much about what."""
+    """The caption: numbers of raters, ratings and cases."""
     cases = max((one.n_cases for one in scores.kept.opinions), default=0)
     return words(
         "study_caption",
@@ -135,7 +135,7 @@ def study_caption(scores: Scores, words: Words) -> str:
 
 
 def study_notes(scores: Scores, rows: Sequence[Opinions], words: Words) -> tuple[str, ...]:
-    """How to read a cell, what the marks mean, and what the study itself says of its limits."""
+    """Notes on how to read cells and marks, and the study's own notes on its limits."""
     notes = [words("note_study_cell")]
     if any(mark for row in rows for mark in row.marks):
         notes.append(words("note_study_marks"))
@@ -192,7 +192,7 @@ def _agreements(scores: Scores, words: Words) -> Iterator[AgreementLine]:
 def _reading(
     name: str, estimate: Estimate, bands: Sequence[tuple[float, str]], words: Words
 ) -> str:
-    """What a coefficient says, and why it or its interval is missing."""
+    """The interpretation of a coefficient, and the reason if it or its interval is missing."""
     reason = words.said(estimate.reason)
     if estimate.value is None:
         return reason
@@ -204,19 +204,19 @@ def _band(value: float, bands: Sequence[tuple[float, str]]) -> str:
     return next((name for least, name in bands if value >= least), bands[-1][1])
 
 
-def _kept(scores: Scores) -> Iterator[Kept]:
+def _kept(scores: Scores) -> Iterator[ExclusionEffect]:
     for method in scores.methods:
         pairs: list[tuple[Estimate | None, Estimate | None]] = []
         for question in scores.questions:
             panels = (scores.everyone, scores.kept)
-            all_of_them, kept = (panel.opinion(method, question.name) for panel in panels)
-            pairs.append((all_of_them.mean if all_of_them else None, kept.mean if kept else None))
+            everyone, kept = (panel.opinion(method, question.name) for panel in panels)
+            pairs.append((everyone.mean if everyone else None, kept.mean if kept else None))
         if any(one is not None for pair in pairs for one in pair):
-            yield Kept(method, tuple(pairs))
+            yield ExclusionEffect(method, tuple(pairs))
 
 
-def _pairs(scores: Scores) -> Iterator[tuple[str, str, tuple[Comparison | None, ...]]]:
-    """Two methods and their comparison in every question."""
+def _pairs(scores: Scores) -> Iterator[tuple[str, str, tuple[MethodComparison | None, ...]]]:
+    """Each pair of methods, with its comparison on every question."""
     found = {(one.first, one.second, one.question): one for one in scores.kept.comparisons}
     for first, second in dict.fromkeys((one[0], one[1]) for one in found):
         yield first, second, tuple(found.get((first, second, q.name)) for q in scores.questions)
@@ -227,8 +227,8 @@ def _pairs_verdict(panel: Panel, words: Words) -> str:
     return words("study_pairs", held=held, pairs=len(panel.comparisons))
 
 
-def comparison_text(comparison: Comparison | None) -> str:
-    """`+0.31 (+0.12 – +0.50), p < 0.001`; a dash where there is none."""
+def comparison_text(comparison: MethodComparison | None) -> str:
+    """`+0.31 (+0.12 – +0.50), p < 0.001`; a dash if there is no difference."""
     if comparison is None or comparison.difference.value is None:
         return "–"
     text = fixed(comparison.difference.value, signed=True, digits=2)

@@ -1,4 +1,4 @@
-"""The user study's plots: how ratings were given, and opinion against every metric."""
+"""The user study's plots: histograms of ratings, and opinion scores against metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.words import Words
 
 @dataclass(frozen=True)
 class CorrelationLine:
-    """One column of the run against one question, by clip and by method.
+    """The correlations of one metric column with one question, by clip and by method.
 
     is_void: the column's scorer does not work on some data set of the runs.
     """
@@ -87,9 +87,9 @@ def void_protocols(results: Results) -> set[str]:
 def scatters(
     scores: Scores, results: Results, colours: Mapping[str, int], words: Words
 ) -> Iterator[plots.Drawing]:
-    """One plot for each question and metric that the tables rank: a dot a clip, a point a method.
+    """A plot per question and ranked metric, with a dot per clip and a point per method.
 
-    Of all metrics where no table ranks any.
+    If no table ranks a metric, all metrics are plotted.
     """
     shown = ranked_columns(results)
     for line in correlation_lines(scores, results, words):
@@ -144,7 +144,7 @@ def _rho_note(level: str, estimate: Estimate, words: Words) -> str:
 
 
 def rho_text(estimate: Estimate | None, words: Words) -> str:
-    """Spearman's rho with its interval, or why there is none."""
+    """Spearman's rho with its interval, or the reason why it is undefined."""
     if estimate is None:
         return "–"
     if estimate.value is None:

@@ -1,1 +1,1 @@
-"""The study's pages, the server that shows them, and the answers that it keeps."""
+"""A study's pages, the server that serves them, and the ledger that stores the answers."""

@@ -1,4 +1,4 @@
-"""The connections of a served study: those that ask for nothing never stand in a rater's way."""
+"""Connections of the study server: idle or incomplete ones cannot keep raters out."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-REQUEST_SECONDS = 15.0  # in which a request must be there whole, from the first byte to the last
-MOST = 1000  # at once; for one more, the one that has waited longest without asking is closed
+REQUEST_SECONDS = 15.0  # time limit for receiving a request, from its first byte to its last
+MOST = 1000  # connections at once; for one more, the one that was idle longest is closed
 
 
 class Connection(H11Protocol):
-    """One connection, closed where a request does not become whole in time.
+    """One connection; it is closed if a request does not arrive completely in time.
 
-    uvicorn bounds only the time between two requests. Where as many are open as may be, a new one
-    takes the place of the oldest that asks for nothing at the moment; where all are busy, it is
-    closed itself. Raters never wait for those who only hold a line.
+    uvicorn itself limits only the time between two requests. If MOST connections are open, a new
+    one replaces the one that has been idle longest; if none is idle, the new one is closed. So
+    raters never wait for connections that are held open without a request.
     """
 
     _since = 0.0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Makes room where there is none, and begins to wait for the first request."""
+        """Frees a place if all are taken, and starts the time limit of the first request."""
         self._since = time.monotonic()
         if not self._has_room():
             transport.abort()
@@ -33,19 +33,19 @@ class Connection(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Takes what came; a request that began must end in time."""
+        """Accepts bytes; a request that has begun must end in time."""
         self._since = time.monotonic()
         super().data_received(data)
         self._watch()
 
     def on_response_complete(self) -> None:
-        """Goes on; a request that began in the same packet as the one before must end, too."""
+        """Starts the time limit also for a request that began in the previous one's packet."""
         super().on_response_complete()
         if self.conn.trailing_data[0]:
             self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets the time limit."""
+        """Cancels the time limit."""
         self._stop_watching()
         super().connection_lost(exc)
 
@@ -61,12 +61,12 @@ class Connection(H11Protocol):
             self._deadline = None
 
     def _is_asking(self) -> bool:
-        """Whether a request has yet to come, or to become whole."""
+        """Whether the connection is idle or its request is still incomplete."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def _give_up(self) -> None:
         self._deadline = None
-        self.logger.warning("closed a connection: no whole request in %g s", REQUEST_SECONDS)
+        self.logger.warning("closed a connection: no complete request in %g s", REQUEST_SECONDS)
         self.transport.abort()
 
     def _has_room(self) -> bool:

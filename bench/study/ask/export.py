@@ -1,4 +1,4 @@
-"""What leaves a study: its answers as a tidy csv, and the questionnaire as static pages."""
+"""Exports a study: its collected answers, unblinded, and its questionnaire as static pages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bench.study.folder import ANSWERS, VIDEOS, Study
 from bench.study.questionnaire import Language
 
 SCRIPTS = ("study.css", "rate.js", "keep_in_file.js")
-UNSEEN = 0.5  # seconds by which a rating may come before the video's end; the page forgives 0.3
+UNSEEN = 0.5  # seconds by which a rating may precede the video's end; the page allows 0.3
 
 
 def collected_answers(study: Study, ledger: Ledger) -> tuple[Answer, ...]:
-    """Every answer that counts, unblinded, in the order in which they came.
+    """Every answer that counts, unblinded, in the order of arrival.
 
-    A remark stands beside the first answer on its video.
+    A remark is attached to the first answer on its video.
     """
     remarks = dict(ledger.comments())
     seconds = {code: item.seconds for code, item in study.design.items.items()}
@@ -43,33 +43,34 @@ def collected_answers(study: Study, ledger: Ledger) -> tuple[Answer, ...]:
 
 
 def study_answers(study: Study) -> tuple[Answer, ...]:
-    """The answers that a served study has collected; raises BenchError where there is none."""
+    """The answers that a served study has collected; raises BenchError if there are none."""
     path = study.folder / ANSWERS
     if not path.exists():
         raise BenchError(
-            f"{path}: no such file: nobody has answered. Serve the study with `bench study serve`, "
-            "or read the files that raters sent back with `bench study import`."
+            f"{path}: no such file: nobody has answered yet. Serve the study with `bench study "
+            "serve`, or read the files that raters sent back with `bench study import`."
         )
     with Ledger(path) as ledger:
         answers = collected_answers(study, ledger)
     if not answers:
-        raise BenchError(f"{path}: holds no answer yet.")
+        raise BenchError(f"{path}: contains no answers yet.")
     return answers
 
 
 def write_static_pages(study: Study, folder: Path) -> Sequence[Path]:
-    """One folder for each rater, to be packed and sent: index.html and all that it needs.
+    """Writes one folder per rater, ready to pack and send: index.html and all that it needs.
 
-    Videos are linked, not copied, where the disk allows it. Raises BenchError if `folder` exists.
+    Videos are hard links if the file system allows it, else copies. Returns the folders. Raises
+    BenchError if `folder` exists.
     """
     if folder.exists():
-        raise BenchError(f"{folder} exists already; choose another folder with --html.")
+        raise BenchError(f"{folder} already exists; choose another folder with --html.")
     pages = Pages(study, assets="", videos=f"{VIDEOS}/")
     languages = study.questionnaire.languages
     names: dict[Language, str] = {
         code: "index.html" if code == languages[0] else f"{code}.html" for code in languages
     }
-    made: list[Path] = []
+    folders: list[Path] = []
     for rater, session in study.design.sessions.items():
         own = folder / rater
         (own / VIDEOS).mkdir(parents=True)
@@ -81,12 +82,12 @@ def write_static_pages(study: Study, folder: Path) -> Sequence[Path]:
         shown = [study.design.items[code].video for page in session for code in page]
         for video in {*shown, *(example.video for example in study.design.examples)}:
             _link(study.folder / VIDEOS / video, own / VIDEOS / video)
-        made.append(own)
-    return made
+        folders.append(own)
+    return folders
 
 
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, or one without links
+    except OSError:  # another file system, or one without hard links
         shutil.copy2(source, target)

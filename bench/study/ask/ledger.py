@@ -1,9 +1,9 @@
-"""The ledger of a served study: every rating as it was given, in SQLite, never edited.
+"""The ledger of a served study: an SQLite file to which ratings are only ever added.
 
-An answer is acknowledged after its transaction is on the disk (write-ahead log, synchronous=FULL),
-so that a killed server or a lost power line loses none that was. A changed rating is a further
-row, the last one counts; the same rating sent twice is one row. Beside them stands when a rater was
-first given each video: an answer sooner than the video lasts cannot be of someone who saw its end.
+An answer is acknowledged only after its transaction is on disk (write-ahead log, synchronous=FULL),
+so no acknowledged answer is lost if the server is killed or the power fails. A changed rating is a
+new row, and the last row counts; the same rating sent twice is one row. The ledger also holds when
+a rater was first given each video: whoever rates it sooner than it lasts cannot have seen its end.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from types import TracebackType
 from bench.errors import BenchError
 
 SCHEMA = 1
-BUSY_SECONDS = 2.0  # to wait for a file that another program holds, or for the writer before us
-_TRANSIENT = (  # how SQLite begins to say that the machine, not the statement, is in the way
+BUSY_SECONDS = 2.0  # how long to wait for another program's lock, or for another thread
+_TRANSIENT = (  # beginnings of SQLite's errors that are the machine's fault, not the statement's
     "database is locked",
     "database table is locked",
     "database or disk is full",
@@ -71,7 +71,7 @@ SELECT rater, item, handed_out.at, min(ratings.at) FROM ratings JOIN handed_out 
 
 @dataclass(frozen=True)
 class Entry:
-    """A rating that counts: the last one of this rater for this item and question."""
+    """A rating that counts: the rater's last one for this item and question."""
 
     rater: str
     item: str
@@ -81,14 +81,14 @@ class Entry:
 
 
 class LedgerBusyError(BenchError):
-    """The ledger cannot be read or written now; nothing was kept, and it may work in a moment."""
+    """The ledger cannot be read or written now; nothing was stored, and a retry may succeed."""
 
 
 class Ledger:
-    """The answers of a study, open for writing by several threads; `with Ledger(path) as ledger`.
+    """The answers of a study; several threads may write. Use `with Ledger(path) as ledger`.
 
-    Raises BenchError where the file is no ledger, or one of a newer version; all methods raise
-    LedgerBusyError where another program holds the file, or the disk is full.
+    Raises BenchError if the file is not a ledger or has a newer version. All methods raise
+    LedgerBusyError if another program holds the file or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
@@ -119,14 +119,14 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes the file; the write-ahead log is folded into it."""
+        """Closes the file; SQLite merges the write-ahead log into it."""
         self._file.close()
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """The file for this thread alone."""
+        """Reserves the file for this thread."""
         if not self._lock.acquire(timeout=BUSY_SECONDS):
-            raise LedgerBusyError(f"{self._path}: others are being written for too long")
+            raise LedgerBusyError(f"{self._path}: other threads hold it for too long")
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -139,9 +139,9 @@ class Ledger:
     def record(
         self, rater: str, item: str, ratings: Mapping[str, int], comment: str | None = None
     ) -> None:
-        """Keeps what a rater answered on one item; on the disk when this returns.
+        """Stores a rater's ratings of one item by question, and the remark; on disk on return.
 
-        What is there already in the same words is not written again.
+        Ratings and remarks that are equal to the last stored ones are not stored again.
         """
         at = _now()
         with self._held():
@@ -162,12 +162,12 @@ class Ledger:
                     )
                 self._file.execute("COMMIT")
             except BaseException:
-                if self._file.in_transaction:  # a full disk has rolled it back already
+                if self._file.in_transaction:  # if the disk is full, SQLite has rolled it back
                     self._file.execute("ROLLBACK")
                 raise
 
     def hand_out(self, rater: str, items: Sequence[str]) -> None:
-        """Notes that a rater is given these items now; the first time counts, whatever follows."""
+        """Records that a rater is given these items now; for each item the first time is kept."""
         at = _now()
         with self._held():
             self._file.executemany(
@@ -176,9 +176,9 @@ class Ledger:
             )
 
     def waits(self) -> Mapping[tuple[str, str], float]:
-        """Seconds from giving a rater an item to the first rating of it, by rater and item.
+        """Seconds from handing out an item to its first rating, by rater and item.
 
-        What was answered without a page of ours (an older ledger) is not there.
+        Items without a hand-out time (of older ledgers) are left out.
         """
         with self._held():
             rows = self._file.execute(_WAITS).fetchall()
@@ -190,13 +190,13 @@ class Ledger:
         }
 
     def entries(self) -> Sequence[Entry]:
-        """The ratings that count, in the order in which they came."""
+        """The ratings that count, in the order of arrival."""
         with self._held():
             rows = self._file.execute(_LAST_RATINGS).fetchall()
         return [Entry(*row) for row in rows]
 
     def of_rater(self, rater: str) -> Mapping[str, Mapping[str, int]]:
-        """What a rater has answered: by item, the rating of every question."""
+        """A rater's ratings, by item and question."""
         found: dict[str, dict[str, int]] = {}
         with self._held():
             rows = self._file.execute(
@@ -208,7 +208,7 @@ class Ledger:
         return found
 
     def remarks_of(self, rater: str) -> Mapping[str, str]:
-        """The last comment of a rater on each item."""
+        """A rater's last remark on each item."""
         with self._held():
             rows = self._file.execute(
                 "SELECT item, comment FROM comments WHERE rater = ? ORDER BY number", (rater,)
@@ -216,7 +216,7 @@ class Ledger:
         return dict(rows)
 
     def comments(self) -> Mapping[tuple[str, str], str]:
-        """The last comment of each rater on each item."""
+        """Each rater's last remark on each item, by rater and item."""
         with self._held():
             rows = self._file.execute(_LAST_COMMENTS).fetchall()
         return {(rater, item): comment for rater, item, comment in rows}

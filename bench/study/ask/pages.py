@@ -1,4 +1,4 @@
-"""The pages of a study as HTML: start, rating, organiser, messages; in each of its languages."""
+"""Renders a study's pages in each of its languages: start, rating, organiser, messages."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ import yaml
 
 from bench.study.answers import Answer
 from bench.study.folder import Study
-from bench.study.make.making import SECONDS_A_QUESTION
+from bench.study.make.new_study import SECONDS_A_QUESTION
 from bench.study.questionnaire import Language
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
 NAMES: Mapping[Language, str] = {"en": "English", "zh": "中文"}
 
-Ratings = Mapping[str, Mapping[str, int]]  # by item, by question
-Remarks = Mapping[str, str]  # by item
+RatingsByItem = Mapping[str, Mapping[str, int]]  # by item, by question
+RemarksByItem = Mapping[str, str]  # by item
 
 
 @functools.cache
 def read_words(language: Language) -> Mapping[str, str]:
-    """The fixed words of a language."""
+    """The built-in texts of a language, by key."""
     text = (HERE / "words" / f"{language}.yaml").read_text(encoding="utf-8")
     return cast("Mapping[str, str]", yaml.safe_load(text))
 
 
 @dataclass(frozen=True)
 class Card:
-    """One video on a page with what was already answered."""
+    """One video on a page, with the rater's answers so far."""
 
     code: str
     name: str
@@ -57,7 +57,7 @@ class Page:
 class Pages:
     """Fills the templates for one study.
 
-    assets, videos: where the pages find scripts and style, and videos, relative to themselves.
+    assets, videos: prefixes of the links to scripts and style, and to videos; relative to the page.
     """
 
     def __init__(self, study: Study, *, assets: str, videos: str) -> None:
@@ -73,14 +73,20 @@ class Pages:
         )
 
     def language(self, wanted: str | None) -> Language:
-        """The wanted language if the study has it, else its first one."""
+        """The wanted language if the study has it, else the study's first."""
         known = self.study.questionnaire.languages
         return next((language for language in known if language == wanted), known[0])
 
     def page(
-        self, rater: str, number: int, ratings: Ratings, language: Language, *, remarks: Remarks
+        self,
+        rater: str,
+        number: int,
+        ratings: RatingsByItem,
+        language: Language,
+        *,
+        remarks: RemarksByItem,
     ) -> Page:
-        """Page `number` (from 0) of a rater. It is the last if all others are answered."""
+        """Page `number` (from 0) of a rater; the last one if all others are answered."""
         sessions, items = self.study.design.sessions[rater], self.study.design.items
         codes = sessions[number]
         words = read_words(language)
@@ -106,25 +112,27 @@ class Pages:
             is_last=set(open_pages) <= {number},
         )
 
-    def is_done(self, rater: str, number: int, ratings: Ratings) -> bool:
+    def is_done(self, rater: str, number: int, ratings: RatingsByItem) -> bool:
         """Whether every question of a page has an answer."""
         codes = self.study.design.sessions[rater][number]
         return all(set(self.study.questions) <= set(ratings.get(code, {})) for code in codes)
 
-    def first_open(self, rater: str, ratings: Ratings) -> int | None:
-        """The first page that lacks an answer; None at the end."""
+    def first_open(self, rater: str, ratings: RatingsByItem) -> int | None:
+        """The number of the first unfinished page; None if all are finished."""
         numbers = range(len(self.study.design.sessions[rater]))
         return next((n for n in numbers if not self.is_done(rater, n, ratings)), None)
 
-    def progress(self, rater: str, ratings: Ratings) -> tuple[int, int]:
-        """Pages that are done, and all pages."""
+    def progress(self, rater: str, ratings: RatingsByItem) -> tuple[int, int]:
+        """The numbers of finished pages and of all pages."""
         numbers = range(len(self.study.design.sessions[rater]))
         return sum(self.is_done(rater, number, ratings) for number in numbers), len(numbers)
 
     # ---- the pages themselves ----
 
-    def start(self, rater: str, ratings: Ratings, language: Language, *, rate_link: str) -> str:
-        """The first page: what is asked, how it works, examples."""
+    def start(
+        self, rater: str, ratings: RatingsByItem, language: Language, *, rate_link: str
+    ) -> str:
+        """The start page: the questions, the instructions, the examples."""
         done, everything = self.progress(rater, ratings)
         words = read_words(language)
         lines = (self._long("start_long", rater, words), words["start_private"])
@@ -139,9 +147,15 @@ class Pages:
         )
 
     def rate(
-        self, rater: str, ratings: Ratings, language: Language, *, number: int, remarks: Remarks
+        self,
+        rater: str,
+        ratings: RatingsByItem,
+        language: Language,
+        *,
+        number: int,
+        remarks: RemarksByItem,
     ) -> str:
-        """The page on which the videos of page `number` are rated."""
+        """The rating page `number`."""
         done, everything = self.progress(rater, ratings)
         return self._filled(
             "rate.html",
@@ -153,14 +167,14 @@ class Pages:
         )
 
     def message(self, heading: str, text: str, language: Language) -> str:
-        """A page of one sentence, by the keys of its words."""
+        """A page with a heading and one sentence, given by the keys of their texts."""
         words = read_words(language)
         return self._filled("message.html", language, heading=words[heading], text=words[text])
 
     def questionnaire_file(
         self, rater: str, language: Language, *, names: Mapping[Language, str]
     ) -> str:
-        """The whole session in one file that needs no server."""
+        """The whole session as one html file that needs no server."""
         words = read_words(language)
         numbers = range(len(self.study.design.sessions[rater]))
         return self._filled(
@@ -183,7 +197,7 @@ class Pages:
         links: Mapping[str, str],
         language: Language,
     ) -> str:
-        """Progress of every rater and the means so far. done: pages by rater."""
+        """The organiser's page: every rater's progress, the means so far. done: pages by rater."""
         raters = [self._progress_row(rater, answers, done, links) for rater in links]
         return self._filled(
             "organiser.html",
@@ -219,7 +233,7 @@ class Pages:
         )
 
     def _asked(self, language: Language) -> dict[str, object]:
-        """What every page about the questions needs."""
+        """Template values that all pages with questions need."""
         asked = self.study.questionnaire
         words = read_words(language)
         return {
@@ -244,7 +258,7 @@ class Pages:
         }
 
     def _long(self, key: str, rater: str, words: Mapping[str, str]) -> str:
-        """How many videos, and about how many minutes they take."""
+        """The sentence on how many videos there are and about how many minutes they take."""
         design = self.study.design
         items = [design.items[code] for page in design.sessions[rater] for code in page]
         each = SECONDS_A_QUESTION * len(self.study.questions)
@@ -266,7 +280,7 @@ class Pages:
 
 
 def mean_rows(answers: Sequence[Answer], questions: Sequence[str]) -> list[SimpleNamespace]:
-    """For each method (then hidden truth and low anchor) the mean and count of every question."""
+    """For each method, then hidden reference and low anchor: mean and count of every question."""
     given: dict[tuple[str, str], dict[str, list[int]]] = {}
     for answer in answers:
         if answer.role != "training":

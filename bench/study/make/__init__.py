@@ -1,1 +1,1 @@
-"""A study before anybody rates: what is shown, to whom, and how many raters it takes."""
+"""Makes a study: which videos it shows, to which raters, and how many raters it needs."""

@@ -1,4 +1,4 @@
-"""The videos that check whether raters attend: hidden truths and low anchors."""
+"""Attention checks: the hidden references and low anchors among the videos to rate."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.study.make.footage import Video
+from bench.study.make.finished_videos import StudyVideo
 
-LOW_ANCHORS = ("mismatched", "still")  # controls that make a low anchor, the better one first
+LOW_ANCHORS = ("mismatched", "still")  # controls that serve as low anchor, the better one first
 
 
 @dataclass(frozen=True)
 class AttentionChecks:
-    """What there is to check raters with, in drawn order.
+    """The videos available as attention checks, in drawn order.
 
-    truths, lows: at most as many as rated cases, and of these where they have any; no rater gets
-    more of a kind. examples: one of each, of other cases where there are any. notes: a line where a
-    rater gets fewer than asked for.
+    truths, lows: hidden references and low anchors, at most one per rated case; of the rated cases
+    if these have any, else of others. No rater gets more than these. examples: one of each kind, if
+    possible of a case that is not rated. notes: a line if there are fewer than asked for.
     """
 
-    truths: tuple[Video, ...]
-    lows: tuple[Video, ...]
-    examples: tuple[Video, ...]
+    truths: tuple[StudyVideo, ...]
+    lows: tuple[StudyVideo, ...]
+    examples: tuple[StudyVideo, ...]
     notes: tuple[str, ...]
 
 
 def attention_checks(
-    videos: Sequence[Video],
-    cases: Sequence[Video],
+    videos: Sequence[StudyVideo],
+    cases: Sequence[StudyVideo],
     *,
     methods: Sequence[str],
     asked: int,
     generator: np.random.Generator,
 ) -> AttentionChecks:
-    """The checks among these videos. cases: a video of each rated case. methods: what is rated."""
+    """The checks among these videos.
+
+    cases: one video of each rated case. methods: labels of the rated methods. asked: the number of
+    checks of each kind per rater.
+    """
     taken = {(video.dataset, video.case) for video in cases}
     all_truths = _anchors(videos, ("truth",), methods)
     all_lows = _anchors(videos, LOW_ANCHORS, methods)
@@ -48,9 +52,9 @@ def attention_checks(
 
 
 def _anchors(
-    videos: Sequence[Video], plugins: Sequence[str], methods: Sequence[str]
-) -> list[Video]:
-    """The videos of the first of these controls that made any and is not itself rated."""
+    videos: Sequence[StudyVideo], plugins: Sequence[str], methods: Sequence[str]
+) -> list[StudyVideo]:
+    """The videos of the first of these controls that has any and is not rated itself."""
     for plugin in plugins:
         found = [v for v in videos if v.plugin == plugin and v.method not in methods]
         found = [video for video in found if video.kind == "reconstruct"]
@@ -59,31 +63,31 @@ def _anchors(
     return []
 
 
-def _apart(videos: Sequence[Video], taken: set[tuple[str, str]]) -> list[Video]:
-    """Those of other cases than the rated ones, if there are any."""
+def _apart(videos: Sequence[StudyVideo], taken: set[tuple[str, str]]) -> list[StudyVideo]:
+    """The videos of cases that are not rated; all videos if there are none."""
     return [v for v in videos if (v.dataset, v.case) not in taken] or list(videos)
 
 
 def _within(
-    videos: Sequence[Video], taken: set[tuple[str, str]], generator: np.random.Generator
-) -> tuple[Video, ...]:
-    """Those of the rated cases, else as many others, in drawn order."""
+    videos: Sequence[StudyVideo], taken: set[tuple[str, str]], generator: np.random.Generator
+) -> tuple[StudyVideo, ...]:
+    """The videos of rated cases, else of others; in drawn order, at most one per rated case."""
     found = [v for v in videos if (v.dataset, v.case) in taken] or list(videos)
     drawn = [found[index] for index in generator.permutation(len(found))]
     return tuple(drawn[: len(taken)])
 
 
 def _shortage(
-    truths: Sequence[Video],
-    lows: Sequence[Video],
+    truths: Sequence[StudyVideo],
+    lows: Sequence[StudyVideo],
     *,
-    cases: Sequence[Video],
+    cases: Sequence[StudyVideo],
     rated: set[str],
     asked: int,
 ) -> list[str]:
-    """One line on how many checks were asked for, how many there are, and what would give more.
+    """A line that says how many checks are missing and what would give more; empty if enough.
 
-    None where there are enough. rated: the plugins that made the rated videos.
+    rated: the plugins of the rated methods.
     """
     fewer = min(len(truths), len(lows))
     if fewer >= asked:
@@ -91,26 +95,28 @@ def _shortage(
     kinds: dict[str, list[str]] = {}
     if len(truths) < asked:
         hint = _more(truths, "truth", cases=cases, rated=rated)
-        kinds.setdefault(hint, []).append("hidden truths")
+        kinds.setdefault(hint, []).append("hidden references")
     if len(lows) < asked:
         hint = _more(lows, LOW_ANCHORS[0], cases=cases, rated=rated)
         kinds.setdefault(hint, []).append("low anchors")
-    told = (
-        f"--checks {asked}: {asked} hidden truths and as many low anchors were asked for each "
-        f"rater, but of hidden truths there are {len(truths)}, of low anchors {len(lows)}."
+    shortage = (
+        f"--checks {asked} asks for {asked} hidden references and {asked} low anchors per rater, "
+        f"but only {len(truths)} and {len(lows)} are available."
     )
     advice = [f"For more {' and '.join(names)}: {hint}." for hint, names in kinds.items()]
     if fewer:
         advice.append(f"Or ask for fewer: --checks {fewer}.")
-    return [" ".join((told, *advice))]
+    return [" ".join((shortage, *advice))]
 
 
-def _more(found: Sequence[Video], plugin: str, *, cases: Sequence[Video], rated: set[str]) -> str:
-    """What would give more checks of a kind. plugin: the control that is best for it."""
+def _more(
+    found: Sequence[StudyVideo], plugin: str, *, cases: Sequence[StudyVideo], rated: set[str]
+) -> str:
+    """What would give more checks of one kind. plugin: the control that suits it best."""
     if not found and plugin in rated:
         return f"leave the control {plugin} out of --methods"
     possible = sum(video.kind == "reconstruct" for video in cases)  # checks are of no other kind
     if len(found) >= (possible or len(cases)):
-        return "rate more cases (each gives one)"
+        return "rate more cases (each gives one)"  # `found` is limited to one per rated case
     where = "the rated cases" if possible else "more reconstruct cases"
     return f"add a run with the control {found[0].plugin if found else plugin} on {where}"

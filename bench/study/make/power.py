@@ -1,13 +1,13 @@
-"""What a design can find: how probably two methods are told apart, before anybody is asked.
+"""The statistical power of a design: how probably a study will find that two methods differ.
 
-A rating is taken as the sum of what the method, the rater and the clip have for themselves, of a
-rater's own taste for a method, of how a method comes out on a clip, and of noise, all independent.
-Levels of raters cancel in a difference, for every rater sees all methods equally often; levels of
-clips do where a rater sees both methods on the same clips. What is left of one rater's difference
-is compared as the scores do it (significance.py: the mean over raters, corrected after Holm), by a
-noncentral t distribution in place of flipped signs. The ends of the scale are not in it; a test
-holds it against simulated studies, which have them. With fewer than ten raters it promises rather
-too much (0.61 where simulated studies of eight raters found 0.47): few patterns of signs are rare.
+A rating is modelled as a sum of independent effects: of method, rater and clip, of the rater's
+taste for the method (rater by method), of the method's fit to the clip (method by clip), and noise.
+Rater effects cancel in a difference, since every rater sees all methods equally often; clip effects
+cancel if a rater sees both methods on the same clips. The remaining difference per rater is tested
+as in significance.py (the mean over raters, with Holm's correction), but by a noncentral t
+distribution instead of sign flips. The model ignores the ends of the scale; a test compares it with
+simulated studies, which have them. With fewer than ten raters it is too optimistic (0.61, where
+simulated studies of eight raters gave 0.47), because few sign patterns are rare enough.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from bench.errors import BenchError
 from bench.study.blinding import Design
 from bench.study.sign_flips import EXACT_RATERS
 
-LEVEL = 0.05  # p value below which two methods count as told apart
-WANTED = 0.8  # probability that a study should have
-ROUNDING = 1.0 / 12.0  # variance that whole numbers add to a rating (Sheppard 1897)
-LITTLE = 0.5  # below, it will rather find nothing
+LEVEL = 0.05  # p value below which two methods count as different
+WANTED = 0.8  # the power that a study should have
+ROUNDING = 1.0 / 12.0  # variance that rounding adds to a rating (Sheppard 1897)
+LITTLE = 0.5  # below this power, a study will more likely find nothing
 MOST_RATERS, MOST_CASES = 2000, 500
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """A balanced design: methods on cases, so many raters, so many ratings of each (a question)."""
+    """The numbers of a balanced design. per_rater: videos that each rater rates."""
 
     methods: int
     cases: int
@@ -43,19 +43,20 @@ class Sizes:
     def __post_init__(self) -> None:
         videos = self.methods * self.cases
         if self.methods < 2:
-            raise BenchError(f"methods: {self.methods}; two at least can be told apart.")
+            raise BenchError(f"methods: {self.methods}; expected at least two.")
         if not self.methods <= self.per_rater <= videos:
             raise BenchError(
-                f"--per-rater: {self.per_rater}; expected {self.methods} to {videos}, each method "
-                "once to every video once."
+                f"--per-rater: {self.per_rater}; expected {self.methods} (each method once) to "
+                f"{videos} (every video once)."
             )
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviations in steps of the scale; see the module. clip, noise: as in simulations.
+    """Standard deviations of the modelled effects, in steps of the scale.
 
-    taste (rater by method) and fit (clip by method) are assumptions of ours, without a source.
+    clip, noise: as in simulated studies. taste (rater by method), fit (method by clip): our
+    assumptions, without a source.
     """
 
     clip: float = 0.3
@@ -65,26 +66,27 @@ class Spread:
 
 
 def probability(sizes: Sizes, difference: float, spread: Spread) -> float:
-    """How probably two methods that truly differ so much are told apart.
+    """The probability that the test finds a true difference between two methods.
 
-    The strictest step of Holm's correction is taken: that of the first of all pairs.
+    It uses the strictest step of Holm's correction, that of the smallest p value.
     """
     level = LEVEL / (sizes.methods * (sizes.methods - 1) / 2)
     if sizes.raters < 2 or (sizes.raters <= EXACT_RATERS and 2.0 ** (1 - sizes.raters) > level):
-        return 0.0  # even where all raters agree, no pattern of signs is as rare
+        return 0.0  # even if all raters agree, the p value cannot be that small
     own = sizes.per_rater / sizes.methods  # ratings of one method by one rater
     share = own / sizes.cases
-    # With half of the clips and more, most are seen by both methods, and clips' levels cancel.
+    # A rater who sees a method on more than half of the clips sees most clips by both methods, so
+    # that the clips' levels cancel.
     level_of_clips = 0.0 if share > 0.5 else spread.clip**2 / own
     of_rater = spread.taste**2 + (spread.noise**2 + ROUNDING) / own
     of_rater += level_of_clips + (1.0 - share) * spread.fit**2 / own
     error = math.sqrt(2.0 * of_rater / sizes.raters)
-    on_clips = math.sqrt(2.0 * spread.fit**2 / sizes.cases)  # what these clips add to the truth
+    on_clips = math.sqrt(2.0 * spread.fit**2 / sizes.cases)  # sd that the choice of clips adds
     return _found(level, sizes.raters, difference / error, on_clips / error)
 
 
 def least_difference(sizes: Sizes, spread: Spread) -> float:
-    """The difference that is told apart with probability 0.8; infinite where none is."""
+    """The smallest difference that is found with probability 0.8; infinite if there is none."""
     if probability(sizes, 4.0, spread) < WANTED:
         return math.inf
     low, high = 0.0, 4.0
@@ -96,7 +98,7 @@ def least_difference(sizes: Sizes, spread: Spread) -> float:
 
 
 def raters_needed(sizes: Sizes, difference: float, spread: Spread) -> int | None:
-    """The least number of raters for probability 0.8; None beyond 2000."""
+    """The smallest number of raters for probability 0.8; None if more than 2000."""
     return _least(
         lambda raters: probability(replace(sizes, raters=raters), difference, spread) >= WANTED,
         MOST_RATERS,
@@ -104,7 +106,7 @@ def raters_needed(sizes: Sizes, difference: float, spread: Spread) -> int | None
 
 
 def cases_needed(sizes: Sizes, difference: float, spread: Spread) -> int | None:
-    """The least number of cases on which some number of raters is enough; None beyond 500."""
+    """The smallest number of cases for which enough raters exist; None if more than 500."""
 
     def enough(cases: int) -> bool:
         some = replace(sizes, cases=cases, per_rater=sizes.methods * cases)
@@ -114,38 +116,39 @@ def cases_needed(sizes: Sizes, difference: float, spread: Spread) -> int | None:
 
 
 def sizes_of(design: Design) -> Sizes | None:
-    """The sizes of a drawn design; None where it has no two methods that each rater sees."""
+    """The sizes of a drawn design; None unless each rater sees at least two methods."""
     balance = design.plan.balance
     if balance.methods < 2 or not design.sessions or balance.per_rater < balance.methods:
         return None
     return Sizes(balance.methods, balance.cases, len(design.sessions), balance.per_rater)
 
 
-def told(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
-    """What an organiser should know before the study starts, one sentence a line."""
+def power_sentences(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
+    """What the organiser should know before the study starts, one sentence per line."""
     chance = probability(sizes, difference, spread)
     least = least_difference(sizes, spread)
-    apart = f"a true difference of {difference:g} between two methods is told apart"
-    lines = [f"{apart} with probability {chance:.2f}"]
+    first = f"a true difference of {difference:g} between two methods is found with probability "
+    first += f"{chance:.2f}"
     if chance < LITTLE:
-        lines[0] = f"THIS DESIGN WILL PROBABLY FIND NOTHING: {lines[0]} only"
+        first = f"THIS DESIGN WILL PROBABLY FIND NOTHING: {first} only"
+    lines = [first]
     if chance < WANTED:
-        lines.append(f"for {WANTED:g} it takes {_ways(sizes, difference, spread)}")
+        lines.append(f"a probability of {WANTED:g} takes {_ways(sizes, difference, spread)}")
     if math.isfinite(least):
-        lines.append(f"the least difference told apart with probability 0.8 is {least:.2f}")
+        lines.append(f"the smallest difference found with probability 0.8 is {least:.2f}")
     pairs = sizes.methods * (sizes.methods - 1) // 2
     lines.append(
-        f"assumed: standard deviations of {spread.noise:g} (noise), {spread.taste:g} (a rater's "
-        f"taste for a method), {spread.fit:g} (a method on a clip), {spread.clip:g} (clips); "
-        f"p < {LEVEL:g} after Holm over {pairs} pair{'s' * (pairs > 1)}. Others: bench study power"
+        f"assumed: standard deviations of {spread.noise:g} (noise), {spread.taste:g} (rater by "
+        f"method), {spread.fit:g} (method by clip), {spread.clip:g} (clips); p < {LEVEL:g} after "
+        f"Holm over {pairs} pair{'s' * (pairs > 1)}. `bench study power` takes other values"
     )
     return tuple(lines)
 
 
-def table(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
-    """The probability for other numbers of raters and cases, as lines of text.
+def power_table(sizes: Sizes, difference: float, spread: Spread) -> tuple[str, ...]:
+    """The probability for several numbers of raters and cases, as lines of text.
 
-    Each rater sees as many videos as in `sizes`, or all, if there are fewer.
+    Each rater sees as many videos as in `sizes`, or all if there are fewer.
     """
     raters = (10, 20, 30, 50, 80, 120)
     lines = ["probability, by raters and cases", f"{'cases':>8}" + _cells(raters)]
@@ -161,7 +164,7 @@ def _cells(values: Iterable[object]) -> str:
 
 
 def _ways(sizes: Sizes, difference: float, spread: Spread) -> str:
-    """How to come to probability 0.8."""
+    """The ways to reach probability 0.8."""
     needed = raters_needed(sizes, difference, spread)
     ways = [f"{needed} raters with {sizes.per_rater} videos each"] if needed else []
     videos = sizes.methods * sizes.cases
@@ -177,17 +180,17 @@ def _ways(sizes: Sizes, difference: float, spread: Spread) -> str:
             ways.append(f"{with_cases} raters on {twice.cases} cases")
     if needed is None:
         cases = cases_needed(sizes, difference, spread)
-        ways.append(f"{cases} cases at least" if cases else "more than 500 cases")
+        ways.append(f"at least {cases} cases" if cases else "more than 500 cases")
     if sizes.methods > 2:
         fewer = replace(sizes, methods=2, per_rater=min(sizes.per_rater, 2 * sizes.cases) // 2 * 2)
         of_two = raters_needed(fewer, difference, spread)
         if of_two:
-            ways.append(f"{of_two} raters for two methods alone")
+            ways.append(f"{of_two} raters for only two methods")
     return ", or ".join(ways)
 
 
 def _least(is_enough: Callable[[int], bool], most: int) -> int | None:
-    """The least number, 1 to `most`, that is enough, where more are never less."""
+    """The smallest number in 1..most that is enough, by bisection; None if `most` is not."""
     if not is_enough(most):
         return None
     low, high = 0, most
@@ -199,10 +202,11 @@ def _least(is_enough: Callable[[int], bool], most: int) -> int | None:
 
 @lru_cache(maxsize=4096)
 def _found(level: float, raters: int, true: float, clips: float) -> float:
-    """The probability that a t value is beyond its critical one, on the true side.
+    """The probability that the t value exceeds its critical value in the true direction.
 
-    true: the difference, clips: the standard deviation of what the clips add to it, both in
-    standard errors; the noncentral t is averaged over that normal part (Gauss and Hermite).
+    true: the difference; clips: the standard deviation that the choice of clips adds to it; both in
+    standard errors. The noncentral t is averaged over the clips' normal part by Gauss-Hermite
+    quadrature.
     """
     points, weights = np.polynomial.hermite_e.hermegauss(15)
     free = raters - 1

@@ -1,4 +1,4 @@
-"""The sessions of raters: practice first, then each one's share with attention checks strewn in."""
+"""Draws the sessions of raters: practice first, then rated videos mixed with attention checks."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from collections.abc import Iterable
 import numpy as np
 
 from bench.study.answers import Role
-from bench.study.balance import share, spread
-from bench.study.blinding import Item, Pages, Plan
+from bench.study.balance import rater_pages, spread
+from bench.study.blinding import Item, SessionPages, SessionPlan
 
 
-def draw_sessions(plan: Plan, items: Iterable[Item], raters: range) -> dict[str, Pages]:
-    """The pages of these raters (counted from 0), by their names: r01, r02, ..."""
+def draw_sessions(
+    plan: SessionPlan, items: Iterable[Item], raters: range
+) -> dict[str, SessionPages]:
+    """The pages of these raters (counted from 0), by the raters' names: r01, r02, ..."""
     by_role: dict[Role, list[Item]] = defaultdict(list)
-    # Not in the order of the random codes, so that the seed alone decides.
+    # Sorted without the random codes, so that sessions depend on the seed only.
     for item in sorted(items, key=lambda item: (item.dataset, item.case, item.method)):
         by_role[item.role].append(item)
     return {f"r{rater + 1:02d}": _session(plan, by_role, rater) for rater in raters}
 
 
-def _session(plan: Plan, by_role: dict[Role, list[Item]], rater: int) -> Pages:
+def _session(plan: SessionPlan, by_role: dict[Role, list[Item]], rater: int) -> SessionPages:
     rated = {(item.dataset, item.case, item.method): item for item in by_role["rated"]}
     pages = [
         [rated[(*plan.cases[case], plan.methods[method])] for case, method in cells]
-        for cells in share(plan.balance, rater)
+        for cells in rater_pages(plan.balance, rater)
     ]
     generator = np.random.default_rng([plan.balance.seed, rater, 1])
     for place, role, turn in _checks(plan, len(pages), rater, generator):
         used = {item.code for page in pages for item in page}
         left = [item for item in by_role[role] if item.code not in used]
-        if not left:  # fewer than asked for: `bench study new` told it
+        if not left:  # fewer than asked for; `bench study new` has said so
             continue
         if plan.balance.per_page == 1:
             pages.insert(place, [left[turn % len(left)]])
@@ -45,11 +47,12 @@ def _session(plan: Plan, by_role: dict[Role, list[Item]], rater: int) -> Pages:
 
 
 def _checks(
-    plan: Plan, pages: int, rater: int, generator: np.random.Generator
+    plan: SessionPlan, pages: int, rater: int, generator: np.random.Generator
 ) -> list[tuple[int, Role, int]]:
-    """Where each check goes, what it is and whose turn; from the last place to the first.
+    """(place, role, turn) of each check, from the last place to the first.
 
-    Single checks never open the session; a check beside others may stand on any page.
+    turn: the index of the check's video, modulo the number of available videos. In the single
+    layout, no check comes first after practice; side by side, a check may be on any page.
     """
     roles: list[Role] = ["truth", "low"] * plan.checks
     first = 1 if plan.balance.per_page == 1 else 0

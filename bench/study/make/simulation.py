@@ -1,9 +1,9 @@
-"""Simulated raters: answers of which everything is known, to prove what scoring recovers.
+"""Simulated raters: their answers follow a known model, so tests can check what scoring recovers.
 
-A rating is a wish on an endless scale, rounded to 1..5: the method's centre, plus the rater's bias,
-plus the clip's effect, plus noise, all normal. The centre is solved for, so that the expected
-rating over raters and clips is exactly the mean that was asked for, rounding and the ends of the
-scale included. A careless rater answers at random, each rating as likely as any other.
+A rating is a latent value on an unbounded scale, rounded to 1..5: the method's centre, plus the
+rater's bias, the clip's effect and noise, all normal. The centre is solved for such that the
+expected rating over raters and clips equals the given mean, including the effects of rounding and
+of the ends of the scale. A careless rater gives every rating with the same probability.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bench.study.blinding import Design
 
 Means: TypeAlias = Mapping[tuple[str, str], float]  # (method, question) -> expected rating
 
-TRUTH_MEAN, LOW_MEAN = 4.6, 1.5  # of the attention checks, where the means do not name them
-DEFAULT_MEANS = (2.0, 4.0)  # of competitors, evenly spread, where no means are given
+TRUTH_MEAN, LOW_MEAN = 4.6, 1.5  # of the attention checks, unless the means include them
+DEFAULT_MEANS = (2.0, 4.0)  # the competitors' means are evenly spaced in between by default
 
 
 @dataclass(frozen=True)
-class Showing:
-    """One video shown to one rater; the rater answers all questions about it."""
+class Presentation:
+    """One video shown to one rater, who answers all questions about it."""
 
     rater: str
     dataset: str
@@ -40,10 +40,10 @@ class Showing:
 
 @dataclass(frozen=True)
 class Crowd:
-    """What simulated raters are like.
+    """The parameters of simulated raters.
 
     bias, clip, noise: standard deviations in steps of the scale. careless: share of raters who
-    answer at random; which ones, the seed decides.
+    answer at random; the seed determines which.
     """
 
     bias: float = 0.4
@@ -55,24 +55,24 @@ class Crowd:
     def __post_init__(self) -> None:
         for name in ("bias", "clip", "noise"):
             if not 0.0 <= getattr(self, name) <= 10.0:
-                raise BenchError(f"{name}: {getattr(self, name)} is no spread. Give 0 to 10.")
+                raise BenchError(f"{name}: {getattr(self, name)}; expected a number from 0 to 10.")
         if not 0.0 <= self.careless <= 1.0:
-            raise BenchError(f"careless: {self.careless} is no share. Give a number from 0 to 1.")
+            raise BenchError(f"careless: {self.careless}; expected a share from 0 to 1.")
 
     @property
     def spread(self) -> float:
-        """The standard deviation of a wish around its method's centre."""
+        """The standard deviation of latent values around their method's centre."""
         return math.sqrt(self.bias**2 + self.clip**2 + self.noise**2)
 
 
 def simulate(
-    showings: Sequence[Showing], questions: Sequence[str], means: Means, crowd: Crowd
+    presentations: Sequence[Presentation], questions: Sequence[str], means: Means, crowd: Crowd
 ) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
-    """The answers of simulated raters, marked as such, and which raters are careless.
+    """The answers of simulated raters, marked as simulated, and the names of the careless ones.
 
-    Training is not answered. Raises BenchError for a method without a mean.
+    Practice videos get no answers. Raises BenchError for a method without a mean.
     """
-    shown = [one for one in showings if one.role != "training"]
+    shown = [one for one in presentations if one.role != "training"]
     raters = list(dict.fromkeys(one.rater for one in shown))
     clips = list(dict.fromkeys((one.dataset, one.case) for one in shown))
     generator = np.random.default_rng(crowd.seed)
@@ -86,30 +86,30 @@ def simulate(
         noise = generator.normal(0.0, crowd.noise, len(questions))
         random = generator.integers(LOWEST, HIGHEST + 1, len(questions))
         for place, question in enumerate(questions):
-            wish = centres[one.method, one.role, question] + bias[one.rater] + noise[place]
-            wish += effect[one.dataset, one.case]
-            rating = int(random[place]) if one.rater in careless else _rounded(wish)
+            latent = centres[one.method, one.role, question] + bias[one.rater] + noise[place]
+            latent += effect[one.dataset, one.case]
+            rating = int(random[place]) if one.rater in careless else _rounded(latent)
             answers.append(_answer(one, question, rating))
     return tuple(answers), tuple(rater for rater in raters if rater in careless)
 
 
-def showings_of(design: Design, raters: int | None = None) -> tuple[Showing, ...]:
-    """What the design shows to its raters; to as many as `raters`, drawn as it would draw them."""
+def presentations_of(design: Design, raters: int | None = None) -> tuple[Presentation, ...]:
+    """Everything that the design shows to its raters; with `raters`, to that many raters."""
     from bench.study.make.sessions import draw_sessions
 
     sessions = design.sessions
     if raters is not None:
         sessions = draw_sessions(design.plan, design.items.values(), range(raters))
-    shown: list[Showing] = []
+    shown: list[Presentation] = []
     for rater, pages in sessions.items():
         for code in (code for page in pages for code in page):
             item = design.items[code]
-            shown.append(Showing(rater, item.dataset, item.case, item.method, item.role))
+            shown.append(Presentation(rater, item.dataset, item.case, item.method, item.role))
     return tuple(shown)
 
 
 def centre_of(mean: float, spread: float) -> float:
-    """The centre of normal wishes with this spread whose rounded ratings have this mean."""
+    """The centre at which normal latent values with this spread give ratings of this mean."""
     if spread == 0.0:
         return mean
     low, high = LOWEST - 10.0 * (1.0 + spread), HIGHEST + 10.0 * (1.0 + spread)
@@ -120,16 +120,16 @@ def centre_of(mean: float, spread: float) -> float:
 
 
 def expected_rating(centre: float, spread: float) -> float:
-    """The mean rounded rating of normal wishes around `centre`; `spread` above 0."""
+    """The mean rounded rating of normal latent values around `centre`; `spread` > 0."""
     steps = range(LOWEST, HIGHEST)
     above = (math.erfc((step + 0.5 - centre) / (spread * math.sqrt(2.0))) / 2.0 for step in steps)
     return LOWEST + sum(above)
 
 
 def read_means(path: Path) -> dict[tuple[str, str], float]:
-    """The means of a csv `method,QUESTION,...`, the shape of the paper's Table 3.
+    """Reads means from a csv `method,QUESTION,...`, the layout of the paper's Table 3.
 
-    Raises BenchError that names every bad cell.
+    Raises BenchError that lists every bad cell.
     """
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
@@ -139,7 +139,7 @@ def read_means(path: Path) -> dict[tuple[str, str], float]:
         ) from error
     if not rows or len(rows[0]) < 2 or rows[0][0].strip() != "method":
         raise BenchError(
-            f"{path}: row 1 should be `method` and the questions: "
+            f"{path}: row 1 should contain `method` and the questions: "
             "method,sync_accuracy,visual_quality,overall_impression"
         )
     problems = Problems(path)
@@ -155,7 +155,7 @@ def read_means(path: Path) -> dict[tuple[str, str], float]:
             mean = _mean(text)
             if mean is None:
                 problems.add(
-                    number, question, f"{text!r} is no mean between {LOWEST} and {HIGHEST}"
+                    number, question, f"{text!r} is not a number between {LOWEST} and {HIGHEST}"
                 )
             else:
                 means[cells[0].strip(), question] = mean
@@ -164,7 +164,7 @@ def read_means(path: Path) -> dict[tuple[str, str], float]:
 
 
 def even_means(methods: Sequence[str], questions: Sequence[str]) -> dict[tuple[str, str], float]:
-    """Means from 2 to 4, evenly spread over the methods in their order."""
+    """Means from 2 to 4, evenly spaced over the methods in their order."""
     low, high = DEFAULT_MEANS
     steps = max(1, len(methods) - 1)
     return {
@@ -175,7 +175,7 @@ def even_means(methods: Sequence[str], questions: Sequence[str]) -> dict[tuple[s
 
 
 def _centres(
-    shown: Sequence[Showing], questions: Sequence[str], means: Means, crowd: Crowd
+    shown: Sequence[Presentation], questions: Sequence[str], means: Means, crowd: Crowd
 ) -> dict[tuple[str, Role, str], float]:
     usual = {"truth": TRUTH_MEAN, "low": LOW_MEAN}
     centres: dict[tuple[str, Role, str], float] = {}
@@ -184,21 +184,21 @@ def _centres(
             mean = means.get((method, question), usual.get(role))
             if mean is None:
                 raise BenchError(
-                    f"--means: no mean for the method {method!r} in {question!r}. Known methods "
-                    f"are {', '.join(dict.fromkeys(name for name, _ in means)) or 'none'}."
+                    f"--means: no mean for the method {method!r} in {question!r}. The file has "
+                    f"means of {', '.join(dict.fromkeys(name for name, _ in means)) or 'none'}."
                 )
             centres[method, role, question] = centre_of(mean, crowd.spread)
     return centres
 
 
-def _answer(one: Showing, question: str, rating: int) -> Answer:
+def _answer(one: Presentation, question: str, rating: int) -> Answer:
     return Answer(
         one.rater, one.dataset, one.case, one.method, question, rating, one.role, simulated=True
     )
 
 
-def _rounded(wish: float) -> int:
-    return int(min(HIGHEST, max(LOWEST, math.floor(wish + 0.5))))
+def _rounded(latent: float) -> int:
+    return int(min(HIGHEST, max(LOWEST, math.floor(latent + 0.5))))
 
 
 def _mean(text: str) -> float | None:

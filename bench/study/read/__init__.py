@@ -1,1 +1,1 @@
-"""Answers that were collected elsewhere: tables of other tools, read by a mapping."""
+"""Reads answers that were collected elsewhere: tables of other tools, explained by a mapping."""

@@ -1,4 +1,4 @@
-"""mapping.yaml: which column of somebody's table is what."""
+"""mapping.yaml: what the columns of a table of answers mean."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.config.reader import raise_problems, read_yaml, validated
 from bench.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, Role
 from bench.study.read.survey_time import DateOrder
-from bench.study.read.tables import Separator
+from bench.study.read.table_file import Separator
 
-Kind = Literal["rater", "at", "personal", "not needed"]
+ColumnKind = Literal["rater", "at", "personal", "not needed"]
 
 
-def _known() -> dict[str, Kind]:
-    kinds: dict[Kind, str] = {
-        # Google Forms in its languages, Wenjuanxing, Tencent's and Microsoft's forms, MTurk.
+def _known() -> dict[str, ColumnKind]:
+    kinds: dict[ColumnKind, str] = {
+        # Google Forms in several languages, Wenjuanxing, Tencent's and Microsoft's forms, MTurk.
         "at": "Timestamp|时间戳|时间戳记|時間戳記|タイムスタンプ|타임스탬프|Horodateur|Zeitstempel|"
         "Marca temporal|Carimbo de data/hora|Informazioni cronologiche|Отметка времени|"
         "提交答卷时间|提交时间|结束答题时间|Completion time|完成时间|SubmitTime",
@@ -39,10 +39,10 @@ def _known() -> dict[str, Kind]:
     return {name: kind for kind, names in kinds.items() for name in names.split("|")}
 
 
-# Columns that survey sites add, by what they are. Nobody needs to name them in a mapping.
-KNOWN_COLUMNS: Mapping[str, Kind] = _known()
+# Columns that survey sites add, by kind. A mapping need not name them.
+KNOWN_COLUMNS: Mapping[str, ColumnKind] = _known()
 LONG_FIELDS = ("rater", "item", "dataset", "case", "method", "question", "rating", "role", "at")
-UNKNOWN_METHOD = "unknown"  # what a proposal calls a method that the table does not name
+UNKNOWN_METHOD = "unknown"  # in a proposed mapping: a method that the table does not name
 _GROUPS = ("rater", "item", "dataset", "case", "method", "question", "role")
 
 
@@ -51,10 +51,10 @@ class _Section(pydantic.BaseModel):
 
 
 class Column(_Section):
-    """What a column of ratings is about: a video (its code, or case and method) and a question.
+    """What a column of ratings rates: a video (its code, or case and method) and a question.
 
-    item: the video's code in the study, the name of its file, or what `names` says for it.
-    item_in: instead, the column in which each row names the video itself.
+    item: the video's code in the study, its file's name, or a key of `names`. item_in: instead of
+    `item`, the column in which each row names its own video.
     """
 
     item: str = ""
@@ -68,21 +68,21 @@ class Column(_Section):
     @pydantic.model_validator(mode="after")
     def _one_video(self) -> Column:
         if not (self.item or self.item_in or self.case or self.method or self.question):
-            raise ValueError("is empty. Say what the column rates, or name it under `ignore`")
+            raise ValueError("is empty. State what the column rates, or name it under `ignore`")
         if not self.question:
-            raise ValueError("name the question that it answers")
+            raise ValueError("name its question")
         if [bool(self.item), bool(self.item_in), bool(self.case or self.method)].count(True) != 1:
             raise ValueError(
-                "name the video by `item` alone, by `case` and `method`, or by `item_in`, the "
-                "column that names it"
+                "name the video by `item`, by `case` and `method`, or by `item_in` (the column "
+                "that names it), and only by one of these"
             )
         if not (self.item or self.item_in) and not (self.case and self.method):
-            raise ValueError("`case` and `method` go together")
+            raise ValueError("`case` and `method` must be given together")
         return self
 
 
 class ColumnMapping(_Section):
-    """The whole of mapping.yaml; see the template for what each key means."""
+    """The content of mapping.yaml; mapping_template.py explains the keys."""
 
     table: Literal["wide", "long"] = "wide"
     sheet: str | None = None
@@ -119,7 +119,7 @@ class ColumnMapping(_Section):
     def _keys_as_text(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        return {str(key): one for key, one in value.items()}  # `5: 1` of a reversed scale
+        return {str(key): one for key, one in value.items()}  # `5: 1` for a reversed scale
 
     @pydantic.field_validator("unanswered", mode="before")
     @classmethod
@@ -131,7 +131,7 @@ class ColumnMapping(_Section):
     def _different(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for name in value or ():
             if not name or (value or ()).count(name) > 1:
-                raise ValueError(f"every column needs a name of its own; found {name!r}")
+                raise ValueError(f"every column needs a different name; found {name!r}")
         return value
 
     @pydantic.field_validator("cells")
@@ -164,30 +164,32 @@ class ColumnMapping(_Section):
     @pydantic.model_validator(mode="after")
     def _shape(self) -> ColumnMapping:
         if self.table == "long" and (self.columns or self.pattern):
-            raise ValueError("`columns` and `pattern` are for wide tables; a long one has `fields`")
+            raise ValueError(
+                "`columns` and `pattern` are for wide tables; use `fields` for a long one"
+            )
         if self.table == "wide" and (self.fields or self.constants):
             raise ValueError(
-                "`fields` and `constants` are for long tables; a wide one has `columns` or "
-                "`pattern`"
+                "`fields` and `constants` are for long tables; use `columns` or `pattern` for a "
+                "wide one"
             )
         return self
 
 
 def _groups_of(pattern: str, where: str = "") -> set[str]:
-    """The names of a regular expression's groups."""
+    """The names of a regular expression's groups; raises ValueError if it is invalid."""
     try:
         return set(re.compile(pattern).groupindex)
     except re.error as error:
-        raise ValueError(f"{where}is no regular expression: {error}") from error
+        raise ValueError(f"{where}is not a valid regular expression: {error}") from error
 
 
 def read_mapping(path: Path) -> ColumnMapping:
-    """The mapping; raises BenchError that lists everything wrong in it, by line."""
+    """Reads a mapping.yaml; raises BenchError that lists every error with its line."""
     raw, lines, problems = read_yaml(path)
     found = validated(ColumnMapping, raw, "", problems)
     if found is None:
         refuse_other_kind(path, raw, ColumnMapping.model_fields)
     raise_problems(path, problems, lines)
     if found is None:
-        raise BenchError(f"{path}: is no mapping.")
+        raise BenchError(f"{path}: is not a mapping.")
     return found

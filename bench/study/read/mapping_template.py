@@ -1,45 +1,45 @@
-"""Writes mapping.yaml: every key explained, what is proposed filled in, the others as examples."""
+"""Writes a mapping.yaml that explains every key: proposed values filled in, examples elsewhere."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 
-from bench.study.read.mapping import KNOWN_COLUMNS, Kind
-from bench.study.read.tables import Reading, quoted
+from bench.study.read.mapping import KNOWN_COLUMNS, ColumnKind
+from bench.study.read.table_file import TableFormat, separator_yaml
 
-_KINDS: Mapping[Kind, str] = {
+_KINDS: Mapping[ColumnKind, str] = {
     "rater": "names the rater",
     "at": "when it was answered",
-    "personal": "left out, it tells who the rater is",
+    "personal": "left out: it identifies the rater",
     "not needed": "left out",
 }
 _HEAD = """\
 # How to read this table: `bench study import TABLE --mapping mapping.yaml -o answers.csv`.
-# Proposed from what the table holds: check it. What does not fit is then told by row and column."""
+# Proposed from the table's content: check it. The import lists every bad cell by row and column."""
 
-# Key by key: what it means, and an example for where nothing is proposed.
+# Each key, its meaning, and an example that is written if nothing is proposed.
 _KEYS: Sequence[tuple[str, str, str]] = (
     (
         "table",
         (
             "wide: a row is a rater, a column is one question about one video. long: a row is one\n"
-            "rating; then `fields` and `constants` instead of `columns` and `pattern`."
+            "rating; use `fields` and `constants` instead of `columns` and `pattern`."
         ),
         "table: wide",
     ),
-    ("sheet", "For xlsx with several sheets.", 'sheet: "Form responses 1"'),
-    ("encoding", "For csv that is not utf-8.", "encoding: gb18030"),
-    ("separator", "For csv without commas.", 'separator: ";"'),
-    ("header_row", "For headers further down.", "header_row: 3"),
+    ("sheet", "The sheet, if an xlsx has several.", 'sheet: "Form responses 1"'),
+    ("encoding", "The encoding, if a csv is not utf-8.", "encoding: gb18030"),
+    ("separator", "The separator, if a csv has no commas.", 'separator: ";"'),
+    ("header_row", "The row of the header, if it is not the first.", "header_row: 3"),
     (
         "header",
-        "For tables without a header: the names of all columns, from the left.",
+        "The names of all columns from the left, if the table has no header.",
         "header: [system, utterance, rating, listener]",
     ),
     (
         "rater",
-        "The column that names the rater. Without one, raters are numbered by their rows.",
+        "The column that names the rater. Without one, raters are named after their rows.",
         'rater: "Your code"',
     ),
     (
@@ -47,61 +47,61 @@ _KEYS: Sequence[tuple[str, str, str]] = (
         "Numbers the raters (rater-01, rater-02, ...) instead of keeping their names.",
         "anonymous: true",
     ),
-    ("at", "When it was answered.", 'at: "Timestamp"'),
+    ("at", "The column of the time of the answer.", 'at: "Timestamp"'),
     (
         "dates",
-        "Dates like 3/5/2024 could be read in two ways: month first, or day first.",
+        "The order in dates like 3/5/2024: month first, or day first.",
         "dates: month first",
     ),
-    ("at_format", "Times that are written otherwise.", 'at_format: "%d %B %Y %H:%M"'),
+    ("at_format", "The format of other times.", 'at_format: "%d %B %Y %H:%M"'),
     ("comment", "The column of remarks.", 'comment: "Anything else?"'),
     (
         "ratings",
-        "What stands in the cells for the ratings 1 to 5, where it is not the number itself.",
+        "Cells that stand for a rating from 1 to 5 but are not that number.",
         'ratings: {"5 (Excellent)": 5, "4 (Good)": 4, "非常同步": 5}',
     ),
     ("unanswered", "Cells that stand for no answer.", 'unanswered: ["(跳过)", "-3"]'),
     (
         "blank",
-        "Empty cells: refuse, or unanswered where raters did not see or might skip the video.",
+        "Empty cells: refuse, or unanswered if raters did not see the video or could skip it.",
         "blank: refuse",
     ),
     (
         "twice",
-        "A rater who answers the same twice: refuse, or keep the first or the last (by rows).",
+        "Repeated answers by a rater: refuse, or keep the first or the last one (by row).",
         "twice: refuse",
     ),
     ("ignore", "Columns to leave out.", 'ignore: ["Your age"]'),
     (
         "names",
         (
-            "Names in this table, and what the study calls them: videos, questions, methods,\n"
-            "cases, data sets. A question needs none where it is called as in study.yaml."
+            "Names in this table, and the study's names for them: videos, questions, methods,\n"
+            "cases, data sets. A question needs no entry if its name is the one in study.yaml."
         ),
         'names: {"Video 1": "0a1b2c3d4e5f", "In sync?": sync_accuracy, "Method A": wav2lip}',
     ),
     (
         "pattern",
         (
-            "Many columns of one kind: a regular expression with the groups question and item (or\n"
-            "case and method, and where wanted dataset and role)."
+            "For many similar columns: a regular expression with the groups question and item (or\n"
+            "case and method, and optionally dataset and role)."
         ),
         'pattern: "Video (?P<item>[0-9a-f]+) \\\\[(?P<question>.+)\\\\]"',
     ),
     (
         "fields",
-        "Long tables: which column is what.",
+        "Long tables: the column of each field.",
         "fields: {rater: Name, case: Clip, method: System, question: Question, rating: Score}",
     ),
     (
         "constants",
-        "Long tables: what is the same in all rows.",
+        "Long tables: values that are the same in all rows.",
         "constants: {question: overall_impression}",
     ),
     (
         "cells",
         (
-            "Cells that say several things: a regular expression for the column, with groups of\n"
+            "Cells that hold several values: a regular expression for the column, with the groups\n"
             "rater, item, dataset, case, method, question, role."
         ),
         'cells: {"Input.Q0": ".*/(?P<method>[^/]+)/(?P<case>[^/]+)[.]mp4"}',
@@ -109,10 +109,10 @@ _KEYS: Sequence[tuple[str, str, str]] = (
     (
         "columns",
         (
-            "Wide tables, column by column: the video (item) by its code in design.json\n"
-            "or its file's name, or by case and method (and dataset, and role: truth for the\n"
-            "hidden truth, low for the low anchor), or item_in: the column that names it; and the\n"
-            "question."
+            "Wide tables: for each column the question, and the video: item (its code in\n"
+            "design.json or its file's name), or case and method (optionally dataset and role:\n"
+            "truth for the hidden reference, low for the low anchor), or item_in (the column that\n"
+            "names it)."
         ),
         'columns: {"Video 1": {item: 0a1b2c3d4e5f, question: sync_accuracy}}',
     ),
@@ -122,15 +122,15 @@ _KEYS: Sequence[tuple[str, str, str]] = (
 def template(
     values: Mapping[str, object],
     remarks: Mapping[tuple[str, str], str],
-    reading: Reading,
+    table_format: TableFormat,
     *,
     names: Sequence[str],
 ) -> str:
-    """The text of a mapping.yaml. values: what is proposed, by key. remarks: by key and entry.
+    """The text of a mapping.yaml. values: proposed, by key. remarks: by key and entry.
 
-    names: of the table's columns; those that are known need no entry, and it says so.
+    names: the table's columns; a comment lists those that are known and need no entry.
     """
-    proposed = {**_reading_values(reading), **values}
+    proposed = {**_reading_values(table_format), **values}
     lines = [_HEAD]
     known = [name for name in names if name in KNOWN_COLUMNS]
     if known:
@@ -145,21 +145,21 @@ def template(
     return "\n".join(lines) + "\n"
 
 
-def _reading_values(reading: Reading) -> dict[str, object]:
-    """Sheet, encoding, separator, header: where they are not the usual ones."""
-    usual = Reading()
+def _reading_values(table_format: TableFormat) -> dict[str, object]:
+    """Sheet, encoding, separator and header, if they differ from the defaults."""
+    usual = TableFormat()
     found: dict[str, object] = {}
     for key in ("sheet", "encoding", "separator", "header_row", "header"):
-        value = getattr(reading, key)
+        value = getattr(table_format, key)
         if value != getattr(usual, key):
             found[key] = list(value) if isinstance(value, tuple) else value
     return found
 
 
 def _entry(key: str, value: object, remarks: Mapping[tuple[str, str], str]) -> list[str]:
-    """The lines of one key: a scalar on one line, the entries of lists and maps one a line."""
+    """The lines of one key: one line for a scalar, one line per entry for lists and mappings."""
     if key == "separator":
-        return [f"separator: {quoted(value)}"]  # type: ignore[arg-type]
+        return [f"separator: {separator_yaml(value)}"]  # type: ignore[arg-type]
     if isinstance(value, Mapping) and value:
         return [f"{key}:"] + [
             f"  {_yaml(name)}: {_yaml(one)}{_remark(remarks, key, name)}"
@@ -175,6 +175,6 @@ def _remark(remarks: Mapping[tuple[str, str], str], key: str, name: str) -> str:
 
 
 def _yaml(value: object) -> str:
-    """The value as yaml's flow style has it: JSON is that, too, with what yaml forbids escaped."""
+    """The value in yaml's flow style, which includes JSON; characters that yaml forbids escaped."""
     plain = json.dumps(value, ensure_ascii=False)
     return plain if plain.isprintable() else json.dumps(value)

@@ -1,7 +1,7 @@
-"""Proposes a mapping for somebody's table from what it holds, for a person to check.
+"""Proposes a mapping for a table of answers from its content; a person must check it.
 
-What a proposal says is only ever read from the table and the study; where it had to choose, a
-comment beside it says so. Reading by it is as strict as by any mapping.
+A proposal uses only the table and the study; a comment marks every choice that it had to make. An
+import with a proposed mapping is as strict as with any other.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.study.folder import Study
+from bench.study.read.column_contents import columns_of, is_like, is_rated, why_none
 from bench.study.read.mapping_template import template
 from bench.study.read.proposal_draft import Draft, propose_ratings
-from bench.study.read.proposed_crowd import crowd_video, propose_crowd
-from bench.study.read.proposed_long import long_fields, propose_long
-from bench.study.read.proposed_wide import propose_wide
+from bench.study.read.propose_long import long_fields, propose_long
+from bench.study.read.propose_mturk import mturk_video_column, propose_mturk
+from bench.study.read.propose_wide import propose_wide
 from bench.study.read.rating_words import is_blank
-from bench.study.read.seen_columns import columns_of, is_like, is_rated, why_none
-from bench.study.read.tables import Reading, Table
+from bench.study.read.table_file import Table, TableFormat
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """text: of mapping.yaml. seen: what the table holds, one sentence each."""
+    """A proposed mapping. text: of mapping.yaml. seen: findings in the table, one sentence each."""
 
     text: str
     seen: tuple[str, ...]
 
 
-def propose(table: Table, reading: Reading, study: Study | None) -> Proposal:
-    """A mapping for this table, as it was read. study: whose videos and questions it may name."""
+def propose(table: Table, table_format: TableFormat, study: Study | None) -> Proposal:
+    """A mapping for this table. study: if given, the mapping uses its videos and questions."""
     cells = columns_of(table)
     coded = any(name in cells for name in ("提交答卷时间", "序号"))
     answers = {
@@ -38,16 +38,16 @@ def propose(table: Table, reading: Reading, study: Study | None) -> Proposal:
     rated = [name for name, texts in answers.items() if is_rated(name, texts)]
     rated = [name for name in answers if name in rated or is_like(name, answers[name], rated)]
     draft = Draft()
-    if reading.header is not None:
+    if table_format.header is not None:
         draft.seen.append(
             "the table has no header; the mapping names its columns "
-            f"({', '.join(reading.header)}): check the names"
+            f"({', '.join(table_format.header)}): check the names"
         )
-    crowd = {name: crowd_video(name, cells) for name in rated}
-    long = long_fields(cells, rated, reading)
+    crowd = {name: mturk_video_column(name, cells) for name in rated}
+    long = long_fields(cells, rated, table_format)
     if any(crowd.values()):
         rated = [name for name in rated if crowd[name]]
-        propose_crowd(draft, cells, {name: crowd[name] for name in rated}, study)
+        propose_mturk(draft, cells, {name: crowd[name] for name in rated}, study)
     elif long is not None:
         rated = [long["rating"]]
         propose_long(draft, cells, long, study)
@@ -57,5 +57,5 @@ def propose(table: Table, reading: Reading, study: Study | None) -> Proposal:
     if not rated:
         draft.seen.append(why_none(answers))
     draft.seen.append(f"ratings in {len(rated)} of {len(cells)} columns")
-    text = template(draft.values, draft.remarks, reading, names=list(cells))
+    text = template(draft.values, draft.remarks, table_format, names=list(cells))
     return Proposal(text, tuple(draft.seen))

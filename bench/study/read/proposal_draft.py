@@ -1,4 +1,4 @@
-"""A proposed mapping while it is being made, and what all kinds of tables have in common."""
+"""A proposed mapping under construction, and the parts that all kinds of tables share."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import PurePosixPath
 
 from bench.study.folder import Study
 from bench.study.read.rating_words import is_blank, plain, rating_in, word_scale
-from bench.study.read.survey_time import is_day_or_month, order_of, survey_time
+from bench.study.read.survey_time import is_ambiguous_date, order_of, survey_time
 
-OVERALL = "overall"  # what is asked where the table does not say it
+OVERALL = "overall"  # the question's name if the table does not give one
 
 
 @dataclass
 class Draft:
-    """What is proposed so far: keys of the mapping, remarks beside their entries, what was seen."""
+    """The proposal so far: the mapping's values, remarks on its entries, findings in the table."""
 
     values: dict[str, object] = field(default_factory=dict)
     remarks: dict[tuple[str, str], str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
     def ignore(self, name: str, reason: str) -> None:
-        """Leaves a column out."""
+        """Adds a column to `ignore`, with the reason as a remark."""
         ignored = self.values.setdefault("ignore", [])
         assert isinstance(ignored, list)
         ignored.append(name)
@@ -39,7 +39,7 @@ def propose_ratings(
     *,
     coded: bool,
 ) -> None:
-    """Fills in what stands for which rating, and what for none."""
+    """Proposes `ratings`, `unanswered` and `blank`: what cells stand for a rating or for none."""
     texts = Counter(text for name in rated for text in answers[name] if text)
     scales = {
         name: word_scale(text for text in answers[name] if text and rating_in(text) is None)
@@ -47,13 +47,13 @@ def propose_ratings(
     }
     ratings: dict[str, int] = {}
     for text in texts:
-        # Each column by its own scale; a word that stands for several numbers is told.
+        # Each column has its own scale; a word with several meanings is reported as unknown.
         values = {scales[name].get(plain(text)) for name in rated if text in answers[name]}
         value = rating_in(text) or (values.pop() if len(values) == 1 else None)
         if value is not None and not re.fullmatch(r"[1-5](\.0+)?", text):
             ratings[text] = value
             if rating_in(text) is None:
-                draft.remarks["ratings", text] = "by its place on a usual scale of five"
+                draft.remarks["ratings", text] = "by its position on a usual five-point scale"
     if ratings:
         draft.values["ratings"] = dict(sorted(ratings.items(), key=lambda one: -one[1]))
         draft.seen.append(
@@ -62,57 +62,57 @@ def propose_ratings(
         )
     unknown = [text for text in texts if text not in ratings and rating_in(text) is None]
     for text in unknown[:5]:
-        draft.seen.append(f"{_count(texts[text])} {text[:40]!r}: no rating that is known")
+        draft.seen.append(f"{_count(texts[text])} {text[:40]!r}: not a known rating")
     blanks = Counter(
         text for name in rated for text in cells[name] if text and is_blank(text, coded=coded)
     )
     if blanks:
         draft.values["unanswered"] = list(blanks)
         for text, count in blanks.items():
-            draft.seen.append(f"{_count(count)} {text!r}: taken as unanswered")
+            draft.seen.append(f"{_count(count)} {text!r}: counted as unanswered")
     empty = sum(not text for name in rated for text in cells[name])
     if empty:
         draft.values["blank"] = "unanswered"
-        draft.seen.append(f"empty cells ({empty}) are taken as unanswered")
+        draft.seen.append(f"empty cells ({empty}) are counted as unanswered")
 
 
 def propose_at(draft: Draft, cells: Mapping[str, Sequence[str]], name: str) -> bool:
-    """Fills in how the times of this column are written; False where they cannot be read."""
+    """Proposes the format of this column's times; False if they cannot be read."""
     texts = [text for text in cells[name] if text]
     if not texts:
         draft.ignore(name, "empty")
         return False
     order = None
-    if any(is_day_or_month(text) for text in texts):
+    if any(is_ambiguous_date(text) for text in texts):
         order = order_of(texts)
         if order is not None:
             draft.values["dates"] = order
             draft.seen.append(f"dates of {name!r} have the {order}")
         else:
-            example = next(text for text in texts if is_day_or_month(text))
-            draft.remarks["dates", ""] = f"{example!r} may be either: say which"
+            example = next(text for text in texts if is_ambiguous_date(text))
+            draft.remarks["dates", ""] = f"{example!r} may be either: write which"
             draft.seen.append(
-                f"dates of {name!r}, such as {example!r}, may have the day or the month first: say "
-                "which under `dates`"
+                f"dates of {name!r}, such as {example!r}, may have the day or the month first: "
+                "write under `dates` which"
             )
             return True
     if all(survey_time(text, order) for text in texts):
         return True
     wrong = next(text for text in texts if not survey_time(text, order))
-    draft.ignore(name, f"no plain date and time, such as {wrong[:40]!r}")
-    draft.seen.append(f"{name!r} is left out: no plain date and time, such as {wrong[:40]!r}")
+    draft.ignore(name, f"no readable date and time, such as {wrong[:40]!r}")
+    draft.seen.append(f"{name!r} is left out: no readable date and time, such as {wrong[:40]!r}")
     return False
 
 
 def asked_of(study: Study | None, question: str) -> str:
-    """The question, or the study's only one."""
+    """The study's question if it has only one, else `question`."""
     if study is not None and len(study.questions) == 1:
         return study.questions[0]
     return question
 
 
 def address_pattern(named: Iterable[str], study: Study | None) -> tuple[str, str]:
-    """How case and method stand in addresses of videos, and a remark where this is uncertain."""
+    """A pattern for case and method in the videos' addresses, and a remark if it is uncertain."""
     if study is not None:
         return r"(?:.*/)?(?P<item>[^/?#]+)(?:[?#].*)?", ""
     paths = [PurePosixPath(re.sub(r"[?#].*", "", text)) for text in named]
@@ -128,11 +128,11 @@ def address_pattern(named: Iterable[str], study: Study | None) -> tuple[str, str
             first, last = order
             return (
                 rf"(?:.*/)?(?P<{first}>[^/]+?){mark}(?P<{last}>[^/]+?){tail}",
-                f"{first} and {last} are taken as parted by {mark!r} in the file's name",
+                f"assumes {first} and {last} in the file's name, separated by {mark!r}",
             )
     return (
         rf"(?:.*/)?(?P<case>[^/]+?){tail}",
-        "the method is not named: write a group (?P<method>...) that finds it",
+        "does not find the method: add a group (?P<method>...)",
     )
 
 

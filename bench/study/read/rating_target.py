@@ -1,4 +1,4 @@
-"""What a rating in somebody's table is about: which video and which question of the study."""
+"""Finds the target of a rating in a table: which video and which question of the study."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Target:
 
 
 class Targets:
-    """Finds what ratings are about, held against the study where there is one.
+    """Finds the targets of ratings, and checks them against the study if there is one.
 
-    names: what a mapping says of the table's names. problems: where the unknown ones are noted.
-    asked: without a study, by question in the order of finding, what the table calls it.
+    names: the mapping's `names`. problems: collects unknown names. asked: if there is no study, the
+    table's title of each question, in the order in which they are found.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Targets:
     def find(
         self, row: int, name: str, column: Column, *, asked: str | None = None
     ) -> Target | None:
-        """The video and question behind a column's entry; None where one is unknown.
+        """The video and question of a mapping's entry; None, with a problem added, if unknown.
 
-        name, asked: the columns in which the video and the question stand, for the problems.
+        name, asked: the columns that name the video and the question, for the problems.
         """
         question = self._question(row, asked or name, column.question)
         by = self._by_item if column.item else self._by_place
@@ -58,28 +58,28 @@ class Targets:
         return Target(*video, question)
 
     def _question(self, row: int, column: str, text: str) -> str | None:
-        """The question's name; what the table calls it is kept in `asked`."""
+        """The question's name; without a study, the table's title is kept in `asked`."""
         question = self._names.get(text, text)
         if self._study is None:
             self.asked.setdefault(question, text)
             return question
         if question not in self._questions:
             known = ", ".join(self._study.questions)
-            what = f"is no question of the study's, which asks {known}; see `names`"
+            what = f"is not one of the study's questions ({known}); see `names`"
             self._problems.add_value(row, column, question, what)
         return self._questions.get(question)
 
     def _by_item(self, row: int, name: str, column: Column) -> _Video | None:
-        """The video with this code, or in this file."""
+        """The video with this code or file name."""
         if self._study is None:
-            what = "rates a video by its code. Name the study with --study"
+            what = "names a video by its code. Name the study with --study"
             self._problems.add(row, name, what)
             return None
         named = self._names.get(column.item, column.item)
-        # An address of the video ends in its file's name.
+        # An address of a video ends with its file's name.
         item = self._items.get(named) or self._items.get(named.rsplit("/", 1)[-1])
         if item is None:
-            what = "is no code and no file of the study's videos; see `names`"
+            what = "is neither a code nor a file of the study's videos; see `names`"
             self._problems.add_value(row, name, column.item, what)
             return None
         return (item.dataset, item.case, item.method, item.role)
@@ -98,20 +98,20 @@ class Targets:
             and dataset in ("", item.dataset)
             and column.role in (None, item.role)
         ]
-        if column.role is None:  # a practice video is often one of the rated ones, and never scored
+        if column.role is None:  # a practice video may also be a rated one; the rated one counts
             items = [item for item in items if item.role != "training"] or items
         if len(items) != 1:
             wanted = " ".join(filter(None, (dataset, case, method)))
-            what = "is no video of the study's"
+            what = "is not a video of the study"
             if items:
-                what = f"is the name of {len(items)} videos of the study's. Add dataset or role"
+                what = f"fits {len(items)} videos of the study. Add dataset or role"
             self._problems.add_value(row, name, wanted, what)
             return None
         return (items[0].dataset, items[0].case, items[0].method, items[0].role)
 
 
 def questions_by_name(study: Study) -> dict[str, str]:
-    """The names of the study's questions by name, title and text; not by what two have alike."""
+    """The questions' names by name, title and text; texts that two questions share are left out."""
     found: dict[str, set[str]] = {}
     for one in study.questionnaire.questions:
         for text in (one.name, *one.title.values(), *one.text.values()):
@@ -121,7 +121,7 @@ def questions_by_name(study: Study) -> dict[str, str]:
 
 
 def _items_by_name(study: Study) -> dict[str, Item]:
-    """The study's videos by their codes and by the names of their files."""
+    """The study's videos by code and by file name."""
     items = study.design.items.values()
     files = {name: one for one in items for name in (one.video, Path(one.video).stem)}
     return files | {one.code: one for one in items}

@@ -1,6 +1,6 @@
-"""What the cells of other people's tables mean: ratings in words, cells that stand for no answer.
+"""Recognises ratings in words, and cells that stand for no answer.
 
-Only to propose a mapping, which a person then checks.
+Used only to propose a mapping, which a person then checks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from bench.study.answers import HIGHEST, LOWEST
 
-# From 1 to 5. The first is that of ITU-T P.800, annex B; Chinese ones as survey sites offer them.
+# From 1 to 5. The first is from ITU-T P.800, annex B; survey sites offer the Chinese ones.
 _SCALES = (
     "bad|poor|fair|good|excellent",
     "very bad|bad|neutral|good|very good",
@@ -38,28 +38,28 @@ _BLANKS = frozenset(
     | {"none", "null", "nil", "-", "--", "—", "–", "/", ".", "?", "skip", "skipped", "(skipped)"}
     | {"(skip)", "(empty)", "(blank)", "blank", "no answer", "not answered", "did not answer"}
 )
-_CODED_BLANKS = ("-3", "-2")  # Wenjuanxing, answers as numbers: jumped over, left empty
-# Not the digit of a name (wav2lip, clip1, a-1.wav), and no minus but before a number alone.
+_CODED_BLANKS = ("-3", "-2")  # Wenjuanxing's numeric codes for skipped and empty
+# Excludes digits in names (wav2lip, clip1, a-1.wav); a minus counts only at the start of a word.
 _NUMBER = re.compile(r"(?<![\d.,_a-z])(?<![a-z]-)(?:(?<!\S)-)?\d+(?:[.,]\d+)?(?![\d_a-z]|\.[a-z])")
 _NO_RATING = re.compile(r"video|clip|sample|option|method|system|视频|影片|片段|样本|选项|方法")
 _OF_FIVE = re.compile(r"([1-5]) ?(?:/|out of|of|分 ?/) ?5 ?分?")
 _STARS = re.compile(r"([★⭐]{1,5})☆*")
 _NUMERAL = re.compile(r"([一二三四五])[分星颗]*")
-_CHARACTERS = 40  # longer texts are remarks
+_CHARACTERS = 40  # longer texts count as remarks
 
 
 def plain(text: str) -> str:
-    """The text in plain characters (full width made narrow) and small letters, to compare."""
+    """The text in lower case with full-width characters made narrow, for comparison."""
     return unicodedata.normalize("NFKC", text).replace("\ufe0f", "").strip().lower()
 
 
 def is_blank(text: str, *, coded: bool) -> bool:
-    """Whether a cell stands for no answer. coded: also by the numbers of Wenjuanxing."""
+    """Whether a cell stands for no answer. coded: Wenjuanxing's numeric codes count, too."""
     return plain(text) in _BLANKS or (coded and plain(text) in _CODED_BLANKS)
 
 
 def rating_in(text: str) -> int | None:
-    """The rating 1 to 5 that a cell names by a digit or stars (5分, 非常好(5), ★★☆☆☆), or None."""
+    """The rating 1 to 5 in a cell, as a digit or stars (5分, 非常好(5), ★★☆☆☆), or None."""
     known = plain(text)
     if len(known) > _CHARACTERS or _NO_RATING.search(known):
         return None  # a remark, or a choice among videos
@@ -76,7 +76,7 @@ def rating_in(text: str) -> int | None:
 
 
 def word_scale(texts: Iterable[str]) -> Mapping[str, int]:
-    """The one known scale to which all these words belong; empty where none or several differ."""
+    """The known scale that has all these words; empty if there is none or if scales disagree."""
     words = {plain(text) for text in texts}
     fitting = [scale for scale in SCALES if words <= scale.keys()]
     meanings = {tuple(scale[word] for word in sorted(words)) for scale in fitting}

@@ -1,4 +1,4 @@
-"""Moments as survey sites write them, in English and Chinese, with a zone or without."""
+"""Reads times as survey sites write them, in English and Chinese, with or without a time zone."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ _YEAR_FIRST = re.compile(
     re.IGNORECASE,
 )
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}),? ?{_CLOCK}{_ZONE}", re.I)
-# `Tue Nov 05 03:14:05 PST 2019`: Java's and MTurk's.
+# `Tue Nov 05 03:14:05 PST 2019`, as Java and MTurk write it.
 _NAMED = re.compile(
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d{2}):(\d{2}):(\d{2}) (\w+) (\d{4})"
 )
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-# RFC 2822, 4.3. Not CST: it is China's as well as Chicago's, so that its times know no zone.
+# RFC 2822, 4.3. CST is left out: it means China's time or Chicago's, so its zone stays unknown.
 _ZONES = {"UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6}
 _ZONES |= {"PST": -8, "PDT": -7}
 _MORNING = ("am", "a.m.", "上午", "凌晨", "早上")
-_SERIAL = re.compile(r"\d{5}(?:\.\d+)?")  # days since the last of 1899, as Excel counts: 1927-2173
+_SERIAL = re.compile(r"\d{5}(?:\.\d+)?")  # Excel's days since 1899-12-30: years 1927-2173
 _EXCEL_START = datetime(1899, 12, 30)
-_EPOCH = re.compile(r"(1\d{9})(?:\.\d+|\d{3})?")  # seconds or milliseconds since 1970: 2001-2033
+_EPOCH = re.compile(r"(1\d{9})(?:\.\d+|\d{3})?")  # (milli)seconds since 1970: years 2001-2033
 
 
 def survey_time(text: str, order: DateOrder | None = None) -> datetime | None:
-    """The moment, None where the text has no date and time that can be read in one way only.
+    """The time, or None if the text is not an unambiguous date and time.
 
-    order: of day and month where the year stands last; without one, such dates are read only where
-    one of the two is above 12. The moment knows its zone where the text names one; parts of seconds
-    are dropped. Excel's serial numbers (of 1900) and seconds or milliseconds since 1970 are read.
+    order: of day and month if the year is last; without it, such dates are read only if they can
+    have one order. The result has a time zone if the text names one; fractions of seconds are
+    dropped. Excel's serial numbers (1900 date system) and seconds or milliseconds since 1970 are
+    also read.
     """
     plain = " ".join(unicodedata.normalize("NFKC", text).split())
     try:
@@ -49,13 +50,13 @@ def survey_time(text: str, order: DateOrder | None = None) -> datetime | None:
         return None
 
 
-def is_day_or_month(text: str) -> bool:
-    """Whether this is a moment whose day and month could be each other."""
+def is_ambiguous_date(text: str) -> bool:
+    """Whether this is a time that can be read with the day or the month first."""
     return survey_time(text) is None and survey_time(text, "month first") is not None
 
 
 def order_of(texts: Iterable[str]) -> DateOrder | None:
-    """The one order in which all these dates can be read; None where both or none fit."""
+    """The only order in which all these dates can be read; None if both or neither fit."""
     given = [text for text in texts if text]
     orders: tuple[DateOrder, ...] = get_args(DateOrder)
     fitting = [one for one in orders if all(survey_time(text, one) for text in given)]
@@ -83,10 +84,10 @@ def _moment(year: int, month: int, day: int, match: re.Match[str]) -> datetime |
     hour, minute, second = int(match[5]), int(match[6]), int(match[7] or 0)
     half = (match[4] or match[8] or "").lower()
     if (match[4] and match[8]) or (half == "晚上" and hour == 12):
-        return None  # two halves, or midnight: of which day?
+        return None  # two markers, or 12 at night, whose day is unclear
     if half and hour <= 12:
         if hour == 0 and half in ("am", "pm", "a.m.", "p.m."):
-            return None  # there is no 0 o'clock on a dial of twelve hours
+            return None  # a 12-hour clock has no hour 0
         noon = half == "中午" and hour in (11, 12)
         hour = hour if noon else hour % 12 + (0 if half in _MORNING else 12)
     elif half and (half in _MORNING or half.isascii()):

@@ -1,1 +1,1 @@
-"""From answers to scores: who is excluded, means, agreement, significance, correlation."""
+"""Scores the answers of a study: screening, means, agreement, significance, correlation."""

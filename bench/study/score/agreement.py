@@ -1,13 +1,15 @@
-"""How far raters agree: Krippendorff's alpha for ordinal ratings, and the intraclass correlation.
+"""Inter-rater agreement: Krippendorff's alpha for ordinal ratings, and intraclass correlation.
 
-Alpha follows Krippendorff (2011), "Computing Krippendorff's alpha-reliability". It is computed here
-because the package of that name is GPL; the tests hold it to his example and to the definition.
+Alpha follows Krippendorff (2011), "Computing Krippendorff's alpha-reliability". It is implemented
+here because the package `krippendorff` is GPL; tests check it against his example and against the
+definition.
 
-ICC(2,1) and ICC(2,k) are those of Shrout and Fleiss (1979): absolute agreement, raters and videos
-at random, of one rating and of the mean over k. Where not every rater rated every video, the
-variance components come from Henderson's method 1 (Henderson 1953, Biometrics 9, 226-252), k is the
-harmonic mean of the number of raters per video, and the coefficient is ICC(A,k) of ten Hove,
-Jorgensen and van der Ark (2022, doi 10.1037/met0000516); for complete ratings both are the same.
+ICC(2,1) and ICC(2,k) are those of Shrout and Fleiss (1979): absolute agreement with random raters
+and videos, for a single rating and for the mean over k raters. If not every rater rated every
+video, the variance components come from Henderson's method 1 (Henderson 1953, Biometrics 9,
+226-252), k is the harmonic mean of the number of raters per video, and the coefficient is ICC(A,k)
+of ten Hove, Jorgensen and van der Ark (2022, doi 10.1037/met0000516); it equals ICC(2,k) for
+complete ratings.
 """
 
 from __future__ import annotations
@@ -18,20 +20,20 @@ import numpy as np
 
 from bench.stats import LEVEL
 from bench.study.answers import HIGHEST, LOWEST
-from bench.study.score.crossed import Bootstrap
+from bench.study.score.bootstrap import Bootstrap
 from bench.study.score.ratings import Floats, Ratings
 from bench.study.score.scores import Agreement, Estimate
 
-CLIPS_LEAST = 5  # with fewer clips to draw from, an interval of alpha would be a fiction
+CLIPS_LEAST = 5  # fewer clips are too few to resample for an interval
 _NEAR_ZERO = 1e-12
 
-_ALL_SAME = "all ratings are the same: there is no disagreement to be expected"
+_ALL_SAME = "all ratings are equal, so no disagreement is expected"
 _NO_PAIR = "no video has two ratings"
 
 
 @dataclass(frozen=True)
 class Components:
-    """Variances of videos, of raters, and of what is left."""
+    """The variance components of videos, raters and residual."""
 
     video: float
     rater: float
@@ -41,7 +43,7 @@ class Components:
 def agreement(ratings: Ratings, bootstrap: Bootstrap) -> Agreement:
     """Both coefficients for one question.
 
-    The interval of alpha draws clips, each with all of its videos, and keeps the raters: a rater
+    The interval of alpha resamples clips, each with all of its videos, but not raters: a rater
     drawn twice would agree with themselves.
     """
     active = int((~np.isnan(ratings.values)).any(axis=(1, 2)).sum())
@@ -54,9 +56,9 @@ def agreement(ratings: Ratings, bootstrap: Bootstrap) -> Agreement:
 
 
 def ordinal_alpha(values: Floats) -> float | None:
-    """Krippendorff's alpha of ratings (R raters, I items), NaN for none; None where undefined.
+    """Krippendorff's alpha of ratings (R raters, I items) with NaN for a missing rating, or None.
 
-    At most 1; 0 is agreement by chance, below 0 systematic disagreement. Undefined where no item
+    At most 1; 0 is chance agreement, below 0 systematic disagreement. None (undefined) if no item
     has two ratings or all ratings are equal.
     """
     return _from_coincidences(_coincidences(values).sum(axis=0)[None])[0]
@@ -73,7 +75,7 @@ def _alpha(ratings: Ratings, bootstrap: Bootstrap) -> Estimate:
     if value is None:
         return Estimate(None, None, None, pairable, _ALL_SAME if pairable else _NO_PAIR)
     if len(by_clip) < CLIPS_LEAST:
-        reason = f"no interval: it draws clips, and there are fewer than {CLIPS_LEAST}"
+        reason = f"no interval: fewer than {CLIPS_LEAST} clips to draw from"
         return Estimate(value, None, None, pairable, reason)
     clips = bootstrap.draw(1, len(by_clip)).clips  # (B, C)
     drawn = _from_coincidences(np.tensordot(clips, by_clip, axes=1))
@@ -84,22 +86,23 @@ def _alpha(ratings: Ratings, bootstrap: Bootstrap) -> Estimate:
 
 
 def _coincidences(values: Floats) -> Floats:
-    """Each item's coincidences of values, (I, V, V): pairs of ratings over (its ratings - 1)."""
+    """Each item's coincidence matrix, (I, V, V): pairs of ratings / (number of ratings - 1)."""
     scale = np.arange(LOWEST, HIGHEST + 1)
     counts = (values[:, :, None] == scale).sum(axis=0).astype(np.float64)  # (I, V)
     rated = counts.sum(axis=1)  # (I,)
     pairs = counts[:, :, None] * counts[:, None, :]  # (I, V, V)
-    pairs -= counts[:, :, None] * np.eye(len(scale))  # nobody is paired with themselves
+    pairs -= counts[:, :, None] * np.eye(len(scale))  # no rating is paired with itself
     pairable = rated >= 2
     return np.where(pairable[:, None, None], pairs / np.maximum(rated - 1, 1)[:, None, None], 0.0)
 
 
 def _from_coincidences(coincidences: Floats) -> list[float | None]:
-    """Alpha of each of B tables of coincidences, (B, V, V)."""
-    totals = coincidences.sum(axis=2)  # (B, V): how often each value stands in a pair
+    """Alpha of each of B coincidence matrices, (B, V, V)."""
+    totals = coincidences.sum(axis=2)  # (B, V): how often each value is in a pair
     n = totals.sum(axis=1)  # (B,)
     upto = totals.cumsum(axis=1)  # (B, V)
-    # Ordinal distance of c and k: ratings from c to k, those at both ends counted by half, squared.
+    # Ordinal distance of c and k: the number of ratings from c to k, those of c and k counted half,
+    # squared.
     middles = upto - totals / 2.0
     distance = (middles[:, :, None] - middles[:, None, :]) ** 2  # (B, V, V)
     observed = (coincidences * distance).sum(axis=(1, 2))
@@ -114,15 +117,15 @@ def _from_coincidences(coincidences: Floats) -> list[float | None]:
 
 
 def intraclass(values: Floats) -> tuple[Estimate, Estimate]:
-    """ICC(2,k) and ICC(2,1) of ratings (R raters, I videos), NaN for none; n counts videos.
+    """ICC(2,k) and ICC(2,1) of ratings (R raters, I videos) with NaN for a missing rating.
 
-    The interval is McGraw and Wong's (1996); it exists for complete ratings only.
+    n counts videos. The interval follows McGraw and Wong (1996) and needs complete ratings.
     """
     there = ~np.isnan(values)
     values = values[there.any(axis=1)][:, there.any(axis=0)]
     n_raters, n_items = values.shape
     if n_raters < 2 or n_items < 2:
-        return _twice(n_items, "needs two raters and two videos at least")
+        return _twice(n_items, "needs at least two raters and two videos")
     components = variance_components(values)
     if components is None:
         return _twice(n_items, "the variances of raters and videos cannot be told apart: too few "
@@ -149,13 +152,13 @@ def intraclass(values: Floats) -> tuple[Estimate, Estimate]:
 
 
 def variance_components(values: Floats) -> Components | None:
-    """Henderson's method 1 for ratings (R, I), NaN for none; None where it has no solution.
+    """Henderson's method 1 for ratings (R, I) with NaN for a missing rating; None if unsolvable.
 
-    For complete ratings it gives what the mean squares of the two-way ANOVA give. An estimate may
-    be negative.
+    For complete ratings the result equals that of the mean squares of a two-way ANOVA. Estimates
+    may be negative.
     """
     there = ~np.isnan(values)
-    known = np.where(there, values - np.nanmean(values), 0.0)  # centred: the same, but steadier
+    known = np.where(there, values - np.nanmean(values), 0.0)  # centred for numerical stability
     by_item, by_rater = there.sum(axis=0), there.sum(axis=1)  # (I,), (R,)
     n, n_items, n_raters = int(there.sum()), len(by_item), len(by_rater)
     quadratics = (
@@ -178,7 +181,7 @@ def variance_components(values: Floats) -> Components | None:
 
 
 def _with_interval(values: Floats, *, average: float, single: float) -> tuple[Estimate, Estimate]:
-    """McGraw and Wong's (1996, table 7) interval for ICC(A,1), by Spearman-Brown also for k."""
+    """McGraw and Wong's (1996, table 7) interval of ICC(A,1), and by Spearman-Brown of ICC(A,k)."""
     k, n = values.shape
     low, high = _single_interval(*_mean_squares(values), single=single, k=k, n=n)
     if low is None or high is None:
@@ -187,7 +190,7 @@ def _with_interval(values: Floats, *, average: float, single: float) -> tuple[Es
             Estimate(average, None, None, n, reason),
             Estimate(single, None, None, n, reason),
         )
-    pole = -1.0 / (k - 1)  # here the reliability of the mean runs off to minus infinity
+    pole = -1.0 / (k - 1)  # at this ICC(A,1), ICC(A,k) tends to minus infinity
     if low <= pole + _NEAR_ZERO:
         reason = "no interval: its lower end is unbounded, raters agree less than by chance"
         return Estimate(average, None, None, n, reason), Estimate(single, low, high, n)
@@ -200,7 +203,7 @@ def _with_interval(values: Floats, *, average: float, single: float) -> tuple[Es
 def _single_interval(
     rows: float, columns: float, error: float, *, single: float, k: int, n: int
 ) -> tuple[float, float] | tuple[None, None]:
-    """Both ends for ICC(A,1) from the mean squares; none where they leave nothing to divide by."""
+    """Both ends for ICC(A,1) from the mean squares; (None, None) if a denominator is zero."""
     import scipy.stats
 
     if 1.0 - single <= _NEAR_ZERO:
@@ -221,7 +224,7 @@ def _single_interval(
 
 
 def _mean_squares(values: Floats) -> tuple[float, float, float]:
-    """Of videos, of raters and of the residual, for complete ratings (k raters, n videos)."""
+    """The mean squares of videos, raters and residual of complete ratings (k raters, n videos)."""
     k, n = values.shape
     mean = values.mean()
     of_items, of_raters = values.mean(axis=0), values.mean(axis=1)

@@ -1,10 +1,10 @@
-"""Do the metrics say what the raters say: Spearman's rank correlation, by clip and by method.
+"""Spearman's rank correlation between metrics and mean opinion scores, by clip and by method.
 
-By clip every method's video of every clip is a point; the interval draws clips, each with all of
-its videos, and takes the mean opinion scores as they are (drawing raters too would blur the ranks
-and pull every correlation towards zero). By method every method is a point, with means over the
-clips that have both numbers; the interval draws raters and clips and keeps the methods, so it
-speaks of these methods, not of methods at large.
+By clip, each method's video of each clip is a point. The interval resamples clips, each with all of
+its videos, and keeps the mean opinion scores fixed: resampling raters too would add noise to the
+ranks and bias every correlation towards zero. By method, each method is a point, with means over
+the clips that have both a value and a rating. The interval resamples raters and clips but not
+methods, so it holds for these methods, not for methods in general.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Literal
 
 import numpy as np
 
-from bench.study.score.crossed import Bootstrap, Draws, drawn_means, with_interval
+from bench.study.score.bootstrap import Bootstrap, Draws, drawn_means, with_interval
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import Floats, Ratings, quotients
 from bench.study.score.scores import Correlation, Estimate, Level, Point
 
-POINTS_LEAST = 5  # with four points even a perfect order has p = 1/12: nothing could be shown
+POINTS_LEAST = 5  # with four points, even a perfect order has p = 1/12
 CLIPS_LEAST = 5
 
 
 def correlate(
     ratings: Ratings, columns: Sequence[MetricColumn], bootstrap: Bootstrap
 ) -> tuple[Correlation, ...]:
-    """Both correlations of one question with every metric; only competitors are points."""
+    """The correlations of one question with every metric; attention checks are not points."""
     found: list[Correlation] = []
     for column in columns:
         if not column.is_set:
@@ -37,16 +37,16 @@ def correlate(
 
 
 def spearman(first: Floats, second: Floats) -> float | None:
-    """Spearman's rho of two (N,) arrays, ties at their mean rank; None where one is constant."""
+    """Spearman's rho of two (N,) arrays, with mean ranks for ties; None if one is constant."""
     return _undefined_as_none(
         weighted_spearman(first[None], second[None], np.ones((1, len(first))))
     )
 
 
 def weighted_spearman(first: Floats, second: Floats, weights: Floats) -> Floats:
-    """Spearman's rho of (B, N) pairs, each pair counted `weights` (B, N) times: (B,).
+    """Spearman's rho in each of B rows of N pairs, each pair counted `weights` (B, N) times: (B,).
 
-    NaN where one of the two is constant.
+    NaN in rows where one of the two is constant.
     """
     one, other = _ranks(first, weights), _ranks(second, weights)
     total = weights.sum(axis=1, keepdims=True)
@@ -61,7 +61,7 @@ def weighted_spearman(first: Floats, second: Floats, weights: Floats) -> Floats:
 
 
 def _ranks(values: Floats, weights: Floats) -> Floats:
-    """The mean rank of each of (B, N) values, where value n stands `weights` (B, N) times."""
+    """The mean rank of each of (B, N) values in its row, each counted `weights` (B, N) times."""
     order = np.argsort(values, axis=1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=1)
     upto = np.take_along_axis(weights, order, axis=1).cumsum(axis=1)  # (B, N)
@@ -89,7 +89,7 @@ def _by_clip(ratings: Ratings, column: MetricColumn, bootstrap: Bootstrap) -> Co
                 clips.append(place)
     estimate = _point_estimate(points, "videos with a value and a rating")
     if estimate.value is not None and len(set(clips)) < CLIPS_LEAST:
-        reason = f"no interval: it draws clips, and there are fewer than {CLIPS_LEAST}"
+        reason = f"no interval: fewer than {CLIPS_LEAST} clips to draw from"
         estimate = replace(estimate, reason=reason)
     elif estimate.value is not None:
         known, member = np.unique(clips, return_inverse=True)
@@ -99,7 +99,7 @@ def _by_clip(ratings: Ratings, column: MetricColumn, bootstrap: Bootstrap) -> Co
 
 
 def _clip_draws(points: Sequence[Point], weights: Floats) -> Floats:
-    """Rho over these N points in every draw, which counts them `weights` (B, N) times: (B,)."""
+    """Rho over N points in each of B draws, each point counted `weights` (B, N) times: (B,)."""
     values = np.array([point.value for point in points])
     opinions = np.array([point.opinion for point in points])
     shape = weights.shape
@@ -110,11 +110,11 @@ def _clip_draws(points: Sequence[Point], weights: Floats) -> Floats:
 
 def _by_method(ratings: Ratings, column: MetricColumn, bootstrap: Bootstrap) -> Correlation:
     if column.is_set and len(_sets(ratings, column)) > 1:
-        reason = "a metric of whole sets has no one value for clips of several data sets or kinds"
+        reason = "a set metric has no single value for clips of several data sets or kinds"
         return _correlation(ratings, column, "method", Estimate(None, None, None, 0, reason), [])
     points: list[Point] = []
-    values: list[Floats] = []  # of each method, (C,)
-    given: list[Floats] = []  # of each method, (R, C)
+    values: list[Floats] = []  # metric values of each method, (C,)
+    given: list[Floats] = []  # ratings of each method, (R, C)
     for method in ratings.methods:
         own = ratings.of_method(method)  # (R, C)
         of_clips = np.where(np.isnan(own).all(axis=0), np.nan, _values(ratings, column, method))
@@ -137,13 +137,13 @@ def _by_method(ratings: Ratings, column: MetricColumn, bootstrap: Bootstrap) -> 
 def _method_draws(
     values: Sequence[Floats], given: Sequence[Floats], bootstrap: Bootstrap
 ) -> Floats:
-    """Rho over the methods in every draw of raters and clips: (B,), NaN where one has no rating."""
+    """Rho over methods in each draw of raters and clips, (B,); NaN if a method has no rating."""
     rated = np.logical_or.reduce([~np.isnan(one) for one in given])  # (R, C)
     rows, places = rated.any(axis=1), rated.any(axis=0)
     given = [one[rows][:, places] for one in given]
     values = [one[places] for one in values]
     draws = bootstrap.draw(*given[0].shape)
-    only_clips = Draws(np.ones((len(draws.clips), 1)), draws.clips)  # a value has no rater
+    only_clips = Draws(np.ones((len(draws.clips), 1)), draws.clips)  # metrics have no raters
     metric = np.stack([drawn_means(one[None], only_clips) for one in values], axis=1)  # (B, M)
     opinion = np.stack([drawn_means(one, draws) for one in given], axis=1)  # (B, M)
     whole = ~(np.isnan(metric) | np.isnan(opinion)).any(axis=1)  # (B,)
@@ -153,7 +153,7 @@ def _method_draws(
 
 
 def _values(ratings: Ratings, column: MetricColumn, method: str) -> Floats:
-    """The metric's value of this method for each clip, (C,), NaN where there is none."""
+    """The metric's values for this method by clip, (C,); NaN if there is none."""
     values: Floats = np.full(len(ratings.clips), np.nan)
     for place, clip in enumerate(ratings.clips):
         of_set = column.by_set.get((clip[0], column.kinds.get(clip, ""), method))
@@ -164,7 +164,7 @@ def _values(ratings: Ratings, column: MetricColumn, method: str) -> Floats:
 
 
 def _sets(ratings: Ratings, column: MetricColumn) -> set[tuple[str, str]]:
-    """The data sets and kinds of case of the clips that were rated."""
+    """The (data set, kind of case) pairs of the rated clips."""
     rated = (~np.isnan(ratings.values)).sum(axis=(0, 2))  # (C,)
     return {
         (clip[0], column.kinds.get(clip, ""))
@@ -174,14 +174,14 @@ def _sets(ratings: Ratings, column: MetricColumn) -> set[tuple[str, str]]:
 
 
 def _clip_means(values: Floats) -> Floats:
-    """The mean over raters of (R, C, M), NaN where nobody rated: (C, M)."""
+    """The mean over raters of (R, C, M): (C, M); NaN for unrated videos."""
     there = ~np.isnan(values)
     return quotients(np.where(there, values, 0.0).sum(axis=0), there.sum(axis=0))
 
 
 def _point_estimate(points: Sequence[Point], what: str) -> Estimate:
     if len(points) < POINTS_LEAST:
-        reason = f"{len(points)} {what}; {POINTS_LEAST} at least are needed"
+        reason = f"{len(points)} {what}; at least {POINTS_LEAST} are needed"
         return Estimate(None, None, None, len(points), reason)
     values = np.array([point.value for point in points])
     opinions = np.array([point.opinion for point in points])

@@ -1,4 +1,4 @@
-"""What the metrics of a run said about its videos, as far as a study needs it."""
+"""Reads the metric values of a run's videos for a study."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bench.study.score.ratings import Clip
 class MetricColumn:
     """One output of one metric of a run.
 
-    by_clip: its value of each method's video of each clip. by_set: for a metric of whole sets, its
-    value over all of a method's videos of one data set and one kind of case. Videos without a
-    value (failed, undefined) are not there. kinds: each clip's kind of case.
+    by_clip: values by (clip, method). by_set: values of a set metric by (data set, kind of case,
+    method). Videos without a value (failed, undefined) are left out. kinds: each clip's kind of
+    case.
     """
 
     run: str
@@ -35,12 +35,12 @@ class MetricColumn:
 
 
 def run_name(folder: Path) -> str:
-    """The name of the run in this folder; raises BenchError where there is none."""
+    """The name of the run in this folder; raises BenchError if there is none."""
     return read_manifest(folder).name
 
 
 def run_videos(folder: Path) -> frozenset[tuple[Clip, str]]:
-    """Every video that the run planned, as its clip and its method's label."""
+    """All planned videos of the run, as (clip, method's label)."""
     manifest = read_manifest(folder)
     return frozenset(
         ((case.dataset, case.id), method.label)
@@ -50,7 +50,7 @@ def run_videos(folder: Path) -> frozenset[tuple[Clip, str]]:
 
 
 def metric_columns(folder: Path) -> tuple[MetricColumn, ...]:
-    """Every number that the run's metrics give, curves left out; raises BenchError for no run."""
+    """All outputs of the run's metrics except curves; raises BenchError if there is no run."""
     manifest, rows = read_manifest(folder), load(folder)
     values = rows[rows["status"] == "ok"]
     kinds = {(case.dataset, case.id): case.kind for case in manifest.cases}

@@ -1,4 +1,4 @@
-"""The answers to one question as an array: raters by clips by methods."""
+"""The answers to one question as an array of raters by clips by methods."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Clip: TypeAlias = tuple[str, str]  # data set, case
 
 @dataclass(frozen=True)
 class Ratings:
-    """What each rater said of each method's video of each clip, in one question and one role.
+    """All ratings on one question for videos of one role.
 
-    values: (R, C, M) float64 in [1, 5], NaN where this rater did not rate that video.
+    values: (R, C, M) float64 in [1, 5], with NaN for a video that the rater did not rate.
     """
 
     question: str
@@ -35,7 +35,7 @@ class Ratings:
 
     @property
     def items(self) -> Floats:
-        """Every video that anybody rated, as (R, I)."""
+        """The ratings of all rated videos, (R, I)."""
         flat = self.values.reshape(len(self.raters), -1)  # (R, C * M)
         return flat[:, ~np.isnan(flat).all(axis=0)]
 
@@ -43,12 +43,11 @@ class Ratings:
 def arrange(
     answers: Sequence[Answer], question: str, role: Role, methods: Sequence[str] = ()
 ) -> Ratings:
-    """The answers to this question in this role; raters and clips are all those of the study.
+    """The ratings on this question for videos of this role.
 
-    methods: their order; those that have no answer here are left out, unnamed ones come last.
-
-    Every call on the same answers gives the same raters and clips in the same order, whichever
-    question, so that one draw of the bootstrap serves all of them.
+    methods: their order; methods without an answer are left out, further ones come last. Raters and
+    clips are those of all answers, in the same order for every question and role, so that they all
+    share the same bootstrap draws.
     """
     scored = [answer for answer in answers if answer.role != "training"]
     raters = tuple(dict.fromkeys(answer.rater for answer in scored))
@@ -67,7 +66,7 @@ def arrange(
 
 
 def quotients(sums: Floats, counts: Floats) -> Floats:
-    """sums / counts, elementwise, NaN where a count is 0."""
+    """sums / counts, elementwise, with NaN if a count is 0."""
     out: Floats = np.full(sums.shape, np.nan)
     np.divide(sums, counts, out=out, where=counts > 0)
     return out

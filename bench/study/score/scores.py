@@ -1,6 +1,6 @@
-"""The scores of a user study: what `bench study score` found, and its JSON.
+"""The scores of a user study: the result of `bench study score`, and its JSON.
 
-A number that cannot be given is None and has a reason beside it; NaN is never written.
+A missing number is None and comes with a reason; NaN is never written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from bench.errors import BenchError
 from bench.files.json_file import write_json
-from bench.study.answers import Question, Role
+from bench.study.answers import QuestionTitles, Role
 
 SCHEMA = 1
 
@@ -24,9 +24,9 @@ Rule: TypeAlias = Literal["bt500", "checks"]
 class Estimate:
     """A number with its 95 % interval.
 
-    value: None where it is undefined. low, high: None where there is no interval. reason: why one
-    of them is missing, else empty. n: what it rests on (ratings, items, pairs, points; the owner
-    says which).
+    value: None if undefined. low, high: None if there is no interval. reason: why one of these is
+    missing, else empty. n: the number of ratings, videos, pairs or points behind the value; the
+    class that holds the estimate says which.
     """
 
     value: float | None
@@ -38,12 +38,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Opinion:
-    """One method's ratings in one question: the mean opinion score and what it is made of.
+    """One method's mean opinion score on one question, and the counts behind it.
 
-    dataset: None for all data sets together (one opinion of each method and question is there
-    always; those of single data sets only where there are several). role: `rated` for a competitor,
-    `truth` and `low` for the attention checks, which stand in no ranking. histogram: how often 1,
-    2, 3, 4, 5 was given. mean.n: ratings.
+    dataset: None for all data sets together (always present); opinions on single data sets exist
+    only if there are several. role: `rated` for a competitor; `truth` and `low` for the attention
+    checks, which are not ranked. histogram: counts of the ratings 1 to 5. mean.n: ratings.
     """
 
     dataset: str | None
@@ -60,10 +59,10 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far raters agree in one question, on the rated videos (no attention checks).
+    """Inter-rater agreement on one question, over the rated videos (without attention checks).
 
     alpha: Krippendorff's, ordinal. icc_average: ICC(2,k), the reliability of the mean over all k
-    raters; icc_single: ICC(2,1), of one rater. n of each: videos.
+    raters. icc_single: ICC(2,1), the reliability of a single rater. n of each: videos.
     """
 
     question: str
@@ -74,14 +73,14 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two methods in one question, first minus second.
+class MethodComparison:
+    """The difference between two methods on one question, first minus second.
 
-    pairing: `clip` where the same rater rated both methods' videos of the same clip, and only such
-    pairs count (difference.n: pairs); `rater` where the design shows a rater each clip by one
-    method only, and each rater's mean of one is compared with the same rater's mean of the other
-    (difference.n: ratings). p_value: sign-flip permutation test over raters; p_corrected: after
-    Holm over all pairs of methods in this question. None where the test was impossible, `reason`
+    pairing: `clip` if raters rated both methods' videos of the same clips; only such pairs count
+    (difference.n: pairs). `rater` if the design shows each rater a clip by one method only; then
+    the rater's mean for one method is compared with the rater's mean for the other (difference.n:
+    ratings). p_value: sign-flip permutation test over raters; p_corrected: with Holm's correction
+    over all pairs of methods on this question. Both are None if the test is impossible; `reason`
     says why.
     """
 
@@ -99,10 +98,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Point:
-    """One dot of a correlation: a metric's value and the mean opinion score.
+    """One point of a correlation: a metric's value and a mean opinion score.
 
-    By clip it is one method's video of one case; by method dataset and case are None and both
-    numbers are means over the same cases.
+    By clip, a point is one method's video of one case. By method, dataset and case are None and
+    both numbers are means over the same cases.
     """
 
     dataset: str | None
@@ -114,10 +113,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's rank correlation of mean opinion score and a metric.
+    """Spearman's rank correlation between mean opinion scores and a metric.
 
-    metric: the label that the config gave it; output, title, unit, better, protocol: as the run
-    declares them. rho.n: points. rho.reason says why it is undefined.
+    metric: its label in the config. output, title, unit, better, protocol: as in the run's
+    manifest. rho.n: points. rho.reason: why rho is undefined.
     """
 
     run: str
@@ -135,20 +134,20 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Panel:
-    """Everything computed from one set of raters.
+    """All results from one set of raters.
 
-    correlations: empty where no run was given.
+    correlations: empty if no run was given.
     """
 
     raters: tuple[str, ...]
     n_ratings: int
     opinions: tuple[Opinion, ...]
     agreements: tuple[Agreement, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[MethodComparison, ...]
     correlations: tuple[Correlation, ...]
 
     def opinion(self, method: str, question: str, role: Role = "rated") -> Opinion | None:
-        """The opinion over all data sets, or None where nobody rated it."""
+        """The opinion over all data sets, or None if nobody rated the method."""
         for one in self.opinions:
             wanted = (None, method, question, role)
             if (one.dataset, one.method, one.question, one.role) == wanted:
@@ -158,7 +157,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A rater left out of `Scores.kept`, and the numbers that led to it, as a sentence."""
+    """A rater left out of `Scores.kept`, and the reason as a sentence with numbers."""
 
     rater: str
     rule: Rule
@@ -169,18 +168,17 @@ class Exclusion:
 class Scores:
     """The result of one study.
 
-    kept: without the excluded raters, the result to report; everyone: with them. Where nobody was
-    excluded the two hold the same. title, title_zh: what raters saw above the study; empty where
-    there is none. methods: in the study's order, competitors first. runs: names of
-    the runs that the study's videos come from. notes: what a reader must know (design incomplete,
-    too few raters to screen). settings: seed, resamples, thresholds. answers_sha256: of the answers
-    as csv.
+    kept: without excluded raters, the result to report. everyone: with them; equal to `kept` if
+    nobody was excluded. title, title_zh: the study's title as raters saw it; may be empty. methods:
+    in the study's order, competitors first. runs: names of the runs that generated the videos.
+    notes: caveats for the reader (incomplete design, too few ratings to screen). settings: seed,
+    resamples, thresholds. answers_sha256: digest of the answers as csv.
     """
 
     name: str
     title: str
     simulated: bool
-    questions: tuple[Question, ...]
+    questions: tuple[QuestionTitles, ...]
     methods: tuple[str, ...]
     runs: tuple[str, ...]
     kept: Panel
@@ -194,13 +192,13 @@ class Scores:
 
 
 def write_scores(path: Path, scores: Scores) -> None:
-    """Writes the scores as JSON, at once or not at all."""
+    """Writes the scores as JSON in one move."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, asdict(scores))
 
 
 def read_scores(path: Path) -> Scores:
-    """The scores in a JSON file; raises BenchError that says which key is wrong."""
+    """Reads scores from a JSON file; raises BenchError that names the invalid key."""
     import json
 
     import pydantic

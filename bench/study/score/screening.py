@@ -1,14 +1,15 @@
-"""Which raters to leave out, by rules that are fixed before looking: ITU-R BT.500, and checks.
+"""Screening: excludes raters by rules fixed in advance, ITU-R BT.500 and attention checks.
 
-Recommendation ITU-R BT.500-13, annex 2, section 2.3.1, counts for each rater how often a rating
-lies far above (P) or far below (Q) the mean of all ratings of the same video and question: by two
-standard deviations where the ratings look normal (kurtosis within 2 and 4), else by the square root
-of 20. A rater is left out if that is so for more than 5 % of the rater's ratings and about as often
-above as below (|P - Q| / (P + Q) < 0.3): erratic, not merely strict or mild. It is applied once.
+Recommendation ITU-R BT.500-13, annex 2, section 2.3.1, counts for each rater how many ratings are
+far above (P) or far below (Q) the mean of all ratings of the same video and question: by at least 2
+standard deviations if the ratings look normal (kurtosis between 2 and 4), else by the square root
+of 20. It excludes a rater if more than 5 % of the rater's ratings are far off and they are so about
+equally often in both directions (|P - Q| / (P + Q) < 0.3): erratic, not just strict or lenient. The
+rule is applied once.
 
-Deviations: the share is of the ratings that this rater gave, not of all presentations, for designs
-in which nobody sees everything; a video that all rate the same marks nobody, where the rule as
-written would mark everybody.
+Deviations: the share refers to the ratings that the rater gave instead of all presentations,
+because in most designs no rater sees everything. A video with identical ratings counts against
+nobody; the rule as written would count it against everybody.
 """
 
 from __future__ import annotations
@@ -28,21 +29,21 @@ from bench.study.score.scores import Exclusion
 NORMAL_KURTOSIS = (2.0, 4.0)
 FAR_IF_NORMAL, FAR_OTHERWISE = 2.0, math.sqrt(20.0)  # standard deviations
 FAR_SHARE, ONE_SIDED = 0.05, 0.3
-RATERS_LEAST = 6  # of five ratings none can lie two standard deviations from their mean
+RATERS_LEAST = 6  # no rating out of five can be two standard deviations from their mean
 SYNC = "sync_accuracy"
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What excludes a rater.
+class ScreeningRules:
+    """The rules that exclude a rater.
 
-    truth_least: a rating of the hidden truth below it fails a check. low_most: a rating of the low
-    anchor above it fails one. failures_most: the share of failed checks that is still forgiven.
-    truth_above_low: whether a rater is left out, however strict or mild, who does not rate the
-    hidden truth above the low anchor (means over the questions in which the low anchor is bad).
-    low_questions: these questions; none named: `sync_accuracy` where it was asked, for the usual
-    anchors (other speech, frozen face) break the sync and leave the picture, else all.
-    truth_questions: those in which truth_least holds; none named: all.
+    truth_least: a rating of the hidden reference below it fails a check. low_most: a rating of the
+    low anchor above it fails a check. failures_most: the share of failed checks that is tolerated.
+    truth_above_low: whether to exclude a rater who does not rate the hidden reference above the low
+    anchor, by the means over low_questions. low_questions: questions on which the low anchor is
+    bad; if empty, `sync_accuracy` if it was asked (the usual anchors, other speech and a frozen
+    face, have poor sync but good frames), else all. truth_questions: questions to which truth_least
+    applies; if empty, all.
     """
 
     truth_least: int = 3
@@ -58,16 +59,16 @@ class Rules:
         for name in ("truth_least", "low_most"):
             if not LOWEST <= getattr(self, name) <= HIGHEST:
                 raise BenchError(
-                    f"{name}: {getattr(self, name)} is no rating. "
-                    f"Give a whole number from {LOWEST} to {HIGHEST}."
+                    f"{name}: {getattr(self, name)}; expected a rating, a whole number from "
+                    f"{LOWEST} to {HIGHEST}."
                 )
         if not 0.0 <= self.failures_most <= 1.0:
-            raise BenchError(f"failures_most: {self.failures_most} is no share. Give 0 to 1.")
+            raise BenchError(f"failures_most: {self.failures_most}; expected a share from 0 to 1.")
 
 
 @dataclass(frozen=True)
-class Far:
-    """How often a rater stood far above and far below the others, of how many ratings."""
+class FarRatings:
+    """The numbers of a rater's ratings that are far above and far below the others', and of all."""
 
     above: int
     below: int
@@ -75,17 +76,17 @@ class Far:
 
     @property
     def excludes(self) -> bool:
-        """Whether BT.500 leaves the rater out."""
+        """Whether BT.500 excludes the rater."""
         far = self.above + self.below
         if far == 0 or far / self.ratings <= FAR_SHARE:
             return False
         return abs(self.above - self.below) / far < ONE_SIDED
 
 
-def screen(answers: Sequence[Answer], rules: Rules) -> tuple[Exclusion, ...]:
-    """The raters to leave out, each with the rule and the numbers; one entry for a rater and rule.
+def screen(answers: Sequence[Answer], rules: ScreeningRules) -> tuple[Exclusion, ...]:
+    """The raters to exclude, with rule and reason; one entry per rater and rule.
 
-    Training is not looked at. Raises BenchError if the rules would leave nobody.
+    Practice videos do not count. Raises BenchError if the rules exclude all raters.
     """
     found: list[Exclusion] = []
     if rules.checks:
@@ -99,36 +100,36 @@ def screen(answers: Sequence[Answer], rules: Rules) -> tuple[Exclusion, ...]:
     raters = {answer.rater for answer in answers if answer.role != "training"}
     if raters and raters == {one.rater for one in found}:
         raise BenchError(
-            f"screening: the rules exclude all {len(raters)} raters; nobody is left to score. Look "
-            "at the attention checks (is the low anchor visibly worse?), or relax --failures-most, "
-            "--truth-least, --low-most, or switch a rule off."
+            f"screening: the rules exclude all {len(raters)} raters. Look at the attention checks "
+            "(is the low anchor visibly worse?), relax --failures-most, --truth-least or "
+            "--low-most, or switch a rule off."
         )
     order = {rater: place for place, rater in enumerate(sorted(raters))}
     return tuple(sorted(found, key=lambda one: (order[one.rater], one.rule)))
 
 
-def cautions(answers: Sequence[Answer], rules: Rules) -> tuple[str, ...]:
-    """What the screening could not see, as sentences."""
+def screening_notes(answers: Sequence[Answer], rules: ScreeningRules) -> tuple[str, ...]:
+    """Sentences on the limits of the screening, and on ratings that came too early."""
     notes: list[str] = []
     scored = [answer for answer in answers if answer.role != "training"]
     groups = _by_presentation(scored)
     few = sum(len(group) < RATERS_LEAST for group in groups.values())
     if rules.bt500 and few:
         notes.append(
-            f"Screening after ITU-R BT.500 is blind to {few} of {len(groups)} videos and questions:"
-            f" it needs {RATERS_LEAST} ratings of the same video to call one of them far off."
+            f"ITU-R BT.500 screening cannot judge {few} of {len(groups)} pairs of video and "
+            f"question: it needs {RATERS_LEAST} ratings of a pair."
         )
     if rules.checks and not any(answer.role in ("truth", "low") for answer in scored):
-        notes.append("No attention checks: the study has neither a hidden truth nor a low anchor.")
-    if hasty := _hasty(scored):
         notes.append(
-            f"Videos rated before they can have ended, which the pages do not allow: {hasty}."
+            "No attention checks: the study has neither a hidden reference nor a low anchor."
         )
+    if early := _early_raters(scored):
+        notes.append(f"Videos rated sooner than they last, which the pages do not allow: {early}.")
     return tuple(notes)
 
 
-def _hasty(answers: Sequence[Answer]) -> str:
-    """Raters with ratings that came too early: of how many of their videos; `r03 (4/46)`."""
+def _early_raters(answers: Sequence[Answer]) -> str:
+    """The raters with early ratings, and the share of their videos: `r03 (4/46)`."""
     videos: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     early: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for answer in answers:
@@ -141,8 +142,8 @@ def _hasty(answers: Sequence[Answer]) -> str:
     )
 
 
-def far_ratings(answers: Sequence[Answer]) -> dict[str, Far]:
-    """Each rater's counts after BT.500, over every question and every video but the training's."""
+def far_ratings(answers: Sequence[Answer]) -> dict[str, FarRatings]:
+    """Each rater's counts for BT.500, over all questions and all videos except practice."""
     scored = [answer for answer in answers if answer.role != "training"]
     above: dict[str, int] = defaultdict(int)
     below: dict[str, int] = defaultdict(int)
@@ -155,11 +156,14 @@ def far_ratings(answers: Sequence[Answer]) -> dict[str, Far]:
             if bound is not None:
                 above[answer.rater] += bool(rating >= bound)
                 below[answer.rater] += bool(rating <= -bound)
-    return {rater: Far(above[rater], below[rater], total[rater]) for rater in sorted(total)}
+    return {rater: FarRatings(above[rater], below[rater], total[rater]) for rater in sorted(total)}
 
 
 def _bound(ratings: Floats) -> float | None:
-    """How far from the mean is far, for the ratings (N,) of one video; None where all are equal."""
+    """The distance from the mean that counts as far, for the ratings (N,) of one video.
+
+    None if all ratings are equal.
+    """
     spread = ratings - ratings.mean()
     second = float((spread**2).mean())
     if len(ratings) < 2 or second == 0.0:
@@ -177,15 +181,15 @@ def _by_presentation(answers: Sequence[Answer]) -> dict[tuple[str, ...], list[An
     return groups
 
 
-def _bt500_sentence(far: Far) -> str:
+def _bt500_sentence(far: FarRatings) -> str:
     return (
-        f"ITU-R BT.500: of {far.ratings} ratings {far.above} far above and {far.below} far below "
+        f"ITU-R BT.500: of {far.ratings} ratings, {far.above} far above and {far.below} far below "
         f"the others' ({(far.above + far.below) / far.ratings:.1%}, more than {FAR_SHARE:.0%}, "
-        "and on both sides)"
+        "on both sides)"
     )
 
 
-def _failed_checks(answers: Sequence[Answer], rules: Rules) -> list[Exclusion]:
+def _failed_checks(answers: Sequence[Answer], rules: ScreeningRules) -> list[Exclusion]:
     asked = _asked(answers, rules)
     given: dict[str, dict[Role, list[Answer]]] = defaultdict(lambda: {"truth": [], "low": []})
     for answer in answers:
@@ -204,8 +208,8 @@ def _failed_checks(answers: Sequence[Answer], rules: Rules) -> list[Exclusion]:
     return found
 
 
-def _asked(answers: Sequence[Answer], rules: Rules) -> dict[Role, set[str]]:
-    """In which questions each kind of check counts."""
+def _asked(answers: Sequence[Answer], rules: ScreeningRules) -> dict[Role, set[str]]:
+    """The questions on which each kind of check counts."""
     questions = {answer.question for answer in answers if answer.role != "training"}
     named: dict[Role, tuple[str, ...]] = {
         "truth": rules.truth_questions,
@@ -214,14 +218,14 @@ def _asked(answers: Sequence[Answer], rules: Rules) -> dict[Role, set[str]]:
     for role, names in named.items():
         if unknown := [name for name in names if name not in questions]:
             raise BenchError(
-                f"attention checks: {role}: no answers to the question {unknown[0]!r}. "
-                f"Questions here are {', '.join(sorted(questions))}."
+                f"attention checks: {role}: no answers to the question {unknown[0]!r}. The "
+                f"answered questions are {', '.join(sorted(questions))}."
             )
     return {role: set(names) or questions for role, names in named.items()}
 
 
-def _failures(truths: Sequence[int], lows: Sequence[int], rules: Rules) -> str:
-    """What to say of a rater who failed too many checks; empty for others."""
+def _failures(truths: Sequence[int], lows: Sequence[int], rules: ScreeningRules) -> str:
+    """The reason to exclude a rater who failed too many checks; empty for others."""
     truth = sum(rating < rules.truth_least for rating in truths)
     low = sum(rating > rules.low_most for rating in lows)
     count = len(truths) + len(lows)
@@ -229,16 +233,16 @@ def _failures(truths: Sequence[int], lows: Sequence[int], rules: Rules) -> str:
         return ""
     return (
         f"{truth + low} of {count} attention checks failed, more than {rules.failures_most:.0%}: "
-        f"of the hidden truth {truth} of {len(truths)} ratings are below {rules.truth_least}, "
-        f"of the low anchor {low} of {len(lows)} are above {rules.low_most}"
+        f"{truth} of {len(truths)} ratings of the hidden reference are below {rules.truth_least}, "
+        f"{low} of {len(lows)} of the low anchor are above {rules.low_most}"
     )
 
 
 def _upside_down(truths: Sequence[int], lows: Sequence[int]) -> str:
-    """What to say of a rater to whom the truth is no better than the low anchor; else empty."""
+    """The reason to exclude a rater who rates the reference no higher than the low anchor."""
     if not truths or not lows:
         return ""
     truth, low = sum(truths) / len(truths), sum(lows) / len(lows)
     if truth > low:
         return ""
-    return f"the hidden truth not rated above the low anchor (means {truth:.2f} and {low:.2f})"
+    return f"hidden reference not rated above the low anchor (means {truth:.2f} and {low:.2f})"

@@ -1,4 +1,4 @@
-// Keeps the answers in this browser, shows one page after the other, and saves all to a csv file.
+// Stores the answers in this browser, shows one page after another, and saves all to a csv file.
 "use strict";
 (() => {
   const start = document.getElementById("start");
@@ -19,7 +19,7 @@
     }
   }
 
-  // What the page in the other language had: to some browsers each file is a site of its own.
+  // Answers given on the page in the other language: some browsers give each file its own storage.
   function carried() {
     let given = {};
     try {
@@ -38,7 +38,7 @@
     try {
       localStorage.setItem(place, JSON.stringify(answers));
     } catch (error) {
-      // Kept while the page is open; saving to a file works all the same.
+      // The answers stay in memory while the page is open; saving to a file still works.
     }
     const some = Object.keys(answers).length > 0;
     document.querySelector("#start [data-download]").hidden = !some;

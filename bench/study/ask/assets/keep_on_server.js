@@ -1,10 +1,10 @@
-// Keeps every answer on the server at once, and tries again until it has it.
+// Sends every answer to the server at once, and retries until the server has stored it.
 "use strict";
 window.keeper = {
   async save(answer, tell) {
     for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
       let status = 0;
-      let asked = 0; // milliseconds that the server asks to wait
+      let asked = 0; // milliseconds to wait, as the server asks
       try {
         const response = await fetch("answers", {
           method: "POST",
@@ -16,7 +16,7 @@ window.keeper = {
         status = response.status;
         asked = 1000 * (Number(response.headers.get("Retry-After")) || 0);
       } catch (error) {
-        status = 0; // no network: the answer is not lost, it waits
+        status = 0; // no network: the answer waits for the next attempt
       }
       if (status >= 400 && status < 500 && status !== 429) throw new Error(String(status));
       tell("unsaved");

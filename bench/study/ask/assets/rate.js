@@ -1,5 +1,5 @@
-// One page of the questionnaire: play to the end, rate by mouse, finger or keys, save, go on.
-// `keeper` says where answers are kept: on the server, or in a file.
+// One page of the questionnaire: play to the end, rate by mouse, touch or keys, save, continue.
+// `keeper` stores the answers: on the server, or in a file.
 "use strict";
 (() => {
   const words = document.getElementById("words").dataset;
@@ -8,7 +8,7 @@
   const UNSEEN = 0.3; // seconds that may be missing at the ends of what was played
   let page = null;
   let leaving = false;
-  const saves = new Set(); // what is on its way
+  const saves = new Set(); // saves that have not finished
 
   function tell(key) {
     status.textContent = key === "left" ? words.left.replace("{n}", open().length) : words[key];
@@ -39,7 +39,7 @@
     for (const fieldset of card.querySelectorAll("fieldset")) fieldset.disabled = false;
     card.querySelector(".watch").textContent = "";
     const first = open().find((fieldset) => card.contains(fieldset));
-    if (first) first.focus({ preventScroll: true }); // the group, so that space still plays
+    if (first) first.focus({ preventScroll: true }); // not its input, so that space still plays
     refresh();
   }
 
@@ -96,8 +96,8 @@
       if (!saves.size) tell(open().length ? "left" : "saved");
     } catch (error) {
       tell(remark ? "remark" : "refused");
-      if (!remark) return; // a rating stays among `saves`: the page must be loaded again
-      saves.delete(sent); // a remark can be written anew
+      if (!remark) return; // a refused rating stays in `saves`: the page must be reloaded
+      saves.delete(sent); // the rater can correct a remark
       remark.setAttribute("aria-invalid", "true");
     }
     refresh();
@@ -131,9 +131,9 @@
 
   async function leave() {
     if (leaving || open().length) return;
-    leaving = true; // a second click finds the door closed
+    leaving = true; // ignore a second click
     refresh();
-    if (document.activeElement) document.activeElement.blur(); // a remark is saved on leaving it
+    if (document.activeElement) document.activeElement.blur(); // saves a remark being written
     try {
       await Promise.all(saves);
     } catch (error) {

@@ -1,4 +1,4 @@
-"""The videos of finished runs that a study can show."""
+"""Finds the generated videos of runs that a study can show."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bench.records.run_folder import read_generations
 
 
 @dataclass(frozen=True)
-class Video:
-    """One method's video of one case. method: its label in the run; plugin: what it is."""
+class StudyVideo:
+    """One method's video of one case. method: its label in the run; plugin: its plugin's name."""
 
     dataset: str
     case: str
@@ -31,34 +31,34 @@ class Video:
         return (self.dataset, self.case, self.method)
 
 
-def finished_videos(runs: Sequence[Path]) -> tuple[Video, ...]:
-    """Every video of the runs that was made and is still there, in the order of the manifests.
+def finished_videos(runs: Sequence[Path]) -> tuple[StudyVideo, ...]:
+    """Every video that the runs generated and still have, in the order of the manifests.
 
-    Raises BenchError where a folder is no run, or two runs have different videos of one method for
-    one case.
+    Raises BenchError if a folder is not a run, or if two runs have different videos of the same
+    method and case.
     """
-    found: dict[tuple[str, str, str], Video] = {}
+    found: dict[tuple[str, str, str], StudyVideo] = {}
     for run in runs:
         for video in _videos(run):
             other = found.setdefault(video.place, video)
             if other.sha256 != video.sha256:
                 raise BenchError(
                     f"{run}: {video.method} on {video.dataset} {video.case}: {other.path} is "
-                    "another video of the same method and case. Leave one of the runs out, or "
-                    "give the method a `label` of its own in one of the configs."
+                    "a different video of the same method and case. Leave one of the runs out, or "
+                    "give the method another `label` in one of the configs."
                 )
     return tuple(found.values())
 
 
-def _videos(run: Path) -> list[Video]:
+def _videos(run: Path) -> list[StudyVideo]:
     manifest, generations = read_manifest(run), read_generations(run)
-    videos: list[Video] = []
+    videos: list[StudyVideo] = []
     for case in manifest.cases:
         for method in manifest.methods:
-            made = generations.get((method.key, case.key))
-            if made is None or made.status != "ok" or not (run / made.video).is_file():
+            record = generations.get((method.key, case.key))
+            if record is None or record.status != "ok" or not (run / record.video).is_file():
                 continue
-            video = Video(
+            video = StudyVideo(
                 dataset=case.dataset,
                 case=case.id,
                 kind=case.kind,
@@ -66,8 +66,8 @@ def _videos(run: Path) -> list[Video]:
                 method=method.label,
                 plugin=method.name,
                 is_control=method.control,
-                path=run / made.video,
-                sha256=made.sha256,
+                path=run / record.video,
+                sha256=record.sha256,
             )
             videos.append(video)
     return videos

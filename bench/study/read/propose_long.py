@@ -1,4 +1,4 @@
-"""Proposes a mapping for long tables: a row is one rating."""
+"""Proposes a mapping for long tables, in which each row is one rating."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bench.study.folder import Study
+from bench.study.read.column_contents import FIELD_NAMES
 from bench.study.read.mapping import KNOWN_COLUMNS, UNKNOWN_METHOD
 from bench.study.read.proposal_draft import (
     OVERALL,
@@ -15,8 +16,7 @@ from bench.study.read.proposal_draft import (
     propose_at,
 )
 from bench.study.read.rating_words import plain
-from bench.study.read.seen_columns import FIELD_NAMES
-from bench.study.read.tables import Reading, is_no_header
+from bench.study.read.table_file import TableFormat, is_no_header
 
 _RATER_LIKE = re.compile(
     r"(?:rater|worker|listener|subject|user|participant|judge|p|s|r|l)[-_ ]?\d+", re.IGNORECASE
@@ -24,9 +24,9 @@ _RATER_LIKE = re.compile(
 
 
 def long_fields(
-    cells: Mapping[str, Sequence[str]], rated: Sequence[str], reading: Reading
+    cells: Mapping[str, Sequence[str]], rated: Sequence[str], table_format: TableFormat
 ) -> dict[str, str] | None:
-    """Which column is what in a table of ratings; None where it is no such table."""
+    """The column of each field in a long table; None if the table is not one."""
     fields: dict[str, str] = {}
     for what, names in FIELD_NAMES.items():
         known = names.split("|")
@@ -36,8 +36,8 @@ def long_fields(
             found = [name for name in found if name in rated]
         if found:
             fields[what] = found[0]
-    if reading.header is not None and "rating" not in fields:
-        return _guessed_fields(cells, rated)  # by what stands in them
+    if table_format.header is not None and "rating" not in fields:
+        return _guessed_fields(cells, rated)
     is_long = "rating" in fields and ("case" in fields or "method" in fields)
     return fields if is_long else None
 
@@ -45,7 +45,10 @@ def long_fields(
 def _guessed_fields(
     cells: Mapping[str, Sequence[str]], rated: Sequence[str]
 ) -> dict[str, str] | None:
-    """Which column is what where none has a name: the file, what begins its name, the rest."""
+    """The column of each field, guessed from the cells of a table without column names.
+
+    case: file names. method: the beginning of the file's name, else few different texts.
+    """
     if len(rated) != 1:
         return None
     fields = {"rating": rated[0]}
@@ -65,7 +68,7 @@ def _guessed_fields(
     if prefixes:
         fields["method"] = prefixes[0]
     elif len(left) > 1:
-        # Fewer than there are videos and raters, but several.
+        # The column with the fewest different texts, but at least two.
         rest = [name for name in left if name not in raters[:1]]
         fields["method"] = min(
             rest, key=lambda name: (len(set(texts[name])) < 2, len(set(texts[name])))
@@ -85,14 +88,12 @@ def propose_long(
     fields: Mapping[str, str],
     study: Study | None,
 ) -> None:
-    """Fills in the fields, what is the same in all rows, and what stands in parts of cells."""
+    """Proposes `fields`, `constants` and `cells`."""
     draft.values["table"] = "long"
     chosen = dict(fields)
     if any(name.startswith("(") for name in chosen.values()):
-        draft.remarks["fields", ""] = "the table does not name its columns: check which is what"
-        draft.seen.append(
-            "which column is what is a guess from what stands in them: check `fields`"
-        )
+        draft.remarks["fields", ""] = "guessed, as the table does not name its columns: check them"
+        draft.seen.append("the meaning of the columns is guessed from their cells: check `fields`")
     if "at" in chosen and not propose_at(draft, cells, chosen["at"]):
         del chosen["at"]
     patterns: dict[str, str] = {}
@@ -122,16 +123,16 @@ def propose_long(
         tests = set(cells.get("session_test_id", ()))
         asked = next(iter(tests)) if len(tests) == 1 else OVERALL
         constants["question"] = asked_of(study, asked or OVERALL)
-        draft.remarks["constants", "question"] = "the table asks one thing: name it"
-        draft.seen.append(f"one question for all rows, called {constants['question']!r}")
+        draft.remarks["constants", "question"] = "the table has a single question: name it"
+        draft.seen.append(f"all rows answer one question, called {constants['question']!r}")
     said = "".join(patterns.values())
     if "method" not in chosen and "<method>" not in said and "<item>" not in said:
         constants["method"] = UNKNOWN_METHOD
         draft.remarks["constants", "method"] = "the table does not name the method: write it"
     if "rater" not in chosen:
         draft.seen.append(
-            "no column names the rater: say under `fields` which does, or under `constants` who it "
-            "is; means over raters cannot be scored"
+            "no column names the rater: name its column under `fields`, or the rater under "
+            "`constants`; means over raters cannot be scored"
         )
     draft.values["fields"] = chosen
     if constants:
@@ -142,11 +143,11 @@ def propose_long(
         draft.values["anonymous"] = True
     for name in cells:
         if name not in chosen.values() and name not in KNOWN_COLUMNS and name not in patterns:
-            draft.ignore(name, "needed for nothing")
+            draft.ignore(name, "not needed")
 
 
 def _front_of(methods: Sequence[str]) -> str:
-    """A pattern for the methods that begin the names of the files."""
+    """A pattern for the method at the beginning of a file's name."""
     if any(re.search(r"[-_/]", method) for method in methods):
         return f"(?:{'|'.join(re.escape(one) for one in sorted(set(methods)))})[-_/]"
     return r"[^-_/]+[-_/]"

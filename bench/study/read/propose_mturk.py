@@ -1,4 +1,4 @@
-"""Proposes a mapping for MTurk's batches, whose rows name their videos themselves."""
+"""Proposes a mapping for MTurk's result files, in which each row names its own videos."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from bench.study.folder import Study
 from bench.study.read.proposal_draft import OVERALL, Draft, address_pattern, asked_of
-from bench.study.read.proposed_wide import propose_special
+from bench.study.read.propose_wide import propose_special
 from bench.study.read.rating_words import plain
 
 
-def crowd_video(name: str, cells: Mapping[str, Sequence[str]]) -> str:
-    """The column that names the video which this column of MTurk's answers rates, or empty.
+def mturk_video_column(name: str, cells: Mapping[str, Sequence[str]]) -> str:
+    """The column that names the video rated in column `name` of MTurk's answers; empty if none.
 
-    Answer.q0 is about Answer.q0_url where there is one (a page that shuffles), else about
-    Input.Q0; Answer.q0_ovrl about the same; with one Input of videos alone, all are about that.
+    Answer.q0 rates the video in Answer.q0_url if that column exists (a page that shuffles videos),
+    else in Input.Q0; so does Answer.q0_ovrl. If only one Input column holds videos, all answers
+    rate that one.
     """
     match = re.fullmatch(r"answer\.(.+)", name, re.IGNORECASE)
     if match is None:
@@ -35,17 +36,17 @@ def crowd_video(name: str, cells: Mapping[str, Sequence[str]]) -> str:
     return inputs[0] if len(inputs) == 1 else ""
 
 
-def propose_crowd(
+def propose_mturk(
     draft: Draft,
     cells: Mapping[str, Sequence[str]],
     videos: Mapping[str, str],
     study: Study | None,
 ) -> None:
-    """Fills in which columns name the videos. videos: by column of ratings, that column."""
+    """Proposes `columns` and `cells`. videos: for each column of ratings, the column of videos."""
     draft.values["table"] = "wide"
     propose_special(draft, cells, [*videos, *videos.values()])
     draft.values["anonymous"] = True
-    draft.remarks["anonymous", ""] = "a worker's id tells who it is"
+    draft.remarks["anonymous", ""] = "a worker's id identifies a person"
     columns: dict[str, dict[str, str]] = {}
     for name, column in videos.items():
         asked = name.split(".", 1)[1]
@@ -55,7 +56,7 @@ def propose_crowd(
             question = suffix
         columns[name] = {"item_in": column, "question": asked_of(study, question)}
     draft.values["columns"] = columns
-    draft.seen.append("videos are named in the rows' own cells, as MTurk has it")
+    draft.seen.append("each row names its own videos, as in MTurk's result files")
     named = {text for column in set(videos.values()) for text in cells[column] if text}
     patterns: dict[str, str] = {}
     for column in dict.fromkeys(videos.values()):

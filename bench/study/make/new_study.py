@@ -1,4 +1,4 @@
-"""Makes a study from finished runs: chooses videos, draws the design, copies under random names."""
+"""Makes a study from finished runs: selects videos, draws the design, copies videos blindly."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bench.errors import BenchError
 from bench.files.intact import is_intact
 from bench.files.one_move import part_beside
 from bench.study.answers import Role
-from bench.study.blinding import Design, Example, Item, Plan, read_design, write_design
+from bench.study.blinding import Design, Example, Item, SessionPlan, read_design, write_design
 from bench.study.folder import VIDEOS, YAML
-from bench.study.make.choosing import Chosen, Wishes, choose
-from bench.study.make.footage import Video, finished_videos
+from bench.study.make.finished_videos import StudyVideo, finished_videos
 from bench.study.make.invitations import write_secret
-from bench.study.make.power import Spread, sizes_of, told
+from bench.study.make.power import Spread, power_sentences, sizes_of
+from bench.study.make.selection import Selection, StudyOptions, select_videos
 from bench.study.make.sessions import draw_sessions
 from bench.study.questionnaire import questionnaire_text, read_questionnaire
 
-SECONDS_A_QUESTION = 4.0  # what reading and answering takes, for the estimate
+SECONDS_A_QUESTION = 4.0  # to read and answer it; for the estimate of a session's length
 
 
 @dataclass(frozen=True)
 class NewStudy:
-    """What became of it: the design, and what the organiser should know of it."""
+    """A new study's design, and notes for the organiser."""
 
     design: Design
     notes: tuple[str, ...]
@@ -40,40 +40,41 @@ class NewStudy:
 def new_study(
     runs: Sequence[Path],
     folder: Path,
-    wishes: Wishes,
+    options: StudyOptions,
     *,
     progress: Callable[[int, int], None] = lambda _done, _wanted: None,
 ) -> NewStudy:
-    """Makes the study in `folder`, whole or not at all. progress: of its videos' copies.
+    """Makes the study in `folder`, which appears only once it is complete.
 
-    Raises BenchError where the folder exists, a method or case is unknown, or the numbers do not go
-    together; the message says which option to change.
+    progress: called with the numbers of copied and of all videos. Raises BenchError if the folder
+    exists, a method or case is unknown, or the numbers do not fit together; the message says which
+    option to change.
     """
     if folder.exists():
-        raise BenchError(f"{folder} exists already; choose another folder with -o.")
+        raise BenchError(f"{folder} already exists; choose another folder with -o.")
     text = questionnaire_text(
-        questions=wishes.questions, layout=wishes.layout, languages=wishes.languages
+        questions=options.questions, layout=options.layout, languages=options.languages
     )
-    chosen = choose(finished_videos(runs), wishes)
+    selection = select_videos(finished_videos(runs), options)
     part = part_beside(folder)
     (part / VIDEOS).mkdir(parents=True)
-    part.chmod(0o700)  # the design unblinds: for the organiser alone
+    part.chmod(0o700)  # the design undoes the blinding: for the organiser only
     try:
         (part / YAML).write_text(text, encoding="utf-8")
         questions = len(read_questionnaire(part / YAML).questions)
         write_secret(part)
-        copies = _copied(chosen, wishes, part / VIDEOS, progress)
-        design = _design(runs, chosen, wishes, copies)
+        copies = _copied(selection, options, part / VIDEOS, progress)
+        design = _design(runs, selection, options, copies)
         write_design(part, design)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    notes = (*chosen.notes, copies.note, _estimate(design, questions))
-    return NewStudy(design, (*notes, *_power(design, wishes.tell)))
+    notes = (*selection.notes, copies.note, _estimate(design, questions))
+    return NewStudy(design, (*notes, *_power(design, options.tell)))
 
 
 def invite(folder: Path, count: int) -> Design:
-    """Adds raters to a study; the sessions of those that are there stay as they are."""
+    """Adds `count` raters to a study; the sessions of the others do not change."""
     design = read_design(folder)
     first = len(design.sessions)
     added = draw_sessions(design.plan, design.items.values(), range(first, first + count))
@@ -84,9 +85,10 @@ def invite(folder: Path, count: int) -> Design:
 
 @dataclass(frozen=True)
 class _Copies:
-    """The blind copies of the chosen videos, by role in the order of choosing.
+    """The blind copies of the selected videos.
 
-    items: to rate, each copied for itself. note: what the coding took, in time and in quality.
+    items: videos to rate, each with a copy of its own. note: what encoding cost in time and
+    quality.
     """
 
     items: tuple[Item, ...]
@@ -94,34 +96,36 @@ class _Copies:
     note: str
 
 
-def _design(runs: Sequence[Path], chosen: Chosen, wishes: Wishes, copies: _Copies) -> Design:
-    plan = Plan(chosen.methods, chosen.cases, wishes.checks, chosen.balance)
-    # In the order of their random codes: the order of copying would tell roles and methods.
+def _design(
+    runs: Sequence[Path], selection: Selection, options: StudyOptions, copies: _Copies
+) -> Design:
+    plan = SessionPlan(selection.methods, selection.cases, options.checks, selection.balance)
+    # Sorted by their random codes: the order of copying would reveal roles and methods.
     items = sorted(copies.items, key=lambda item: item.code)
     return Design(
         study=secrets.token_hex(4),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        runs=tuple(str(run.resolve()) for run in runs),  # score finds the metrics there
-        layout=wishes.layout,
+        runs=tuple(str(run.resolve()) for run in runs),  # `bench study score` reads metrics there
+        layout=options.layout,
         plan=plan,
         items={item.code: item for item in items},
         examples=copies.examples,
-        sessions=draw_sessions(plan, items, range(wishes.raters)),
+        sessions=draw_sessions(plan, items, range(options.raters)),
     )
 
 
 def _copied(
-    chosen: Chosen, wishes: Wishes, videos: Path, progress: Callable[[int, int], None]
+    selection: Selection, options: StudyOptions, videos: Path, progress: Callable[[int, int], None]
 ) -> _Copies:
-    """Copies every chosen video under a random name, all coded alike."""
-    groups: tuple[tuple[Role, Sequence[Video]], ...] = (
-        ("rated", chosen.rated),
-        ("truth", chosen.checks.truths if wishes.checks else ()),
-        ("low", chosen.checks.lows if wishes.checks else ()),
-        ("training", chosen.practice),
+    """Copies every selected video under a random name; all copies are encoded alike."""
+    groups: tuple[tuple[Role, Sequence[StudyVideo]], ...] = (
+        ("rated", selection.rated),
+        ("truth", selection.checks.truths if options.checks else ()),
+        ("low", selection.checks.lows if options.checks else ()),
+        ("training", selection.practice),
     )
     wanted = [(video, role) for role, group in groups for video in group]
-    shown = [*(video for video, _ in wanted), *chosen.checks.examples]
+    shown = [*(video for video, _ in wanted), *selection.checks.examples]
     begun = time.monotonic()
     copies: list[_Copy] = []
     for done, video in enumerate(shown):
@@ -129,7 +133,7 @@ def _copied(
         copies.append(_copy(video, videos))
     progress(len(shown), len(shown))
     _hide_sizes(dict(zip((copy.path for copy in copies), shown, strict=True)))
-    taken = time.monotonic() - begun
+    seconds = time.monotonic() - begun
     losses = [copy.psnr for copy in copies]
     return _Copies(
         items=tuple(
@@ -138,37 +142,37 @@ def _copied(
         ),
         examples=tuple(
             Example(copy.path.name, video.plugin)
-            for video, copy in zip(chosen.checks.examples, copies[len(wanted) :], strict=True)
+            for video, copy in zip(selection.checks.examples, copies[len(wanted) :], strict=True)
         ),
         note=(
-            f"{len(copies)} videos coded anew, all alike, in {taken:.0f} s: PSNR of the copies "
-            f"{sum(losses) / len(losses):.1f} dB on average, {min(losses):.1f} dB at worst"
+            f"{len(copies)} videos re-encoded with the same settings in {seconds:.0f} s; PSNR of "
+            f"the copies: mean {sum(losses) / len(losses):.1f} dB, worst {min(losses):.1f} dB"
         ),
     )
 
 
 @dataclass(frozen=True)
 class _Copy:
-    """A blind copy, and its PSNR against the video that it is of, in dB."""
+    """A blind copy, and its PSNR against the original file in dB."""
 
     path: Path
     psnr: float
 
 
-def _copy(video: Video, videos: Path) -> _Copy:
+def _copy(video: StudyVideo, videos: Path) -> _Copy:
     from bench import media
 
     if not is_intact(video.path, video.sha256):
         raise BenchError(
-            f"{video.path}: is damaged, its SHA-256 is not that of its record; call `bench run` on "
-            "its run folder, which makes it again"
+            f"{video.path}: is damaged: its SHA-256 differs from its record's. Call `bench run` on "
+            "its run folder to generate it again."
         )
     path = videos / f"{secrets.token_hex(12)}.mp4"
     return _Copy(path, media.copy_anonymous(video.path, path))
 
 
-def _hide_sizes(copies: Mapping[Path, Video]) -> None:
-    """Makes all copies of one case equally long and of one date: sharp pictures take more bytes."""
+def _hide_sizes(copies: Mapping[Path, StudyVideo]) -> None:
+    """Gives all copies of a case the same file size and date: sharper frames take more bytes."""
     from bench import media
 
     by_case: dict[tuple[str, str], list[Path]] = defaultdict(list)
@@ -180,7 +184,7 @@ def _hide_sizes(copies: Mapping[Path, Video]) -> None:
         os.utime(path, (0, 0))
 
 
-def _item(video: Video, role: Role, copy: _Copy) -> Item:
+def _item(video: StudyVideo, role: Role, copy: _Copy) -> Item:
     from bench import media
 
     seconds = media.probe(copy.path).seconds
@@ -189,13 +193,13 @@ def _item(video: Video, role: Role, copy: _Copy) -> Item:
 
 
 def _power(design: Design, difference: float) -> tuple[str, ...]:
-    """What the design can find."""
+    """Sentences on the differences that the design can detect."""
     sizes = sizes_of(design)
-    return told(sizes, difference, Spread()) if sizes is not None else ()
+    return power_sentences(sizes, difference, Spread()) if sizes is not None else ()
 
 
 def _estimate(design: Design, questions: int) -> str:
-    """How long a rater will take, and how many ratings every video will get."""
+    """A sentence on the length of a session and the number of ratings per video."""
     plan = design.plan
     session = next(iter(design.sessions.values()), ())
     shown = [design.items[code] for page in session for code in page]
@@ -207,5 +211,5 @@ def _estimate(design: Design, questions: int) -> str:
     return (
         f"{len(plan.methods)} methods, {len(plan.cases)} cases, {len(design.sessions)} raters: "
         f"a rater sees {len(shown)} videos ({counting} count, the others are practice and checks) "
-        f"in about {minutes} minutes; each video gets {each:.1f} ratings a question"
+        f"in about {minutes} minutes; each video gets {each:.1f} ratings per question"
     )

@@ -1,4 +1,4 @@
-"""Reads a table that a person or a survey site made: csv, tsv or xlsx, as rows of text."""
+"""Reads a table from a csv, tsv or xlsx file, as rows of text."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import openpyxl
 
 WORKBOOKS = (".xlsx", ".xlsm")
-_ENCODINGS = ("utf-8-sig", "gb18030")  # what a mapping's template tries, in this order
-_MARKS_16 = (b"\xff\xfe", b"\xfe\xff")  # how utf-16 begins
-_NO_TEXT = {  # how files begin that survey sites and spreadsheets also make, and what they are
+_ENCODINGS = ("utf-8-sig", "gb18030")  # tried in this order for a mapping's template
+_MARKS_16 = (b"\xff\xfe", b"\xfe\xff")  # the first bytes of utf-16
+_NO_TEXT = {  # the first bytes of other files that survey sites and spreadsheets write
     b"\xd0\xcf\x11\xe0": "an Excel workbook of the old kind (.xls)",
     b"PK\x03\x04": "a packed file, such as a workbook (.xlsx, .ods) or a zip",
     b"$FL": "an SPSS file",
@@ -37,11 +37,11 @@ _MEDIA = re.compile(r".*\.(wav|flac|mp3|mp4|avi|mov|mkv|webm)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Table:
-    """A table's header and its rows, blanks at the ends of cells taken away.
+    """A table's header and its rows; cells are stripped of surrounding blanks.
 
-    header: every name once: a second column of one name is `name #2`, one without a name `(C)`.
-    rows: (number, cells); the number is the one that a spreadsheet shows, so a header in the first
-    line makes the first answers row 2. Rows without any text are not there.
+    header: unique names: a second column of the same name is `name #2`, one without a name `(C)`.
+    rows: (number, cells); numbers are those that a spreadsheet shows, so after a header in the
+    first line the first answer is row 2. Blank rows are left out.
     """
 
     path: Path
@@ -51,10 +51,10 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a table can be read, as a mapping says it. sheets: all of a workbook, in order.
+class TableFormat:
+    """How to read a table's file, in the terms of a mapping.
 
-    header: names for a table that has none.
+    header: names of the columns if the table has none. sheets: all sheets of a workbook, in order.
     """
 
     header_row: int = 1
@@ -65,12 +65,12 @@ class Reading:
     sheets: tuple[str, ...] = ()
 
 
-def likely_reading(path: Path) -> Reading:
-    """How this table is probably to be read: a proposal for a mapping, for a person to check.
+def guess_format(path: Path) -> TableFormat:
+    """Guesses how to read this table, for a proposed mapping that a person checks.
 
-    The first encoding that fits, the first sheet, another separator where the first row has no
-    comma. The header is the first row that has two cells, if any has, and is no answer itself.
-    Raises BenchError where the file cannot be read at all.
+    It takes the first encoding that fits, the first sheet, and another separator if the first row
+    has no comma. The header is the first row with at least two cells (else the first row), unless
+    that row seems to be an answer. Raises BenchError if the file cannot be read.
     """
     sheets: tuple[str, ...] = ()
     sheet, encoding, separator = None, "utf-8", None
@@ -88,14 +88,14 @@ def likely_reading(path: Path) -> Reading:
     first, header = (wide or filled or [(1, [])])[0]
     below = [row for number, row in filled if number > first]
     names = header_for(header, below) if is_no_header(header, below) else None
-    return Reading(first, names, sheet, encoding, separator, sheets)
+    return TableFormat(first, names, sheet, encoding, separator, sheets)
 
 
 def is_no_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether a table seems to have no header: its first row holds values like those below it.
+    """Whether a table seems to have no header, because its first row holds values.
 
-    A number, a time or a media file above nothing but its like is a value, unless the first row
-    counts (1, 2, 3: the names of videos).
+    A cell is a value if it and all cells below it are numbers, times or media files. Numbers do not
+    count if the first row counts up (1, 2, 3: names of videos).
     """
     numbers = [int(cell) for cell in map(str.strip, first) if cell.isdecimal()]
     counts = len(numbers) > 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -117,7 +117,7 @@ def header_for(first: Sequence[str], below: Sequence[Sequence[str]]) -> tuple[st
 
 
 def letters(place: int) -> str:
-    """A column, counted from 0, as a spreadsheet names it: A, B, ..., Z, AA."""
+    """A column's name in a spreadsheet, counted from 0: A, B, ..., Z, AA."""
     named = ""
     place += 1
     while place:
@@ -127,7 +127,7 @@ def letters(place: int) -> str:
 
 
 def _kind(cell: str) -> str:
-    """What a cell plainly is: a number, a time or a media file; "" for other texts."""
+    """The kind of a cell: "number", "time" or "file" (of media); empty for other texts."""
     text = unicodedata.normalize("NFKC", cell).strip()
     if _NUMBER.fullmatch(text):
         return "number"
@@ -137,7 +137,7 @@ def _kind(cell: str) -> str:
 
 
 def _other_separator(header: Sequence[str]) -> Separator | None:
-    """What seems to part the cells of a header that was read as one cell."""
+    """The likely separator if a header was read as a single cell."""
     cells = [cell for cell in header if cell.strip()]
     others: tuple[Separator, ...] = ("tab", ";")
     if len(cells) != 1:
@@ -155,7 +155,7 @@ def _likely_encoding(path: Path) -> str:
         except UnicodeDecodeError:
             continue
         return encoding.removesuffix("-sig")
-    return "utf-8"  # whose error then says what to do
+    return "utf-8"  # reading then fails with an error that says what to do
 
 
 def read_table(
@@ -167,10 +167,10 @@ def read_table(
     encoding: str = "utf-8",
     separator: Separator | None = None,
 ) -> Table:
-    """The table in a csv, tsv or xlsx file; raises BenchError where it cannot be read.
+    """Reads a csv, tsv or xlsx file; raises BenchError if it cannot be read.
 
-    header: names of the columns where the table has none; then `header_row` is its first answer.
-    separator: of the cells in a text file; None: tabs in a tsv, else commas.
+    header: names of the columns if the table has none; `header_row` is then its first answer.
+    separator: between cells of a text file; None means tabs for .tsv and .tab, else commas.
     """
     is_text = not _is_workbook(path)
     found = _text_rows(path, encoding, separator) if is_text else _workbook(path, sheet)
@@ -178,15 +178,15 @@ def read_table(
     filled = [(number, row) for number, row in rows if any(row) and number >= header_row]
     if not filled or filled[0][0] != header_row:
         raise BenchError(
-            f"{path}: row {header_row} is empty; it should name the columns. Say in the mapping "
-            "which row does, with `header_row`."
+            f"{path}: row {header_row} is empty; it should name the columns. Set `header_row` in "
+            "the mapping to the row that does."
         )
     first = filled[0][1]
     other = _other_separator(first) if is_text and separator is None else None
     if other is not None:
         raise BenchError(
-            f"{path}: row {header_row} is one cell, {first[0][:40]!r}. Say in the mapping what "
-            f"parts the cells: `separator: {quoted(other)}`."
+            f"{path}: row {header_row} is one cell, {first[0][:40]!r}. Name the separator in the "
+            f"mapping: `separator: {separator_yaml(other)}`."
         )
     if header is not None:
         return Table(path, header_row, tuple(header), tuple(filled))
@@ -194,7 +194,7 @@ def read_table(
 
 
 def _named(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]) -> tuple[str, ...]:
-    """The names of the columns, each once; columns without a name and without cells stay empty."""
+    """The columns' names, made unique; empty for a column with neither a name nor cells."""
     rows = list(rows)
     while header and not header[-1]:
         header = header[:-1]
@@ -224,18 +224,19 @@ def _bytes(path: Path) -> bytes:
         raise BenchError(f"{path}: cannot be read: {reason}.") from error
 
 
-def quoted(separator: Separator) -> str:
-    """A separator as a mapping's yaml has it."""
+def separator_yaml(separator: Separator) -> str:
+    """A separator as written in a mapping's yaml."""
     return separator if separator == "tab" else f'"{separator}"'
 
 
 def _text_bytes(path: Path) -> bytes:
-    """The bytes of a file that should be text; raises BenchError for what plainly is none."""
+    """The bytes of a text file; raises BenchError if it is plainly another kind of file."""
     data = _bytes(path)
     for beginning, what in _NO_TEXT.items():
         if data.lstrip().startswith(beginning):
             raise BenchError(
-                f"{path}: is {what}, no csv. Open it in a spreadsheet and save it as .xlsx or csv."
+                f"{path}: is {what}, not a csv. Open it in a spreadsheet program and save it as "
+                ".xlsx or csv."
             )
     return data
 
@@ -259,7 +260,7 @@ def _text_rows(
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=between))
     except csv.Error as error:
-        raise BenchError(f"{path}: is no csv: {error}.") from error
+        raise BenchError(f"{path}: is not a csv: {error}.") from error
     return enumerate(rows, start=1)
 
 
@@ -270,7 +271,7 @@ def _workbook(path: Path, sheet: str | None) -> Iterable[tuple[int, list[str]]]:
         if sheet is None and len(names) > 1:
             raise BenchError(
                 f"{path}: has the sheets {', '.join(names)}. Name the one with the answers in the "
-                "mapping, with `sheet`."
+                "mapping, under `sheet`."
             )
         if sheet is not None and sheet not in names:
             raise BenchError(
@@ -305,7 +306,9 @@ def _opened(path: Path) -> openpyxl.Workbook:
     except OSError as error:
         raise BenchError(f"{path}: cannot be read: {error}.") from error
     except Exception as error:  # openpyxl raises whatever its zip and xml readers raise
-        raise BenchError(f"{path}: is no xlsx file: {error}. Save it again, or as csv.") from error
+        raise BenchError(
+            f"{path}: is not an xlsx file: {error}. Save it again, or as csv."
+        ) from error
 
 
 def _text(value: object) -> str:

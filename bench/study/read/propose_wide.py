@@ -1,4 +1,4 @@
-"""Proposes a mapping for wide tables: a row is a rater, a column one question about one video."""
+"""Proposes a mapping for wide tables: a row per rater, a column per video and question."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from bench.study.folder import Study
+from bench.study.read.column_contents import ABOUT_RATERS, FIELD_NAMES, REMARKS, SPLITS, are_numbers
 from bench.study.read.mapping import KNOWN_COLUMNS, UNKNOWN_METHOD
 from bench.study.read.proposal_draft import OVERALL, Draft, propose_at
 from bench.study.read.rating_target import questions_by_name
 from bench.study.read.rating_words import plain
-from bench.study.read.seen_columns import ABOUT_RATERS, FIELD_NAMES, REMARKS, SPLITS, are_numbers
 from bench.study.read.survey_time import survey_time
 
 _CODE_NAMES = re.compile(
@@ -30,7 +30,7 @@ _ORDINAL = re.compile(r"(?:Q?\d+\s*[、.．)]\s*)(?=\S)")  # 1、 Q1. in front o
 def propose_wide(
     draft: Draft, cells: Mapping[str, Sequence[str]], rated: Sequence[str], study: Study | None
 ) -> None:
-    """Fills in the columns, their videos and questions, and what the other columns are."""
+    """Proposes `columns` with their videos and questions, and the roles of the other columns."""
     draft.values["table"] = "wide"
     propose_special(draft, cells, rated)
     parts = _split_all(rated)
@@ -53,13 +53,13 @@ def propose_wide(
     unknown = sum(one.get("method") == UNKNOWN_METHOD for one in columns.values())
     if unknown:
         draft.seen.append(
-            f"of {unknown} of {len(columns)} columns the table does not name the method: write it "
+            f"the table does not name the method of {unknown} of {len(columns)} columns: write it "
             "into the mapping"
         )
 
 
 def propose_special(draft: Draft, cells: Mapping[str, Sequence[str]], rated: Sequence[str]) -> None:
-    """Fills in rater, time and remark, and leaves out the other columns that are no ratings."""
+    """Proposes the columns of rater, time and remark, and ignores others that hold no ratings."""
     for name, texts in cells.items():
         if name in rated:
             continue
@@ -69,18 +69,18 @@ def propose_special(draft: Draft, cells: Mapping[str, Sequence[str]], rated: Seq
         is_named = plain(name) in FIELD_NAMES["at"].split("|")
         if kind == "at" or (kind is None and is_time and (is_named or not are_numbers(given))):
             if "at" in draft.values:
-                draft.ignore(name, "a further time")
+                draft.ignore(name, "another time")
             elif propose_at(draft, cells, name):
                 draft.values["at"] = name
         elif kind == "rater" or (kind is None and _CODE_NAMES.fullmatch(name)):
             if "rater" in draft.values or not all(texts):
-                draft.ignore(name, "a further name of raters, or one with empty cells")
+                draft.ignore(name, "another name of the rater, or one with empty cells")
             else:
                 draft.values["rater"] = name
         elif kind is not None:
-            continue  # left out by itself
+            continue  # known columns need no entry
         elif _PERSONAL.fullmatch(name):
-            draft.ignore(name, "tells who the rater is")
+            draft.ignore(name, "identifies the rater")
         elif REMARKS.search(name) and "comment" not in draft.values:
             draft.values["comment"] = name
         else:
@@ -89,7 +89,7 @@ def propose_special(draft: Draft, cells: Mapping[str, Sequence[str]], rated: Seq
 
 
 def _split_all(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """The video and the question in the name of each column, as far as names tell them apart."""
+    """The video and the question that each column's name contains, as far as they can be split."""
     splits: dict[str, tuple[str, str]] = {}
     for pattern in SPLITS:
         found = {name: pattern.fullmatch(_base(name)) for name in names}
@@ -98,12 +98,12 @@ def _split_all(names: Sequence[str]) -> dict[str, tuple[str, str]]:
             break
     firsts = {first + _again(name) for name, (first, _) in splits.items()}
     lasts = {last for _, last in splits.values()}
-    if splits and len(firsts) < len(lasts):  # there are fewer questions than videos
+    if splits and len(firsts) < len(lasts):  # a study has fewer questions than videos
         splits = {name: (last, first) for name, (first, last) in splits.items()}
     items = {name: splits.get(name, (_base(name), ""))[0] for name in names}
     questions = {name: splits.get(name, ("", OVERALL))[1] for name in names}
     plain_items = {name: _ORDINAL.sub("", item, count=1) for name, item in items.items()}
-    # 1、 in front is no name of a video, unless nothing else tells columns apart.
+    # A leading `1、` is not part of a video's name, unless names differ only by it.
     if len(set(zip(plain_items.values(), questions.values(), strict=True))) == len(names):
         items = plain_items
     found_questions = {name: _ORDINAL.sub("", asked, count=1) for name, asked in questions.items()}
@@ -121,7 +121,7 @@ def _again(name: str) -> str:
 
 
 def _video_of(item: str) -> dict[str, str]:
-    """Case and method where a path says them: .../METHOD/CASE.mp4."""
+    """Case and method from a path .../METHOD/CASE.mp4, else the item as case."""
     path = PurePosixPath(item)
     if len(path.parts) > 1 and path.suffix:
         return {"case": path.stem, "method": path.parts[-2]}
@@ -129,7 +129,7 @@ def _video_of(item: str) -> dict[str, str]:
 
 
 def _only(text: str, wanted: Sequence[str]) -> str:
-    """The one of these that stands in the text, empty where none or several do."""
+    """The one of these that the text contains; empty if it contains none or several."""
     found = [one for one in wanted if one and one in text]
     longest = [one for one in found if not any(one != other and one in other for other in found)]
     return longest[0] if len(set(longest)) == 1 else ""

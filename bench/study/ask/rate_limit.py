@@ -1,4 +1,4 @@
-"""What a client may ask of the server: how often, and how much at once."""
+"""Limits how often a client may send requests."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 
-KEYS = 10_000  # clients remembered; beyond, those with a full bucket are forgotten
+KEYS = 10_000  # clients to remember; with more, those with a full bucket are dropped
 
 
 class RateLimit:
-    """A token bucket for every key: `burst` requests at once, `per_second` on average."""
+    """A token bucket per key: at most `burst` requests at once, `per_second` on average."""
 
     def __init__(
         self, *, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic
@@ -18,11 +18,11 @@ class RateLimit:
         self._burst = burst
         self._per_second = per_second
         self._clock = clock
-        self._buckets: dict[str, tuple[float, float]] = {}  # what is left, and when it was so
+        self._buckets: dict[str, tuple[float, float]] = {}  # tokens left, and when
         self._lock = threading.Lock()
 
     def allows(self, key: str) -> bool:
-        """Whether this key may ask once more now; if so, it is counted."""
+        """Whether this key may send another request now; an allowed request is counted."""
         now = self._clock()
         with self._lock:
             if len(self._buckets) >= KEYS:

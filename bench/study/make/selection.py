@@ -1,4 +1,4 @@
-"""Chooses what a study shows: methods, cases, practice, and with them the attention checks."""
+"""Selects what a study shows: methods, cases, practice videos and attention checks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from bench.config.names import closest
 from bench.errors import BenchError
 from bench.study.balance import Balance
 from bench.study.make.attention_checks import LOW_ANCHORS, AttentionChecks, attention_checks
-from bench.study.make.footage import Video
+from bench.study.make.finished_videos import StudyVideo
 from bench.study.questionnaire import Language, Layout
 
-CASES = 20  # by default, or all if there are fewer
-PER_RATER = 40  # videos by default: with the paper's three questions about a quarter of an hour
-COMPARED = 4  # videos on a page by default, where videos are compared
-PRACTICE = 2  # videos rated before the first one that counts
+CASES = 20  # default number of cases, or all if there are fewer
+PER_RATER = 40  # default videos per rater: about 15 minutes with the paper's three questions
+COMPARED = 4  # default videos on one page of a side-by-side layout
+PRACTICE = 2  # practice videos before the first one that counts
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the organiser asked for; None and () leave the choice to the harness."""
+class StudyOptions:
+    """The options of `bench study new`; None and () mean the default."""
 
     methods: tuple[str, ...] = ()
     cases: int | tuple[str, ...] | None = None
@@ -36,33 +36,33 @@ class Wishes:
     per_page: int | None = None
     checks: int = 2
     seed: int = 0
-    tell: float = 0.3  # the difference of means that matters: what the study should find
+    tell: float = 0.3  # the difference of mean scores that the study should be able to detect
     languages: tuple[Language, ...] = ("en", "zh")
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The videos of a study by what they are for; methods and cases stand in the drawn order."""
+class Selection:
+    """The videos of a study, by purpose; methods and cases are in drawn order."""
 
     balance: Balance
     methods: tuple[str, ...]
     cases: tuple[tuple[str, str], ...]
-    rated: tuple[Video, ...]
+    rated: tuple[StudyVideo, ...]
     checks: AttentionChecks
-    practice: tuple[Video, ...]
+    practice: tuple[StudyVideo, ...]
     notes: tuple[str, ...]
 
 
-def choose(videos: Sequence[Video], wishes: Wishes) -> Chosen:
-    """What the study shows of these videos, drawn by the seed.
+def select_videos(videos: Sequence[StudyVideo], options: StudyOptions) -> Selection:
+    """Selects the videos that the study shows; random choices follow from the seed.
 
-    Raises BenchError, naming the option, where a wish cannot be met.
+    Raises BenchError that names the option if an option cannot be satisfied.
     """
-    generator = np.random.default_rng(wishes.seed)
-    methods = _methods(videos, wishes)
+    generator = np.random.default_rng(options.seed)
+    methods = _methods(videos, options)
     by_place = {video.place: video for video in videos}
-    complete, notes = _complete_cases(videos, methods, wishes)
-    cases = _cases(complete, wishes, generator)
+    complete, notes = _complete_cases(videos, methods, options)
+    cases = _cases(complete, options, generator)
     methods = tuple(methods[index] for index in generator.permutation(len(methods)))
     taken = {(video.dataset, video.case) for video in cases}
     rated = [by_place[(*place, method)] for place in sorted(taken) for method in methods]
@@ -74,10 +74,10 @@ def choose(videos: Sequence[Video], wishes: Wishes) -> Chosen:
         for number, video in enumerate(practised)
     ]
     checks = attention_checks(
-        videos, cases, methods=methods, asked=wishes.checks, generator=generator
+        videos, cases, methods=methods, asked=options.checks, generator=generator
     )
-    return Chosen(
-        balance=_balance(len(methods), len(cases), wishes),
+    return Selection(
+        balance=_balance(len(methods), len(cases), options),
         methods=methods,
         cases=tuple((video.dataset, video.case) for video in cases),
         rated=tuple(rated),
@@ -87,12 +87,14 @@ def choose(videos: Sequence[Video], wishes: Wishes) -> Chosen:
     )
 
 
-def _methods(videos: Sequence[Video], wishes: Wishes) -> tuple[str, ...]:
+def _methods(videos: Sequence[StudyVideo], options: StudyOptions) -> tuple[str, ...]:
     known = dict.fromkeys(video.method for video in videos)
-    for method in wishes.methods:
+    for method in options.methods:
         if method not in known:
-            raise BenchError(f"--methods: the runs have no {method!r}. {closest(method, known)}")
-    methods = wishes.methods or tuple(
+            raise BenchError(
+                f"--methods: the runs have no method {method!r}. {closest(method, known)}"
+            )
+    methods = options.methods or tuple(
         dict.fromkeys(video.method for video in videos if not video.is_control)
     )
     if len(set(methods)) < len(methods):
@@ -101,19 +103,19 @@ def _methods(videos: Sequence[Video], wishes: Wishes) -> tuple[str, ...]:
         checks = ("truth", LOW_ANCHORS[0])  # better kept as attention checks
         controls = ",".join(method for method in known if method not in checks)
         raise BenchError(
-            "the runs have no method besides controls. Name what is to be rated: for a trial, "
+            "the runs have no methods besides controls. Name what to rate; for a trial: "
             f"--methods {controls or 'truth'}."
         )
     return methods
 
 
 def _complete_cases(
-    videos: Sequence[Video], methods: Sequence[str], wishes: Wishes
-) -> tuple[list[Video], list[str]]:
-    """One video for each case of which every method has one, and a note on the others."""
-    by_case: dict[tuple[str, str], dict[str, Video]] = defaultdict(dict)
+    videos: Sequence[StudyVideo], methods: Sequence[str], options: StudyOptions
+) -> tuple[list[StudyVideo], list[str]]:
+    """One video for each case that every method has a video of, and a note on the other cases."""
+    by_case: dict[tuple[str, str], dict[str, StudyVideo]] = defaultdict(dict)
     for video in videos:
-        if video.kind == wishes.kind or isinstance(wishes.cases, tuple):
+        if video.kind == options.kind or isinstance(options.cases, tuple):
             by_case[(video.dataset, video.case)][video.method] = video
     complete, lacking = [], set()
     for found in by_case.values():
@@ -123,29 +125,31 @@ def _complete_cases(
             complete.append(found[methods[0]])
     if not complete:
         raise BenchError(
-            f"no {wishes.kind} case has a video of every method ({', '.join(methods)}); missing "
-            f"are some of {', '.join(sorted(lacking)) or 'all'}. Finish the runs, leave methods "
+            f"no {options.kind} case has a video of every method ({', '.join(methods)}); videos "
+            f"are missing of {', '.join(sorted(lacking)) or 'all'}. Finish the runs, leave methods "
             "out with --methods, or choose another --kind."
         )
     left_out = len(by_case) - len(complete)
-    if not left_out or isinstance(wishes.cases, tuple):
+    if not left_out or isinstance(options.cases, tuple):
         return complete, []
-    return complete, [f"{left_out} cases left out: no video of {', '.join(sorted(lacking))}"]
+    return complete, [
+        f"{left_out} cases left out: they lack videos of {', '.join(sorted(lacking))}"
+    ]
 
 
 def _cases(
-    complete: Sequence[Video], wishes: Wishes, generator: np.random.Generator
-) -> tuple[Video, ...]:
-    """The named cases, or as many as wished, spread over data sets and speakers, in drawn order."""
-    if isinstance(wishes.cases, tuple):
-        if len(set(wishes.cases)) < len(wishes.cases):
+    complete: Sequence[StudyVideo], options: StudyOptions, generator: np.random.Generator
+) -> tuple[StudyVideo, ...]:
+    """The named cases, or the wanted number spread over data sets and speakers; in drawn order."""
+    if isinstance(options.cases, tuple):
+        if len(set(options.cases)) < len(options.cases):
             raise BenchError("--cases: names a case twice.")
         named = []
         known = dict.fromkeys(video.case for video in complete)
-        for case in wishes.cases:
+        for case in options.cases:
             if case not in known:
                 hint = closest(case, known)
-                raise BenchError(f"--cases: no case {case!r} with all methods' videos. {hint}")
+                raise BenchError(f"--cases: no case {case!r} with videos of all methods. {hint}")
             named += [video for video in complete if video.case == case]
         return tuple(named[index] for index in generator.permutation(len(named)))
     drawn = [complete[index] for index in generator.permutation(len(complete))]
@@ -155,26 +159,29 @@ def _cases(
         group = (video.dataset, video.speaker)
         ranked.append((turns[group], video))
         turns[group] += 1
-    ranked.sort(key=lambda pair: pair[0])  # stable: one of every speaker before a second of any
-    count = CASES if wishes.cases is None else wishes.cases
-    if wishes.cases is not None and count > len(ranked):
-        raise BenchError(f"--cases: {count}, but there are {len(ranked)} with all methods' videos.")
+    ranked.sort(key=lambda pair: pair[0])  # stable: one of each speaker before a second of any
+    count = CASES if options.cases is None else options.cases
+    if options.cases is not None and count > len(ranked):
+        raise BenchError(
+            f"--cases: {count}, but only {len(ranked)} cases have videos of all methods."
+        )
     if count < 1:
-        raise BenchError(f"--cases: {count}; expected 1 to {len(ranked)}, or ids with commas.")
+        raise BenchError(
+            f"--cases: {count}; expected 1 to {len(ranked)}, or ids separated by commas."
+        )
     return tuple(video for _, video in ranked[:count])
 
 
-def _balance(methods: int, cases: int, wishes: Wishes) -> Balance:
-    width = 1 if wishes.layout == "single" else wishes.per_page or min(COMPARED, methods)
-    if wishes.layout == "side_by_side" and not 2 <= width <= methods:
+def _balance(methods: int, cases: int, options: StudyOptions) -> Balance:
+    width = 1 if options.layout == "single" else options.per_page or min(COMPARED, methods)
+    if options.layout == "side_by_side" and not 2 <= width <= methods:
         raise BenchError(f"--per-page: {width}; expected 2 to {methods}, the number of methods.")
     most = methods * cases if width == 1 else width * cases
     step = min(methods, most) if width == 1 else width
-    per_rater = wishes.per_rater or max(step, min(PER_RATER, most) // step * step)
+    per_rater = options.per_rater or max(step, min(PER_RATER, most) // step * step)
     if per_rater > most or (width > 1 and per_rater % width):
         wanted = f"at most {most}" + (f", a multiple of {width}" if width > 1 else "")
         raise BenchError(
-            f"--per-rater: {per_rater}; expected {wanted}: {cases} cases of {methods} methods are "
-            "there to be shared out."
+            f"--per-rater: {per_rater}; expected {wanted}, for {cases} cases and {methods} methods."
         )
-    return Balance(methods, cases, per_rater, width, wishes.seed)
+    return Balance(methods, cases, per_rater, width, options.seed)

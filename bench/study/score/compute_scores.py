@@ -1,6 +1,6 @@
-"""From answers to scores: screening, then everything that a report says of a study, twice.
+"""Computes the scores of a study from its answers.
 
-Once with the raters that the screening kept, once with everyone.
+It screens the raters, then computes all results twice: with the kept raters and with everyone.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.stats import LEVEL, RESAMPLES
-from bench.study.answers import HIGHEST, LOWEST, Answer, Question, Role, answers_csv
+from bench.study.answers import HIGHEST, LOWEST, Answer, QuestionTitles, Role, answers_csv
 from bench.study.score.agreement import agreement
+from bench.study.score.bootstrap import Bootstrap, mean_estimate
 from bench.study.score.correlation import correlate
-from bench.study.score.crossed import Bootstrap, mean_estimate
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import Floats, Ratings, arrange
-from bench.study.score.scores import Agreement, Comparison, Correlation, Opinion, Panel, Scores
-from bench.study.score.screening import Rules, cautions, screen
+from bench.study.score.scores import (
+    Agreement,
+    Correlation,
+    MethodComparison,
+    Opinion,
+    Panel,
+    Scores,
+)
+from bench.study.score.screening import ScreeningRules, screen, screening_notes
 from bench.study.score.significance import compare_all
 from bench.study.sign_flips import EXACT_RATERS, FLIPS
 
@@ -28,44 +35,44 @@ SCORED: tuple[Role, ...] = ("rated", "truth", "low")
 
 
 @dataclass(frozen=True)
-class Order:
-    """Settings of the scoring. seed: of every draw."""
+class ScoringSettings:
+    """Settings of the scoring. seed: of all random draws."""
 
     seed: int = 0
     resamples: int = RESAMPLES
-    rules: Rules = field(default_factory=Rules)
+    rules: ScreeningRules = field(default_factory=ScreeningRules)
 
 
-def score(
+def compute_scores(
     answers: Sequence[Answer],
     *,
     name: str,
     title: str = "",
     title_zh: str = "",
     simulated: bool = False,
-    questions: Sequence[Question] = (),
+    questions: Sequence[QuestionTitles] = (),
     methods: Sequence[str] = (),
     columns: Mapping[str, Sequence[MetricColumn]] | None = None,
-    order: Order | None = None,
+    settings: ScoringSettings | None = None,
 ) -> Scores:
-    """The scores of a study. The same answers in any order give the same scores.
+    """The scores of a study; they do not depend on the order of the answers.
 
-    questions, methods: the study's, in its order; what only the answers name comes after them.
-    columns: the metrics of each run. Raises BenchError where there is nothing to score, or the
-    rules leave no rater.
+    questions, methods: the study's, in its order; further ones in the answers come last. columns:
+    the metrics of each run, by the run's name. Raises BenchError if there is nothing to score or
+    the rules exclude all raters.
     """
-    order = order or Order()
+    settings = settings or ScoringSettings()
     if all(one.role == "training" for one in answers):
-        raise BenchError(f"{name}: there are no answers but those of the training page.")
+        raise BenchError(f"{name}: has only answers to practice videos, which are not scored.")
     answers = sorted(answers, key=lambda one: one.place)
     asked = _questions(answers, questions)
-    excluded = screen(answers, order.rules)
+    excluded = screen(answers, settings.rules)
     names = tuple(dict.fromkeys(one.rater for one in excluded))
     metrics = [column for run in (columns or {}).values() for column in run]
-    everyone = _panel(answers, asked, methods, metrics, order, without=())
+    everyone = _panel(answers, asked, methods, metrics, settings, without=())
     kept = everyone
     if names:
-        kept = _panel(answers, asked, methods, metrics, order, without=names)
+        kept = _panel(answers, asked, methods, metrics, settings, without=names)
     return Scores(
         name=name,
         title=title,
@@ -76,23 +83,25 @@ def score(
         kept=kept,
         everyone=everyone,
         exclusions=excluded,
-        notes=(*cautions(answers, order.rules), *_notes(kept)),
-        settings=_settings(order),
+        notes=(*screening_notes(answers, settings.rules), *_notes(kept)),
+        settings=_recorded_settings(settings),
         answers_sha256=hashlib.sha256(answers_csv(answers).encode()).hexdigest(),
         title_zh=title_zh,
     )
 
 
-def _questions(answers: Sequence[Answer], known: Sequence[Question]) -> tuple[Question, ...]:
-    """Those of the study that were answered, then what the answers name besides."""
+def _questions(
+    answers: Sequence[Answer], known: Sequence[QuestionTitles]
+) -> tuple[QuestionTitles, ...]:
+    """The study's questions that were answered, then further ones in the answers."""
     answered = dict.fromkeys(one.question for one in answers if one.role != "training")
     named = {one.name for one in known}
-    more = [Question(name, name, name) for name in answered if name not in named]
+    more = [QuestionTitles(name, name, name) for name in answered if name not in named]
     return tuple([one for one in known if one.name in answered] + more)
 
 
 def _methods(answers: Sequence[Answer], known: Sequence[str]) -> tuple[str, ...]:
-    """Competitors first, each group in the study's order."""
+    """The methods: competitors first, each group in the study's order."""
     place = {name: index for index, name in enumerate(known)}
     found = {one.method: 9 for one in answers if one.role != "training"}
     for one in answers:
@@ -103,21 +112,21 @@ def _methods(answers: Sequence[Answer], known: Sequence[str]) -> tuple[str, ...]
 
 def _panel(
     answers: Sequence[Answer],
-    questions: Sequence[Question],
+    questions: Sequence[QuestionTitles],
     methods: Sequence[str],
     columns: Sequence[MetricColumn],
-    order: Order,
+    settings: ScoringSettings,
     *,
     without: Sequence[str],
 ) -> Panel:
-    """Everything from the ratings of all but these raters."""
+    """All results from the ratings, without those of the raters in `without`."""
     ranked = _methods(answers, methods)
     answers = [one for one in answers if one.rater not in without and one.role != "training"]
     raters = tuple(dict.fromkeys(one.rater for one in answers))
-    bootstrap = Bootstrap(order.seed, order.resamples)
+    bootstrap = Bootstrap(settings.seed, settings.resamples)
     opinions: list[Opinion] = []
     agreements: list[Agreement] = []
-    comparisons: list[Comparison] = []
+    comparisons: list[MethodComparison] = []
     correlations: list[Correlation] = []
     for question in questions:
         for role in SCORED:
@@ -138,7 +147,7 @@ def _panel(
 
 
 def _opinions(ratings: Ratings, bootstrap: Bootstrap) -> list[Opinion]:
-    """Of each method over all data sets; where there are several, also of each data set."""
+    """Each method's opinion over all data sets and, if there are several, on each of them."""
     datasets = tuple(dict.fromkeys(dataset for dataset, _ in ratings.clips))
     parts: list[str | None] = [None, *(datasets if len(datasets) > 1 else ())]
     found: list[Opinion] = []
@@ -176,25 +185,25 @@ def _opinion(
 
 
 def _notes(panel: Panel) -> list[str]:
-    """What a reader must know of the design."""
+    """Caveats about the design for the reader."""
     notes: list[str] = []
     if len(panel.raters) == 1:
-        notes.append("One rater only: the intervals speak of other clips, not of other people.")
+        notes.append("Only one rater: the intervals cover other clips, but not other people.")
     if panel.opinions and max(one.n_cases for one in panel.opinions) == 1:
-        notes.append("One clip only: the intervals speak of other people, not of other clips.")
+        notes.append("Only one clip: the intervals cover other people, but not other clips.")
     if any(one.pairing == "rater" for one in panel.comparisons):
         notes.append(
-            "Raters saw each clip by one method only, so methods are compared between different "
-            "clips of the same rater; that asks for more raters than seeing every clip by all."
+            "Raters saw each clip by one method only, so methods are compared across different "
+            "clips of the same rater; this takes more raters than showing each clip by all methods."
         )
     return notes
 
 
-def _settings(order: Order) -> dict[str, int | float | str]:
-    rules = order.rules
+def _recorded_settings(settings: ScoringSettings) -> dict[str, int | float | str]:
+    rules = settings.rules
     return {
-        "seed": order.seed,
-        "resamples": order.resamples,
+        "seed": settings.seed,
+        "resamples": settings.resamples,
         "level": LEVEL,
         "interval": "pigeonhole bootstrap over raters and clips (Owen 2007), percentiles",
         "test": f"sign flips over raters, exact up to {EXACT_RATERS}, else {FLIPS} random; Holm",

@@ -1,4 +1,4 @@
-"""Wide tables: a row is a rater, a column is one question about one video."""
+"""Reads wide tables, in which a row is a rater and a column one question about one video."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import pydantic
 
 from bench.errors import BenchError
 from bench.study.answers import ROLES
-from bench.study.read.answer_row import AnswerRow, answer_row
+from bench.study.read.answer_collector import AnswerCollector
 from bench.study.read.mapping import KNOWN_COLUMNS, Column, ColumnMapping
 from bench.study.read.rating_target import Target, Targets
-from bench.study.read.table_answers import TableAnswers
+from bench.study.read.table_row import TableRow, table_row
 
 
-def take_wide(taken: TableAnswers, targets: Targets) -> None:
-    """Takes the answers of a wide table, and notes the columns that are left out."""
-    special = _special_columns(taken)
-    rated = _rated_columns(taken, targets, special)
-    for name in (*taken.mapping.columns, *taken.mapping.ignore):
-        if name not in taken.table.header:
-            taken.add_to_header(name, "is in the mapping, not in the table")
-    _check_different(taken, rated)
-    for number, cells in taken.table.rows:
-        row = answer_row(taken, number, cells)
+def read_wide(collector: AnswerCollector, targets: Targets) -> None:
+    """Reads the answers of a wide table, and notes which columns are left out."""
+    special = _special_columns(collector)
+    rated = _rated_columns(collector, targets, special)
+    for name in (*collector.mapping.columns, *collector.mapping.ignore):
+        if name not in collector.table.header:
+            collector.add_to_header(name, "is in the mapping, not in the table")
+    _check_different(collector, rated)
+    for number, cells in collector.table.rows:
+        row = table_row(collector, number, cells)
         by = special.get("rater")
         rater = row.rater(by, (row.parts(by) or {}).get("rater") if by else None)
         at, comment = row.at(special.get("at")), row.comment(special.get("comment"))
@@ -34,8 +34,8 @@ def take_wide(taken: TableAnswers, targets: Targets) -> None:
                 row.take(name, target, rater=rater, at=at, comment=comment)
 
 
-def _own_target(row: AnswerRow, name: str, column: Column, targets: Targets) -> Target | None:
-    """What a column rates in this row, whose cell in `item_in` names the video."""
+def _own_target(row: TableRow, name: str, column: Column, targets: Targets) -> Target | None:
+    """The target of a column in this row; the row's cell in `item_in` names the video."""
     named = row.cells[column.item_in]
     if not named:
         if row.cells[name]:
@@ -43,7 +43,7 @@ def _own_target(row: AnswerRow, name: str, column: Column, targets: Targets) -> 
         return None
     parts = row.parts(column.item_in)
     if parts is None:
-        return None  # told already
+        return None  # `parts` has added the problem
     video = {key: text for key, text in parts.items() if key not in ("rater", "question")}
     if "case" in video:
         video.setdefault("method", column.method)
@@ -57,13 +57,13 @@ def _own_target(row: AnswerRow, name: str, column: Column, targets: Targets) -> 
     return targets.find(row.number, column.item_in, own)
 
 
-def _special_columns(taken: TableAnswers) -> dict[str, str]:
-    """The columns of rater, time and comment: named by the mapping, else known ones."""
-    header, mapping = taken.table.header, taken.mapping
+def _special_columns(collector: AnswerCollector) -> dict[str, str]:
+    """The columns of rater, time and comment: as the mapping says, else those known by name."""
+    header, mapping = collector.table.header, collector.mapping
     found: dict[str, str] = {}
     for what, named in (("rater", mapping.rater), ("at", mapping.at), ("comment", mapping.comment)):
         if named is not None and named not in header:
-            taken.add_to_header(named, f"is named as `{what}`, but is not in the table")
+            collector.add_to_header(named, f"is named as `{what}`, but is not in the table")
         known = [
             one for one in header if KNOWN_COLUMNS.get(one) == what and one not in mapping.ignore
         ]
@@ -74,44 +74,49 @@ def _special_columns(taken: TableAnswers) -> dict[str, str]:
 
 
 def _rated_columns(
-    taken: TableAnswers, targets: Targets, special: Mapping[str, str]
+    collector: AnswerCollector, targets: Targets, special: Mapping[str, str]
 ) -> dict[str, Target | Column]:
-    """What the columns of ratings rate: the same in all rows, or what a cell of the row names."""
+    """The target of each column of ratings, or its Column if each row names its own video."""
     rated: dict[str, Target | Column] = {}
-    naming = {one.item_in for one in taken.mapping.columns.values()} | set(taken.mapping.cells)
-    for name in filter(None, taken.table.header):
+    naming = {one.item_in for one in collector.mapping.columns.values()} | set(
+        collector.mapping.cells
+    )
+    for name in filter(None, collector.table.header):
         if name in special.values():
             continue
         try:
-            column = _column(taken.mapping, name)
+            column = _column(collector.mapping, name)
         except BenchError as error:
-            taken.add_to_header(name, str(error))
+            collector.add_to_header(name, str(error))
             continue
         if column is not None and column.item_in:
-            if column.item_in in taken.table.header:
+            if column.item_in in collector.table.header:
                 rated[name] = column
             else:
-                where = f"{column.item_in!r}, where it finds its videos, is not in the table"
-                taken.add_to_header(name, where)
+                where = f"{column.item_in!r}, its `item_in`, is not in the table"
+                collector.add_to_header(name, where)
         elif column is not None:
-            target = targets.find(taken.table.header_row, name, column)
+            target = targets.find(collector.table.header_row, name, column)
             if target is not None:
                 rated[name] = target
         elif name in naming:
             continue
-        elif name in taken.mapping.ignore or KNOWN_COLUMNS.get(name) is not None:
-            taken.left_out.append(name)
+        elif name in collector.mapping.ignore or KNOWN_COLUMNS.get(name) is not None:
+            collector.left_out.append(name)
         else:
-            taken.add_to_header(
+            collector.add_to_header(
                 name,
-                "is not in the mapping. Say under `columns` what it rates, or put it under "
-                "`ignore`; --mapping-template writes a mapping for this table",
+                "is not in the mapping. Name it under `columns` or under `ignore`; "
+                "--mapping-template proposes a mapping for this table",
             )
     return rated
 
 
 def _column(mapping: ColumnMapping, name: str) -> Column | None:
-    """What the mapping says of a column of ratings. Raises BenchError where that is no column."""
+    """The mapping's entry for a column of ratings; None if it has none.
+
+    Raises BenchError if `pattern` matches the name but its groups make no valid entry.
+    """
     if name in mapping.columns:
         return mapping.columns[name]
     match = re.fullmatch(mapping.pattern, name) if mapping.pattern else None
@@ -120,17 +125,17 @@ def _column(mapping: ColumnMapping, name: str) -> Column | None:
     parts = {key: value for key, value in match.groupdict().items() if value}
     role = parts.get("role", "rated")
     if role not in ROLES:
-        raise BenchError(f"{role[:40]!r} is none of {', '.join(ROLES)}")
+        raise BenchError(f"{role[:40]!r} is not one of {', '.join(ROLES)}")
     try:
         return Column.model_validate({"question": "", **parts})
     except pydantic.ValidationError as error:
         what = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise BenchError(f"`pattern` finds too little in it: {what}") from error
+        raise BenchError(f"`pattern` does not find enough in it: {what}") from error
 
 
-def _check_different(taken: TableAnswers, rated: Mapping[str, Target | Column]) -> None:
+def _check_different(collector: AnswerCollector, rated: Mapping[str, Target | Column]) -> None:
     seen: dict[Target | Column, str] = {}
     for name, target in rated.items():
         first = seen.setdefault(target, name)
         if first != name:
-            taken.add_to_header(name, f"rates the same as the column {first!r}")
+            collector.add_to_header(name, f"rates the same video and question as {first!r}")

@@ -1,4 +1,4 @@
-"""The process of `bench study serve`: one socket, one ledger, a log of what was refused."""
+"""Runs `bench study serve`: one socket, one ledger, and a log of refused requests."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ import uvicorn
 from bench.errors import BenchError
 from bench.files.lock import locked
 from bench.study.ask import connections
+from bench.study.ask.application import Application
 from bench.study.ask.ledger import Ledger
-from bench.study.ask.server import Application
 from bench.study.folder import ANSWERS, LOG, Study
 from bench.study.make.invitations import Tokens
 
-BUSY = (
-    "another `bench study serve` serves this study. Use its links, or stop it first: two would "
-    "share one log, and one of them would be forgotten."
-)
-OWN_FILES = 200  # that the server itself may have open besides its connections: ledger, videos
-LOG_BYTES = 5_000_000  # then the log starts anew, one old one is kept: nobody fills the disk
+BUSY = "another `bench study serve` is already serving this study. Use its links, or stop it first."
+OWN_FILES = 200  # open files besides the connections: ledger, videos
+LOG_BYTES = 5_000_000  # at this size a new log starts; one old log is kept, so the disk never fills
 
 
 def serve(
@@ -38,12 +35,12 @@ def serve(
     ready: Callable[[str], None],
     proxies: Sequence[str] = (),
 ) -> None:
-    """Serves until it is stopped; what was acknowledged stays, the same command goes on.
+    """Serves the study until it is stopped; the same command resumes without losing an answer.
 
-    port: 0 takes a free one. url: where the study is reached from outside, if elsewhere. ready:
-    told that address once the port is taken. proxies: addresses or networks whose word is taken
-    (X-Forwarded-For) on who asks. Raises BenchError where the port is taken already, or the study
-    is served by another process.
+    port: 0 takes a free one. url: the study's address as raters see it, if it differs. ready:
+    called with that address once the server listens. proxies: addresses or networks whose
+    X-Forwarded-For header is trusted. Raises BenchError if the port is in use or another process
+    serves the study.
     """
     tokens = Tokens(study.folder)
     with (
@@ -70,7 +67,7 @@ def serve(
 
 
 def _allow_open_files(wanted: int) -> None:
-    """Asks the system for so many open files, as far as this user may."""
+    """Raises the limit of open files to `wanted`, as far as this user may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
@@ -80,12 +77,12 @@ def _allow_open_files(wanted: int) -> None:
 
 
 def _address(host: str) -> str:
-    """How other computers call this one, where it listens to all of them."""
+    """The host name for links; if the server listens on all addresses, one others can reach."""
     if host != "0.0.0.0":
         return f"[{host}]" if ":" in host else host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing: it only chooses the way out
+            probe.connect(("192.0.2.1", 9))  # sends nothing; it only selects the outgoing address
         except OSError:
             return socket.gethostname()
         return str(probe.getsockname()[0])

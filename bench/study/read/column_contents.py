@@ -1,4 +1,4 @@
-"""What the columns of somebody's table hold: ratings, times, names, or nothing of use."""
+"""Recognises which columns of a table hold ratings, by their cells and names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.study.read.mapping import KNOWN_COLUMNS
 from bench.study.read.rating_words import plain, rating_in, word_scale
-from bench.study.read.tables import Table
+from bench.study.read.table_file import Table
 
-_MOST_RATINGS = 12  # different texts for five ratings; more are remarks
-_RATED_LEAST = 0.6  # share of a column's answers that are ratings; the others are then told
+_MOST_RATINGS = 12  # a column with more different texts holds remarks
+_RATED_LEAST = 0.6  # share of a column's answers that must be ratings; the others are reported
 
 FIELD_NAMES: Mapping[str, str] = {
     "rating": "rating|score|mos|opinion|vote|mark|stimuli_rating|rating_score|评分|得分|分数|打分",
@@ -35,14 +35,14 @@ ABOUT_RATERS = re.compile(
 )
 REMARKS = re.compile(r"comment|remark|feedback|anything else|备注|意见|建议|评论", re.IGNORECASE)
 SPLITS = (
-    re.compile(r"(.*\S)\s*\[([^\[\]]+)\]"),  # a grid of Google's
-    re.compile(r"(.*\S)\s*(?:——|—|–|\||：|::)\s*(\S.*)"),  # a matrix of Wenjuanxing's, and by hand
+    re.compile(r"(.*\S)\s*\[([^\[\]]+)\]"),  # a grid question of Google Forms
+    re.compile(r"(.*\S)\s*(?:——|—|–|\||：|::)\s*(\S.*)"),  # Wenjuanxing's matrix, and by hand
     re.compile(r"(.*\S)(?:\s+-+\s+|:\s*|_|/)(\S.*)"),
 )
 
 
 def columns_of(table: Table) -> dict[str, list[str]]:
-    """The cells of each column that has a name, empty ones included."""
+    """The cells of each named column, including empty cells."""
     found: dict[str, list[str]] = {}
     for place, name in enumerate(table.header):
         if name:
@@ -52,7 +52,7 @@ def columns_of(table: Table) -> dict[str, list[str]]:
 
 
 def is_rated(name: str, answers: Sequence[str]) -> bool:
-    """Whether a column holds ratings; answers without the cells that stand for none."""
+    """Whether a column holds ratings. answers: its cells without those that stand for no answer."""
     given = [text for text in answers if text]
     if not given or name in KNOWN_COLUMNS or ABOUT_RATERS.search(name) or REMARKS.search(name):
         return False
@@ -64,10 +64,10 @@ def is_rated(name: str, answers: Sequence[str]) -> bool:
 
 
 def is_like(name: str, answers: Sequence[str], rated: Sequence[str]) -> bool:
-    """Whether a column without ratings belongs to those with some: nobody answered it, or wrongly.
+    """Whether a column without valid ratings is like the rated ones: unanswered, or off the scale.
 
-    It is called as one of them but for numbers, or ends in the same [question], and holds nothing
-    but numbers, if anything.
+    Its name equals one of theirs up to numbers, or ends in the same [question], and its cells are
+    numbers or empty.
     """
     if name in KNOWN_COLUMNS or ABOUT_RATERS.search(name) or not are_numbers(filter(None, answers)):
         return False
@@ -81,7 +81,7 @@ def is_like(name: str, answers: Sequence[str], rated: Sequence[str]) -> bool:
 
 
 def why_none(answers: Mapping[str, Sequence[str]]) -> str:
-    """Why no column holds ratings, with the likeliest one."""
+    """A sentence on why no column holds ratings; it names the likeliest one."""
     why = "no column holds ratings, whole numbers from 1 to 5"
     for name, texts in answers.items():
         given = [text for text in texts if text]

@@ -1,19 +1,19 @@
-"""What was taken from one table so far: its answers, its problems, what was left out."""
+"""Collects what is read from one table: its answers, its problems, the columns it leaves out."""
 
 from __future__ import annotations
 
 from bench.study.answers import Answer, Problems
 from bench.study.read.mapping import KNOWN_COLUMNS, UNKNOWN_METHOD, ColumnMapping
-from bench.study.read.tables import Table
+from bench.study.read.table_file import Table
 
 
-class TableAnswers:
-    """The answers of a table that is being read as a mapping says.
+class AnswerCollector:
+    """The answers and problems of a table that is being read with a mapping.
 
-    problems: of its cells. left_out: the names of columns that hold no answers. unanswered: by
-    value, how many cells stand for no answer. bad_time, bad_date: the first unreadable time, and
-    the first date of unclear order, the examples in the problems of all of them, so that they
-    share a line.
+    problems: of the table's cells. left_out: names of columns that hold no answers. unanswered:
+    the number of cells that stand for no answer, by value. bad_time, bad_date: the first unreadable
+    time and the first date of ambiguous order. All messages on such cells quote the same example,
+    so that they share a line.
     """
 
     def __init__(self, table: Table, mapping: ColumnMapping) -> None:
@@ -30,15 +30,15 @@ class TableAnswers:
 
     @property
     def answers(self) -> tuple[Answer, ...]:
-        """The answers that count, in the order of their places' first rows."""
+        """The answers that count, ordered by the row in which each place first occurs."""
         return tuple(answer for answer, _ in self._answers.values())
 
     def add_to_header(self, column: str, problem: str) -> None:
-        """Notes a problem of the header."""
+        """Adds a problem with the header."""
         self.problems.add(self.table.header_row, column, problem)
 
     def keep(self, answer: Answer, row: int) -> None:
-        """Keeps the answer of this row; a rater's second one to the same as `twice` says."""
+        """Keeps the answer from this row; the mapping's `twice` decides on repeated answers."""
         if answer.place not in self._answers:
             self._answers[answer.place] = (answer, row)
             return
@@ -52,19 +52,19 @@ class TableAnswers:
             self._answers[answer.place] = (answer, row)
 
     def raise_any(self) -> None:
-        """Raises one BenchError with everything that is wrong, answers given twice at the end."""
+        """Raises one BenchError with all problems, including answers given twice, if any."""
         for (row, first, rater), count in self._doubles.items():
             where = "this row" if first == row else f"row {first}"
             self.problems.add(
                 row,
                 "",
-                f"the rater {rater[:40]!r} answered {count} of these questions in {where} already. "
-                "Take one of the rows away, or say `twice: first` or `twice: last` in the mapping",
+                f"the rater {rater[:40]!r} already answered {count} of these questions in {where}. "
+                "Delete one of the rows, or write `twice: first` or `twice: last` in the mapping",
             )
         self.problems.raise_any()
 
     def notes(self) -> tuple[str, ...]:
-        """What an organiser should know of the reading."""
+        """Notes for the organiser on what was read and what was left out."""
         raters = len({answer.rater for answer in self.answers})
         notes = [f"{len(self.answers)} answers of {raters} raters"]
         personal = [name for name in self.left_out if KNOWN_COLUMNS.get(name) == "personal"]
@@ -75,13 +75,13 @@ class TableAnswers:
             notes.append(f"left out: {', '.join(others)}")
         for value, count in self.unanswered.items():
             cells = f"cells with {value!r}" if value else "empty cells"
-            notes.append(f"taken as unanswered: {count} {cells}")
+            notes.append(f"counted as unanswered: {count} {cells}")
         guessed = sorted({one.case for one in self.answers if one.method == UNKNOWN_METHOD})
         if guessed:
             notes.append(
-                f"the method is {UNKNOWN_METHOD!r}, as the proposed mapping left it, of "
-                f"{', '.join(guessed[:5])}{', ...' if len(guessed) > 5 else ''}. Write the method "
-                "into the mapping"
+                f"the mapping does not name the method (it is {UNKNOWN_METHOD!r}) of "
+                f"{', '.join(guessed[:5])}{', ...' if len(guessed) > 5 else ''}. Write it into the "
+                "mapping"
             )
         if self._replaced:
             kept = self.mapping.twice

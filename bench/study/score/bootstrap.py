@@ -1,11 +1,11 @@
-"""Means over raters and clips that both were drawn by chance, with bootstrap intervals.
+"""The pigeonhole bootstrap: means over raters and clips with intervals for both.
 
 Raters and clips are crossed random effects: another study would ask other people about other clips.
 The pigeonhole bootstrap (Owen 2007, Annals of Applied Statistics 1(2), 386-411) draws raters and,
-independently, clips with replacement; a rating counts as often as its rater times its clip. No
-bootstrap is exact for crossed effects (McCullagh 2000); this one errs on the safe side: it takes
-the variance of what is left after rater and clip up to three times, so intervals are rather too
-wide, most of all where raters differ little in level but answer noisily.
+independently, clips with replacement; a rating's weight is its rater's count times its clip's. No
+bootstrap is exact for crossed effects (McCullagh 2000). This one is conservative: it counts the
+residual variance up to three times, so intervals tend to be too wide, above all if raters differ
+little in level but answer noisily.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bench.stats import LEVEL, RESAMPLES
 from bench.study.score.ratings import Floats, quotients
 from bench.study.score.scores import Estimate
 
-EMPTY_MOST = 0.05  # share of draws that may take none of a method's ratings
+EMPTY_MOST = 0.05  # largest share of draws without any of a method's ratings
 
 
 @dataclass(frozen=True)
 class Draws:
-    """How often each draw takes each rater, (B, R) float64, and each clip, (B, C) float64."""
+    """The count of each rater, (B, R) float64, and of each clip, (B, C) float64, in each draw."""
 
     raters: Floats
     clips: Floats
@@ -32,20 +32,20 @@ class Draws:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """What fixes every draw: the same seed and the same numbers of raters and clips, same draws."""
+    """Determines all draws: equal seeds and equal numbers of raters and clips give equal draws."""
 
     seed: int = 0
     resamples: int = RESAMPLES
 
     def draw(self, raters: int, clips: int) -> Draws:
-        """Draws of as many raters and clips as there are; of a single one, always that one."""
+        """Draws this many raters and clips with replacement; a single one is part of every draw."""
         return _draw(self.seed, self.resamples, raters, clips)
 
 
 def mean_estimate(values: Floats, bootstrap: Bootstrap) -> Estimate:
-    """The mean of `values`, (R, C) with NaN for no rating, with its interval; n counts ratings.
+    """The mean of `values`, (R, C) with NaN for a missing rating, with its interval.
 
-    Raters and clips without a rating here are not drawn.
+    n counts ratings. Raters and clips without a rating in `values` are not drawn.
     """
     there = ~np.isnan(values)
     values = values[there.any(axis=1)][:, there.any(axis=0)]
@@ -57,9 +57,9 @@ def mean_estimate(values: Floats, bootstrap: Bootstrap) -> Estimate:
 
 
 def drawn_means(values: Floats, draws: Draws) -> Floats:
-    """The mean of `values`, (R, C) with NaN for no rating, in every draw: (B,).
+    """The mean of `values`, (R, C) with NaN for a missing rating, in each draw: (B,).
 
-    NaN in a draw that took none of the ratings.
+    NaN for a draw without any rating.
     """
     there = ~np.isnan(values)  # (R, C)
     sums = ((draws.raters @ np.where(there, values, 0.0)) * draws.clips).sum(axis=1)  # (B,)
@@ -68,19 +68,19 @@ def drawn_means(values: Floats, draws: Draws) -> Floats:
 
 
 def with_interval(value: float, drawn: Floats, count: int) -> Estimate:
-    """The value with the percentile interval of its draws, (B,), or why it has none."""
+    """The value with the percentile interval of its draws, (B,), or with the reason for none."""
     if count < 2:
-        return Estimate(value, None, None, count, "one rating has no interval")
+        return Estimate(value, None, None, count, "no interval: only one rating")
     missed = float(np.isnan(drawn).mean())
     if missed > EMPTY_MOST:
-        reason = f"no interval: {missed:.0%} of the draws give no value, the ratings are too few"
+        reason = f"no interval: too few ratings, {missed:.0%} of the draws give no value"
         return Estimate(value, None, None, count, reason)
     tail = (1.0 - LEVEL) / 2.0
     low, high = np.nanquantile(drawn, [tail, 1.0 - tail])
     return Estimate(value, float(low), float(high), count)
 
 
-@lru_cache(maxsize=16)  # one study asks for the same few sizes over and over
+@lru_cache(maxsize=16)  # a study needs the same few sizes repeatedly
 def _draw(seed: int, resamples: int, raters: int, clips: int) -> Draws:
     generator = np.random.default_rng([seed, raters, clips])
     return Draws(

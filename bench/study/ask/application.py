@@ -1,7 +1,7 @@
-"""Serves a study: a small web application in which invited raters watch, rate, and go on later.
+"""The web application of a study: invited raters watch videos, rate them, and may resume later.
 
-What identifies a rater is the token in the path and nothing else; there are no cookies. Whatever
-is not exactly what the questionnaire asks is refused with a reason, and the refusal is logged.
+Only the token in the path identifies a rater; there are no cookies. An answer that does not match
+the questionnaire exactly is refused with a reason, and the refusal is logged.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from bench.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, TEXT_CHARACTERS, answers_csv
 from bench.study.ask.export import collected_answers
 from bench.study.ask.ledger import Ledger, LedgerBusyError
-from bench.study.ask.limits import RateLimit
 from bench.study.ask.pages import ASSETS, Pages
-from bench.study.blinding import NAME as DESIGN
+from bench.study.ask.rate_limit import RateLimit
+from bench.study.blinding import DESIGN_FILE
 from bench.study.folder import VIDEOS, Study, open_study
 from bench.study.make.invitations import ORGANISER, Tokens, holder, rater_link
 
-RETRY_SECONDS = 3  # after which a page asks again for what could not be kept or read
-BODY_BYTES = 32_768  # an answer with the longest remark, every letter escaped, fits twice
+RETRY_SECONDS = 3  # after which a page repeats a request that met a busy ledger
+BODY_BYTES = 32_768  # twice the longest valid answer, with every letter escaped
 ASSET_NAMES = ("study.css", "rate.js", "keep_on_server.js", "refresh.js")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -50,19 +50,19 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",  # the token in the path is for nobody else
+    "Referrer-Policy": "no-referrer",  # the path contains the token
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
 }
 LOG = logging.getLogger(__name__)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
-# Remarks are only written out escaped; what looks like markup or hides is refused all the same.
+# Remarks are always escaped in output; markup and control characters are refused nevertheless.
 _NO_REMARK = re.compile(r"<[A-Za-z/!?]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Submitted(pydantic.BaseModel):
-    """What a rater's browser sends: ratings of one item, by question, and perhaps a remark."""
+    """What a rater's browser sends: ratings of one item by question, and optionally a remark."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -74,15 +74,15 @@ class Submitted(pydantic.BaseModel):
     @classmethod
     def _is_plain(cls, comment: str | None) -> str | None:
         if comment is not None and _NO_REMARK.search(comment):
-            raise ValueError("a remark is plain text, without tags and control characters")
+            raise ValueError("a remark must be plain text without tags or control characters")
         return comment
 
 
 @dataclass(frozen=True)
 class _Invited:
-    """A study as it is served: its pages, and by rater the link and the videos.
+    """The study as the server has it in memory.
 
-    tokens: raters by the digest of their token.
+    tokens: raters by the digest of their token. links, videos: by rater.
     """
 
     study: Study
@@ -109,10 +109,10 @@ def _invited(study: Study, tokens: Tokens, url: str) -> _Invited:
 
 
 class Application:
-    """The pages and the one way to answer, for one study and its ledger.
+    """Handles the requests of one study and stores the answers in its ledger.
 
-    Raters who are invited while it runs are known at once. url: where the study is reached from
-    outside, for the links on the organiser's page.
+    Raters who are invited while it runs can answer at once. url: the study's address as raters see
+    it, for the links on the organiser's page.
     """
 
     def __init__(self, study: Study, ledger: Ledger, tokens: Tokens, *, url: str) -> None:
@@ -120,10 +120,10 @@ class Application:
         self._tokens = tokens
         self._url = url
         self._now = _invited(study, tokens, url)
-        self._design_read = 0  # when the design was written that `_now` holds; 0: look
+        self._design_read = 0  # modification time of the design in `_now`; 0: read it again
         self._organiser = tokens.by_digest([ORGANISER])
         self._by_rater = RateLimit(burst=400, per_second=20)
-        self._by_client = RateLimit(burst=1000, per_second=100)  # a whole class behind one address
+        self._by_client = RateLimit(burst=1000, per_second=100)  # a class may share one address
         self._strangers = RateLimit(burst=20, per_second=0.5)
 
     def application(self) -> Starlette:
@@ -152,11 +152,11 @@ class Application:
     # ---- pages ----
 
     async def home(self, request: Request) -> Response:
-        """What stands where no invitation leads."""
+        """The page at the server's root, for visitors without a link."""
         return self._message(request, "home", "home_text", status=200)
 
     async def asset(self, request: Request) -> Response:
-        """Style and scripts: a fixed list, no folder."""
+        """A style or script file; only those in ASSET_NAMES are served."""
         self._count_client(request)
         name = request.path_params["name"]
         if name not in ASSET_NAMES:
@@ -164,7 +164,7 @@ class Application:
         return FileResponse(ASSETS / name, headers={"Cache-Control": "max-age=600"})
 
     async def to_folder(self, request: Request) -> Response:
-        """The same address with a slash behind it; all links on the pages are relative to that."""
+        """Redirects to the same path with a final slash, to which all links are relative."""
         return RedirectResponse(f"{request.path_params['token'][:64]}/")
 
     async def start(self, request: Request) -> Response:
@@ -177,7 +177,7 @@ class Application:
         return HTMLResponse(pages.start(rater, ratings, language, rate_link=link))
 
     async def rate(self, request: Request) -> Response:
-        """The first page that lacks an answer, or thanks."""
+        """The first unfinished page, or the thank-you page."""
         rater, pages = self._rater(request), self._now.pages
         language = pages.language(request.query_params.get("lang"))
         ratings = await run_in_threadpool(self._ledger.of_rater, rater)
@@ -190,7 +190,7 @@ class Application:
         return HTMLResponse(pages.rate(rater, ratings, language, number=number, remarks=remarks))
 
     async def video(self, request: Request) -> Response:
-        """A video of this rater's, whole or in the ranges that players ask for."""
+        """One of this rater's videos, complete or as the byte ranges that players request."""
         rater = self._rater(request)
         path = self._now.videos[rater].get(request.path_params["name"])
         if path is None:
@@ -202,7 +202,7 @@ class Application:
     # ---- answering ----
 
     async def answer(self, request: Request) -> Response:
-        """Keeps ratings; acknowledged once they are on the disk."""
+        """Stores ratings, and acknowledges them once they are on disk."""
         rater = self._rater(request)
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind != "application/json":
@@ -210,13 +210,13 @@ class Application:
         given = _submitted(await _body(request), rater)
         study = self._now.study
         if given.item not in study.design.assigned(rater):
-            raise HTTPException(403, f"item {given.item!r} is none of {rater}'s")
+            raise HTTPException(403, f"{rater} was not given the item {given.item!r}")
         unknown = set(given.ratings) - set(study.questions)
         if unknown or not (given.ratings or given.comment is not None):
             named = f"unknown question {sorted(unknown)[0][:40]!r}" if unknown else "no answer"
             raise HTTPException(422, f"{named} from {rater}")
         if given.comment and not study.questionnaire.comments:
-            raise HTTPException(422, f"a remark from {rater}; this study takes none")
+            raise HTTPException(422, f"a remark from {rater}; this study does not accept remarks")
         await run_in_threadpool(
             self._ledger.record, rater, given.item, given.ratings, given.comment
         )
@@ -225,7 +225,7 @@ class Application:
     # ---- the organiser ----
 
     async def organiser(self, request: Request) -> Response:
-        """Progress and means so far."""
+        """The organiser's page: progress and means so far."""
         self._is_organiser(request)
         language = request.query_params.get("lang")
         return HTMLResponse(await run_in_threadpool(self._organiser_page, language))
@@ -237,7 +237,7 @@ class Application:
         return pages.organiser(answers, done, links, pages.language(language))
 
     async def answers(self, request: Request) -> Response:
-        """The tidy csv."""
+        """The answers as a tidy csv."""
         self._is_organiser(request)
         study = self._now.study
         answers = await run_in_threadpool(collected_answers, study, self._ledger)
@@ -251,7 +251,7 @@ class Application:
     # ---- refusals ----
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Says no, briefly, and logs why."""
+        """Answers a refused request, and logs the reason."""
         assert isinstance(error, HTTPException)
         LOG.warning(
             "refused %d %s %s from %s: %s",
@@ -267,7 +267,7 @@ class Application:
         return self._message(request, "error", text, status=error.status_code)
 
     async def wait(self, request: Request, error: Exception) -> Response:
-        """Says that it may work in a moment; scripts and pages then try again by themselves."""
+        """Answers 503 when the ledger is busy; scripts and pages then retry by themselves."""
         LOG.warning("busy on %s: %s", _TOKEN.sub("TOKEN", request.url.path)[:120], error)
         headers = {"Retry-After": str(RETRY_SECONDS)}
         if request.method == "POST":
@@ -277,7 +277,7 @@ class Application:
         return answer
 
     async def fail(self, request: Request, error: Exception) -> Response:
-        """A bug of ours: logged with its traceback, and told without details."""
+        """Answers after a bug: logs the traceback, and shows no details."""
         LOG.error("failed on %s", _TOKEN.sub("TOKEN", request.url.path)[:120], exc_info=error)
         return PlainTextResponse("internal error", 500, headers=HEADERS)
 
@@ -304,15 +304,15 @@ class Application:
         self._look_for_new_raters()
 
     def _look_for_new_raters(self) -> None:
-        """Opens the study again where `bench study invite` has written its design anew."""
+        """Opens the study again if `bench study invite` has rewritten its design."""
         folder = self._now.study.folder
         try:
-            written = (folder / DESIGN).stat().st_mtime_ns
+            written = (folder / DESIGN_FILE).stat().st_mtime_ns
             if written == self._design_read:
                 return
             self._now = _invited(open_study(folder), self._tokens, self._url)
         except (OSError, BenchError) as error:
-            LOG.warning("the study stays as it was opened: %s", ascii(str(error)[:500]))
+            LOG.warning("the changed study cannot be opened: %s", ascii(str(error)[:500]))
             return
         self._design_read = written
 
@@ -322,7 +322,7 @@ class Application:
         return HTTPException(404, "unknown token")
 
     def _whence(self, request: Request) -> str:
-        """Whom a refusal concerns: raters by name, of whom no address is kept; else an address."""
+        """Whom a refusal concerns: the rater's name without an address, or a stranger's address."""
         return holder(request.path_params.get("token", ""), self._now.tokens) or _client(request)
 
     def _count_client(self, request: Request) -> None:
@@ -331,7 +331,7 @@ class Application:
 
 
 class _Guarded:
-    """Adds the security headers to every answer; pages are never cached."""
+    """Adds the security headers to every response; pages are never cached."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -355,7 +355,7 @@ class _Guarded:
 
 
 async def _body(request: Request) -> bytes:
-    """The request's body, if it is small enough; read no further than that."""
+    """The request's body; stops reading and raises HTTPException at BODY_BYTES."""
     body = b""
     try:
         async for piece in request.stream():
@@ -363,7 +363,7 @@ async def _body(request: Request) -> bytes:
             if len(body) > BODY_BYTES:
                 raise HTTPException(413, f"more than {BODY_BYTES} bytes")
     except ClientDisconnect as error:
-        raise HTTPException(400, "the connection ended before the answer did") from error
+        raise HTTPException(400, "the connection ended before the request did") from error
     return body
 
 
