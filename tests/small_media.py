@@ -14,7 +14,7 @@ import numpy as np
 RATE = 16_000
 
 
-def moving_picture(count: int, width: int = 64, height: int = 48) -> np.ndarray:
+def moving_frames(count: int, width: int = 64, height: int = 48) -> np.ndarray:
     """A smooth picture that moves with time; (T, H, W, 3) uint8."""
     y, x = np.mgrid[0:height, 0:width]
     frames = [
@@ -24,13 +24,13 @@ def moving_picture(count: int, width: int = 64, height: int = 48) -> np.ndarray:
     return (128 + 90 * np.stack(frames)).astype(np.uint8)
 
 
-def counting_picture(count: int) -> np.ndarray:
+def numbered_frames(count: int) -> np.ndarray:
     """Frame t is flat grey at level 10 + 3 t, so that a decoded frame tells its number."""
     return np.stack([np.full((32, 32, 3), 10 + 3 * t, np.uint8) for t in range(count)])
 
 
 def numbers(frames: np.ndarray) -> list[int]:
-    """Which frame of `counting_picture` each decoded frame is."""
+    """Which frame of `numbered_frames` each decoded frame is."""
     return [round((float(frame.mean()) - 10) / 3) for frame in frames]
 
 

@@ -31,8 +31,8 @@ from bench.run.outputs import FRAMES_FORGIVEN, conform_output
 from bench.types import Case, Clip
 from tests.small_media import (
     copy_coded,
-    counting_picture,
-    moving_picture,
+    moving_frames,
+    numbered_frames,
     numbers,
     set_display_matrix,
     tone,
@@ -65,14 +65,14 @@ def test_fitted_sound_is_as_long_as_the_pictures(tmp_path: Path, samples: int) -
     fitted = fitted_sound(given, 5)
     assert np.array_equal(fitted[:samples], given[:3200])
     assert not fitted[samples:].any()
-    media.write_video(path, counting_picture(5), sound=fitted)
+    media.write_video(path, numbered_frames(5), sound=fitted)
     assert len(media.read_sound(path)) == 3200
 
 
 @pytest.mark.parametrize("has_sound", [True, False])
 def test_a_clip_of_the_form_is_used_as_it_is(tmp_path: Path, has_sound: bool) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(10), sound=tone(0.4) if has_sound else None)
+    media.write_video(path, moving_frames(10), sound=tone(0.4) if has_sound else None)
     made = conformed(path, tmp_path / "cache")
     assert made.path == path
     assert made.notes == ()
@@ -81,7 +81,7 @@ def test_a_clip_of_the_form_is_used_as_it_is(tmp_path: Path, has_sound: bool) ->
 
 def test_a_conformed_clip_conforms(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(30), fps=30, sound=tone(0.9))
+    media.write_video(path, numbered_frames(30), fps=30, sound=tone(0.9))
     made = conformed(path, tmp_path / "cache")
     assert made.path != path
     assert conformed(made.path, tmp_path / "cache").path == made.path
@@ -95,7 +95,7 @@ def test_the_pictures_decide_the_length_of_the_sound(
     tmp_path: Path, seconds: float, note: str
 ) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(10), sound=tone(seconds))
+    media.write_video(path, moving_frames(10), sound=tone(seconds))
     made = conformed(path, tmp_path / "cache")
     assert made.frames == 10
     assert made.notes[1:] == (note,)
@@ -103,7 +103,7 @@ def test_the_pictures_decide_the_length_of_the_sound(
 
 def test_another_rate_is_resampled_and_said(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(30), fps=30)
+    media.write_video(path, numbered_frames(30), fps=30)
     made = conformed(path, tmp_path / "cache")
     assert made.frames == 25
     assert "30 fps -> 25 fps by timestamps, 30 -> 25 frames" in made.notes
@@ -113,14 +113,14 @@ def test_a_clip_keeps_pictures_and_sound_in_step(tmp_path: Path) -> None:
     sound = np.zeros(16_000, np.int16)
     sound[8000] = 30_000
     path = tmp_path / "clip.mkv"
-    write_timed(path, counting_picture(30), [round(k / 30 * 1000) for k in range(30)], sound=sound)
+    write_timed(path, numbered_frames(30), [round(k / 30 * 1000) for k in range(30)], sound=sound)
     made = conformed(path, tmp_path / "cache")
     assert int(np.abs(media.read_sound(made.path).astype(int)).argmax()) == 8000
 
 
 def test_odd_sizes_lose_their_last_row_and_column(tmp_path: Path) -> None:
     path = tmp_path / "clip.png"
-    write_image(path, moving_picture(1, 33, 27)[0])
+    write_image(path, moving_frames(1, 33, 27)[0])
     made = conformed(path, tmp_path / "cache")
     assert media.read_frames(made.path).shape == (1, 26, 32, 3)
     assert "size 33x27 -> 32x26, last row or column dropped" in made.notes
@@ -144,7 +144,7 @@ def test_pictures_that_are_too_small_are_refused(tmp_path: Path, width: int, hei
 
 def test_a_rotated_clip_is_written_upright(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(3, 64, 32))
+    media.write_video(path, moving_frames(3, 64, 32))
     set_display_matrix(path, 0, -1, 1, 0)
     made = conformed(path, tmp_path / "cache")
     assert media.read_frames(made.path).shape == (3, 64, 32, 3)
@@ -153,7 +153,7 @@ def test_a_rotated_clip_is_written_upright(tmp_path: Path) -> None:
 
 def test_a_sound_file_of_its_own_wins(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(25), sound=np.zeros(16_000, np.int16))
+    media.write_video(path, moving_frames(25), sound=np.zeros(16_000, np.int16))
     voice = write_wav(tmp_path / "voice.wav", tone(1.0, 48_000), 48_000)
     made = conformed(path, tmp_path / "cache", audio=voice)
     assert np.abs(media.read_sound(made.path).astype(int)).max() > 7000
@@ -162,7 +162,7 @@ def test_a_sound_file_of_its_own_wins(tmp_path: Path) -> None:
 
 def test_a_still_image_is_as_long_as_its_sound(tmp_path: Path) -> None:
     path = tmp_path / "face.png"
-    write_image(path, moving_picture(1)[0])
+    write_image(path, moving_frames(1)[0])
     assert conformed(path, tmp_path / "cache").frames == 1
     voice = write_wav(tmp_path / "voice.wav", tone(0.41), 16_000)
     made = conformed(path, tmp_path / "cache", audio=voice)
@@ -172,7 +172,7 @@ def test_a_still_image_is_as_long_as_its_sound(tmp_path: Path) -> None:
 
 def test_the_second_time_comes_from_the_cache_with_the_same_notes(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(30), fps=30, sound=tone(1.1))
+    media.write_video(path, moving_frames(30), fps=30, sound=tone(1.1))
     first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
     written = first.path.stat().st_mtime_ns
     assert conform_clip(Clip("clip", path), cache=tmp_path / "cache") == first
@@ -181,9 +181,9 @@ def test_the_second_time_comes_from_the_cache_with_the_same_notes(tmp_path: Path
 
 def test_another_content_under_the_same_name_is_conformed_anew(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(30), fps=30)
+    media.write_video(path, moving_frames(30), fps=30)
     first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
-    media.write_video(path, moving_picture(60), fps=30)
+    media.write_video(path, moving_frames(60), fps=30)
     second = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
     assert (first.frames, second.frames) == (25, 50)
 
@@ -191,7 +191,7 @@ def test_another_content_under_the_same_name_is_conformed_anew(tmp_path: Path) -
 @pytest.mark.parametrize("damage", ["cut", "gone", "record"])
 def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(30), fps=30)
+    media.write_video(path, moving_frames(30), fps=30)
     first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
     if damage == "cut":
         first.path.write_bytes(first.path.read_bytes()[:100])
@@ -221,7 +221,7 @@ def make_job(tmp_path: Path, count: int = 10) -> Job:
 
 
 def counting_frames(count: int) -> np.ndarray:
-    """`counting_picture` at 64x48."""
+    """`numbered_frames` at 64x48."""
     return np.stack([np.full((48, 64, 3), 10 + 3 * t, np.uint8) for t in range(count)])
 
 
@@ -279,7 +279,7 @@ def test_frames_are_written_with_the_jobs_speech(tmp_path: Path, kind) -> None:
         (counting_frames(9), "returned 9 frames; 10 were wanted"),
         (counting_frames(11), "more than the 10 frames"),
         ([], "returned 0 frames"),
-        (counting_picture(10), r"\(32, 32, 3\).*\(48, 64, 3\)"),
+        (numbered_frames(10), r"\(32, 32, 3\).*\(48, 64, 3\)"),
         (counting_frames(10).astype(np.float32), "float32"),
         (["a", "b"], "a str as frame 0"),
     ],
@@ -315,7 +315,7 @@ def test_a_file_of_another_size_and_rate_is_conformed_and_said(tmp_path: Path) -
 def test_a_video_of_another_shape_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "square.mp4"
-    media.write_video(path, counting_picture(10))
+    media.write_video(path, numbered_frames(10))
     with pytest.raises(BenchError, match=r"square\.mp4: .*32x32.*64x48; .*fit: pad .*crop"):
         conform_output(Generation(path), job, target)
     assert not target.exists()
@@ -424,7 +424,7 @@ def test_a_clip_is_cached_by_its_content_whether_the_manifest_says_it_or_not(
     tmp_path: Path,
 ) -> None:
     path, voice = tmp_path / "clip.mp4", tmp_path / "voice.wav"
-    media.write_video(path, counting_picture(6), fps=30)
+    media.write_video(path, numbered_frames(6), fps=30)
     write_wav(voice, tone(0.2), 16_000)
     for clip in (Clip("clip", path), Clip("clip", path, voice)):
         own = conform_clip(clip, cache=tmp_path / "cache").path
@@ -437,7 +437,7 @@ def test_a_clip_is_cached_by_its_content_whether_the_manifest_says_it_or_not(
 
 def test_a_missing_file_of_a_clip_is_named_with_the_clip(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(6))
+    media.write_video(path, numbered_frames(6))
     clip = Clip("spoken", path, tmp_path / "gone.wav")
     with pytest.raises(BenchError, match=r"clip 'spoken': .*gone\.wav: does not exist; expected a"):
         conform_clip(clip, cache=tmp_path / "cache")
@@ -449,7 +449,7 @@ def test_the_same_pictures_are_kept_out_of_any_container(
     tmp_path: Path, ending: str, b_frames: int
 ) -> None:
     job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
-    frames = moving_picture(30)  # 64x48
+    frames = moving_frames(30)  # 64x48
     source = write_coded(tmp_path / "source.mp4", frames, "libx264", b_frames=b_frames)
     path = copy_coded(source, tmp_path / f"made.{ending}")
     notes = conform_output(Generation(path), job, target)
@@ -463,7 +463,7 @@ def test_the_same_pictures_are_kept_out_of_any_container(
 def test_the_same_bits_in_mov_are_the_same_output_as_in_mp4(tmp_path: Path) -> None:
     job = make_job(tmp_path, 30)
     source = tmp_path / "made.mp4"
-    media.write_video(source, moving_picture(30), sound=job.speech)
+    media.write_video(source, moving_frames(30), sound=job.speech)
     job = dataclasses.replace(job, speech=media.read_sound(source))
     kept = []
     for ending in ("mp4", "mov"):
@@ -480,7 +480,7 @@ def test_an_mp4_with_another_sound_form_keeps_its_pictures(tmp_path: Path) -> No
     job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
     both = np.repeat(tone(1.2)[:, None], 2, axis=1)  # (S, 2)
     path = tmp_path / "made.mp4"
-    frames = moving_picture(30)
+    frames = moving_frames(30)
     write_coded(path, frames, "libx264", sounds=(both,), sound_codec="aac", b_frames=2)
     assert conform_output(Generation(path), job, target) == ()
     assert np.array_equal(written(target, 30), media.read_frames(path))
@@ -500,7 +500,7 @@ def test_what_browsers_do_not_play_is_encoded_with_its_reason_and_loss(
     tmp_path: Path, name: str, codec: str, pixels: str
 ) -> None:
     job, target = make_job(tmp_path, 30), tmp_path / "out.mp4"
-    path = write_coded(tmp_path / name, moving_picture(30), codec, pixels=pixels)
+    path = write_coded(tmp_path / name, moving_frames(30), codec, pixels=pixels)
     *_, note = conform_output(Generation(path), job, target)
     wanted = rf"pictures encoded anew, for browsers do not play \w+ {pixels}: PSNR ([\d.]+) dB"
     told = re.fullmatch(wanted, note)
@@ -510,7 +510,7 @@ def test_what_browsers_do_not_play_is_encoded_with_its_reason_and_loss(
 
 
 def test_frames_in_a_lossless_file_score_as_frames_in_memory(tmp_path: Path) -> None:
-    job, frames = make_job(tmp_path, 30), moving_picture(30)
+    job, frames = make_job(tmp_path, 30), moving_frames(30)
     path = write_coded(tmp_path / "a.mkv", frames, "ffv1", pixels="bgr0")
     conform_output(Generation(path), job, tmp_path / "file.mp4")
     conform_output(Generation(frames), job, tmp_path / "memory.mp4")
@@ -519,7 +519,7 @@ def test_frames_in_a_lossless_file_score_as_frames_in_memory(tmp_path: Path) -> 
 
 def test_a_damaged_output_is_encoded_and_said(tmp_path: Path) -> None:
     job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
-    source = write_coded(tmp_path / "s.avi", moving_picture(30), "mpeg4")
+    source = write_coded(tmp_path / "s.avi", moving_frames(30), "mpeg4")
 
     def without(number: int, packet: av.Packet) -> av.Packet | None:
         return None if number == 29 else packet
@@ -530,7 +530,7 @@ def test_a_damaged_output_is_encoded_and_said(tmp_path: Path) -> None:
 
 
 def test_clips_read_anew_have_keys_of_their_own_and_others_keep_theirs(tmp_path: Path) -> None:
-    frames = moving_picture(3)
+    frames = moving_frames(3)
     media.write_video(tmp_path / "a.mp4", frames)
     for name, codec in (("a.mov", "libx264"), ("a.mpg", "mpeg1video")):
         write_coded(tmp_path / name, frames, codec)
@@ -549,10 +549,10 @@ def test_a_kept_answer_of_several_tracks_from_before_is_made_anew(tmp_path: Path
     path = tmp_path / "clip.mp4"
     sounds = (np.zeros(6400, np.int16), tone(0.4))
     write_coded(
-        path, moving_picture(10), "libx264", sounds=sounds, sound_codec="aac", default_sound=1
+        path, moving_frames(10), "libx264", sounds=sounds, sound_codec="aac", default_sound=1
     )
     made = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
-    assert "2 sound tracks, number 2 is taken" in made.notes
+    assert "2 sound tracks, number 2 is read" in made.notes
     assert np.abs(media.read_sound(made.path)).max() > 4000
     record = next((tmp_path / "cache" / "clips").glob("*.json"))
     line = json.loads(record.read_text())
@@ -562,8 +562,8 @@ def test_a_kept_answer_of_several_tracks_from_before_is_made_anew(tmp_path: Path
 
 
 def test_a_clip_longer_than_the_longest_is_refused(tmp_path: Path) -> None:
-    path = write_timed(tmp_path / "clip.mkv", counting_picture(3), [0, 40, 4000])
-    with pytest.raises(BenchError, match=r"at most 3 s are taken"):
+    path = write_timed(tmp_path / "clip.mkv", numbered_frames(3), [0, 40, 4000])
+    with pytest.raises(BenchError, match=r"at most 3 s are read"):
         conform_clip(Clip("clip", path), cache=tmp_path / "cache", longest=3)
     assert conform_clip(Clip("clip", path), cache=tmp_path / "cache").frames > 90
 

@@ -108,7 +108,7 @@ def test_a_cut_is_found_at_its_frame(tmp_path: Path) -> None:
 def test_broken_blocks_are_found_where_they_end(tmp_path: Path) -> None:
     frames = scene()
     frames[10:24, 80:112, 16:64] = (0, 160, 160)
-    assert marks(tmp_path, frames) == ("the picture jumps at frames 10, 24",)
+    assert marks(tmp_path, frames) == ("the video jumps at frames 10, 24",)
 
 
 def test_a_lighting_fade_is_no_cut_and_no_jump(tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_a_lighting_fade_is_no_cut_and_no_jump(tmp_path: Path) -> None:
     [
         (np.zeros(40 * 640, np.int16), "the sound is silent"),
         (voice(level=20), "the sound is very quiet (-65 dB)"),
-        (voice(32), "the sound is 0.32 s shorter than the pictures"),
-        (voice(60), "the sound is 0.80 s longer than the pictures"),
+        (voice(32), "the sound is 0.32 s shorter than the video"),
+        (voice(60), "the sound is 0.80 s longer than the video"),
     ],
 )
 def test_sound_that_is_silent_quiet_or_of_another_length(
@@ -227,7 +227,7 @@ SMALL = Detection((70, 20, 100, 60), None, 1.0)
         ("largest", None, "; the largest is followed"),
         ("largest", (70.0, 20.0, 30.0, 40.0), "; the largest is followed"),
         ("central", None, "; the central is followed"),
-        ("given", None, "; no box says which is meant"),
+        ("given", None, "; no box says which to follow"),
         ("given", (70.0, 20.0, 30.0, 40.0), None),
         ("given", (70.0, 100.0, 30.0, 20.0), "no face on the manifest's box"),
     ],
@@ -300,7 +300,7 @@ def test_a_face_that_is_missing_at_times_or_always(tmp_path: Path) -> None:
     clip = written(tmp_path, frames, voice())
     found = examine(clip, detector=_Faces(80))
     assert found.face_share == 0.5
-    assert "a face in 50% of the frames only" in found.marks
+    assert "a face in only 50% of the frames" in found.marks
     dark = written(tmp_path, scene() // 4, voice(), name="dark")
     assert "no face found" in examine(dark, detector=_Faces(80)).marks
 
@@ -365,8 +365,8 @@ def test_damaged_grid_clips_are_found_and_their_neighbours_are_not(shared: Path)
     expected = {
         "s1-bbizzn": "flat frames 0-11",
         "s1-pbio7a": "flat frames 0-11",
-        "s1-srah5s": "the picture jumps at frame 72",
-        "s1-pgwy8n": "the picture jumps at frames 69, 72",
+        "s1-srah5s": "the video jumps at frame 72",
+        "s1-pgwy8n": "the video jumps at frames 69, 72",
         "s1-lbbk6p": "frozen frames 15-17",
         "s1-bris5a": None,  # a hand comes in at the very end
         "s1-srwi5a": None,

@@ -67,7 +67,7 @@ def test_grid_as_converted_has_text_speaker_and_split(tiny: Path, tmp_path: Path
     assert (clips["s1-bbaf2n"].speaker, clips["s1-bbaf2n"].split) == ("s1", "train")
     assert (clips["s2-lwwz3s"].speaker, clips["s2-lwwz3s"].split) == ("s2", "test_unseen")
     assert dict(imported.dropped) == {
-        "s1/gone1a": "listed as train, but not there",
+        "s1/gone1a": "listed as train, but has no file",
         "s2/pwij3p": "in none of the split lists",
     }
     assert survives_a_manifest(imported, root, tmp_path)
@@ -98,7 +98,7 @@ def test_grid_refuses_a_clip_in_two_splits(tiny: Path, tmp_path: Path) -> None:
     put(tiny, tmp_path / "s1/bbaf2n.mpg")
     text(tmp_path / "splits/train.txt", "s1/bbaf2n\n")
     text(tmp_path / "splits/val.txt", "\ns1/bbaf2n\n")
-    with pytest.raises(BenchError, match=r"val\.txt:2: s1/bbaf2n stands in train\.txt already"):
+    with pytest.raises(BenchError, match=r"val\.txt:2: s1/bbaf2n is already in train\.txt"):
         import_grid(tmp_path)
 
 
@@ -143,7 +143,7 @@ def test_cmlr_joins_video_audio_text_and_lists(tiny: Path, tmp_path: Path, sente
     assert clip.split == "train"
     assert dict(imported.dropped) == {
         silent: f"no sound file audio/{silent}.wav",
-        "s2/20100101/section_1_000.03_001.87": "listed as test, but not there",
+        "s2/20100101/section_1_000.03_001.87": "listed as test, but has no file",
     }
     assert survives_a_manifest(imported, root, tmp_path)
 
@@ -212,7 +212,7 @@ def test_lists_of_cmlr_are_read_in_every_form(
     (tmp_path / "val.csv").write_bytes(WRAPPERS[wrapper](lines))
     imported = IMPORTERS["cmlr"](tmp_path)
     assert [clip.split for clip in imported.clips] == ["val"]
-    assert imported.dropped == [(gone, "listed as val, but not there")]
+    assert imported.dropped == [(gone, "listed as val, but has no file")]
     (note,) = imported.notes
     assert note.startswith("no list of train, test: looked in the root, filelists, ")
 
@@ -367,7 +367,7 @@ def test_lrs3_is_read_part_by_part(tiny: Path, tmp_path: Path, above: str, test:
     }
     assert {clip.text for clip in clips.values()} == {"AND SO I THOUGHT"}
     assert {(clip.speaker, clip.language) for clip in clips.values()} == {(talk, "en")}
-    reason = "lies in no folder pretrain, trainval or test"
+    reason = "is not in a folder pretrain, trainval or test"
     assert imported.dropped == [("other/a/00001.mp4", reason)]
     assert survives_a_manifest(imported, root, tmp_path)
 
@@ -458,7 +458,7 @@ def test_what_a_folder_passes_over_is_counted_and_named(tiny: Path, tmp_path: Pa
     text(tmp_path / "a.json", "{}")
     text(tmp_path / "README", "")
     notes = IMPORTERS["folder"](tmp_path).notes
-    assert notes[0] == "5 files passed over: .avi.bak 2, .json 1, no ending 2"
+    assert notes[0] == "5 files ignored: .avi.bak 2, .json 1, no ending 2"
     assert notes[1].startswith("sounds that belong to no video: 1 file (alone.m4a)")
 
 
@@ -490,7 +490,7 @@ def test_what_a_computer_left_there_never_becomes_a_clip(
     imported = IMPORTERS[name](tmp_path)
     assert [clip.video for clip in imported.clips] == [tmp_path / wanted]
     assert imported.dropped == []
-    assert not any("passed over" in note for note in imported.notes)
+    assert not any("ignored" in note for note in imported.notes)
 
 
 def test_a_link_that_leads_back_up_ends(tiny: Path, tmp_path: Path) -> None:
@@ -618,7 +618,7 @@ def test_bad_lines_of_a_list_come_at_once(tmp_path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert [line.removeprefix(f"{path}:").split(":")[0] for line in lines] == ["2", "3", "4", "5"]
     assert "'zzz' is no clip" in lines[0]
-    assert "may be several clips" in lines[3]
+    assert "fits several clips" in lines[3]
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xff\xfe a"])

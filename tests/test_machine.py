@@ -1,4 +1,4 @@
-"""The machine's state is no verdict: nothing is recorded of it, and the next run goes on."""
+"""Faults of the machine are no results: they are not recorded, and the next run continues."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_run_that_may_write_no_more_stops_and_goes_on_later(tmp_path: Path, wo
     told = stopped.stdout + stopped.stderr
     assert stopped.returncode == 2, told
     assert "Traceback" not in told
-    assert "the machine's state and no verdict" in told.replace("\n", " ")
+    assert "the machine's fault and no result" in told.replace("\n", " ")
     kept = [*records(run, GENERATIONS).values(), *records(run, MEASUREMENTS).values()]
     assert not [record for record in kept if record["status"] == "failed"]
     assert bench("run", config, "-o", run)[0] == 0

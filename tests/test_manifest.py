@@ -145,7 +145,7 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
         (b"# root: .\n", "is empty"),
         (b"id,video\n", "has no clips"),
         (b"id,video\n\xff\xfe,a.mp4\n", ":2: the byte ff is not utf-8"),
-        (b'id,video\n"a,a.mp4\n', "is no csv"),
+        (b'id,video\n"a,a.mp4\n', "is not csv"),
         (b"# root: gone\nid,video\na,a.mp4\n", "no folder 'gone'"),
     ],
 )
@@ -187,7 +187,7 @@ def test_writing_refuses_double_ids_files_outside_and_nothing(tmp_path: Path) ->
     for clips, reason in (
         ([], "no clips"),
         ([Clip("a", inside), Clip("a", inside)], "more than one"),
-        ([Clip("a", outside)], "not under the root"),
+        ([Clip("a", outside)], "not below the root"),
         ([Clip("a/b", inside)], "character"),
     ):
         with pytest.raises(BenchError, match=reason):

@@ -10,7 +10,7 @@ import pytest
 from bench import media
 from bench.data import speaker_box
 from bench.data.manifest import read_manifest, write_manifest
-from bench.data.speaker_box import Pointed, Wanted, point
+from bench.data.speaker_box import BoxedClip, Wanted, choose_boxes
 from bench.errors import BenchError
 from bench.features.faces import Detection
 from bench.records.run_folder import read_run
@@ -47,8 +47,8 @@ def pointed(
     faces: tuple[Detection, ...] = (LARGE, SMALL),
     leads: tuple[float, float] = (0.0, 0.3),
     wanted: Wanted = "speaking",
-) -> list[Pointed]:
-    """What is pointed at where the left face has the first lead, and the right one the second."""
+) -> list[BoxedClip]:
+    """The chosen boxes, where the left face has the first lead and the right one the second."""
 
     def lead(frames: Frames, sound: Sound, track: Track) -> float:
         assert len(frames) == len(track.boxes)
@@ -58,8 +58,10 @@ def pointed(
     monkeypatch.setattr(speaker_box, "detector", lambda _name: _Seer(*faces))
     monkeypatch.setattr(speaker_box, "_leads", lambda _scorer, _device: lead)
     cache = clips[0].video.parent / "cache"
-    made = point(clips, wanted=wanted, faces="haar", scorer="any", device="cpu", cache=cache)
-    return list(made)
+    boxed = choose_boxes(
+        clips, wanted=wanted, faces="haar", scorer="any", device="cpu", cache=cache
+    )
+    return list(boxed)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_what_cannot_be_told_costs_its_own_clip(
     found = pointed([dark, silent, gone, clip(tmp_path)], monkeypatch)
     assert [one.clip.box is None for one in found] == [True, True, True, False]
     assert found[0].reason == "no face found"
-    assert found[1].reason == "2 faces, and no sound to tell who speaks"
+    assert found[1].reason == "2 faces, and no sound to find the speaking one"
     assert "gone.mp4" in found[2].reason
 
 

@@ -28,7 +28,7 @@ from bench.study.make.choosing import Wishes
 from bench.study.make.footage import finished_videos
 from bench.study.make.making import Made, invite, new_study
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeRun, build_run
-from tests.small_media import moving_picture, tone
+from tests.small_media import moving_frames, tone
 
 
 @pytest.fixture(scope="module")
@@ -474,7 +474,7 @@ def coded_otherwise(path: Path, frames: np.ndarray, options: dict[str, str]) -> 
 
 def test_copies_are_coded_alike_whatever_their_sources_were(tmp_path: Path) -> None:
     """Constant or moving, cut or not, Baseline or High, with or without B-frames: one coding."""
-    smooth = moving_picture(30)
+    smooth = moving_frames(30)
     cuts = np.concatenate([smooth[:11], 255 - smooth[11:17], smooth[17:]])
     sources = [tmp_path / "wav2lip.mp4", tmp_path / "truth.mp4"]
     media.write_video(sources[0], smooth, sound=tone(1.2))

@@ -15,7 +15,7 @@ import pytest
 from bench.data.manifest import read_manifest
 from bench.data.synth import CORPORA, build
 from bench.data.synth.clip import MAX_FRAMES, Utterance, utter
-from bench.data.synth.corpus import CLIPS, SEED, SPEAKERS, Order, orders, speakers
+from bench.data.synth.corpus import CLIPS, SEED, SPEAKERS, ClipPlan, plan_clips, speakers
 from bench.data.synth.identity import Identity, identity
 from bench.data.synth.mouth import MouthPainter
 from bench.data.synth.portrait import MOUTH_Y
@@ -102,24 +102,24 @@ def test_sentences_keep_the_limits_of_the_corpora() -> None:
 def test_two_phrases_of_a_clip_keep_the_limit_too() -> None:
     for split in SPLITS:
         topics = {s.text: s.topic for s in sentences_of("zh", split, SEED["zh"])}
-        for order in orders("zh", split, CLIPS[split]):
-            topic = {topics[text] for text in order.texts}
+        for plan in plan_clips("zh", split, CLIPS[split]):
+            topic = {topics[text] for text in plan.texts}
             assert len(topic) == 1
             limit = NEWS_LIMIT if topic == {"news"} else SIGHTS_LIMIT
-            assert sum(map(len, order.texts)) <= limit
+            assert sum(map(len, plan.texts)) <= limit
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_more_clips_only_add_clips(language: str) -> None:
-    few, many = orders(language, "train", 20), orders(language, "train", 60)
+    few, many = plan_clips(language, "train", 20), plan_clips(language, "train", 60)
     assert many[:20] == few
-    assert len({order.id for order in many}) == 60
+    assert len({plan.id for plan in many}) == 60
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_test_split_speaks_with_all_its_speakers(language: str) -> None:
-    made: list[Order] = orders(language, "test", CLIPS["test"])
-    assert {order.speaker for order in made} == set(speakers(language, "test"))
+    plans: list[ClipPlan] = plan_clips(language, "test", CLIPS["test"])
+    assert {plan.speaker for plan in plans} == set(speakers(language, "test"))
 
 
 # Speech
@@ -238,7 +238,7 @@ def test_mouth_opens_with_the_sound(language: str, painter: MouthPainter) -> Non
 
 
 def test_clips_have_the_corpus_format(clips: list[Clip]) -> None:
-    assert [clip.id for clip in clips] == [order.id for order in orders("zh", "test", 2)]
+    assert [clip.id for clip in clips] == [plan.id for plan in plan_clips("zh", "test", 2)]
     for clip in clips:
         facts = probe(clip.video)
         assert (facts.width, facts.height, facts.fps) == (256, 256, 25)
@@ -257,10 +257,10 @@ def test_clips_have_the_corpus_format(clips: list[Clip]) -> None:
 def test_drawn_mouth_follows_the_shapes(clips: list[Clip]) -> None:
     """The dark and bright between the lips grows with the opening that the shapes ask for."""
     clip = clips[0]
-    order = orders("zh", "test", 1)[0]
-    rng = np.random.default_rng([*order.seed, 41])
-    who = person("zh", woman=order.speaker.woman, number=order.speaker.number)
-    shapes = utter(who, order.texts, rng).shapes
+    plan = plan_clips("zh", "test", 1)[0]
+    rng = np.random.default_rng([*plan.seed, 41])
+    who = person("zh", woman=plan.speaker.woman, number=plan.speaker.number)
+    shapes = utter(who, plan.texts, rng).shapes
     painter = MouthPainter(who.look, MOUTH_Y * who.look.face_length, np.random.default_rng(1))
     openings = np.array([painter.edges(shape).opening for shape in shapes])
     frames = read_frames(clip.video).astype(np.float32)

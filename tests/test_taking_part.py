@@ -195,7 +195,7 @@ def test_the_longest_sound_bounds_that_of_the_other_clip_too(tmp_path: Path) -> 
     bench("run", config, "-o", tmp_path / "run")
     made = list(read_records(tmp_path / "run" / GENERATIONS))
     (failed,) = [r for r in made if (r["case"], r["method"]) == ("short", "mismatched")]
-    assert "the sound is longer than the 2 s that are taken" in str(failed["reason"])
+    assert "the sound is longer than the 2 s that are read" in str(failed["reason"])
 
 
 def test_a_list_that_names_a_clip_without_sound_fails_in_that_cell(

@@ -293,7 +293,7 @@ def test_wrong_bytes_are_refused_and_removed(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     server.content = CONTENT[::-1]
-    with pytest.raises(BenchError, match=r"not to be had: http.*hash"):
+    with pytest.raises(BenchError, match=r"cannot be downloaded: http.*hash"):
         weights.pull("toy")
     assert list(target.parent.iterdir()) == []
     server.content = CONTENT
@@ -304,7 +304,7 @@ def test_a_server_that_sends_too_much_is_refused(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     server.content = CONTENT + b"more"
-    with pytest.raises(BenchError, match="sends more than the 256000 bytes"):
+    with pytest.raises(BenchError, match="sends more than this file's 256000 bytes"):
         weights.pull("toy")
     assert not target.exists()
 
@@ -334,8 +334,8 @@ def test_without_a_network_the_error_is_one_short_line(
     with pytest.raises(BenchError) as raised:
         weights.pull("toy")
     assert str(raised.value) == (
-        f"weights 'toy' are not to be had: {url}: the server cannot be reached, or hung up; "
-        f"get toy.bin (256000 bytes, SHA-256 {TOY.sha256}) by way of the-page-of-the-toy "
+        f"weights 'toy' cannot be downloaded: {url}: the server cannot be reached, or hung up; "
+        f"get toy.bin (256000 bytes, SHA-256 {TOY.sha256}) from the-page-of-the-toy "
         f"and put it into {target.parent}"
     )
 
@@ -344,7 +344,7 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(
     toy: weights.Weight, own_cache: Path
 ) -> None:
     own_cache.write_text("a file where the cache folder should be")
-    with pytest.raises(BenchError, match="not to be had"):
+    with pytest.raises(BenchError, match="cannot be downloaded"):
         weights.pull("toy")
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bench.data.clr import Account
     from bench.data.doctor import Findings
     from bench.data.manifest import Imported
-    from bench.data.speaker_box import Pointed
+    from bench.data.speaker_box import BoxedClip
     from bench.files.weights import WeightState
     from bench.records.store import Record
     from bench.run.plan import Missing, Plan
@@ -359,7 +359,7 @@ def show_import(imported: Imported, manifest: Path) -> None:
         out.print(escape(note))
 
 
-def show_pointed(pointed: Sequence[Pointed], manifest: Path) -> None:
+def show_pointed(pointed: Sequence[BoxedClip], manifest: Path) -> None:
     """Of how many clips a manifest got a face's box, and which of them to look at."""
     out = console()
     boxes = sum(one.clip.box is not None for one in pointed)

@@ -1,4 +1,4 @@
-"""The importers by the names that `bench data import NAME ROOT` takes."""
+"""The importers, by their names in `bench data import NAME ROOT`."""
 
 from __future__ import annotations
 

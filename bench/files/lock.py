@@ -1,4 +1,4 @@
-"""Lets processes that share a folder do a piece of work there one after another."""
+"""A lock between processes that work in the same folder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Waits until no other process is inside; the system frees the lock of one that died.
+    """Waits until no other process holds the lock; the system releases it when its holder dies.
 
-    path: the lock's file, made if need be, its folder too.
+    path: the lock file; it and its folder are created if needed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

@@ -1,4 +1,4 @@
-"""A clock that tells how long at least one of several threads was busy with real work."""
+"""Measures for how long at least one of several threads did real work."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 @dataclass
 class Span:
-    """The seconds of one piece of work; filled in when it ends."""
+    """The duration of one piece of work, set when it ends."""
 
     seconds: float = 0.0
 
 
 class Clock:
-    """Adds up the time in which any thread was busy; what is left of the wall time is overhead."""
+    """Adds up the time in which any thread is busy; the rest of the wall time is overhead."""
 
     def __init__(self) -> None:
         self.busy_seconds = 0.0
@@ -27,7 +27,7 @@ class Clock:
 
     @contextmanager
     def busy(self) -> Iterator[Span]:
-        """Times one piece of decoding, encoding or a plugin's own compute."""
+        """Times one piece of decoding, encoding or a plugin's own work."""
         span = Span()
         start = time.perf_counter()
         with self._lock:
