@@ -69,7 +69,7 @@ def test_tables_must_name_what_exists(tmp_path: Path) -> None:
 def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
     path = make_config(tmp_path)
     path.write_text(path.read_text() + "seed: 9\n")
-    with pytest.raises(BenchError, match="seed: this key stands already in line"):
+    with pytest.raises(BenchError, match="seed: this key is already in line"):
         load_config(path)
 
 

@@ -176,7 +176,7 @@ def test_chosen_frames_come_as_they_are_among_all(tmp_path: Path) -> None:
     whole = media.read_frames(path)
     assert np.array_equal(media.pick_frames(path, [30, 0, 12, 0]), whole[[0, 12, 30]])
     assert media.count_frames(path) == 31
-    with pytest.raises(BenchError, match=r"of frames \[3, 31\] only 1 decode"):
+    with pytest.raises(BenchError, match=r"only 1 of the frames \[3, 31\] decode"):
         media.pick_frames(path, [3, 31])
 
 
@@ -666,7 +666,7 @@ def test_a_sound_of_unknown_coding_is_a_reason_and_the_pictures_stay(tmp_path: P
     found = media.probe(path)
     assert (found.has_sound, found.sound_codec, found.video_codec) == (True, "", "h264")
     assert len(media.read_frames(path)) == 5
-    with pytest.raises(BenchError, match="does not know how its sound is coded"):
+    with pytest.raises(BenchError, match="has no decoder for its sound"):
         media.read_sound(path)
 
 

@@ -29,9 +29,9 @@ HOSTILE = {
     "alias bomb": (BOMB.encode(), 5, "aliases"),
     "bomb of merges": (MERGED.encode(), 8, "aliases"),
     "long text named often": (b"a: &a " + b"x" * 9 * 10**5 + b"\nb: [*a, *a, *a]\n", 2, "aliases"),
-    "list in itself": (b"name: x\ny: &y [*y]\n", 2, "for ever"),
-    "mapping in itself": (b"y: &y {z: {w: *y}}\n", 1, "for ever"),
-    "merged into itself": (b"y: &y {<<: *y}\n", 1, "for ever"),
+    "list in itself": (b"name: x\ny: &y [*y]\n", 2, "never end"),
+    "mapping in itself": (b"y: &y {z: {w: *y}}\n", 1, "never end"),
+    "merged into itself": (b"y: &y {<<: *y}\n", 1, "never end"),
     "deep lists": (b"name: x\ny: " + b"[" * 10**5, 2, "deep"),
     "deep mappings": (b"y: " + b"{a: " * 10**5, 1, "deep"),
     "deep blocks": (b"- " * 10**5, 1, "deep"),
@@ -93,11 +93,11 @@ def test_whatever_it_holds_is_one_sentence_with_file_and_line(
         ("name: x\ntitle: 'abc\nseed: 1\n", 2, "a quote that is not closed"),
         ("name: x\ndata: [a, b\nseed: 1\n", 2, "the closing `]` is missing"),
         ("name: x\ndata: {a: b\nseed: 1\n", 2, "the closing `}` is missing"),
-        ("data:\n  a: 1\n b: 2\n", 3, "indented otherwise"),
+        ("data:\n  a: 1\n b: 2\n", 3, "its indentation differs"),
         ("name: x\nfoo\nseed: 1\n", 2, "a line without `key: value`"),
         ('root: "C:\\data"\n', 1, "single quotes leave it"),
         ("data: - a\n", 1, "a list item"),
-        ("a: &x 1\nb: &x 2\n", 2, "the anchor stands twice"),
+        ("a: &x 1\nb: &x 2\n", 2, "the anchor is defined twice"),
         ("name: !mine x\n", 1, "the tag `!mine` is not read"),
         (" name: x\nseed: 1\n", 2, "begin in one column"),
     ],
@@ -109,7 +109,7 @@ def test_mistakes_of_syntax_are_told_in_our_words_with_the_line(
     path.write_text(text)
     with pytest.raises(BenchError) as caught:
         load_config(path)
-    assert str(caught.value).startswith(f"{path}:{line}: no valid yaml: ")
+    assert str(caught.value).startswith(f"{path}:{line}: not valid yaml: ")
     assert said in str(caught.value)
     assert str(caught.value).endswith(f"The line: {text.splitlines()[line - 1].strip()}")
 
@@ -174,7 +174,7 @@ def test_a_file_of_another_kind_is_told_what_it_is_and_which_command_takes_it(
     with pytest.raises(BenchError) as caught:
         reader(path)  # type: ignore[operator]
     assert str(caught.value).startswith(f"{path}: is {what} (`")
-    assert "For it: bench " in str(caught.value)
+    assert "Use it with: bench " in str(caught.value)
 
 
 @pytest.mark.parametrize("schema", [Config, TrainConfig, Questionnaire, ColumnMapping])
