@@ -1,4 +1,4 @@
-"""Awkward and broken files end as a conformed clip or as a BenchError, never as anything else."""
+"""Awkward and broken files give a conformed clip or a BenchError, and nothing else."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Maker = Callable[[Path], Path]
 
 
 def good(folder: Path, name: str = "clip.mp4", **settings: object) -> Path:
-    """A whole video of ten frames with sound."""
+    """A valid video of ten frames with sound."""
     path = folder / name
     media.write_video(path, moving_frames(10), sound=tone(0.4), **settings)
     return path
 
 
 def cut_to(share: float) -> Maker:
-    """A video of which only the first part of the bytes is there."""
+    """A video of which only the first part is left."""
 
     def make(folder: Path) -> Path:
         path = good(folder)
@@ -50,7 +50,7 @@ def cut_to(share: float) -> Maker:
 
 
 def overwritten(start: float, end: float) -> Maker:
-    """A video with noise in a stretch of its bytes."""
+    """A video with noise in some of its bytes."""
 
     def make(folder: Path) -> Path:
         path = good(folder)
@@ -275,7 +275,7 @@ def test_flipped_bytes_end_as_values_or_reasons(tmp_path: Path) -> None:
                 read(path)
 
 
-def test_the_doctor_names_what_the_tracks_hold(tmp_path: Path) -> None:
+def test_the_doctor_names_the_tracks_that_are_read(tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
     sounds = (np.zeros(16_000, np.int16), tone(1.0))
     write_coded(path, moving_frames(25), "libx264", sounds=sounds)
@@ -286,7 +286,7 @@ def test_the_doctor_names_what_the_tracks_hold(tmp_path: Path) -> None:
     assert examine(Clip("clip", path)).marks == ("2 sound tracks, number 2 is read",)
 
 
-def test_the_doctor_marks_a_stream_that_begins_inside_a_group(tmp_path: Path) -> None:
+def test_the_doctor_marks_a_stream_that_begins_inside_a_gop(tmp_path: Path) -> None:
     source = write_coded(tmp_path / "a.mp4", moving_frames(60), "libx264", b_frames=2)
     path = copy_coded(
         source, tmp_path / "clip.ts", lambda number, packet: packet if number > 9 else None
@@ -294,13 +294,13 @@ def test_the_doctor_marks_a_stream_that_begins_inside_a_group(tmp_path: Path) ->
     assert "the first 15 frames do not decode" in examine(Clip("clip", path)).marks
 
 
-def test_the_doctor_marks_a_picture_hours_later(tmp_path: Path) -> None:
+def test_the_doctor_marks_a_frame_hours_later(tmp_path: Path) -> None:
     path = write_timed(tmp_path / "clip.mkv", numbered_frames(3), [0, 40, 36_000_000])
     assert any("1800 s are read" in mark for mark in examine(Clip("clip", path)).marks)
 
 
 @pytest.mark.shared
-# The portrait takes half a minute; the next test reads it.
+# The portrait takes half a minute; the next test also reads it.
 @pytest.mark.parametrize("name", [n for n in shared_clips() if not n.startswith("portrait_1080")])
 def test_every_shared_clip_becomes_a_clip_or_a_reason(
     tmp_path: Path, shared: Path, name: str
@@ -325,7 +325,7 @@ def test_every_shared_clip_becomes_a_clip_or_a_reason(
 
 
 @pytest.mark.shared
-def test_a_truncated_shared_clip_says_how_much_is_there(shared: Path) -> None:
+def test_a_truncated_shared_clip_says_how_many_frames_decode(shared: Path) -> None:
     decoded = media.decode(shared / "data" / "clips" / "truncated_file_silent_256.mp4")
     assert not decoded.complete
     assert decoded.note.endswith("110 of 157 frames decode")

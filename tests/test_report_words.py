@@ -169,7 +169,7 @@ def judged() -> list[str]:
     """What the scoring of a user study gives as reasons and notes."""
     found: dict[str, None] = {}
     for name in ("agreement", "correlation", "crossed", "scoring", "screening", "significance"):
-        tree = ast.parse((ROOT / f"bench/study/{name}.py").read_text(encoding="utf-8"))
+        tree = ast.parse((ROOT / f"bench/study/score/{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             given: list[ast.expr] = []
             if isinstance(node, (ast.Assign, ast.Return)) and node.value is not None:

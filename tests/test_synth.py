@@ -45,7 +45,7 @@ def said(language: str, text: str, *, woman: bool = False) -> Utterance:
 
 
 def spoken(phonemes: str, *, frames: int = 25, seconds: float = 0.16) -> list[Shape]:
-    """The mouth for phonemes of equal length after 0.2 s of rest."""
+    """The mouth's shapes for phonemes of equal length after 0.2 s of rest."""
     segments = [Segment("", 0.0, 0.2)]
     at = 0.2
     for phoneme in phonemes.split():
@@ -125,7 +125,7 @@ def test_test_split_speaks_with_all_its_speakers(language: str) -> None:
 # Speech
 
 
-@pytest.mark.parametrize("variant", ["f1", "f2", "m3"])  # f2 has breath, which is noise
+@pytest.mark.parametrize("variant", ["f1", "f2", "m3"])  # f2 is breathy, which is noise
 def test_same_text_and_voice_give_the_same_samples_each_time(variant: str) -> None:
     voice = replace(person("zh", woman=True).voice, variant=variant)
 
@@ -135,7 +135,7 @@ def test_same_text_and_voice_give_the_same_samples_each_time(variant: str) -> No
         return result.samples.tolist(), result.segments
 
     before = speak()
-    time.sleep(1.1)  # espeak-ng takes its noise from the clock's seconds if it is let
+    time.sleep(1.1)  # unless seeded, espeak-ng takes its noise from the time in seconds
     assert speak() == before
 
 
@@ -197,7 +197,7 @@ def test_short_closure_is_seen_at_25_frames_a_second(painter: MouthPainter) -> N
         assert min(painter.edges(shape).opening for shape in shapes[5:12]) < 0.05
 
 
-def test_vowels_differ_as_they_should(painter: MouthPainter) -> None:
+def test_vowels_have_different_shapes(painter: MouthPainter) -> None:
     middle = int((0.2 + 0.15) * FPS)
     a, i, u = (spoken(vowel, seconds=0.3)[middle] for vowel in ("a", "i", "u"))
     edges = {name: painter.edges(shape) for name, shape in (("a", a), ("i", i), ("u", u))}
@@ -211,7 +211,7 @@ def test_labiodentals_bring_the_lower_lip_to_the_teeth(painter: MouthPainter) ->
     middle = len(edges.upper_inner) // 2
     assert shape.tuck > 0.8
     assert edges.upper_inner[middle] < -0.01  # the upper lip leaves the teeth free
-    # and the lower lip stands where they end, 0.034 below the line on average
+    # and the lower lip is where they end, 0.034 below the line on average
     assert 0.0 < edges.lower_inner[middle] < 0.04
 
 
@@ -255,7 +255,7 @@ def test_clips_have_the_corpus_format(clips: list[Clip]) -> None:
 
 
 def test_drawn_mouth_follows_the_shapes(clips: list[Clip]) -> None:
-    """The dark and bright between the lips grows with the opening that the shapes ask for."""
+    """The change between the lips grows with the opening that the shapes give."""
     clip = clips[0]
     plan = plan_clips("zh", "test", 1)[0]
     rng = np.random.default_rng([*plan.seed, 41])
@@ -274,7 +274,7 @@ def test_drawn_mouth_follows_the_shapes(clips: list[Clip]) -> None:
     assert np.corrcoef(change, openings)[0, 1] > 0.6
 
 
-def test_built_split_is_used_again(built: Path, clips: list[Clip]) -> None:
+def test_an_existing_split_is_reused(built: Path, clips: list[Clip]) -> None:
     before = clips[0].video.stat().st_mtime_ns
     calls: list[tuple[int, int]] = []
     build("synth-zh", "test", folder=built, clips=2, progress=lambda *done: calls.append(done))
@@ -282,7 +282,7 @@ def test_built_split_is_used_again(built: Path, clips: list[Clip]) -> None:
     assert clips[0].video.stat().st_mtime_ns == before
 
 
-def test_a_damaged_clip_of_a_built_split_is_made_again_and_no_other(
+def test_only_the_damaged_clip_of_a_split_is_rendered_again(
     built: Path, clips: list[Clip], tmp_path: Path
 ) -> None:
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
@@ -302,7 +302,7 @@ def test_a_damaged_clip_of_a_built_split_is_made_again_and_no_other(
     ]
 
 
-def test_interrupted_build_goes_on_and_gives_the_same_bytes(
+def test_an_interrupted_build_continues_and_gives_the_same_bytes(
     tmp_path: Path, clips: list[Clip]
 ) -> None:
     def stop(done: int, _count: int) -> None:
@@ -321,7 +321,7 @@ def _build_one(folder: Path) -> str:
     return str(build("synth-en", "val", folder=folder, clips=1, workers=1))
 
 
-def test_two_processes_build_the_same_split_without_harm(tmp_path: Path) -> None:
+def test_two_processes_can_build_the_same_split(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         paths = pool.map(_build_one, [tmp_path, tmp_path])
     assert len(set(paths)) == 1
@@ -329,7 +329,7 @@ def test_two_processes_build_the_same_split_without_harm(tmp_path: Path) -> None
     assert len(read_frames(clip.video)) > 10
 
 
-def test_unknown_corpus_split_and_number_are_named() -> None:
+def test_unknown_corpora_splits_and_numbers_are_refused() -> None:
     with pytest.raises(BenchError, match="synth-fr"):
         build("synth-fr")
     with pytest.raises(BenchError, match="dev"):
