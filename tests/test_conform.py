@@ -19,7 +19,7 @@ from bench.contract.jobs import Generation, Job
 from bench.contract.video import Video
 from bench.data.conform import (
     CONFORM_VERSION,
-    READ_ANEW_VERSION,
+    MISREAD_VERSION,
     Conformed,
     conform_clip,
     conform_version,
@@ -545,8 +545,8 @@ def test_clips_once_read_wrongly_have_new_keys_and_others_keep_theirs(tmp_path: 
     for name in ("a.mp4", "a.mov", "a.mpg", "a.png", "gone.avi"):
         assert conform_version(Clip("a", tmp_path / name, voice)) == CONFORM_VERSION
     for name in ("a.avi", "a.mkv", "a.ts"):
-        assert conform_version(Clip("a", tmp_path / name)) == READ_ANEW_VERSION
-    assert conform_version(Clip("a", tmp_path / "a.mp4", tmp_path / "a.avi")) == READ_ANEW_VERSION
+        assert conform_version(Clip("a", tmp_path / name)) == MISREAD_VERSION
+    assert conform_version(Clip("a", tmp_path / "a.mp4", tmp_path / "a.avi")) == MISREAD_VERSION
 
 
 def test_an_old_cached_result_with_several_tracks_is_replaced(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into Linux's /proc")
-# Run as the script `bench`. After `python -m`, CPython ends itself by SIGINT if a KeyboardInterrupt,
-# even a handled one, interrupted the exec of a string (a dataclass's, during an import): its code
+# Run as the script `bench`: after `python -m` CPython ends itself by SIGINT if a KeyboardInterrupt,
+# even a handled one, interrupted the exec of a string (a dataclass's, in an import): its exit code
 # is then -2 instead of 130; a shell shows 130 for both.
 BENCH = "from bench.command.cli import main; main(prog_name='bench')"
 POOL = """

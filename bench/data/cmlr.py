@@ -82,7 +82,7 @@ def import_cmlr(root: Path) -> Imported:
                 text="" if text is None else read_text(text),
             )
         )
-    notes = [*splits.notes, *tree.passed_over({".mp4", *SOUNDS, *TEXTS})]
+    notes = [*splits.notes, *tree.unused_note({".mp4", *SOUNDS, *TEXTS})]
     return Imported(clips, dropped, notes)
 
 

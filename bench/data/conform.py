@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from bench.media import Probe
 
 CONFORM_VERSION = "1"  # raise it when a rule or an encoder setting for clips changes
-READ_ANEW_VERSION = "2"  # for clips that version 1 read with wrong times or tracks
+MISREAD_VERSION = "2"  # for clips that version 1 read with wrong times or tracks
 CLIP_CRF = 8
 SMALLEST = 16  # pixels, either side
 TRACKS = "ffmpeg"  # who chose the track, in cached results; earlier ones took the first track
@@ -58,15 +58,15 @@ class Conformed:
 def conform_version(clip: Clip) -> str:
     """The version of the rules for this clip, which enters its keys.
 
-    READ_ANEW_VERSION for containers other than mp4, mov, MPEG program streams, wav and images,
+    MISREAD_VERSION for containers other than mp4, mov, MPEG program streams, wav and images,
     because version 1 read some of these wrongly: AVI's times, a stream's first frames. Files that
     cannot be read have CONFORM_VERSION.
     """
     files = (clip.video,) if clip.audio is None else (clip.video, clip.audio)
-    return READ_ANEW_VERSION if any(map(_is_read_anew, files)) else CONFORM_VERSION
+    return MISREAD_VERSION if any(map(_was_misread, files)) else CONFORM_VERSION
 
 
-def _is_read_anew(path: Path) -> bool:
+def _was_misread(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(12)
@@ -93,7 +93,7 @@ def conform_clip(clip: Clip, *, cache: Path, longest: float = LONGEST) -> Confor
     known = _recalled(record, clip, target)
     if known is not None:
         return known
-    check_content(clip, anew=True)
+    check_content(clip, reread=True)
     conformed = _own_file(clip, longest) or _encoded(clip, target, longest)
     line = {
         "is_source": conformed.path == clip.video,
@@ -151,7 +151,7 @@ def _has_several_tracks(clip: Clip) -> bool:
 
 
 def _own_file(clip: Clip, longest: float) -> Conformed | None:
-    """The clip's own file, if it has the form; that takes decoding it to the end."""
+    """The clip's own file, if it has the form, which is checked by decoding it to the end."""
     from bench import media
 
     if clip.audio is not None or clip.video.suffix.lower() != ".mp4":

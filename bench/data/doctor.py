@@ -51,8 +51,8 @@ LONG_FROZEN_SECONDS = 0.4
 MANY_REPEATS = 0.08  # share of repeated frames that suggests conversion from a lower rate
 CUT_CONTENT = 30.0  # mean change of hue, saturation and value: PySceneDetect 0.5.1's threshold
 # A block jumps if it changes by JUMP_BLOCK grey levels more than just before and just after. The
-# video jumps where JUMP_SHARE of the blocks do, and JUMP_TIMES the 95th percentile of that share
-# over the clip's frames, the JUMPS_APART largest shares left out.
+# video jumps where the share of such blocks is at least JUMP_SHARE, and at least JUMP_TIMES the
+# 95th percentile of that share over the clip, without its JUMPS_APART largest values.
 JUMP_BLOCK = 15.0
 JUMP_SHARE = 0.03
 JUMP_TIMES = 12.0
@@ -64,7 +64,7 @@ FACE_SHARE = 0.9
 OTHER_SHARE = 0.25  # share of frames with a second face, above which it is no passer-by
 OTHER_HEIGHT = 0.3  # of the highest face; lower faces are in the background
 SAME_PLACE = 0.5  # share of the smaller box inside the larger one: one face detected twice
-SQUARE = 0.01  # tolerance of the pixels' aspect ratio, since programs round sizes
+SQUARE = 0.01  # tolerance for the pixels' aspect ratio, since programs round sizes
 FACE_PIXELS = 50.0
 SHORT_SECONDS = 1.0
 
@@ -332,16 +332,16 @@ def _with_others(
     sights = [mean_box({number: sight}) for each in lasting for number, sight in each.items()]
     if box is not None and not any(overlap(sight, box) for sight in sights):
         marks.append(Mark("no face on the manifest's box", "error"))
-    apart = _apart(lasting)
-    if len(apart) > 1 and box is None:
-        both = sum(sum(number in each for each in apart) > 1 for number in seen) / len(seen)
+    distinct = _distinct(lasting)
+    if len(distinct) > 1 and box is None:
+        both = sum(sum(number in each for each in distinct) > 1 for number in seen) / len(seen)
         followed = "no box says which to follow" if face == "given" else f"the {face} is followed"
-        text = f"{len(apart)} faces, two or more in {both:.0%} of the frames; {followed}"
+        text = f"{len(distinct)} faces, two or more in {both:.0%} of the frames; {followed}"
         marks.append(Mark(text, "warning"))
-    return dataclasses.replace(findings, faces=max(len(apart), 1 if findings.face_share else 0))
+    return dataclasses.replace(findings, faces=max(len(distinct), 1 if findings.face_share else 0))
 
 
-def _apart(faces: Sequence[Sights]) -> list[Sights]:
+def _distinct(faces: Sequence[Sights]) -> list[Sights]:
     """The faces, the most often seen first, without duplicates and those in the background."""
     from bench.features.faces import mean_box, shared
 

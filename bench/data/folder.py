@@ -95,7 +95,7 @@ def import_folder(root: Path, layout: Layout | None = None) -> Imported:
         if fields is None:
             unfit += [file] * (file.suffix.lower() in VIDEOS)
             continue
-        tree.read(file)
+        tree.use(file)
         if not file.is_file():
             dropped.append((relative.as_posix(), "is not a file"))
             continue
@@ -111,11 +111,11 @@ def import_folder(root: Path, layout: Layout | None = None) -> Imported:
             dropped.append((relative.as_posix(), str(error)))
     if not clips:
         raise _nothing(root, layout, dropped)
-    notes = tree.passed_over({*VIDEOS, *SOUNDS, *TEXTS})
+    notes = tree.unused_note({*VIDEOS, *SOUNDS, *TEXTS})
     if unfit:
         example = unfit[0].relative_to(root).as_posix()
         notes.append(f"not imported, do not match --videos: {counted(unfit)} ({example})")
-    if alone := tree.unread(SOUNDS):
+    if alone := tree.unused(SOUNDS):
         example = alone[0].relative_to(root).as_posix()
         notes.append(
             f"sounds that belong to no video: {counted(alone)} ({example}). If sounds are in "
@@ -127,11 +127,11 @@ def import_folder(root: Path, layout: Layout | None = None) -> Imported:
 def _clip(tree: Tree, identity: str, file: Path, layout: Layout, fields: Mapping[str, str]) -> Clip:
     """Raises BenchError where the layout names a sound or text that does not exist."""
     beside = without_ending(file)
-    text = _apart(tree, layout.texts, fields, TEXTS) or tree.named(beside, TEXTS)
+    text = _by_pattern(tree, layout.texts, fields, TEXTS) or tree.named(beside, TEXTS)
     return Clip(
         identity,
         file,
-        _apart(tree, layout.sounds, fields, SOUNDS) or tree.named(beside, SOUNDS),
+        _by_pattern(tree, layout.sounds, fields, SOUNDS) or tree.named(beside, SOUNDS),
         speaker=fields.get("speaker", "" if file.parent == tree.root else file.parent.name),
         language=fields.get("language", ""),
         split=fields.get("split", ""),
@@ -139,7 +139,7 @@ def _clip(tree: Tree, identity: str, file: Path, layout: Layout, fields: Mapping
     )
 
 
-def _apart(
+def _by_pattern(
     tree: Tree, pattern: str | None, fields: Mapping[str, str], endings: tuple[str, ...]
 ) -> Path | None:
     """A clip's file by a pattern of the layout; the pattern's own ending is tried first."""

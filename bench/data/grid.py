@@ -77,7 +77,7 @@ def import_grid(root: Path) -> Imported:
     dropped += outside_splits(files, splits.of)
     kept = [name for name in files if not splits.of or name in splits.of]
     clips = [_clip(root, name, files[name], splits.of) for name in kept]
-    notes = [*splits.notes, *tree.passed_over({*ENDINGS, ".align"})]
+    notes = [*splits.notes, *tree.unused_note({*ENDINGS, ".align"})]
     if not splits.of:
         notes.append(
             f"split by rule: {', '.join(sorted(UNSEEN_SPEAKERS))} are test_unseen, others by digest"

@@ -39,7 +39,7 @@ def import_lrs2(root: Path) -> Imported:
     if any(_part(file) == "pretrain" for file in tree.ending_with(ENDINGS)):
         dropped.append(("pretrain", "not imported: its clips are whole passages of any length"))
     clips = lrs_clips(tree, files, splits.of or dict.fromkeys(files, ""))
-    return Imported(clips, dropped, [*splits.notes, *tree.passed_over({*ENDINGS, *TEXTS})])
+    return Imported(clips, dropped, [*splits.notes, *tree.unused_note({*ENDINGS, *TEXTS})])
 
 
 def _part(file: Path) -> str:

@@ -52,7 +52,7 @@ def import_lrs3(root: Path) -> Imported:
     splits = read_splits(tree, SPLITS, names=files, naming=NAMING)
     dropped += [missing for missing in outside_splits(files, splits.of) if missing[1] != NO_LIST]
     clips = lrs_clips(tree, files, {**{name: name.split("/")[0] for name in files}, **splits.of})
-    notes = [*(splits.notes if splits.of else ()), *tree.passed_over({*ENDINGS, *TEXTS})]
+    notes = [*(splits.notes if splits.of else ()), *tree.unused_note({*ENDINGS, *TEXTS})]
     return Imported(clips, dropped, notes)
 
 

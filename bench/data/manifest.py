@@ -198,10 +198,10 @@ def _joint_digest(digests: Sequence[str]) -> str:
     return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
 
 
-def check_content(clip: Clip, *, anew: bool = False) -> None:
+def check_content(clip: Clip, *, reread: bool = False) -> None:
     """Raises BenchError where a clip's files do not have its sha256.
 
-    The digests come from the cache. anew: this process reads the files again, as it should before
+    The digests come from the cache. reread: this process reads the files again, as it should before
     it decodes them, because a bit flipped on a disk changes no file's times.
     A missing file is not reported here: reading it raises the right error.
     """
@@ -209,7 +209,7 @@ def check_content(clip: Clip, *, anew: bool = False) -> None:
     if not clip.sha256 or not all(path.is_file() for path in paths):
         return
     try:
-        digests = [sha256_here(path) if anew else file_digest(path) for path in paths]
+        digests = [sha256_here(path) if reread else file_digest(path) for path in paths]
     except OSError as error:
         raise BenchError(f"{clip.video}: cannot be read: {error.strerror or error}.") from error
     if not _is_of(clip, digests):

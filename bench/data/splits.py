@@ -147,7 +147,7 @@ def _lists(
             split = _split_of(file, prefix)
             if split not in splits or not file.is_file():
                 continue
-            tree.read(file)
+            tree.use(file)
             if (first := found.setdefault(split, file)) != file:
                 notes.append(f"{file}: not read, {first} is the list of {split}")
     absent = [split for split in splits if split not in found]

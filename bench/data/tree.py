@@ -35,7 +35,7 @@ class Tree:
         self.root = root
         self.files: list[Path] = sorted(_files(root))
         self._by_name = {(without_ending(file), file.suffix.lower()): file for file in self.files}
-        self._read: set[Path] = set()
+        self._used: set[Path] = set()
 
     def ending_with(self, endings: Collection[str]) -> list[Path]:
         """All files with one of these endings, in the order of their paths."""
@@ -67,12 +67,12 @@ class Tree:
         for ending in endings:
             file = self._by_name.get((place, ending))
             if file is not None:
-                return self.read(file)
+                return self.use(file)
         return None
 
-    def read(self, file: Path) -> Path:
+    def use(self, file: Path) -> Path:
         """Notes that the file is used, and returns it."""
-        self._read.add(file)
+        self._used.add(file)
         return file
 
     def inside(self, place: Path) -> Path:
@@ -82,14 +82,14 @@ class Tree:
             return place
         return self.root / absolute.relative_to(root)
 
-    def passed_over(self, known: Collection[str]) -> list[str]:
+    def unused_note(self, known: Collection[str]) -> list[str]:
         """A note that counts, by ending, the unused files without a `known` ending, if any."""
-        left = [f for f in self.files if f.suffix.lower() not in known and f not in self._read]
+        left = [f for f in self.files if f.suffix.lower() not in known and f not in self._used]
         return [f"{counted(left)} ignored: {_by_ending(left)}"] if left else []
 
-    def unread(self, endings: Collection[str]) -> list[Path]:
+    def unused(self, endings: Collection[str]) -> list[Path]:
         """The unused files with these endings."""
-        return [file for file in self.ending_with(endings) if file not in self._read]
+        return [file for file in self.ending_with(endings) if file not in self._used]
 
 
 def counted(files: Sequence[Path]) -> str:

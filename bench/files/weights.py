@@ -122,7 +122,7 @@ def pull(name: str, *, progress: Progress | None = None) -> Path:
     failures = []
     for url in state.weight.urls:
         try:
-            return _retrieve(url, state.weight, progress or _silence)
+            return _retrieve(url, state.weight, progress or _ignore)
         except (OSError, ValueError) as error:  # noqa: PERF203 (network or disk; wrong bytes)
             failures.append(f"{url}: {_in_short(error)}")
     tried = "; ".join(failures) or "there is no address to download it from"
@@ -139,7 +139,7 @@ def _in_short(error: Exception) -> str:
     return "the server cannot be reached, or hung up" if lost else str(error)
 
 
-def _silence(here: int, total: int) -> None:
+def _ignore(here: int, total: int) -> None:
     """Ignores the progress of a download."""
 
 

@@ -70,18 +70,18 @@ def machine_fault(error: BaseException, *, ours: tuple[Path, ...] = ()) -> str |
     write permission counts as the machine's fault.
     """
     causes = list(_causes(error))
-    if any(_is_of_a_file(cause) for cause in causes):
+    if any(_may_be_a_damaged_file(cause) for cause in causes):
         return None if _has_memory() else _CODES[errno.ENOMEM]
     for cause in causes:
         if isinstance(cause, MachineFault):
             return str(cause)
-        if _is_beyond_reach(cause):
+        if _exceeds_all_memory(cause):
             return None  # no state of this machine could satisfy that
         if isinstance(cause, MemoryError):
             return _CODES[errno.ENOMEM]
         if isinstance(cause, OSError):
             if cause.errno in _CODES:
-                return f"{_CODES[cause.errno]}{_named(cause)}"
+                return f"{_CODES[cause.errno]}{_file_name(cause)}"
             if isinstance(cause, PermissionError) and _is_in(cause.filename, ours):
                 return f"{cause.filename} may not be written"
         if type(cause).__name__ == "OutOfMemoryError":  # torch's; torch may not be imported
@@ -136,13 +136,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
-def _is_of_a_file(error: BaseException) -> bool:
+def _may_be_a_damaged_file(error: BaseException) -> bool:
     """Whether it is an FFmpeg error that damaged files cause as well as the machine."""
     is_of_ffmpeg = any(base.__name__ == "FFmpegError" for base in type(error).__mro__)
     return is_of_ffmpeg and getattr(error, "errno", None) in _FILES_TOO
 
 
-def _is_beyond_reach(error: BaseException) -> bool:
+def _exceeds_all_memory(error: BaseException) -> bool:
     """Whether numpy or torch was asked for more memory than the machine has in all."""
     wanted = 0
     if isinstance(error, MemoryError) and hasattr(error, "shape") and hasattr(error, "dtype"):
@@ -160,7 +160,7 @@ def _has_memory() -> bool:
     return True
 
 
-def _named(error: OSError) -> str:
+def _file_name(error: OSError) -> str:
     return f": {error.filename}" if error.filename else ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from bench.errors import BenchError
 
 
-def _as_it_is(network: Any) -> Any:
+def _unchanged(network: Any) -> Any:
     return network
 
 
@@ -32,7 +32,7 @@ class Processes:
     rank: int = 0
     count: int = 1
     device: str | None = None
-    prepare: Callable[[Any], Any] = _as_it_is
+    prepare: Callable[[Any], Any] = _unchanged
     wait: Callable[[], None] = _nothing
 
     @property

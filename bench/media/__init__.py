@@ -17,7 +17,7 @@ file (`bench.media.containers`).
 Every function raises BenchError with file and reason where a file cannot be read.
 """
 
-from bench.media.alike import copy_anonymous, pad_alike
+from bench.media.anonymous_copies import copy_anonymous, pad_alike
 from bench.media.frames import (
     Decoded,
     Resampled,

@@ -21,7 +21,7 @@ _SHRINKING = Interpolation.AREA | _EXACT
 
 
 def resize(frame: Frame, *, width: int, height: int) -> Frame:
-    """The frame at another size, (height, width, 3): shrunk by area, enlarged by bicubic."""
+    """The frame at another size, (height, width, 3): area means to shrink, bicubic to enlarge."""
     if frame.shape[:2] == (height, width):
         return frame
     shrinks = width * height < frame.shape[0] * frame.shape[1]
