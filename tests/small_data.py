@@ -20,11 +20,11 @@ def make_clip(path: Path, seed: int, *, frames: int = 12, size: int = 32) -> Pat
     random = np.random.default_rng(seed)
     base = random.integers(40, 200, size=(1, 1, 1, 3))
     slope = np.arange(size)[None, None, :, None] + np.arange(frames)[:, None, None, None] * 2
-    frames = (base + slope + np.zeros((1, size, 1, 1))).clip(0, 255).astype(np.uint8)
+    drawn = (base + slope + np.zeros((1, size, 1, 1))).clip(0, 255).astype(np.uint8)
     time = np.arange(frames * SAMPLES_PER_FRAME) / 16_000
     tone = (8000 * np.sin(2 * np.pi * (200 + 40 * seed) * time)).astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, list(frames), sound=tone)
+    write_video(path, list(drawn), sound=tone)
     return path
 
 

@@ -24,13 +24,13 @@ def scene(frames: int = 40, *, seed: int = 0, size: int = 128) -> Frames:
     """A moving pattern with camera noise: (T, size, size, 3)."""
     noise = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size] / size
-    frames = []
+    drawn = []
     for number in range(frames):
         place = 0.5 + 0.2 * np.sin(number / 6)
         ball = np.exp(-((x - place) ** 2 + (y - 0.5) ** 2) * 20)
         frame = np.stack([60 + 150 * ball, 90 + 80 * x, 160 - 80 * y], axis=-1)
-        frames.append(frame + noise.normal(0, 4, frame.shape))
-    return np.clip(np.array(frames), 0, 255).astype(np.uint8)
+        drawn.append(frame + noise.normal(0, 4, frame.shape))
+    return np.clip(np.array(drawn), 0, 255).astype(np.uint8)
 
 
 def voice(frames: int = 40, *, level: float = 3000) -> Sound:

@@ -96,7 +96,7 @@ def test_any_content_is_one_sentence_with_file_and_line(
         ("data:\n  a: 1\n b: 2\n", 3, "its indentation differs"),
         ("name: x\nfoo\nseed: 1\n", 2, "a line without `key: value`"),
         ('root: "C:\\data"\n', 1, "single quotes leave it"),
-        ("data: - a\n", 1, "a list item"),
+        ("data: - a\n", 1, "an unexpected list item"),
         ("a: &x 1\nb: &x 2\n", 2, "the anchor is defined twice"),
         ("name: !mine x\n", 1, "the tag `!mine` is not read"),
         (" name: x\nseed: 1\n", 2, "begin in one column"),
