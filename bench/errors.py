@@ -1,27 +1,27 @@
-"""The exceptions of the harness: what a user can mend, and a value that does not exist."""
+"""The exceptions of the harness: errors that a user can fix, and values that do not exist."""
 
 
 class BenchError(Exception):
-    """Something a user can put right; the command line shows the message without a traceback.
+    """An error that a user can fix; the command line shows its message without a traceback.
 
-    The message says what was expected, what was found and what to do next, and names file and key.
+    The message names file and key, and says what was found, what was expected and what to do.
     """
 
 
 class MachineFault(Exception):
-    """The machine is at its end (disk, memory, open files): no verdict on what was being done.
+    """The machine lacks disk space, memory or open files; says nothing about a method or a clip.
 
-    Never recorded as a failure, and no BenchError, so that nobody takes it for a bad clip.
-    `bench.machine.faults` tells these from other errors.
+    Never recorded as a failure, and no BenchError, so that it is not taken for a bad clip.
+    `bench.machine.faults` recognises such errors.
     """
 
 
 class NoSuchSplit(BenchError):
-    """A data set has no clip in the split that is asked for."""
+    """A data set has no clip in the requested split."""
 
 
 class Undefined(Exception):
-    """Raised by a metric: this sample has no value, by definition, and the message says why.
+    """Raised by a metric if this sample has no value by definition; the message says why.
 
     Raised by a feature: this video has none. An undefined cell is recorded with its reason; it is
     neither a failure nor a number.

@@ -1,4 +1,4 @@
-"""Statistics of a comparison: intervals over clustered clips, paired tests, correction, ranks.
+"""Statistics of a comparison: intervals for clustered clips, paired tests, correction, ranks.
 
 Clips of one speaker resemble each other, so the interval of a mean resamples speakers, not clips.
 """
@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 2000  # bootstrap draws; the interval's own error is then below 2 % of its width
+RESAMPLES = 2000  # bootstrap draws; the interval's random error is then below 2 % of its width
 LEVEL = 0.95
 SIGNIFICANT = 0.05
-_DRAWS_AT_ONCE = 2_000_000  # bounds the memory of one batch of draws, whatever the number of clips
+_DRAWS_AT_ONCE = 2_000_000  # bounds the memory of one batch of draws for any number of clips
 
 Unit = Literal["speaker", "clip", "none"]
 
@@ -27,9 +27,9 @@ Unit = Literal["speaker", "clip", "none"]
 class Interval:
     """A mean with its bootstrap interval.
 
-    low, high: None where the sample cannot give an interval (fewer than two values).
-    n: values. n_clusters: speakers among them. resampled: what the bootstrap drew: "speaker" where
-    there are at least two speakers, "clip" where all values come from one, "none" without interval.
+    low, high: None where there is no interval (fewer than two values).
+    n: the number of values. n_clusters: of speakers among them. resampled: what the bootstrap drew:
+    "speaker" with at least two speakers, "clip" with one, "none" without an interval.
     """
 
     mean: float
@@ -41,7 +41,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether zero lies outside of the interval; False without an interval."""
+        """Whether zero is outside the interval; False without an interval."""
         if self.low is None or self.high is None:
             return False
         return self.low > 0.0 or self.high < 0.0
@@ -49,17 +49,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two methods on the cases both have: the mean difference, first minus second, and its test."""
+    """Two methods on their shared cases: the mean difference, first minus second, and its test."""
 
     difference: Interval
     p_value: float
 
     @property
     def holds(self) -> bool:
-        """Whether the two can be told apart: the test and the interval both say so.
+        """Whether the difference is significant, by the test and by the interval.
 
-        The test takes clips as independent, the interval does not; neither alone is enough. With a
-        corrected p value the answer is a corrected one.
+        The test treats clips as independent, the interval does not; neither alone is enough. With a
+        corrected p value the answer is corrected, too.
         """
         return self.p_value < SIGNIFICANT and self.difference.excludes_zero
 
@@ -72,11 +72,11 @@ def mean_interval(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> Interval:
-    """The mean of `values` with a percentile bootstrap interval, resampling whole clusters.
+    """The mean of `values` with a percentile bootstrap interval that resamples whole clusters.
 
-    Every draw takes as many clusters as there are, with replacement, each with all of its values,
-    and averages over values. With one cluster the values themselves are drawn. The same arguments
-    give the same interval. Raises ValueError without values, or if the lengths differ.
+    Each resample draws as many clusters as there are, with replacement and with all their values,
+    and averages over the values. With one cluster the values themselves are drawn. The same
+    arguments give the same interval. Raises ValueError without values, or if the lengths differ.
     """
     if len(values) != len(clusters):
         raise ValueError(f"{len(values)} values but {len(clusters)} cluster names")
@@ -108,13 +108,12 @@ def share_interval(
     level: float = LEVEL,
     exact: bool = False,
 ) -> Interval:
-    """The share of hits with an interval that has a width even where all clips agree.
+    """The share of hits, with an interval that has a width even if all clips agree.
 
-    From the lower of two lower ends to the higher of two upper ends: Wilson's interval over clips
-    (Wilson 1927), which knows that 20 of 20 may be luck, and the bootstrap over speakers, which
-    knows that a speaker's clips resemble each other. exact: Clopper and Pearson's (1934) in place
-    of Wilson's, for a verdict: it never claims more than the level, however few the clips. Raises
-    ValueError as `mean_interval` does.
+    The interval spans two: Wilson's over clips (Wilson 1927), which allows for luck in 20 of 20,
+    and the bootstrap over speakers, which allows for the likeness of a speaker's clips. exact: uses
+    Clopper and Pearson's (1934) instead of Wilson's, for a verdict: its coverage is at least the
+    level, however few the clips. Raises ValueError as `mean_interval` does.
     """
     drawn = mean_interval([float(hit) for hit in hits], clusters, seed=seed, level=level)
     low, high = (_clopper_pearson if exact else _wilson)(sum(hits), len(hits), level)
@@ -142,21 +141,21 @@ def _clopper_pearson(hits: int, count: int, level: float) -> tuple[float, float]
 def area_under_curve(
     first: Sequence[float], second: Sequence[float], clusters: Sequence[str], *, seed: int = 0
 ) -> Interval:
-    """How often a value of `first` lies above a value of `second`, over all pairs; a tie is half.
+    """How often a value of `first` is above a value of `second`, over all pairs; a tie is half.
 
-    The area under the ROC curve (Mann and Whitney 1947): 0.5 where nothing tells them apart, 1
-    where a threshold does. `first[k]`, `second[k]` are of one clip, `clusters[k]` is its speaker;
-    the interval is a percentile bootstrap of speakers (of clips where there is one), each with all
-    of its values; one that is drawn twice is not compared with its own copy, which would count
-    pairs of one speaker too often. Raises ValueError without values, or if the lengths differ.
+    This is the area under the ROC curve (Mann and Whitney 1947): 0.5 if the two do not differ, 1 if
+    a threshold separates them. `first[k]` and `second[k]` belong to one clip, `clusters[k]` is its
+    speaker. The interval is a percentile bootstrap over speakers with all their values (over clips
+    if there is one speaker); a speaker drawn twice is not compared with its copy, which would
+    overweight pairs within a speaker. Raises ValueError without values, or if the lengths differ.
     """
     if not len(first) == len(second) == len(clusters):
         raise ValueError(f"{len(first)} and {len(second)} values, {len(clusters)} cluster names")
     if not first:
         raise ValueError("an area needs at least one value on each side")
-    here = np.asarray(first, dtype=np.float64)[:, None]
-    there = np.asarray(second, dtype=np.float64)[None, :]
-    above = (here > there) + 0.5 * (here == there)  # (N, N)
+    rows = np.asarray(first, dtype=np.float64)[:, None]
+    columns = np.asarray(second, dtype=np.float64)[None, :]
+    above = (rows > columns) + 0.5 * (rows == columns)  # (N, N)
     names, member = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
     if len(first) < 2:
         return Interval(float(above.mean()), None, None, len(first), len(names), "none")
@@ -165,14 +164,14 @@ def area_under_curve(
         member = np.arange(len(first))
     count = int(member.max()) + 1
     joined = np.zeros((count, count))
-    np.add.at(joined, (member[:, None], member[None, :]), above)  # (G, G): pairs of two speakers
+    np.add.at(joined, (member[:, None], member[None, :]), above)  # (G, G), by pair of speakers
     sizes = np.bincount(member).astype(np.float64)  # (G,)
     generator = np.random.default_rng(seed)
     times = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)  # (R, G)
     pairs = np.outer(sizes, sizes)  # (G, G)
 
     def summed(table: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The sum over all drawn pairs, (R,)."""
+        """The sum over all pairs of a resample, (R,)."""
         of_one = np.diag(table)
         every = ((times @ table) * times).sum(axis=1)
         drawn: NDArray[np.float64] = every - (times**2 - times) @ of_one
@@ -187,7 +186,7 @@ def area_under_curve(
 def _resampled_means(
     sums: NDArray[np.float64], sizes: NDArray[np.float64], seed: int, resamples: int
 ) -> NDArray[np.float64]:
-    """The means, (resamples,), of draws with replacement of the units with these sums and sizes."""
+    """The means, (resamples,), of resampled units that have these sums and sizes."""
     generator = np.random.default_rng(seed)
     count = len(sums)
     batch = max(1, _DRAWS_AT_ONCE // count)
@@ -202,8 +201,8 @@ def _resampled_means(
 def wilcoxon(differences: Sequence[float]) -> float:
     """The two-sided p value of the paired Wilcoxon signed-rank test; 1.0 if nothing differs.
 
-    Zero differences are dropped (Wilcoxon's own treatment); exact for up to 50 differences without
-    ties, else by normal approximation (scipy's rule).
+    Zero differences are dropped, as by Wilcoxon; the test is exact for up to 50 differences without
+    ties, else a normal approximation (scipy's rule).
     """
     if not any(differences):
         return 1.0
@@ -219,9 +218,9 @@ def compare(
     *,
     seed: int = 0,
 ) -> Comparison | None:
-    """First minus second on the cases that both have, with interval and p value.
+    """First minus second on their shared cases, with interval and p value.
 
-    None if there is no such case. `clusters` gives each case's speaker.
+    None if they share no case. clusters: each case's speaker.
     """
     cases = shared_cases([first, second])
     if not cases:
@@ -232,18 +231,18 @@ def compare(
 
 
 def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
-    """The p values after Holm's step-down correction; a comparison that was not made stays None."""
-    made = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    """The p values after Holm's step-down correction; None, for no comparison, stays None."""
+    tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
-    for step, (p, place) in enumerate(made):
-        largest = max(largest, min(1.0, p * (len(made) - step)))
+    for step, (p, place) in enumerate(tested):
+        largest = max(largest, min(1.0, p * (len(tested) - step)))
         adjusted[place] = largest
     return tuple(adjusted)
 
 
 def shared_cases(values: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
-    """The cases that every one of these has a value for, sorted; nothing for no methods."""
+    """The cases for which each of these has a value, sorted; empty if there are none."""
     names = [set(one) for one in values]
     return tuple(sorted(set.intersection(*names))) if names else ()
 
@@ -251,9 +250,10 @@ def shared_cases(values: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
 def compare_all(
     values: Mapping[str, Mapping[str, float]], clusters: Mapping[str, str], *, seed: int = 0
 ) -> dict[tuple[str, str], Comparison]:
-    """Every two of these on the cases both have, p values corrected over all pairs (Holm).
+    """The comparison of every pair of names on their shared cases, with p values by Holm.
 
-    values: by name, then by case. A pair without a common case is left out.
+    values: by name, then by case. The correction is over all pairs; pairs without a shared case are
+    left out.
     """
     pairs = {
         (first, second): found
@@ -268,11 +268,11 @@ def compare_all(
     }
 
 
-def ranks(names: Iterable[str], told: Collection[tuple[str, str]]) -> dict[str, int]:
-    """Each name's rank: 1 and how many others were told to be better.
+def ranks(names: Iterable[str], beaten: Collection[tuple[str, str]]) -> dict[str, int]:
+    """Each name's rank: 1 plus the number of names that are significantly better.
 
-    told: (better, worse) of every two whose difference holds. Names that nobody beats share rank 1,
-    and no two of those can be told apart.
+    beaten: (better, worse) for each pair whose difference holds. Names that no other beats share
+    rank 1.
     """
-    worse = [loser for _, loser in told]
+    worse = [loser for _, loser in beaten]
     return {name: 1 + worse.count(name) for name in names}

@@ -1,7 +1,7 @@
-"""The values that flow through a run: clips, cases, tracks, outputs.
+"""The types that all rooms share: clips, cases, tracks, outputs.
 
-Conventions, everywhere: frames are (T, H, W, 3) uint8 RGB, sound is (S,) int16 mono at 16 kHz, the
-frame rate is 25 fps, so one frame stands for 640 sound samples. Boxes are pixels of the frame.
+Conventions everywhere: frames are (T, H, W, 3) uint8 RGB, sound is (S,) int16 mono at 16 kHz, the
+frame rate is 25 fps, so a frame lasts 640 sound samples. Boxes are in pixels of the frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 FPS = 25  # frames per second of every conformed video
 SAMPLE_RATE = 16_000  # samples per second of every conformed sound
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS  # 640
-LONGEST = 1800.0  # seconds of pictures or sound that are taken of one file; configs may say more
+LONGEST = 1800.0  # seconds of video or sound that are read from a file; configs may raise it
 
 Frame: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB
 Frames: TypeAlias = NDArray[np.uint8]  # (T, H, W, 3) RGB
@@ -31,11 +31,11 @@ CASE_KINDS: tuple[CaseKind, ...] = ("reconstruct", "cross", "probe")
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording of a data set, as its manifest names it.
+    """One entry of a data set: a video, and its sound.
 
-    `id` is one plain file-name component (bench.data.manifest checks it). `audio` is the sound file
-    where sound is kept apart; None means that the sound is in `video`. `box` is the face, where the
-    manifest gives it. `sha256` is the digest of the content (of both files where there are two).
+    `id` is one plain file-name component (bench.data.manifest checks it). `audio` is the sound's
+    own file; None means that the sound is in `video`. `box` is the face, if the manifest gives it.
+    `sha256` is the digest of the content (of both files if there are two).
     """
 
     id: str
@@ -51,13 +51,13 @@ class Clip:
 
 @dataclass(frozen=True)
 class Case:
-    """One question put to every method: let this face say that speech.
+    """One question put to every method: this face says that speech.
 
-    reconstruct: own face, own speech; the own video is the reference.
+    reconstruct: the clip's own speech; its own video is the reference.
     cross: another clip's speech; there is no reference.
-    probe: another clip's speech, yet scored against the own video: reconstruct minus probe is the
+    probe: another clip's speech, compared with the clip's own video: reconstruct minus probe is the
     speech gain.
-    `other` is the clip whose speech `mismatched` plays and `probe` speaks.
+    `other` is the clip whose speech `mismatched` plays and a `probe` case says.
     """
 
     dataset: str
@@ -68,13 +68,13 @@ class Case:
 
     @property
     def id(self) -> str:
-        """The case's name, unique in its data set, safe as a file name."""
+        """The case's name, unique in its data set and safe as a file name."""
         joint = {"reconstruct": "", "cross": "+", "probe": "~"}[self.kind]
         return f"{self.face.id}{joint}{self.speech.id}" if joint else self.face.id
 
     @property
     def has_reference(self) -> bool:
-        """Whether full-reference metrics apply."""
+        """Whether full-reference metrics apply to the case."""
         return self.kind != "cross"
 
 
@@ -84,8 +84,8 @@ class Track:
 
     boxes: (T, 4) float32, x0 y0 x1 y1: from the brows to the chin and from ear to ear.
     mouths: (T, 4) float32, x0 y0 x1 y1: the mouth region, with room for an open jaw.
-    found: (T,) bool, True where the detector saw the face, False where the box is interpolated.
-    detector: the name that enters protocols: "given", "haar", "yunet".
+    found: (T,) bool, True where the face was detected, False where the box is interpolated.
+    detector: its name in protocols: "given", "haar", "yunet".
     """
 
     boxes: NDArray[np.float32]
@@ -110,12 +110,12 @@ class Track:
 
 @dataclass(frozen=True)
 class Output:
-    """One value that a metric gives for a sample.
+    """One named value that a metric gives for a sample.
 
-    better: "higher", "lower", or "none" where no direction is good (an offset).
-    best: the value of a perfect result, None where there is none. low, high: the range, None where
-    open.
-    curve: True where the value is a sequence (evidence for the case page), not a table's number.
+    better: "higher", "lower", or "none" if neither direction is better (an offset).
+    best: the value of a perfect result, None if there is none. low, high: the range, None where it
+    is unbounded.
+    curve: True if the value is a sequence (evidence for the case page), not a number for tables.
     """
 
     name: str

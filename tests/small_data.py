@@ -1,4 +1,4 @@
-"""A few tiny clips and a config over them, made in code with a seed."""
+"""Writes a few tiny clips and a config for them, from a seed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ PLUGIN = Path(__file__).parent / "plugins" / "brightness.py"
 
 
 def make_clip(path: Path, seed: int, *, frames: int = 12, size: int = 32) -> Path:
-    """A moving gradient with a tone, as a finished video."""
+    """Writes a video of a moving gradient with a tone."""
     random = np.random.default_rng(seed)
     base = random.integers(40, 200, size=(1, 1, 1, 3))
     slope = np.arange(size)[None, None, :, None] + np.arange(frames)[:, None, None, None] * 2
-    pictures = (base + slope + np.zeros((1, size, 1, 1))).clip(0, 255).astype(np.uint8)
+    drawn = (base + slope + np.zeros((1, size, 1, 1))).clip(0, 255).astype(np.uint8)
     time = np.arange(frames * SAMPLES_PER_FRAME) / 16_000
     tone = (8000 * np.sin(2 * np.pi * (200 + 40 * seed) * time)).astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, list(pictures), sound=tone)
+    write_video(path, list(drawn), sound=tone)
     return path
 
 
@@ -35,7 +35,7 @@ def make_manifest(
     frames: int = 12,
     size: int = 32,
 ) -> Path:
-    """A manifest of tiny clips, each by a speaker of its own."""
+    """Writes a manifest of tiny clips, each with its own speaker."""
     clips = [
         Clip(
             id=name,
@@ -53,7 +53,7 @@ def make_manifest(
 
 
 def make_config(folder: Path, **changes: object) -> Path:
-    """A config over the tiny clips: two methods, a plugin's metrics, no network anywhere."""
+    """Writes a config for the tiny clips: two methods and a plugin's metrics, without networks."""
     shutil.copy(PLUGIN, folder / "brightness.py")
     config: dict[str, object] = {
         "name": "small",

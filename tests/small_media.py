@@ -1,4 +1,4 @@
-"""Makes small video and sound files for tests, by PyAV alone."""
+"""Writes small video and sound files for tests, with PyAV."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 RATE = 16_000
 
 
-def moving_picture(count: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """A smooth picture that moves with time; (T, H, W, 3) uint8."""
+def moving_frames(count: int, width: int = 64, height: int = 48) -> np.ndarray:
+    """Frames of a smooth moving pattern; (T, H, W, 3) uint8."""
     y, x = np.mgrid[0:height, 0:width]
     frames = [
         np.stack([np.sin(x / 9 + t / 5), np.sin(y / 9 + t / 7), np.sin((x + y) / 16)], axis=-1)
@@ -24,13 +24,13 @@ def moving_picture(count: int, width: int = 64, height: int = 48) -> np.ndarray:
     return (128 + 90 * np.stack(frames)).astype(np.uint8)
 
 
-def counting_picture(count: int) -> np.ndarray:
-    """Frame t is flat grey at level 10 + 3 t, so that a decoded frame tells its number."""
+def numbered_frames(count: int) -> np.ndarray:
+    """Frame t is flat grey at level 10 + 3 t, so that a decoded frame shows its number."""
     return np.stack([np.full((32, 32, 3), 10 + 3 * t, np.uint8) for t in range(count)])
 
 
 def numbers(frames: np.ndarray) -> list[int]:
-    """Which frame of `counting_picture` each decoded frame is."""
+    """The number in `numbered_frames` of each decoded frame."""
     return [round((float(frame.mean()) - 10) / 3) for frame in frames]
 
 
@@ -41,14 +41,14 @@ def tone(seconds: float, rate: int = RATE, frequency: float = 440.0) -> np.ndarr
 
 
 def clicks(count: int, places: list[int]) -> np.ndarray:
-    """Silence with single loud samples; (S,) int16."""
+    """Silence with some single loud samples; (S,) int16."""
     sound = np.zeros(count, np.int16)
     sound[places] = 30_000
     return sound
 
 
 def beats(count: int, places: tuple[int, ...]) -> np.ndarray:
-    """Silence of so many frames with 10 ms of tone at the start of some; (S,) int16."""
+    """Silence of `count` frames, with 10 ms of tone at the start of some; (S,) int16."""
     sound = np.zeros(640 * count, np.int16)
     for place in places:
         sound[640 * place : 640 * place + 160] = 2 * tone(0.01, frequency=1000.0)
@@ -56,7 +56,7 @@ def beats(count: int, places: tuple[int, ...]) -> np.ndarray:
 
 
 def heard(sound: np.ndarray) -> list[float]:
-    """At which frames `beats` are heard; parts of frames as they are."""
+    """The frames, also fractional ones, at which `beats` are heard."""
     loud = np.nonzero(np.abs(sound.astype(int)) > 4000)[0]
     starts = np.concatenate([[True], np.diff(loud) > 1600]) if len(loud) else []
     return [float(place) / 640 for place in loud[starts]]
@@ -83,7 +83,7 @@ def write_timed(
     sound_ms: int = 0,
     matrix: int | None = None,
 ) -> Path:
-    """Writes frames at given times (and pcm sound from a given time) into any container."""
+    """Writes frames at given times, and pcm sound from a given time, into any container."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "5", "bf": "0"})
         stream.height, stream.width = frames.shape[1:3]
@@ -128,7 +128,7 @@ def write_coded(
 ) -> Path:
     """Writes frames at 25 fps by any codec into any container, and sounds, (S,) or (S, channels).
 
-    A key picture every 25; the quality is good, not perfect.
+    A key frame every 25 frames; good but lossy quality.
     """
     options = {"crf": "8", "g": "25", "qmin": "2", "qmax": "2", "x264-params": "scenecut=0"}
     with av.open(str(path), "w", format=container) as made:
@@ -171,15 +171,17 @@ def copy_coded(
     *,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Copies a file's tracks as they are into another container, as `ffmpeg -c copy` does.
+    """Copies a file's tracks unchanged into another container, as `ffmpeg -c copy` does.
 
-    change: may alter each picture's packet, by its number, or leave it out.
+    change: may alter or drop each frame's packet, by its number.
     """
     with av.open(str(source)) as given, av.open(str(target), "w", options=options or {}) as made:
         tracks = [*given.streams.video, *given.streams.audio]
         copies = {track.index: made.add_stream_from_template(track) for track in tracks}
         filters = {}
-        if target.suffix == ".avi" and "mp4" in given.format.name:  # AVI takes no mp4 style H.264
+        if (
+            target.suffix == ".avi" and "mp4" in given.format.name
+        ):  # AVI does not hold H.264 in mp4's form
             video = given.streams.video[0]
             filters[video.index] = av.BitStreamFilterContext("h264_mp4toannexb", video)
         number = -1
@@ -200,9 +202,9 @@ def copy_coded(
 
 
 def pack_b_frames(source: Path, target: Path) -> Path:
-    """Copies MPEG-4 part 2 with single B-frames from one AVI to another as DivX packs them.
+    """Copies MPEG-4 part 2 with single B-frames from one AVI to another, packed as by DivX.
 
-    Picture and B-frame stand in one chunk, and a chunk "as before" follows.
+    A frame and its B-frame share one chunk, followed by a chunk "not coded".
     """
     as_before = b"\0\0\1\xb6\x51\xff\xff"
     with av.open(str(source)) as given, av.open(str(target), "w") as made:
@@ -231,7 +233,7 @@ def pack_b_frames(source: Path, target: Path) -> Path:
 
 
 def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
-    """Writes a, b, c, d into the first track header of an mp4 (ISO 14496-12, version 0)."""
+    """Writes a, b, c, d into an mp4's first track header (ISO 14496-12, version 0)."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 4 + 36
     for place, value in ((0, a), (4, b), (12, c), (16, d)):

@@ -1,4 +1,4 @@
-"""Awkward and broken files end as a conformed clip or as a BenchError, never as anything else."""
+"""Awkward and broken files give a conformed clip or a BenchError, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bench.types import Clip
 from tests.conftest import shared_clips
 from tests.small_media import (
     copy_coded,
-    counting_picture,
-    moving_picture,
+    moving_frames,
+    numbered_frames,
     set_display_matrix,
     tone,
     write_coded,
@@ -31,14 +31,14 @@ Maker = Callable[[Path], Path]
 
 
 def good(folder: Path, name: str = "clip.mp4", **settings: object) -> Path:
-    """A whole video of ten frames with sound."""
+    """A valid video of ten frames with sound."""
     path = folder / name
-    media.write_video(path, moving_picture(10), sound=tone(0.4), **settings)
+    media.write_video(path, moving_frames(10), sound=tone(0.4), **settings)
     return path
 
 
 def cut_to(share: float) -> Maker:
-    """A video of which only the first part of the bytes is there."""
+    """A video of which only the first part is left."""
 
     def make(folder: Path) -> Path:
         path = good(folder)
@@ -50,7 +50,7 @@ def cut_to(share: float) -> Maker:
 
 
 def overwritten(start: float, end: float) -> Maker:
-    """A video with noise in a stretch of its bytes."""
+    """A video with noise in some of its bytes."""
 
     def make(folder: Path) -> Path:
         path = good(folder)
@@ -81,7 +81,7 @@ def with_codec(name: str, codec: str, pixels: str, size: tuple[int, int], count:
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=25)
             stream.width, stream.height, stream.pix_fmt = *size, pixels
-            for frame in moving_picture(count, *size):
+            for frame in moving_frames(count, *size):
                 picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
                 container.mux(stream.encode(picture.reformat(format=pixels)))
             container.mux(stream.encode(None))
@@ -95,7 +95,7 @@ def with_sound(samples: np.ndarray) -> Maker:
 
     def make(folder: Path) -> Path:
         times = [40 * k for k in range(10)]
-        return write_timed(folder / "clip.mkv", counting_picture(10), times, sound=samples)
+        return write_timed(folder / "clip.mkv", numbered_frames(10), times, sound=samples)
 
     return make
 
@@ -156,13 +156,13 @@ VALUES: dict[str, Maker] = {
     "one frame a second": lambda folder: good(folder, fps=1),
     "rotated": turned,
     "variable rate": lambda folder: write_timed(
-        folder / "clip.mkv", counting_picture(4), [0, 10, 300, 310]
+        folder / "clip.mkv", numbered_frames(4), [0, 10, 300, 310]
     ),
     "two frames at nearly one time": lambda folder: write_timed(
-        folder / "clip.mkv", counting_picture(3), [0, 1, 2]
+        folder / "clip.mkv", numbered_frames(3), [0, 1, 2]
     ),
-    "sound shorter than the picture": with_sound(tone(0.1)),
-    "sound longer than the picture": with_sound(tone(3.0)),
+    "sound shorter than the video": with_sound(tone(0.1)),
+    "sound longer than the video": with_sound(tone(3.0)),
     "sound of one sample": with_sound(tone(1.0)[:1]),
     "digital silence": with_sound(np.zeros(6400, np.int16)),
     "cut after three quarters": cut_to(0.75),
@@ -237,7 +237,7 @@ def test_broken_sounds_end_with_a_reason(tmp_path: Path, name: str) -> None:
     if name == "text":
         voice.write_text("no sound")
     if name == "without sound":
-        media.write_video(tmp_path / "x.mp4", moving_picture(2))
+        media.write_video(tmp_path / "x.mp4", moving_frames(2))
         (tmp_path / "x.mp4").rename(voice)
     with pytest.raises(BenchError, match="voice"):
         conform_clip(Clip("clip", good(tmp_path), audio=voice), cache=tmp_path / "cache")
@@ -252,7 +252,7 @@ def test_the_doctor_marks_awkward_files_and_never_raises(tmp_path: Path, name: s
 
 def test_flipped_bytes_end_as_values_or_reasons(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
-    sounds, frames = (tone(0.4),), moving_picture(10)
+    sounds, frames = (tone(0.4),), moving_frames(10)
     sources = [
         write_coded(tmp_path / f"a.{ending}", frames, codec, sounds=sounds, sound_codec=voice)
         for ending, codec, voice in (
@@ -275,32 +275,32 @@ def test_flipped_bytes_end_as_values_or_reasons(tmp_path: Path) -> None:
                 read(path)
 
 
-def test_the_doctor_names_what_the_tracks_hold(tmp_path: Path) -> None:
+def test_the_doctor_names_the_tracks_that_are_read(tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
     sounds = (np.zeros(16_000, np.int16), tone(1.0))
-    write_coded(path, moving_picture(25), "libx264", sounds=sounds)
+    write_coded(path, moving_frames(25), "libx264", sounds=sounds)
     marks = examine(Clip("clip", path)).marks
-    assert "2 sound tracks, number 1 is taken" in marks
+    assert "2 sound tracks, number 1 is read" in marks
     assert "the sound is silent; track 2 of the file is not: flag it as default" in marks
-    write_coded(path, moving_picture(25), "libx264", sounds=sounds, default_sound=1)
-    assert examine(Clip("clip", path)).marks == ("2 sound tracks, number 2 is taken",)
+    write_coded(path, moving_frames(25), "libx264", sounds=sounds, default_sound=1)
+    assert examine(Clip("clip", path)).marks == ("2 sound tracks, number 2 is read",)
 
 
-def test_the_doctor_marks_a_stream_that_begins_inside_a_group(tmp_path: Path) -> None:
-    source = write_coded(tmp_path / "a.mp4", moving_picture(60), "libx264", b_frames=2)
+def test_the_doctor_marks_a_stream_that_begins_inside_a_gop(tmp_path: Path) -> None:
+    source = write_coded(tmp_path / "a.mp4", moving_frames(60), "libx264", b_frames=2)
     path = copy_coded(
         source, tmp_path / "clip.ts", lambda number, packet: packet if number > 9 else None
     )
-    assert "the first 15 pictures do not decode" in examine(Clip("clip", path)).marks
+    assert "the first 15 frames do not decode" in examine(Clip("clip", path)).marks
 
 
-def test_the_doctor_marks_a_picture_hours_later(tmp_path: Path) -> None:
-    path = write_timed(tmp_path / "clip.mkv", counting_picture(3), [0, 40, 36_000_000])
-    assert any("1800 s are taken" in mark for mark in examine(Clip("clip", path)).marks)
+def test_the_doctor_marks_a_frame_hours_later(tmp_path: Path) -> None:
+    path = write_timed(tmp_path / "clip.mkv", numbered_frames(3), [0, 40, 36_000_000])
+    assert any("1800 s are read" in mark for mark in examine(Clip("clip", path)).marks)
 
 
 @pytest.mark.shared
-# The portrait takes half a minute; the next test reads it.
+# The portrait takes half a minute; the next test also reads it.
 @pytest.mark.parametrize("name", [n for n in shared_clips() if not n.startswith("portrait_1080")])
 def test_every_shared_clip_becomes_a_clip_or_a_reason(
     tmp_path: Path, shared: Path, name: str
@@ -316,7 +316,7 @@ def test_every_shared_clip_becomes_a_clip_or_a_reason(
         sound = media.read_sound(made.path)
         assert sound is None or len(sound) == 640 * made.frames
     known = {
-        "speech_16k_18s.wav": "has no pictures",
+        "speech_16k_18s.wav": "has no video track",
         "woman_700_22.131fps.mp4": "153",
         "example_shift5.avi": "319",
         "truncated_file_silent_256.mp4": "111",
@@ -325,9 +325,9 @@ def test_every_shared_clip_becomes_a_clip_or_a_reason(
 
 
 @pytest.mark.shared
-def test_a_truncated_shared_clip_says_how_much_is_there(shared: Path) -> None:
+def test_a_truncated_shared_clip_says_how_many_frames_decode(shared: Path) -> None:
     decoded = media.decode(shared / "data" / "clips" / "truncated_file_silent_256.mp4")
     assert not decoded.complete
-    assert decoded.note.endswith("110 of 157 pictures decode")
+    assert decoded.note.endswith("110 of 157 frames decode")
     portrait = media.probe(shared / "data" / "clips" / "portrait_1080x1920_30fps_hevc.mp4")
     assert (portrait.width, portrait.height, portrait.fps) == (1080, 1920, 30.0)

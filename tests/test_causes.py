@@ -38,7 +38,7 @@ def test_names_paths_and_numbers_make_no_other_cause(
     [
         ("exit code 1; its last lines:\nno face", "exit code 1; its last lines:\nno memory"),
         ("KeyError: 'voice'", "KeyError: 'face'"),
-        ("has no sound", "has no pictures"),
+        ("has no sound", "has no video track"),
     ],
 )
 def test_other_words_are_another_cause(one: str, other: str) -> None:

@@ -1,4 +1,4 @@
-"""The rules for CLR, each on a clip that keeps or breaks it, and the account of them."""
+"""The rules for CLR, each on clips that keep and break it, and the account."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.test_run import bench
 
 def video(path: Path, *, frames: int = 5, fps: float = 25, sound: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pictures = (np.full((32, 32, 3), number % 256, np.uint8) for number in range(frames))
+    grey = (np.full((32, 32, 3), number % 256, np.uint8) for number in range(frames))
     samples = np.ones(round(frames / fps * 16_000), np.int16) if sound else None
-    media.write_video(path, pictures, fps=fps, sound=samples)
+    media.write_video(path, grey, fps=fps, sound=samples)
 
 
 def put(root: Path, name: str, text: str | None, *, frames: int = 5, fps: float = 25) -> None:
@@ -52,13 +52,13 @@ def corpus(tmp_path: Path) -> Path:
     return root
 
 
-def test_what_the_lists_hide_is_told(corpus: Path, tmp_path: Path) -> None:
+def test_unlisted_clips_are_reported(corpus: Path, tmp_path: Path) -> None:
     write(corpus / "train.csv", "s1/20170121/section_1_000.00_000.20\nand 7 more\n")
     account = clr.build_clr(corpus, None, tmp_path / "clr.csv")
     assert "train.csv: 1 of 2 lines name no clip, the first is line 2: 'and 7 more'" in str(account)
 
 
-def test_every_rule_keeps_and_drops_what_it_says(corpus: Path, tmp_path: Path) -> None:
+def test_every_rule_keeps_and_drops_the_right_clips(corpus: Path, tmp_path: Path) -> None:
     account = clr.build_clr(corpus, None, tmp_path / "clr.csv")
     assert [clip.id for clip in account.kept] == [
         "s1-20170121-section_1_000.00_000.20",
@@ -105,7 +105,7 @@ def test_sights_of_guilin_have_their_own_limit_and_splits(corpus: Path, tmp_path
 
 
 class _FaceAt:
-    """A detector that always sees one face around a given place."""
+    """A detector that always finds one face around a given place."""
 
     name = "fixed"
 

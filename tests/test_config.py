@@ -1,4 +1,4 @@
-"""Configs: every mistake at once, each with file, line and yaml path."""
+"""Configs: all mistakes are reported at once, with file, line and yaml path."""
 
 from __future__ import annotations
 
@@ -69,19 +69,19 @@ def test_tables_must_name_what_exists(tmp_path: Path) -> None:
 def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:
     path = make_config(tmp_path)
     path.write_text(path.read_text() + "seed: 9\n")
-    with pytest.raises(BenchError, match="seed: this key stands already in line"):
+    with pytest.raises(BenchError, match="seed: this key is already in line"):
         load_config(path)
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: [\n", "\x00"])
-def test_what_is_no_config_is_said_so(tmp_path: Path, text: str) -> None:
+def test_files_that_are_no_config_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(text)
     with pytest.raises(BenchError, match=r"x\.yaml"):
         load_config(path)
 
 
-def test_variables_stand_only_at_the_front_of_paths(
+def test_variables_are_only_replaced_at_the_start_of_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOMEWHERE", "/data")
@@ -92,7 +92,7 @@ def test_variables_stand_only_at_the_front_of_paths(
     assert expand("a/$SOMEWHERE.csv", tmp_path) == tmp_path / "a" / "$SOMEWHERE.csv"
 
 
-def test_plugin_files_and_tables_are_told_with_all_other_mistakes(tmp_path: Path) -> None:
+def test_mistakes_in_plugin_files_and_tables_are_reported_with_all_others(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import no_such_module_anywhere\n")
     path = make_config(
         tmp_path,
@@ -159,7 +159,7 @@ def test_data_must_come_from_what_exists(tmp_path: Path, entry: dict[str, str], 
         ({"faces": "harr"}, "faces: expected 'given', 'haar' or 'yunet', found 'harr'."),
     ],
 )
-def test_what_is_expected_is_said_in_the_words_of_yaml(
+def test_expected_values_are_described_in_terms_of_yaml(
     tmp_path: Path, changes: dict[str, object], said: str
 ) -> None:
     with pytest.raises(BenchError) as caught:
@@ -167,7 +167,7 @@ def test_what_is_expected_is_said_in_the_words_of_yaml(
     assert said in str(caught.value)
 
 
-def test_mistakes_are_told_from_the_first_line_to_the_last(tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_the_order_of_lines(tmp_path: Path) -> None:
     path = make_config(tmp_path, seed=-1, faces="harr", methods=[{"name": "stil"}], sead=4)
     with pytest.raises(BenchError) as caught:
         load_config(path)

@@ -1,4 +1,4 @@
-"""docs/configs.md is true: its config is one, and no key of any config is left unexplained."""
+"""docs/configs.md is correct: its config is valid, and it explains every key of every config."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "configs.md").read_text(encoding="utf-8")
 
 
 def section(heading: str) -> str:
-    """What stands below a heading, up to the next one."""
+    """The text below a heading, up to the next one."""
     (text,) = re.findall(rf"^#+ {heading}$(.*?)(?=^#|\Z)", PAGE, flags=re.DOTALL | re.MULTILINE)
     return str(text)
 
@@ -53,7 +53,7 @@ def test_every_key_of_a_method_is_explained() -> None:
 
 
 def inner_keys() -> Iterator[tuple[str, str]]:
-    """Keys that are explained in the row of the key that holds them."""
+    """Inner keys, which the row of their outer key explains."""
     for name in config.Published.model_fields:
         yield "tables", name
     for name in train_config.TrainSource.model_fields:

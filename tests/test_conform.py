@@ -1,4 +1,4 @@
-"""Clips and outputs come into one form by the declared rules, and the notes say what changed."""
+"""Clips and generated videos are conformed by the rules, and the notes say what changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.contract.jobs import Generation, Job
 from bench.contract.video import Video
 from bench.data.conform import (
     CONFORM_VERSION,
-    READ_ANEW_VERSION,
+    MISREAD_VERSION,
     Conformed,
     conform_clip,
     conform_version,
@@ -31,8 +31,8 @@ from bench.run.outputs import FRAMES_FORGIVEN, conform_output
 from bench.types import Case, Clip
 from tests.small_media import (
     copy_coded,
-    counting_picture,
-    moving_picture,
+    moving_frames,
+    numbered_frames,
     numbers,
     set_display_matrix,
     tone,
@@ -43,7 +43,7 @@ from tests.small_media import (
 
 
 def conformed(path: Path, cache: Path, **fields: object) -> Conformed:
-    """The clip that stands on this file, conformed, and checked to have the one form."""
+    """The conformed clip of this file, checked to have the form."""
     made = conform_clip(Clip("clip", path, **fields), cache=cache)
     found = media.probe(made.path)
     assert (found.video_codec, found.pixel_format, found.fps) == ("h264", "yuv420p", 25.0)
@@ -59,20 +59,20 @@ def conformed(path: Path, cache: Path, **fields: object) -> Conformed:
 
 
 @pytest.mark.parametrize("samples", [0, 100, 3199, 3200, 3201, 9000])
-def test_fitted_sound_is_as_long_as_the_pictures(tmp_path: Path, samples: int) -> None:
+def test_fitted_sound_is_as_long_as_the_frames(tmp_path: Path, samples: int) -> None:
     path = tmp_path / "clip.mp4"
     given = tone(1)[:samples]
     fitted = fitted_sound(given, 5)
     assert np.array_equal(fitted[:samples], given[:3200])
     assert not fitted[samples:].any()
-    media.write_video(path, counting_picture(5), sound=fitted)
+    media.write_video(path, numbered_frames(5), sound=fitted)
     assert len(media.read_sound(path)) == 3200
 
 
 @pytest.mark.parametrize("has_sound", [True, False])
-def test_a_clip_of_the_form_is_used_as_it_is(tmp_path: Path, has_sound: bool) -> None:
+def test_a_clip_that_has_the_form_is_used_unchanged(tmp_path: Path, has_sound: bool) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(10), sound=tone(0.4) if has_sound else None)
+    media.write_video(path, moving_frames(10), sound=tone(0.4) if has_sound else None)
     made = conformed(path, tmp_path / "cache")
     assert made.path == path
     assert made.notes == ()
@@ -81,7 +81,7 @@ def test_a_clip_of_the_form_is_used_as_it_is(tmp_path: Path, has_sound: bool) ->
 
 def test_a_conformed_clip_conforms(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(30), fps=30, sound=tone(0.9))
+    media.write_video(path, numbered_frames(30), fps=30, sound=tone(0.9))
     made = conformed(path, tmp_path / "cache")
     assert made.path != path
     assert conformed(made.path, tmp_path / "cache").path == made.path
@@ -91,50 +91,50 @@ def test_a_conformed_clip_conforms(tmp_path: Path) -> None:
     ("seconds", "note"),
     [(0.38, "sound padded by 0.020 s"), (0.5, "sound cut by 0.100 s")],
 )
-def test_the_pictures_decide_the_length_of_the_sound(
+def test_the_video_decides_the_length_of_the_sound(
     tmp_path: Path, seconds: float, note: str
 ) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(10), sound=tone(seconds))
+    media.write_video(path, moving_frames(10), sound=tone(seconds))
     made = conformed(path, tmp_path / "cache")
     assert made.frames == 10
     assert made.notes[1:] == (note,)
 
 
-def test_another_rate_is_resampled_and_said(tmp_path: Path) -> None:
+def test_another_rate_is_resampled_with_a_note(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(30), fps=30)
+    media.write_video(path, numbered_frames(30), fps=30)
     made = conformed(path, tmp_path / "cache")
     assert made.frames == 25
     assert "30 fps -> 25 fps by timestamps, 30 -> 25 frames" in made.notes
 
 
-def test_a_clip_keeps_pictures_and_sound_in_step(tmp_path: Path) -> None:
+def test_a_clip_keeps_video_and_sound_aligned(tmp_path: Path) -> None:
     sound = np.zeros(16_000, np.int16)
     sound[8000] = 30_000
     path = tmp_path / "clip.mkv"
-    write_timed(path, counting_picture(30), [round(k / 30 * 1000) for k in range(30)], sound=sound)
+    write_timed(path, numbered_frames(30), [round(k / 30 * 1000) for k in range(30)], sound=sound)
     made = conformed(path, tmp_path / "cache")
     assert int(np.abs(media.read_sound(made.path).astype(int)).argmax()) == 8000
 
 
 def test_odd_sizes_lose_their_last_row_and_column(tmp_path: Path) -> None:
     path = tmp_path / "clip.png"
-    write_image(path, moving_picture(1, 33, 27)[0])
+    write_image(path, moving_frames(1, 33, 27)[0])
     made = conformed(path, tmp_path / "cache")
     assert media.read_frames(made.path).shape == (1, 26, 32, 3)
     assert "size 33x27 -> 32x26, last row or column dropped" in made.notes
 
 
 def write_image(path: Path, picture: np.ndarray) -> None:
-    """Writes one picture, (H, W, 3) RGB, as png."""
+    """Writes one image, (H, W, 3) RGB, as png."""
     import cv2
 
     assert cv2.imwrite(str(path), picture[:, :, ::-1])
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (15, 64), (64, 15), (8, 8)])
-def test_pictures_that_are_too_small_are_refused(tmp_path: Path, width: int, height: int) -> None:
+def test_frames_that_are_too_small_are_refused(tmp_path: Path, width: int, height: int) -> None:
     path = tmp_path / "clip.png"
     write_image(path, np.zeros((height, width, 3), np.uint8))
     with pytest.raises(BenchError, match=f"{width}x{height}; expected at least 16x16"):
@@ -144,16 +144,16 @@ def test_pictures_that_are_too_small_are_refused(tmp_path: Path, width: int, hei
 
 def test_a_rotated_clip_is_written_upright(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(3, 64, 32))
+    media.write_video(path, moving_frames(3, 64, 32))
     set_display_matrix(path, 0, -1, 1, 0)
     made = conformed(path, tmp_path / "cache")
     assert media.read_frames(made.path).shape == (3, 64, 32, 3)
     assert media.probe(made.path).rotation == 0
 
 
-def test_a_sound_file_of_its_own_wins(tmp_path: Path) -> None:
+def test_a_separate_sound_file_replaces_the_videos_sound(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(25), sound=np.zeros(16_000, np.int16))
+    media.write_video(path, moving_frames(25), sound=np.zeros(16_000, np.int16))
     voice = write_wav(tmp_path / "voice.wav", tone(1.0, 48_000), 48_000)
     made = conformed(path, tmp_path / "cache", audio=voice)
     assert np.abs(media.read_sound(made.path).astype(int)).max() > 7000
@@ -162,7 +162,7 @@ def test_a_sound_file_of_its_own_wins(tmp_path: Path) -> None:
 
 def test_a_still_image_is_as_long_as_its_sound(tmp_path: Path) -> None:
     path = tmp_path / "face.png"
-    write_image(path, moving_picture(1)[0])
+    write_image(path, moving_frames(1)[0])
     assert conformed(path, tmp_path / "cache").frames == 1
     voice = write_wav(tmp_path / "voice.wav", tone(0.41), 16_000)
     made = conformed(path, tmp_path / "cache", audio=voice)
@@ -172,26 +172,26 @@ def test_a_still_image_is_as_long_as_its_sound(tmp_path: Path) -> None:
 
 def test_the_second_time_comes_from_the_cache_with_the_same_notes(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(30), fps=30, sound=tone(1.1))
+    media.write_video(path, moving_frames(30), fps=30, sound=tone(1.1))
     first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
     written = first.path.stat().st_mtime_ns
     assert conform_clip(Clip("clip", path), cache=tmp_path / "cache") == first
     assert first.path.stat().st_mtime_ns == written
 
 
-def test_another_content_under_the_same_name_is_conformed_anew(tmp_path: Path) -> None:
+def test_new_content_under_the_same_name_is_conformed_again(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(30), fps=30)
+    media.write_video(path, moving_frames(30), fps=30)
     first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
-    media.write_video(path, moving_picture(60), fps=30)
+    media.write_video(path, moving_frames(60), fps=30)
     second = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
     assert (first.frames, second.frames) == (25, 50)
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "record"])
-def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_cache_entry_is_replaced(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(30), fps=30)
+    media.write_video(path, moving_frames(30), fps=30)
     first = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
     if damage == "cut":
         first.path.write_bytes(first.path.read_bytes()[:100])
@@ -221,12 +221,12 @@ def make_job(tmp_path: Path, count: int = 10) -> Job:
 
 
 def counting_frames(count: int) -> np.ndarray:
-    """`counting_picture` at 64x48."""
+    """`numbered_frames` at 64x48."""
     return np.stack([np.full((48, 64, 3), 10 + 3 * t, np.uint8) for t in range(count)])
 
 
 def written(target: Path, count: int = 10) -> np.ndarray:
-    """The frames of an output, checked to have the one form."""
+    """The frames of a generated video, checked to have the form."""
     frames = media.read_frames(target)
     assert frames.shape == (count, 48, 64, 3)
     assert len(media.read_sound(target)) == 640 * count
@@ -239,7 +239,7 @@ def test_the_recording_itself_is_copied_byte_by_byte(tmp_path: Path) -> None:
     assert target.read_bytes() == job.face.path.read_bytes()
 
 
-def test_a_named_sound_replaces_the_recordings(tmp_path: Path) -> None:
+def test_a_named_sound_replaces_the_clips_own(tmp_path: Path) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     silence = np.zeros(6400, np.int16)
     assert conform_output(Generation(job.face.path, sound=silence), job, target) == ()
@@ -247,7 +247,7 @@ def test_a_named_sound_replaces_the_recordings(tmp_path: Path) -> None:
     assert np.abs(media.read_sound(target)).max() == 0
 
 
-def test_another_sound_leaves_every_pixel_as_it_is(tmp_path: Path) -> None:
+def test_replacing_the_sound_changes_no_pixel(tmp_path: Path) -> None:
     job = make_job(tmp_path, 30)
     other = tone(job.frames / 25, frequency=990.0)
     target = tmp_path / "target.mp4"
@@ -279,12 +279,12 @@ def test_frames_are_written_with_the_jobs_speech(tmp_path: Path, kind) -> None:
         (counting_frames(9), "returned 9 frames; 10 were wanted"),
         (counting_frames(11), "more than the 10 frames"),
         ([], "returned 0 frames"),
-        (counting_picture(10), r"\(32, 32, 3\).*\(48, 64, 3\)"),
+        (numbered_frames(10), r"\(32, 32, 3\).*\(48, 64, 3\)"),
         (counting_frames(10).astype(np.float32), "float32"),
         (["a", "b"], "a str as frame 0"),
     ],
 )
-def test_wrong_frames_are_named_and_nothing_is_left(tmp_path: Path, frames, words: str) -> None:
+def test_wrong_frames_are_refused_and_leave_no_file(tmp_path: Path, frames, words: str) -> None:
     job, target = make_job(tmp_path), tmp_path / "out" / "a.mp4"
     with pytest.raises(BenchError, match=f"the method returned.*{words}|{words}"):
         conform_output(Generation(iter(frames)), job, target)
@@ -299,7 +299,7 @@ def test_endless_frames_end_with_a_reason(tmp_path: Path) -> None:
         conform_output(Generation(itertools.repeat(counting_frames(1)[0])), job, tmp_path / "a.mp4")
 
 
-def test_a_file_of_another_size_and_rate_is_conformed_and_said(tmp_path: Path) -> None:
+def test_a_file_of_another_size_and_rate_is_conformed_with_notes(tmp_path: Path) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "made.mp4"
     media.write_video(path, counting_frames(20)[:, ::2, ::2], fps=50)
@@ -315,16 +315,18 @@ def test_a_file_of_another_size_and_rate_is_conformed_and_said(tmp_path: Path) -
 def test_a_video_of_another_shape_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "square.mp4"
-    media.write_video(path, counting_picture(10))
+    media.write_video(path, numbered_frames(10))
     with pytest.raises(BenchError, match=r"square\.mp4: .*32x32.*64x48; .*fit: pad .*crop"):
         conform_output(Generation(path), job, target)
     assert not target.exists()
 
 
-def test_sizes_that_a_program_rounded_are_of_the_same_shape(tmp_path: Path) -> None:
+def test_sizes_that_a_program_rounded_count_as_the_same_shape(tmp_path: Path) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "rounded.mp4"
-    media.write_video(path, np.full((10, 100, 132, 3), 90, np.uint8))  # 1.32; the face has 1.33
+    media.write_video(
+        path, np.full((10, 100, 132, 3), 90, np.uint8)
+    )  # aspect ratio 1.32; the face has 1.33
     notes = conform_output(Generation(path), job, target)
     assert "size 132x100 -> 64x48" in notes
 
@@ -337,14 +339,16 @@ def test_sizes_that_a_program_rounded_are_of_the_same_shape(tmp_path: Path) -> N
         ("crop", "size 96x96 -> 64x48, cut to its middle"),
     ],
 )
-def test_a_method_may_say_how_another_shape_is_fitted(
+def test_a_method_may_choose_how_another_shape_is_fitted(
     tmp_path: Path, fit: Literal["stretch", "pad", "crop"], note: str
 ) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "square.mp4"
     frames = np.full((10, 96, 96, 3), 40, np.uint8)
     rows, columns = np.mgrid[0:96, 0:96] - 47.5
-    frames[:, np.hypot(rows, columns) < 30] = 220  # a disc, which only its own shape keeps round
+    frames[:, np.hypot(rows, columns) < 30] = (
+        220  # a disc, which stays round only if its shape is kept
+    )
     media.write_video(path, frames)
     assert note in conform_output(Generation(path, fit=fit), job, target)
     picture = media.read_frames(target)[5].mean(axis=2)  # (48, 64)
@@ -386,7 +390,7 @@ def test_many_frames_too_many_or_few_are_an_error(tmp_path: Path, count: int) ->
     assert not target.exists()
 
 
-def test_own_sound_of_another_length_is_replaced_and_said(tmp_path: Path) -> None:
+def test_own_sound_of_another_length_is_replaced_with_a_note(tmp_path: Path) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "made.mp4"
     media.write_video(path, counting_frames(10), sound=tone(2.0))
@@ -402,14 +406,14 @@ def test_a_missing_output_is_an_error(tmp_path: Path) -> None:
         conform_output(Generation(tmp_path / "nothing.mp4"), job, tmp_path / "a.mp4")
 
 
-def test_a_control_with_a_longer_sound_is_cut_and_said(tmp_path: Path) -> None:
+def test_a_longer_sound_of_a_control_is_cut_with_a_note(tmp_path: Path) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     answer = Generation(counting_frames(10), sound=tone(0.5))
     assert conform_output(answer, job, target) == ("sound cut by 0.100 s",)
     written(target)
 
 
-def test_a_copy_of_the_truth_elsewhere_is_taken_unchanged(tmp_path: Path) -> None:
+def test_a_copy_of_the_reference_elsewhere_is_used_unchanged(tmp_path: Path) -> None:
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "recorded ü.mp4"
     path.write_bytes(job.face.path.read_bytes())
@@ -420,11 +424,11 @@ def test_a_copy_of_the_truth_elsewhere_is_taken_unchanged(tmp_path: Path) -> Non
     assert np.abs(media.read_sound(target)).max() == 0
 
 
-def test_a_clip_is_cached_by_its_content_whether_the_manifest_says_it_or_not(
+def test_a_clip_is_cached_by_its_content_with_and_without_a_sha256(
     tmp_path: Path,
 ) -> None:
     path, voice = tmp_path / "clip.mp4", tmp_path / "voice.wav"
-    media.write_video(path, counting_picture(6), fps=30)
+    media.write_video(path, numbered_frames(6), fps=30)
     write_wav(voice, tone(0.2), 16_000)
     for clip in (Clip("clip", path), Clip("clip", path, voice)):
         own = conform_clip(clip, cache=tmp_path / "cache").path
@@ -432,12 +436,12 @@ def test_a_clip_is_cached_by_its_content_whether_the_manifest_says_it_or_not(
         assert conform_clip(named, cache=tmp_path / "cache").path == own
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     name = hashlib.sha256(f"{CONFORM_VERSION}:{digest}".encode()).hexdigest()
-    assert (tmp_path / "cache" / "clips" / f"{name}.mp4").is_file()  # as it always was
+    assert (tmp_path / "cache" / "clips" / f"{name}.mp4").is_file()  # unchanged
 
 
 def test_a_missing_file_of_a_clip_is_named_with_the_clip(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(6))
+    media.write_video(path, numbered_frames(6))
     clip = Clip("spoken", path, tmp_path / "gone.wav")
     with pytest.raises(BenchError, match=r"clip 'spoken': .*gone\.wav: does not exist; expected a"):
         conform_clip(clip, cache=tmp_path / "cache")
@@ -445,11 +449,11 @@ def test_a_missing_file_of_a_clip_is_named_with_the_clip(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("ending", ["mov", "mkv", "avi", "flv", "ts", "nut", "mp4"])
 @pytest.mark.parametrize("b_frames", [0, 2])
-def test_the_same_pictures_are_kept_out_of_any_container(
+def test_frames_of_any_container_are_copied_bit_by_bit(
     tmp_path: Path, ending: str, b_frames: int
 ) -> None:
     job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
-    frames = moving_picture(30)  # 64x48
+    frames = moving_frames(30)  # 64x48
     source = write_coded(tmp_path / "source.mp4", frames, "libx264", b_frames=b_frames)
     path = copy_coded(source, tmp_path / f"made.{ending}")
     notes = conform_output(Generation(path), job, target)
@@ -460,10 +464,10 @@ def test_the_same_pictures_are_kept_out_of_any_container(
     assert media.read_frames_at(target)[1] == ""
 
 
-def test_the_same_bits_in_mov_are_the_same_output_as_in_mp4(tmp_path: Path) -> None:
+def test_the_same_bits_in_mov_and_mp4_give_the_same_output(tmp_path: Path) -> None:
     job = make_job(tmp_path, 30)
     source = tmp_path / "made.mp4"
-    media.write_video(source, moving_picture(30), sound=job.speech)
+    media.write_video(source, moving_frames(30), sound=job.speech)
     job = dataclasses.replace(job, speech=media.read_sound(source))
     kept = []
     for ending in ("mp4", "mov"):
@@ -476,11 +480,11 @@ def test_the_same_bits_in_mov_are_the_same_output_as_in_mp4(tmp_path: Path) -> N
     assert np.array_equal(kept[0][1], job.speech)
 
 
-def test_an_mp4_with_another_sound_form_keeps_its_pictures(tmp_path: Path) -> None:
+def test_an_mp4_with_another_sound_format_keeps_its_frames(tmp_path: Path) -> None:
     job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
     both = np.repeat(tone(1.2)[:, None], 2, axis=1)  # (S, 2)
     path = tmp_path / "made.mp4"
-    frames = moving_picture(30)
+    frames = moving_frames(30)
     write_coded(path, frames, "libx264", sounds=(both,), sound_codec="aac", b_frames=2)
     assert conform_output(Generation(path), job, target) == ()
     assert np.array_equal(written(target, 30), media.read_frames(path))
@@ -496,11 +500,11 @@ def test_an_mp4_with_another_sound_form_keeps_its_pictures(tmp_path: Path) -> No
         ("a.mp4", "mpeg4", "yuv420p"),
     ],
 )
-def test_what_browsers_do_not_play_is_encoded_with_its_reason_and_loss(
+def test_what_browsers_do_not_play_is_encoded_and_the_note_has_reason_and_loss(
     tmp_path: Path, name: str, codec: str, pixels: str
 ) -> None:
     job, target = make_job(tmp_path, 30), tmp_path / "out.mp4"
-    path = write_coded(tmp_path / name, moving_picture(30), codec, pixels=pixels)
+    path = write_coded(tmp_path / name, moving_frames(30), codec, pixels=pixels)
     *_, note = conform_output(Generation(path), job, target)
     wanted = rf"pictures encoded anew, for browsers do not play \w+ {pixels}: PSNR ([\d.]+) dB"
     told = re.fullmatch(wanted, note)
@@ -510,16 +514,16 @@ def test_what_browsers_do_not_play_is_encoded_with_its_reason_and_loss(
 
 
 def test_frames_in_a_lossless_file_score_as_frames_in_memory(tmp_path: Path) -> None:
-    job, frames = make_job(tmp_path, 30), moving_picture(30)
+    job, frames = make_job(tmp_path, 30), moving_frames(30)
     path = write_coded(tmp_path / "a.mkv", frames, "ffv1", pixels="bgr0")
     conform_output(Generation(path), job, tmp_path / "file.mp4")
     conform_output(Generation(frames), job, tmp_path / "memory.mp4")
     assert (tmp_path / "file.mp4").read_bytes() == (tmp_path / "memory.mp4").read_bytes()
 
 
-def test_a_damaged_output_is_encoded_and_said(tmp_path: Path) -> None:
+def test_a_damaged_output_is_encoded_with_a_note(tmp_path: Path) -> None:
     job, target = make_job(tmp_path, 30), tmp_path / "a.mp4"
-    source = write_coded(tmp_path / "s.avi", moving_picture(30), "mpeg4")
+    source = write_coded(tmp_path / "s.avi", moving_frames(30), "mpeg4")
 
     def without(number: int, packet: av.Packet) -> av.Packet | None:
         return None if number == 29 else packet
@@ -529,8 +533,8 @@ def test_a_damaged_output_is_encoded_and_said(tmp_path: Path) -> None:
     assert notes[-1].startswith("pictures encoded anew")
 
 
-def test_clips_read_anew_have_keys_of_their_own_and_others_keep_theirs(tmp_path: Path) -> None:
-    frames = moving_picture(3)
+def test_clips_once_read_wrongly_have_new_keys_and_others_keep_theirs(tmp_path: Path) -> None:
+    frames = moving_frames(3)
     media.write_video(tmp_path / "a.mp4", frames)
     for name, codec in (("a.mov", "libx264"), ("a.mpg", "mpeg1video")):
         write_coded(tmp_path / name, frames, codec)
@@ -541,18 +545,18 @@ def test_clips_read_anew_have_keys_of_their_own_and_others_keep_theirs(tmp_path:
     for name in ("a.mp4", "a.mov", "a.mpg", "a.png", "gone.avi"):
         assert conform_version(Clip("a", tmp_path / name, voice)) == CONFORM_VERSION
     for name in ("a.avi", "a.mkv", "a.ts"):
-        assert conform_version(Clip("a", tmp_path / name)) == READ_ANEW_VERSION
-    assert conform_version(Clip("a", tmp_path / "a.mp4", tmp_path / "a.avi")) == READ_ANEW_VERSION
+        assert conform_version(Clip("a", tmp_path / name)) == MISREAD_VERSION
+    assert conform_version(Clip("a", tmp_path / "a.mp4", tmp_path / "a.avi")) == MISREAD_VERSION
 
 
-def test_a_kept_answer_of_several_tracks_from_before_is_made_anew(tmp_path: Path) -> None:
+def test_an_old_cached_result_with_several_tracks_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     sounds = (np.zeros(6400, np.int16), tone(0.4))
     write_coded(
-        path, moving_picture(10), "libx264", sounds=sounds, sound_codec="aac", default_sound=1
+        path, moving_frames(10), "libx264", sounds=sounds, sound_codec="aac", default_sound=1
     )
     made = conform_clip(Clip("clip", path), cache=tmp_path / "cache")
-    assert "2 sound tracks, number 2 is taken" in made.notes
+    assert "2 sound tracks, number 2 is read" in made.notes
     assert np.abs(media.read_sound(made.path)).max() > 4000
     record = next((tmp_path / "cache" / "clips").glob("*.json"))
     line = json.loads(record.read_text())
@@ -562,8 +566,8 @@ def test_a_kept_answer_of_several_tracks_from_before_is_made_anew(tmp_path: Path
 
 
 def test_a_clip_longer_than_the_longest_is_refused(tmp_path: Path) -> None:
-    path = write_timed(tmp_path / "clip.mkv", counting_picture(3), [0, 40, 4000])
-    with pytest.raises(BenchError, match=r"at most 3 s are taken"):
+    path = write_timed(tmp_path / "clip.mkv", numbered_frames(3), [0, 40, 4000])
+    with pytest.raises(BenchError, match=r"at most 3 s are read"):
         conform_clip(Clip("clip", path), cache=tmp_path / "cache", longest=3)
     assert conform_clip(Clip("clip", path), cache=tmp_path / "cache").frames > 90
 

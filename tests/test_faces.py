@@ -366,10 +366,10 @@ def test_haar_finds_faces_large_and_small(share: float) -> None:
     import cv2
 
     from bench.data.synth.clip import shoot
-    from bench.data.synth.corpus import _renderer, orders
+    from bench.data.synth.corpus import _renderer, plan_clips
 
-    (order,) = orders("zh", "test", 1)
-    take = shoot(_renderer("zh", order.speaker), order.texts[:1], order.seed)
+    (plan,) = plan_clips("zh", "test", 1)
+    take = shoot(_renderer("zh", plan.speaker), plan.texts[:1], plan.seed)
     person = next(iter(take.frames))  # (256, 256, 3)
     side = round(256 * share)
     frame = np.full((256, 256, 3), 90, np.uint8)

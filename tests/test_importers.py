@@ -1,4 +1,4 @@
-"""Importers on trees in exactly the layouts of the corpora; frozen and seeded pairs."""
+"""Importers on folders in the exact layouts of the corpora; listed and seeded pairs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMPORTERS = {importer.name: importer().read for importer in register_importers()
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of five frames with sound, to be copied under a corpus's names."""
+    """A video of five frames with sound, to be copied under the names of a corpus."""
     path = tmp_path_factory.mktemp("media") / "tiny.mp4"
     frames = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 3), np.uint8)
     sound = np.random.default_rng(1).integers(-999, 999, 5 * 640).astype(np.int16)
@@ -53,7 +53,7 @@ def survives_a_manifest(imported: Imported, root: Path, folder: Path) -> bool:
     return read_manifest(folder / "manifest.csv") == imported.clips
 
 
-def test_grid_as_converted_has_text_speaker_and_split(tiny: Path, tmp_path: Path) -> None:
+def test_a_converted_grid_has_text_speaker_and_split(tiny: Path, tmp_path: Path) -> None:
     root = tmp_path / "grid"
     put(tiny, root / "video/s1/bbaf2n.mp4", root / "original/s2/lwwz3s.mpg")
     put(tiny, root / "original/s2/pwij3p.mpg")
@@ -70,14 +70,16 @@ def test_grid_as_converted_has_text_speaker_and_split(tiny: Path, tmp_path: Path
     assert (clips["s1-bbaf2n"].speaker, clips["s1-bbaf2n"].split) == ("s1", "train")
     assert (clips["s2-lwwz3s"].speaker, clips["s2-lwwz3s"].split) == ("s2", "test_unseen")
     assert dict(imported.dropped) == {
-        "s1/gone1a": "listed as train, but not there",
+        "s1/gone1a": "listed as train, but has no file",
         "s2/pwij3p": "in none of the split lists",
     }
     assert survives_a_manifest(imported, root, tmp_path)
 
 
 @pytest.mark.parametrize("place", ["{}", "{}/video", "{}/video/mpg_6000"])
-def test_grid_as_the_corpus_lies_is_split_by_rule(tiny: Path, tmp_path: Path, place: str) -> None:
+def test_grid_in_its_original_layout_is_split_by_rule(
+    tiny: Path, tmp_path: Path, place: str
+) -> None:
     names = [f"b{c}a{x}{d}n" for c in "bgrw" for x in "ab" for d in "z12345"]
     for speaker in ("s1", "s3"):
         put(tiny, *(tmp_path / place.format(speaker) / f"{name}.mpg" for name in names))
@@ -90,7 +92,7 @@ def test_grid_as_the_corpus_lies_is_split_by_rule(tiny: Path, tmp_path: Path, pl
     assert clips["s3-bbaazn"].text == "bin blue at a zero now"
 
 
-def test_grid_keeps_one_file_of_a_clip_and_says_so(tiny: Path, tmp_path: Path) -> None:
+def test_grid_keeps_one_file_of_a_clip_and_reports_the_other(tiny: Path, tmp_path: Path) -> None:
     put(tiny, tmp_path / "video/s1/bbaf2n.mp4", tmp_path / "original/s1/bbaf2n.mpg")
     imported = import_grid(tmp_path)
     assert [clip.video.suffix for clip in imported.clips] == [".mp4"]
@@ -101,7 +103,7 @@ def test_grid_refuses_a_clip_in_two_splits(tiny: Path, tmp_path: Path) -> None:
     put(tiny, tmp_path / "s1/bbaf2n.mpg")
     text(tmp_path / "splits/train.txt", "s1/bbaf2n\n")
     text(tmp_path / "splits/val.txt", "\ns1/bbaf2n\n")
-    with pytest.raises(BenchError, match=r"val\.txt:2: s1/bbaf2n stands in train\.txt already"):
+    with pytest.raises(BenchError, match=r"val\.txt:2: s1/bbaf2n is already in train\.txt"):
         import_grid(tmp_path)
 
 
@@ -146,7 +148,7 @@ def test_cmlr_joins_video_audio_text_and_lists(tiny: Path, tmp_path: Path, sente
     assert clip.split == "train"
     assert dict(imported.dropped) == {
         silent: f"no sound file audio/{silent}.wav",
-        "s2/20100101/section_1_000.03_001.87": "listed as test, but not there",
+        "s2/20100101/section_1_000.03_001.87": "listed as test, but has no file",
     }
     assert survives_a_manifest(imported, root, tmp_path)
 
@@ -215,7 +217,7 @@ def test_lists_of_cmlr_are_read_in_every_form(
     (tmp_path / "val.csv").write_bytes(WRAPPERS[wrapper](lines))
     imported = IMPORTERS["cmlr"](tmp_path)
     assert [clip.split for clip in imported.clips] == ["val"]
-    assert imported.dropped == [(gone, "listed as val, but not there")]
+    assert imported.dropped == [(gone, "listed as val, but has no file")]
     (note,) = imported.notes
     assert note.startswith("no list of train, test: looked in the root, filelists, ")
 
@@ -256,7 +258,7 @@ def test_a_relative_root_names_its_lists_once(
 
 
 @pytest.mark.parametrize("place", ["notes.txt", "pretrain.txt", "train.json", "x/train.txt"])
-def test_other_files_are_no_lists_and_it_is_told_where_lists_were_looked_for(
+def test_other_files_are_no_lists_and_a_note_says_where_lists_were_searched(
     tiny: Path, tmp_path: Path, place: str
 ) -> None:
     put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
@@ -278,7 +280,7 @@ def test_lines_that_name_no_clip_are_counted_and_the_first_is_shown(
     )
 
 
-def test_a_list_that_names_no_clip_at_all_is_an_error_and_an_empty_one_is_none(
+def test_a_list_that_names_no_clip_is_an_error_but_an_empty_one_is_not(
     tiny: Path, tmp_path: Path
 ) -> None:
     put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
@@ -289,7 +291,7 @@ def test_a_list_that_names_no_clip_at_all_is_an_error_and_an_empty_one_is_none(
         IMPORTERS["cmlr"](tmp_path)
 
 
-def test_of_two_lists_of_one_split_the_nearer_is_read_and_the_other_told(
+def test_of_two_lists_of_one_split_the_nearer_is_read_and_the_other_reported(
     tiny: Path, tmp_path: Path
 ) -> None:
     put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4", tmp_path / f"audio/{CMLR_NAME}.wav")
@@ -301,7 +303,7 @@ def test_of_two_lists_of_one_split_the_nearer_is_read_and_the_other_told(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
-def test_texts_of_cmlr_are_read_in_the_encodings_of_chinese_computers(
+def test_texts_of_cmlr_are_read_in_chinese_encodings(
     tiny: Path, tmp_path: Path, encoding: str
 ) -> None:
     root = tmp_path / "CMLR"
@@ -320,7 +322,7 @@ LRS2_NAME = "5535415699068794046/00001"
     "line",
     ["{} NF", "{} MV", "main/{}", "mvlrs_v1/main/{}.mp4", "{}\t17", "lrs2,main/{}.mp4,75,1 2"],
 )
-def test_lrs2_is_read_as_it_is_given_out(tiny: Path, tmp_path: Path, place: str, line: str) -> None:
+def test_lrs2_is_read_as_unpacked(tiny: Path, tmp_path: Path, place: str, line: str) -> None:
     put(
         tiny,
         tmp_path / f"mvlrs_v1/main/{LRS2_NAME}.mp4",
@@ -334,7 +336,7 @@ def test_lrs2_is_read_as_it_is_given_out(tiny: Path, tmp_path: Path, place: str,
     assert [name for name, _ in imported.dropped] == ["6330311066473698535/00011", "pretrain"]
 
 
-def test_lrs2_may_be_named_by_its_main_folder(tiny: Path, tmp_path: Path) -> None:
+def test_the_root_of_lrs2_may_be_its_main_folder(tiny: Path, tmp_path: Path) -> None:
     put(tiny, tmp_path / f"mvlrs_v1/main/{LRS2_NAME}.mp4")
     text(tmp_path / "mvlrs_v1/val.txt", LRS2_NAME)
     assert IMPORTERS["lrs2"](tmp_path / "mvlrs_v1/main").clips[0].split == "val"
@@ -370,12 +372,12 @@ def test_lrs3_is_read_part_by_part(tiny: Path, tmp_path: Path, above: str, test:
     }
     assert {clip.text for clip in clips.values()} == {"AND SO I THOUGHT"}
     assert {(clip.speaker, clip.language) for clip in clips.values()} == {(talk, "en")}
-    reason = "lies in no folder pretrain, trainval or test"
+    reason = "is not in a folder pretrain, trainval or test"
     assert imported.dropped == [("other/a/00001.mp4", reason)]
     assert survives_a_manifest(imported, root, tmp_path)
 
 
-def test_lrs3_without_a_text_line_has_the_words_with_times(tiny: Path, tmp_path: Path) -> None:
+def test_lrs3_without_a_text_line_has_the_timed_words(tiny: Path, tmp_path: Path) -> None:
     put(tiny, tmp_path / "test/0Fi83BHQsMA/00001.mp4")
     text(tmp_path / "test/0Fi83BHQsMA/00001.txt", LRS3_TEXT.split("\n\n")[2])
     assert IMPORTERS["lrs3"](tmp_path).clips[0].text == "AND SO I THOUGHT"
@@ -384,7 +386,7 @@ def test_lrs3_without_a_text_line_has_the_words_with_times(tiny: Path, tmp_path:
 @pytest.mark.parametrize(
     "line", ["trainval/{}", "{}", "trainval/{} 62", "lrs3,lrs3_video_seg24s/trainval/{}.mp4,62,1 2"]
 )
-def test_lists_of_lrs3_decide_for_the_clips_that_they_name(
+def test_lists_of_lrs3_override_the_split_of_the_clips_that_they_name(
     tiny: Path, tmp_path: Path, line: str
 ) -> None:
     names = ("0Fi83BHQsMA/00002", "_-HqswU3ab4/00001", "-0cZ_0fzJTc/00003")
@@ -403,14 +405,14 @@ def test_lists_of_lrs3_decide_for_the_clips_that_they_name(
     assert imported.dropped == []
 
 
-def test_where_no_clip_is_left_the_reason_is_told(tiny: Path, tmp_path: Path) -> None:
+def test_an_import_without_clips_gives_the_reason(tiny: Path, tmp_path: Path) -> None:
     put(tiny, tmp_path / f"video/{CMLR_NAME}.mp4")
     code, output = bench("data", "import", "cmlr", tmp_path, "-o", tmp_path / "m.csv")
     assert code == 2
     assert f"1 were dropped, the first is {CMLR_NAME}: no sound file audio/" in output
 
 
-def test_the_folder_importers_options_go_with_no_other(tiny: Path, tmp_path: Path) -> None:
+def test_the_folder_importers_options_are_refused_by_others(tiny: Path, tmp_path: Path) -> None:
     put(tiny, tmp_path / "mp4/anna/1.mp4", tmp_path / "aac/anna/1.m4a")
     options = ("--videos", "mp4/{speaker}/{clip}.mp4", "--sounds", "aac/{speaker}/{clip}.m4a")
     code, _ = bench("data", "import", "folder", tmp_path, *options, "-o", tmp_path / "m.csv")
@@ -422,7 +424,7 @@ def test_the_folder_importers_options_go_with_no_other(tiny: Path, tmp_path: Pat
     assert "lrs2 has its own layout" in output
 
 
-def test_cmlr_in_archives_is_told_to_unpack(tmp_path: Path) -> None:
+def test_cmlr_in_archives_asks_to_unpack_them(tmp_path: Path) -> None:
     text(tmp_path / "video/s1.zip", "PK")
     with pytest.raises(BenchError, match="Unpack the archives"):
         IMPORTERS["cmlr"](tmp_path)
@@ -455,13 +457,15 @@ def test_folder_takes_sounds_and_texts_in_other_spellings(
     assert (clip.audio, clip.text) == (tmp_path / f"a/clip.v1{ending}", "one")
 
 
-def test_what_a_folder_passes_over_is_counted_and_named(tiny: Path, tmp_path: Path) -> None:
+def test_files_that_the_folder_importer_ignores_are_counted_by_ending(
+    tiny: Path, tmp_path: Path
+) -> None:
     put(tiny, tmp_path / "a.mp4", tmp_path / "b.avi.bak", tmp_path / "c.avi.bak")
     put(tiny, tmp_path / "alone.m4a", tmp_path / "a.wav", tmp_path / "take_000.40_002.98")
     text(tmp_path / "a.json", "{}")
     text(tmp_path / "README", "")
     notes = IMPORTERS["folder"](tmp_path).notes
-    assert notes[0] == "5 files passed over: .avi.bak 2, .json 1, no ending 2"
+    assert notes[0] == "5 files ignored: .avi.bak 2, .json 1, no ending 2"
     assert notes[1].startswith("sounds that belong to no video: 1 file (alone.m4a)")
 
 
@@ -476,7 +480,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("name", sorted(IMPORTERS))
-def test_what_a_computer_left_there_never_becomes_a_clip(
+def test_files_of_the_operating_system_never_become_clips(
     tiny: Path, tmp_path: Path, name: str
 ) -> None:
     wanted = Path(PLACES[name].format("bbaf2n"))
@@ -493,16 +497,16 @@ def test_what_a_computer_left_there_never_becomes_a_clip(
     imported = IMPORTERS[name](tmp_path)
     assert [clip.video for clip in imported.clips] == [tmp_path / wanted]
     assert imported.dropped == []
-    assert not any("passed over" in note for note in imported.notes)
+    assert not any("ignored" in note for note in imported.notes)
 
 
-def test_a_link_that_leads_back_up_ends(tiny: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_parent_folder_is_not_followed_for_ever(tiny: Path, tmp_path: Path) -> None:
     put(tiny, tmp_path / "a/one.mp4")
     (tmp_path / "a/up").symlink_to(tmp_path)
     assert list(by_id(IMPORTERS["folder"](tmp_path))) == ["a-one"]
 
 
-def test_voxceleb2_has_its_sounds_in_a_tree_of_their_own(tiny: Path, tmp_path: Path) -> None:
+def test_voxceleb2_has_its_sounds_in_separate_folders(tiny: Path, tmp_path: Path) -> None:
     names = ("id00012/21Uxsk56VDQ/00001", "id00012/_1aB-k56VDQ/00003", "id00015/0fijmz4vTVU/00001")
     put(tiny, *(tmp_path / f"dev/mp4/{name}.mp4" for name in names))
     put(tiny, *(tmp_path / f"dev/aac/{name}.m4a" for name in names[:2]))
@@ -555,10 +559,10 @@ def test_a_layout_may_name_splits_languages_and_leave_endings_open(
         ({"videos": "/data/{clip}.mp4"}, "is not below ROOT"),
         ({"videos": "../{clip}.mp4"}, "is not below ROOT"),
         ({"videos": "{clip}.mp4", "sounds": "{name}.wav"}, "Its fields: clip"),
-        ({"sounds": "aac/{clip}.wav"}, "there is no --videos"),
+        ({"sounds": "aac/{clip}.wav"}, "since --videos is not given"),
     ],
 )
-def test_a_layout_that_cannot_be_meant_is_told(paths: dict[str, str], problem: str) -> None:
+def test_invalid_layouts_are_refused(paths: dict[str, str], problem: str) -> None:
     with pytest.raises(BenchError, match=problem):
         Layout(**paths)
 
@@ -603,7 +607,7 @@ def test_resynced_lists_name_the_video_first(tmp_path: Path) -> None:
     assert [(face.id, speech.id) for face, speech in pairs] == [("a0", "b1"), ("a1", "b1")]
 
 
-def test_names_with_dots_are_no_endings(tmp_path: Path) -> None:
+def test_dots_in_names_are_not_endings(tmp_path: Path) -> None:
     names = ["section_2_000.40_002.98", "section_2_000.40_003.98"]
     clips = [
         Clip(str(n), Path(f"/v/s1/1/{x}.mp4"), Path(f"/a/s1/1/{x}.wav"))
@@ -613,15 +617,15 @@ def test_names_with_dots_are_no_endings(tmp_path: Path) -> None:
     assert [(f.id, s.id) for f, s in read_pairs(tmp_path / "list.txt", clips)] == [("1", "0")]
 
 
-def test_bad_lines_of_a_list_come_at_once(tmp_path: Path) -> None:
+def test_all_bad_lines_of_a_list_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     text(path, "a/00000 b/00001\nzzz a0\na0\na0 a0\n00000 b1\n")
     with pytest.raises(BenchError) as caught:
         read_pairs(path, people(a=2, b=2))
     lines = str(caught.value).splitlines()
     assert [line.removeprefix(f"{path}:").split(":")[0] for line in lines] == ["2", "3", "4", "5"]
-    assert "'zzz' is no clip" in lines[0]
-    assert "may be several clips" in lines[3]
+    assert "'zzz' is not a clip" in lines[0]
+    assert "fits several clips" in lines[3]
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xff\xfe a"])
@@ -644,7 +648,7 @@ def test_seeded_pairs_give_every_clip_another_ones_speech(sizes: dict[str, int],
     assert sum(face.speaker != speech.speaker for face, speech in pairs) == most
 
 
-def test_pairs_rest_on_ids_and_seed_only() -> None:
+def test_pairs_depend_on_ids_and_seed_only() -> None:
     clips = people(a=6, b=6)
     assert seeded_pairs(clips, 3) == seeded_pairs(clips[::-1], 3)
     assert seeded_pairs(clips, 3) != seeded_pairs(clips, 4)

@@ -1,4 +1,4 @@
-"""Bytes that are no more those of their digest are noticed before they are measured."""
+"""Bytes that no longer have their digest are noticed before they are measured."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Damage = Callable[[Path], None]
 
 
 def flip(path: Path) -> None:
-    """Turns one bit in the middle of a file over, as a disk does: no time of the file changes."""
+    """Flips one bit in the middle of a file as a bad disk does: the file's times do not change."""
     before = path.stat()
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
@@ -34,7 +34,7 @@ def flip(path: Path) -> None:
 
 
 def empty(path: Path) -> None:
-    """What a power cut leaves of a file that was never forced to the disk."""
+    """Leaves what a power cut leaves of a file that was never synced to the disk."""
     path.write_bytes(bytes(path.stat().st_size))
 
 
@@ -62,7 +62,7 @@ def test_a_file_is_read_once_for_each_of_its_states(
 
 
 @pytest.mark.parametrize("damage", [flip, empty])
-def test_a_damaged_video_is_made_again_before_it_is_measured(
+def test_a_damaged_video_is_generated_again_before_it_is_measured(
     tmp_path: Path, damage: Damage, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_manifest(tmp_path / "data")
@@ -114,7 +114,7 @@ def test_a_damaged_clip_in_the_cache_is_conformed_again(tmp_path: Path, damage: 
     assert file_sha256(again.path) == first.sha256
 
 
-def test_a_manifests_sha256_is_checked_and_not_believed(tmp_path: Path) -> None:
+def test_a_manifests_sha256_is_verified(tmp_path: Path) -> None:
     make_manifest(tmp_path / "data", ("good", "other", "fine"))
     clips = [
         Clip(
@@ -144,7 +144,7 @@ def test_a_manifests_sha256_is_checked_and_not_believed(tmp_path: Path) -> None:
             assert clips[1].sha256 in reason
 
 
-def test_no_flipped_bit_of_a_kept_track_changes_it(tmp_path: Path) -> None:
+def test_a_flipped_bit_never_changes_a_cached_track(tmp_path: Path) -> None:
     import numpy as np
 
     from bench.types import Track
@@ -169,7 +169,7 @@ def test_no_flipped_bit_of_a_kept_track_changes_it(tmp_path: Path) -> None:
     assert changed > len(whole) // 2
 
 
-def test_the_digest_of_a_file_that_took_anothers_place_is_taken_anew(tmp_path: Path) -> None:
+def test_a_file_that_replaced_another_is_digested_again(tmp_path: Path) -> None:
     import time
 
     from bench.data.manifest import SETTLED_NS, file_digest

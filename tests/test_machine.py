@@ -1,4 +1,4 @@
-"""The machine's state is no verdict: nothing is recorded of it, and the next run goes on."""
+"""Faults of the machine are no results: they are not recorded, and the next run continues."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CODES = ("ENOSPC", "EROFS", "EDQUOT", "EMFILE", "ENFILE", "ENOMEM", "EFBIG")
 
 
 @pytest.mark.parametrize("name", CODES)
-def test_an_error_of_the_system_is_the_machines_however_it_is_wrapped(name: str) -> None:
+def test_a_system_error_is_a_machine_fault_however_it_is_wrapped(name: str) -> None:
     code = getattr(errno, name)
     bare = OSError(code, os.strerror(code), "/some/file")
     assert machine_fault(bare)
@@ -36,7 +36,7 @@ def test_an_error_of_the_system_is_the_machines_however_it_is_wrapped(name: str)
 
 
 @pytest.mark.parametrize("name", ["ENOSPC", "EROFS", "EDQUOT", "EMFILE", "ENFILE"])
-def test_ffmpegs_errors_are_known_too(name: str) -> None:
+def test_ffmpeg_errors_are_recognised(name: str) -> None:
     code = getattr(errno, name)
     assert machine_fault(av.error.OSError(code, os.strerror(code), "/some/file"))
 
@@ -48,23 +48,23 @@ def test_ffmpegs_errors_are_known_too(name: str) -> None:
         FileNotFoundError(errno.ENOENT, "No such file or directory", "clip.mp4"),
         PermissionError(errno.EACCES, "Permission denied", "/elsewhere/program"),
         RuntimeError("this method cannot do bad clips"),
-        # What FFmpeg says of a file that ends too early, or that claims to be enormous.
+        # FFmpeg's errors for a file that ends too early or declares an enormous size.
         av.error.OSError(errno.EIO, "Input/output error", "clip.mp4"),
         av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory", "clip.mp4"),
     ],
 )
-def test_what_a_file_or_a_method_does_wrong_is_a_verdict(error: Exception) -> None:
+def test_errors_of_files_and_methods_are_no_machine_faults(error: Exception) -> None:
     assert machine_fault(error) is None
 
 
-def test_memory_is_the_machines_in_the_words_of_every_library() -> None:
+def test_lack_of_memory_is_recognised_in_every_librarys_words() -> None:
     import torch
 
     with pytest.raises(RuntimeError) as of_torch:
         torch.empty(1 << 60, dtype=torch.uint8)
     with pytest.raises(MemoryError) as of_numpy:
         np.zeros(1 << 60, dtype=np.uint8)
-    # Such an amount no machine has: whoever asks for it fails alone, and every day.
+    # No machine has that much memory, so this is the method's failure.
     assert machine_fault(of_torch.value) is None
     assert machine_fault(of_numpy.value) is None
     less = str(of_torch.value).replace(str(1 << 60), str(1 << 20))
@@ -74,19 +74,19 @@ def test_memory_is_the_machines_in_the_words_of_every_library() -> None:
     assert machine_fault(torch.cuda.OutOfMemoryError("CUDA out of memory."))
 
 
-def test_a_lock_that_is_held_is_not_the_machines_state(tmp_path: Path) -> None:
+def test_a_held_lock_is_no_machine_fault(tmp_path: Path) -> None:
     with Store(tmp_path), pytest.raises(BenchError, match="another `bench run`") as held:
         Store(tmp_path).__enter__()
     assert machine_fault(held.value) is None
 
 
-def test_a_file_of_our_own_folders_that_may_not_be_written_is_the_machines(tmp_path: Path) -> None:
+def test_a_file_in_our_folders_without_write_permission_is_a_machine_fault(tmp_path: Path) -> None:
     error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "videos" / "a.mp4"))
     assert machine_fault(error) is None
     assert machine_fault(error, ours=(tmp_path,))
 
 
-def test_a_disk_that_takes_half_a_line_keeps_none_of_it(tmp_path: Path) -> None:
+def test_a_half_written_line_is_removed(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.append(measurement(key="k"))
         whole = (tmp_path / MEASUREMENTS).read_bytes()
@@ -117,7 +117,7 @@ main(sys.argv[3:])
 
 
 def limited(limit: str, size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """A command in a process that may write files, or open as many, up to a limit."""
+    """Runs a command in a process with a limit on file size or on open files."""
     command = [sys.executable, "-c", LIMITED, limit, str(size), *map(str, arguments)]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, env=os.environ, check=False
@@ -125,21 +125,21 @@ def limited(limit: str, size: int, *arguments: object) -> subprocess.CompletedPr
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_may_write_no_more_stops_and_goes_on_later(tmp_path: Path, workers: int) -> None:
+def test_a_run_without_disk_space_stops_and_continues_later(tmp_path: Path, workers: int) -> None:
     make_manifest(tmp_path / "data", ("one", "two"))
     config, run = make_config(tmp_path), tmp_path / "run"
-    # Records and manifest fit, no video does.
+    # Records and manifest fit below the limit, videos do not.
     stopped = limited("FSIZE", 1800, "run", config, "-o", run, "--workers", workers)
     told = stopped.stdout + stopped.stderr
     assert stopped.returncode == 2, told
     assert "Traceback" not in told
-    assert "the machine's state and no verdict" in told.replace("\n", " ")
+    assert "the machine's fault and no result" in told.replace("\n", " ")
     kept = [*records(run, GENERATIONS).values(), *records(run, MEASUREMENTS).values()]
     assert not [record for record in kept if record["status"] == "failed"]
     assert bench("run", config, "-o", run)[0] == 0
 
 
-def test_too_many_open_files_are_no_verdict(tmp_path: Path) -> None:
+def test_too_many_open_files_are_not_recorded(tmp_path: Path) -> None:
     make_manifest(tmp_path / "data")
     config, run = make_config(tmp_path), tmp_path / "run"
     stopped = limited("NOFILE", 7, "run", config, "-o", run)
@@ -170,7 +170,7 @@ def register_methods():
 """
 
 
-def test_a_full_disk_that_a_program_tells_of_is_no_verdict(
+def test_a_full_disk_reported_by_a_program_is_not_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROOM", str(tmp_path / "room"))

@@ -1,4 +1,4 @@
-"""Manifests: what is read, what is refused and how it is said; ids and digests."""
+"""Manifests: what is read, what is refused, and the messages; ids and digests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def problems(path: Path) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_a_written_manifest_is_read_back(tmp_path: Path) -> None:
     clips = [
         Clip("plain", make_file(tmp_path / "a.mp4")),
         Clip(
@@ -66,7 +66,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "manifest.csv") == clips
 
 
-def test_root_line_lets_a_manifest_lie_elsewhere(tmp_path: Path) -> None:
+def test_a_root_line_lets_a_manifest_be_elsewhere(tmp_path: Path) -> None:
     data = tmp_path / "read only"
     clips = [Clip("a", make_file(data / "a.mp4"))]
     path = tmp_path / "mine" / "manifest.csv"
@@ -84,7 +84,7 @@ def test_relative_root_moves_with_the_folder(tmp_path: Path) -> None:
     assert read_manifest(new / "m.csv")[0].video == new / "media" / "a.mp4"
 
 
-def test_split_chooses_clips_and_an_unknown_one_names_those_there(tmp_path: Path) -> None:
+def test_split_selects_clips_and_an_unknown_one_lists_the_splits(tmp_path: Path) -> None:
     make_file(tmp_path / "a.mp4")
     path = manifest(tmp_path, "id,video,split", "x,a.mp4,train", "y,a.mp4,test")
     assert [clip.id for clip in read_manifest(path, split="test")] == ["y"]
@@ -92,7 +92,7 @@ def test_split_chooses_clips_and_an_unknown_one_names_those_there(tmp_path: Path
         read_manifest(path, split="tset")
 
 
-def test_all_problems_come_at_once_with_line_and_column(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once_with_line_and_column(tmp_path: Path) -> None:
     make_file(tmp_path / "a.mp4")
     path = manifest(
         tmp_path,
@@ -145,7 +145,7 @@ def test_missing_column_is_named(tmp_path: Path) -> None:
         (b"# root: .\n", "is empty"),
         (b"id,video\n", "has no clips"),
         (b"id,video\n\xff\xfe,a.mp4\n", ":2: the byte ff is not utf-8"),
-        (b'id,video\n"a,a.mp4\n', "is no csv"),
+        (b'id,video\n"a,a.mp4\n', "is not csv"),
         (b"# root: gone\nid,video\na,a.mp4\n", "no folder 'gone'"),
     ],
 )
@@ -163,13 +163,13 @@ def test_missing_manifest_and_folder_are_refused(tmp_path: Path) -> None:
             read_manifest(path)
 
 
-def test_spreadsheet_marks_and_line_ends_are_fine(tmp_path: Path) -> None:
+def test_byte_order_marks_and_line_ends_of_spreadsheets_are_accepted(tmp_path: Path) -> None:
     make_file(tmp_path / "a.mp4")
     path = make_file(tmp_path / "m.csv", b"\xef\xbb\xbfid,video,text\r\na,a.mp4,hello\r\n\r\n")
     assert read_manifest(path)[0].text == "hello"
 
 
-def test_links_stay_inside_the_root(tmp_path: Path) -> None:
+def test_links_must_not_lead_out_of_the_root(tmp_path: Path) -> None:
     outside = make_file(tmp_path / "outside" / "a.mp4")
     root = tmp_path / "root"
     inside = make_file(root / "real" / "b.mp4")
@@ -181,13 +181,13 @@ def test_links_stay_inside_the_root(tmp_path: Path) -> None:
     assert all("link out of the root" in line for line in found)
 
 
-def test_writing_refuses_double_ids_files_outside_and_nothing(tmp_path: Path) -> None:
+def test_writing_refuses_repeated_ids_files_outside_and_no_clips(tmp_path: Path) -> None:
     inside, outside = make_file(tmp_path / "in" / "a.mp4"), make_file(tmp_path / "b.mp4")
     path = tmp_path / "in" / "manifest.csv"
     for clips, reason in (
         ([], "no clips"),
         ([Clip("a", inside), Clip("a", inside)], "more than one"),
-        ([Clip("a", outside)], "not under the root"),
+        ([Clip("a", outside)], "not below the root"),
         ([Clip("a/b", inside)], "character"),
     ):
         with pytest.raises(BenchError, match=reason):
@@ -233,29 +233,29 @@ def test_bad_ids_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a", "s1-bbaf2n", "two words", "桂林山水", "a.b.c", "x" * 100])
-def test_good_ids_pass(text: str) -> None:
+def test_valid_ids_are_accepted(text: str) -> None:
     assert check_id(text) == text
     assert plain_id(text) == text
 
 
 @given(st.text())
-def test_any_text_becomes_an_id(text: str) -> None:
+def test_plain_id_accepts_any_text(text: str) -> None:
     assert check_id(plain_id(text)) == plain_id(text)
 
 
-def test_long_texts_of_equal_ends_become_different_ids() -> None:
+def test_long_texts_with_equal_ends_get_different_ids() -> None:
     assert plain_id("a" * 80 + "x" + "b" * 80) != plain_id("a" * 80 + "y" + "b" * 80)
 
 
-def test_file_digest_is_sha256_and_is_kept(tmp_path: Path) -> None:
+def test_file_digest_is_sha256_and_cached(tmp_path: Path) -> None:
     path = make_file(tmp_path / "a.bin", b"some content")
     os.utime(path, ns=(10**18, 10**18))
     expected = hashlib.sha256(b"some content").hexdigest()
-    time.sleep(2 * SETTLED_NS / 1e9)  # nobody can set the time at which a file changed last
+    time.sleep(2 * SETTLED_NS / 1e9)  # a file's change time cannot be set
     assert file_digest(path) == expected
     (note,) = (cache_dir() / "digests").glob("*/*")
     note.write_text("cd" * 32)
-    assert file_digest(path) == "cd" * 32  # taken from the cache
+    assert file_digest(path) == "cd" * 32  # read from the cache
     note.write_text("torn")
     assert file_digest(path) == expected
 
@@ -283,7 +283,7 @@ def test_file_digest_works_in_many_threads_and_without_a_cache(
     os.utime(path, ns=(10**18, 10**18))
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(file_digest, [path] * 40))) == 1
-    monkeypatch.setenv("BENCH_CACHE", str(path))  # a file: no folder can be made there
+    monkeypatch.setenv("BENCH_CACHE", str(path))  # a file: no folder can be created there
     assert file_digest(path) == hashlib.sha256(b"x" * 100_000).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Video, sound and image files: what goes in comes out, in step, in colour and in count."""
+"""Video, sound and image files are read back with the same count, colours and alignment."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.small_media import (
     beats,
     clicks,
     copy_coded,
-    counting_picture,
     heard,
-    moving_picture,
+    moving_frames,
+    numbered_frames,
     numbers,
     pack_b_frames,
     set_display_matrix,
@@ -34,7 +34,7 @@ from tests.small_media import (
 @pytest.mark.parametrize("count", [1, 2, 25, 26, 53])
 def test_as_many_frames_come_out_as_go_in(tmp_path: Path, count: int) -> None:
     path = tmp_path / "clip.mp4"
-    frames = counting_picture(count)
+    frames = numbered_frames(count)
     assert media.write_video(path, frames, sound=tone(0.04 * count)) == count
     assert numbers(media.read_frames(path)) == list(range(count))
     assert len(media.read_sound(path)) == 640 * count
@@ -46,13 +46,13 @@ def test_as_many_frames_come_out_as_go_in(tmp_path: Path, count: int) -> None:
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (18, 34), (256, 256), (100, 2), (2, 2)])
 def test_any_even_size_comes_back(tmp_path: Path, width: int, height: int) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(3, width, height))
+    media.write_video(path, moving_frames(3, width, height))
     assert media.read_frames(path).shape == (3, height, width, 3)
 
 
-def test_pictures_come_back_nearly_unchanged(tmp_path: Path) -> None:
+def test_frames_come_back_nearly_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    frames = moving_picture(10, 128, 96)
+    frames = moving_frames(10, 128, 96)
     media.write_video(path, frames, crf=8)
     error = media.read_frames(path)[:, 8:-8, 8:-8].astype(float) - frames[:, 8:-8, 8:-8]
     assert abs(float(error.mean())) < 0.3
@@ -81,7 +81,7 @@ def test_the_matrix_that_a_file_names_is_used(tmp_path: Path, matrix: int) -> No
 
 def test_written_files_name_their_colours_and_play_in_browsers(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(5), sound=tone(0.2))
+    media.write_video(path, moving_frames(5), sound=tone(0.2))
     data = path.read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")
     with av.open(str(path)) as container:
@@ -95,30 +95,30 @@ def test_written_files_name_their_colours_and_play_in_browsers(tmp_path: Path) -
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = tmp_path / "a.mp4", tmp_path / "other name.mp4"
     for path in (first, second):
-        media.write_video(path, moving_picture(30), sound=tone(1.2))
+        media.write_video(path, moving_frames(30), sound=tone(1.2))
     assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize("place", [0, 1, 639, 1023, 1024, 2048, 31_000, 47_999])
 def test_a_click_stays_at_its_sample(tmp_path: Path, place: int) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(75), sound=clicks(48_000, [place]))
+    media.write_video(path, numbered_frames(75), sound=clicks(48_000, [place]))
     sound = media.read_sound(path)
     assert len(sound) == 48_000
     assert int(np.abs(sound.astype(int)).argmax()) == place
 
 
-def test_sound_may_be_shorter_or_longer_than_the_pictures(tmp_path: Path) -> None:
+def test_sound_may_be_shorter_or_longer_than_the_video(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     for samples in (1, 640, 1000, 3200, 20_000):
-        media.write_video(path, counting_picture(5), sound=tone(1.25)[:samples])
+        media.write_video(path, numbered_frames(5), sound=tone(1.25)[:samples])
         assert len(media.read_sound(path)) == samples
         assert len(media.read_frames(path)) == 5
 
 
 def test_a_video_without_sound_has_none(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(2))
+    media.write_video(path, moving_frames(2))
     assert media.read_sound(path) is None
     assert media.probe(path).has_sound is False
 
@@ -136,7 +136,7 @@ def test_a_video_without_sound_has_none(tmp_path: Path) -> None:
         ([np.zeros((32, 32, 3), np.uint8), np.zeros((32, 34, 3), np.uint8)], "34x32"),
     ],
 )
-def test_wrong_frames_are_named_and_leave_nothing(
+def test_wrong_frames_are_refused_and_leave_no_file(
     tmp_path: Path, frames: list[np.ndarray], words: str
 ) -> None:
     with pytest.raises(BenchError, match=words):
@@ -144,18 +144,18 @@ def test_wrong_frames_are_named_and_leave_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_sound_is_named(tmp_path: Path) -> None:
+def test_wrong_sound_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="float64"):
-        media.write_video(tmp_path / "a.mp4", moving_picture(2), sound=np.zeros(10))
+        media.write_video(tmp_path / "a.mp4", moving_frames(2), sound=np.zeros(10))
 
 
 def test_a_failing_source_of_frames_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(2))
+    media.write_video(path, moving_frames(2))
     before = path.read_bytes()
 
     def failing():
-        yield moving_picture(1)[0]
+        yield moving_frames(1)[0]
         raise RuntimeError("the method broke")
 
     with pytest.raises(RuntimeError, match="the method broke"):
@@ -164,36 +164,36 @@ def test_a_failing_source_of_frames_keeps_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_frames_come_one_by_one_as_all_at_once(tmp_path: Path) -> None:
+def test_frames_read_one_by_one_equal_those_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(7))
+    media.write_video(path, moving_frames(7))
     assert np.array_equal(np.stack(list(media.iter_frames(path))), media.read_frames(path))
 
 
-def test_chosen_frames_come_as_they_are_among_all(tmp_path: Path) -> None:
+def test_picked_frames_equal_those_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(31))
+    media.write_video(path, moving_frames(31))
     whole = media.read_frames(path)
     assert np.array_equal(media.pick_frames(path, [30, 0, 12, 0]), whole[[0, 12, 30]])
     assert media.count_frames(path) == 31
-    with pytest.raises(BenchError, match=r"of frames \[3, 31\] only 1 decode"):
+    with pytest.raises(BenchError, match=r"only 1 of the frames \[3, 31\] decode"):
         media.pick_frames(path, [3, 31])
 
 
 def test_constant_25_fps_is_not_resampled(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(30))
+    media.write_video(path, numbered_frames(30))
     frames, note = media.read_frames_at(path)
     assert numbers(frames) == list(range(30))
     assert note == ""
 
 
 @pytest.mark.parametrize(("fps", "count", "wanted"), [(50, 50, 25), (30, 30, 25), (12.5, 25, 50)])
-def test_other_rates_go_to_25_fps_by_time(
+def test_other_rates_are_resampled_to_25_fps_by_time(
     tmp_path: Path, fps: float, count: int, wanted: int
 ) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, counting_picture(count), fps=fps)
+    media.write_video(path, numbered_frames(count), fps=fps)
     frames, note = media.read_frames_at(path)
     assert note == f"{fps:g} fps -> 25 fps by timestamps, {count} -> {wanted} frames"
     exact = np.arange(wanted) / 25 * fps
@@ -201,9 +201,9 @@ def test_other_rates_go_to_25_fps_by_time(
     assert np.abs(np.array(numbers(frames)) - np.minimum(exact, count - 1)).max() < 0.501
 
 
-def test_variable_rate_takes_the_picture_nearest_in_time(tmp_path: Path) -> None:
+def test_variable_rate_takes_the_frame_nearest_in_time(tmp_path: Path) -> None:
     times = [0, 40, 200, 215, 240, 280]
-    path = write_timed(tmp_path / "clip.mkv", counting_picture(6), times)
+    path = write_timed(tmp_path / "clip.mkv", numbered_frames(6), times)
     frames, note = media.read_frames_at(path)
     at = np.arange(7) * 40
     assert numbers(frames)[:7] == [int(np.abs(np.array(times) - t).argmin()) for t in at]
@@ -221,9 +221,9 @@ def test_variable_rate_takes_the_picture_nearest_in_time(tmp_path: Path) -> None
         ((1, 0, 0, -1), lambda picture: picture[::-1]),
     ],
 )
-def test_pictures_are_turned_upright(tmp_path: Path, matrix: tuple[int, ...], turned) -> None:
+def test_frames_are_turned_upright(tmp_path: Path, matrix: tuple[int, ...], turned) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(3, 64, 32))
+    media.write_video(path, moving_frames(3, 64, 32))
     stored = media.read_frames(path)
     set_display_matrix(path, *matrix)
     upright = media.read_frames(path)
@@ -231,9 +231,9 @@ def test_pictures_are_turned_upright(tmp_path: Path, matrix: tuple[int, ...], tu
     assert np.array_equal(media.read_image(path), turned(stored[0]))
 
 
-def test_probe_tells_the_rotation(tmp_path: Path) -> None:
+def test_probe_gives_the_rotation(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(3))
+    media.write_video(path, moving_frames(3))
     set_display_matrix(path, 0, -1, 1, 0)
     assert media.probe(path).rotation == 90
 
@@ -262,7 +262,7 @@ def test_any_sample_rate_becomes_16_khz(tmp_path: Path, rate: int) -> None:
     assert 10 * np.log10(np.mean(wanted[middle].astype(float) ** 2) / np.mean(error**2)) > 45
 
 
-def test_16_khz_mono_passes_bit_by_bit(tmp_path: Path) -> None:
+def test_16_khz_mono_stays_bit_exact(tmp_path: Path) -> None:
     sound = np.random.default_rng(0).integers(-32768, 32768, 12_345).astype(np.int16)
     path = write_wav(tmp_path / "sound.wav", sound, RATE)
     assert np.array_equal(media.read_sound(path), sound)
@@ -285,28 +285,28 @@ def test_six_channels_are_mixed_without_clipping(tmp_path: Path) -> None:
 def test_sound_that_starts_late_is_padded_in_front(tmp_path: Path, late_ms: int) -> None:
     path = tmp_path / "clip.mkv"
     times = [40 * k for k in range(10)]
-    write_timed(path, counting_picture(10), times, sound=clicks(3200, [5]), sound_ms=late_ms)
+    write_timed(path, numbered_frames(10), times, sound=clicks(3200, [5]), sound_ms=late_ms)
     assert int(media.read_sound(path).argmax()) == late_ms * 16 + 5
 
 
-def test_sound_that_starts_before_the_pictures_is_cut(tmp_path: Path) -> None:
+def test_sound_that_starts_before_the_video_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
     times = [100 + 40 * k for k in range(10)]
-    write_timed(path, counting_picture(10), times, sound=clicks(8000, [1605]))
+    write_timed(path, numbered_frames(10), times, sound=clicks(8000, [1605]))
     assert int(media.read_sound(path).argmax()) == 5
     assert numbers(media.read_frames_at(path)[0]) == list(range(10))
 
 
-def test_sound_hours_away_from_the_pictures_is_an_error(tmp_path: Path) -> None:
+def test_sound_hours_away_from_the_video_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
-    write_timed(path, counting_picture(2), [0, 40], sound=tone(0.1), sound_ms=3_600_000)
+    write_timed(path, numbered_frames(2), [0, 40], sound=tone(0.1), sound_ms=3_600_000)
     with pytest.raises(BenchError, match=r"3600\.0 s"):
         media.read_sound(path)
 
 
 def test_a_truncated_file_gives_what_decodes_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(50), sound=tone(2.0))
+    media.write_video(path, moving_frames(50), sound=tone(2.0))
     whole = media.decode(path)
     assert whole.complete
     assert whole.note == ""
@@ -315,13 +315,13 @@ def test_a_truncated_file_gives_what_decodes_and_says_so(tmp_path: Path) -> None
     part = media.decode(path)
     assert not part.complete
     assert 0 < len(part.frames) < 50
-    assert f"{len(part.frames)} of 50 pictures decode" in part.note
+    assert f"{len(part.frames)} of 50 frames decode" in part.note
     assert len(part.times) == len(part.frames)
 
 
 def test_more_frames_than_memory_allows_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    media.write_video(path, moving_picture(50))
+    media.write_video(path, moving_frames(50))
     with pytest.raises(BenchError, match="50 frames of 64x48 take"):
         media.read_frames(path, max_bytes=64 * 48 * 3 * 49)
     with pytest.raises(BenchError, match="at most"):
@@ -329,13 +329,13 @@ def test_more_frames_than_memory_allows_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_writable", [True, False])
-def test_frames_of_a_large_video_stand_on_a_file_that_goes_with_them(
+def test_frames_of_a_large_video_are_mapped_from_a_file_that_is_freed_with_them(
     tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, is_writable: bool
 ) -> None:
     path = tmp_path / "a.mp4"
-    media.write_video(path, moving_picture(12))
+    media.write_video(path, moving_frames(12))
     in_memory = media.read_frames(path)
-    monkeypatch.setattr(media.pictures, "MOST_IN_MEMORY", in_memory.nbytes - 1)
+    monkeypatch.setattr(media.frames, "MOST_IN_MEMORY", in_memory.nbytes - 1)
     if not is_writable:
         own_cache.write_text("a file where the cache folder should be")
     frames = media.read_frames(path)
@@ -348,7 +348,7 @@ def test_frames_of_a_large_video_stand_on_a_file_that_goes_with_them(
         assert list((own_cache / "frames").iterdir()) == []
 
 
-def test_pictures_that_change_size_are_an_error(tmp_path: Path) -> None:
+def test_frames_that_change_size_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "clip.mpg"
     parts = []
     for index, size in enumerate([(64, 48), (32, 32)]):
@@ -356,7 +356,7 @@ def test_pictures_that_change_size_are_an_error(tmp_path: Path) -> None:
         with av.open(str(part), "w", format="mpeg1video") as container:
             stream = container.add_stream("mpeg1video", rate=25)
             stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-            for frame in moving_picture(5, *size):
+            for frame in moving_frames(5, *size):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
             container.mux(stream.encode(None))
         parts.append(part.read_bytes())
@@ -369,7 +369,9 @@ def test_pictures_that_change_size_are_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "read", [media.probe, media.read_frames, media.read_sound, media.read_image, media.decode]
 )
-def test_what_is_no_media_file_is_an_error_with_its_name(tmp_path: Path, name: str, read) -> None:
+def test_a_file_that_is_no_media_file_is_an_error_with_its_name(
+    tmp_path: Path, name: str, read
+) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("This is not a video.\n" * 50)
     (tmp_path / "folder.mp4").mkdir()
@@ -378,9 +380,9 @@ def test_what_is_no_media_file_is_an_error_with_its_name(tmp_path: Path, name: s
         read(tmp_path / name)
 
 
-def test_sound_files_have_no_pictures_and_silent_headers_no_sound(tmp_path: Path) -> None:
+def test_sound_files_have_no_video_and_empty_tracks_no_sound(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "sound.wav", tone(0.1), RATE)
-    with pytest.raises(BenchError, match="no pictures"):
+    with pytest.raises(BenchError, match="no video track"):
         media.read_frames(path)
     found = media.probe(path)
     assert (found.frames, found.has_sound, found.sound_rate) == (0, True, RATE)
@@ -398,8 +400,8 @@ def test_resizing_keeps_colours_and_gives_the_size(width: int, height: int) -> N
 
 
 BEATS = (12, 37, 52)
-COUNT = 60  # of pictures
-STORED = {  # file: codec of the pictures, of the sound, pictures held back for B-frames, container
+COUNT = 60  # of frames
+STORED = {  # file: codec of video and sound, number of B-frames, container
     "a.avi": ("libx264", "pcm_s16le", 2, None),
     "without b.avi": ("libx264", "pcm_s16le", 0, None),
     "part 2.avi": ("mpeg4", "pcm_s16le", 2, None),
@@ -418,11 +420,11 @@ STORED = {  # file: codec of the pictures, of the sound, pictures held back for 
 
 
 def write_beats(folder: Path, name: str) -> Path:
-    """A counting picture with beats, as STORED says."""
+    """Writes numbered frames with beats, as STORED says."""
     codec, sound_codec, b_frames, container = STORED[name]
     return write_coded(
         folder / name,
-        counting_picture(COUNT),
+        numbered_frames(COUNT),
         codec,
         sounds=(beats(COUNT, BEATS),) if sound_codec else (),
         sound_codec=sound_codec or "",
@@ -432,7 +434,7 @@ def write_beats(folder: Path, name: str) -> Path:
 
 
 def assert_in_step(path: Path, *, late: float = 0.0) -> None:
-    """Every picture comes once and in order, and sound is `late` frames behind it."""
+    """Checks that every frame comes once and in order, and that sound is `late` frames behind."""
     frames, note = media.read_frames_at(path)
     assert (numbers(frames), note) == (list(range(COUNT)), "")
     assert numbers(media.read_frames(path)) == list(range(COUNT))
@@ -443,28 +445,28 @@ def assert_in_step(path: Path, *, late: float = 0.0) -> None:
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_every_container_shows_each_picture_once_and_in_step(tmp_path: Path, name: str) -> None:
+def test_every_container_shows_each_frame_once_and_aligned(tmp_path: Path, name: str) -> None:
     path = write_beats(tmp_path, name)
-    if name == "a.h264":  # which tells no times at all
+    if name == "a.h264":  # which stores no times at all
         assert numbers(media.read_frames_at(path)[0]) == list(range(COUNT))
     else:
         assert_in_step(path)
 
 
-def test_h264_copied_into_avi_is_shown_as_it_was(tmp_path: Path) -> None:
+def test_h264_copied_into_avi_is_shown_unchanged(tmp_path: Path) -> None:
     path = copy_coded(write_beats(tmp_path, "a.mp4"), tmp_path / "copy.avi")
     with av.open(str(path)) as container:
-        assert container.streams.video[0].average_rate == 600  # what the header claims
-    assert_in_step(path, late=1024 / 640)  # AVI does not tell that AAC starts with a silent block
+        assert container.streams.video[0].average_rate == 600  # by the header
+    assert_in_step(path, late=1024 / 640)  # AVI does not store that AAC starts with a silent block
     assert media.decode(path).complete
 
 
 def test_packed_b_frames_are_shown_in_order(tmp_path: Path) -> None:
-    plain = write_coded(tmp_path / "b.avi", counting_picture(COUNT), "mpeg4", b_frames=1)
+    plain = write_coded(tmp_path / "b.avi", numbered_frames(COUNT), "mpeg4", b_frames=1)
     assert_in_step(pack_b_frames(plain, tmp_path / "packed.avi"))
 
 
-def test_times_of_decoding_stored_as_times_of_showing_are_taken_for_what_they_are(
+def test_decoding_times_stored_as_presentation_times_are_recognised(
     tmp_path: Path,
 ) -> None:
     def careless(number: int, packet: av.Packet) -> av.Packet:
@@ -477,7 +479,7 @@ def test_times_of_decoding_stored_as_times_of_showing_are_taken_for_what_they_ar
         assert (numbers(frames), note) == (list(range(COUNT)), "")
 
 
-def test_matroska_before_its_zero_is_read_whole(tmp_path: Path) -> None:
+def test_frames_before_matroskas_zero_are_read(tmp_path: Path) -> None:
     source = write_beats(tmp_path, "a.mp4")
     path = tmp_path / "early.mkv"
     with (
@@ -497,7 +499,7 @@ def test_matroska_before_its_zero_is_read_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["ts", "mkv", "avi", "mp4", "flv"])
-def test_a_stream_that_begins_inside_a_group_says_so_and_stays_in_step(
+def test_a_stream_that_begins_inside_a_gop_gets_a_note_and_stays_aligned(
     tmp_path: Path, ending: str
 ) -> None:
     source = write_beats(tmp_path, "a.mp4")
@@ -507,15 +509,15 @@ def test_a_stream_that_begins_inside_a_group_says_so_and_stays_in_step(
     resampled = media.Resampled(path)
     shown = numbers(np.stack(list(resampled)))
     late = 1024 / 640 if ending == "avi" else 0
-    beat = heard(media.read_sound(path))[-2] - late  # of picture 37
+    beat = heard(media.read_sound(path))[-2] - late  # of frame 37
     assert shown.index(37) == round(beat)
-    assert resampled.damage == "the first 15 pictures do not decode"
-    assert shown[0] == 25  # the first that decodes stands in for them
+    assert resampled.damage == "the first 15 frames do not decode"
+    assert shown[0] == 25  # the first that decodes takes their place
     assert media.decode(path).note == resampled.damage
 
 
 @pytest.mark.parametrize("ending", ["avi", "mp4", "mkv"])
-def test_a_picture_that_is_lost_pulls_no_other_forward(tmp_path: Path, ending: str) -> None:
+def test_a_lost_frame_moves_no_other(tmp_path: Path, ending: str) -> None:
     def damaged(number: int, packet: av.Packet) -> av.Packet:
         if number != 30:
             return packet
@@ -529,36 +531,36 @@ def test_a_picture_that_is_lost_pulls_no_other_forward(tmp_path: Path, ending: s
     shown = numbers(np.stack(list(resampled)))
     assert len(shown) == COUNT
     assert shown[:24] == list(range(24))
-    assert shown[50:] == list(range(50, COUNT))  # a group of pictures later
+    assert shown[50:] == list(range(50, COUNT))  # one GOP later
     assert "damaged" in resampled.damage
 
 
-def test_pictures_at_one_time_are_left_out_with_a_note(tmp_path: Path) -> None:
+def test_frames_at_the_same_time_are_left_out_with_a_note(tmp_path: Path) -> None:
     def doubled(number: int, packet: av.Packet) -> av.Packet:
         if number == 5:
             packet.pts = packet.dts = 160  # milliseconds, as number 4
         return packet
 
-    path = write_coded(tmp_path / "a.mkv", counting_picture(10), "ffv1")
+    path = write_coded(tmp_path / "a.mkv", numbered_frames(10), "ffv1")
     frames, note = media.read_frames_at(copy_coded(path, tmp_path / "b.mkv", doubled))
     assert numbers(frames) == [0, 1, 2, 3, 4, 4, 6, 7, 8, 9]
-    assert note.endswith("10 -> 10 frames, 1 left out that are not shown after the one before")
+    assert note.endswith("10 -> 10 frames, 1 left out that are not later than the frame before")
 
 
-def test_the_last_picture_lasts_as_long_as_the_others(tmp_path: Path) -> None:
+def test_the_last_frame_lasts_as_long_as_the_others(tmp_path: Path) -> None:
     path = copy_coded(write_beats(tmp_path, "a.mp4"), tmp_path / "copy.avi")
-    pictures = media.Pictures(path)
-    times = [time for time, _ in pictures]
-    assert pictures.end - times[-1] == pytest.approx(0.04)
+    stored = media.StoredFrames(path)
+    times = [time for time, _ in stored]
+    assert stored.end - times[-1] == pytest.approx(0.04)
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "mpeg4", "libx264"])
-def test_left_out_pictures_of_avi_are_longer_showings(tmp_path: Path, codec: str) -> None:
+def test_frames_left_out_in_avi_extend_the_frame_before(tmp_path: Path, codec: str) -> None:
     path = tmp_path / "a.avi"
     with av.open(str(path), "w") as made:
         stream = made.add_stream(codec, rate=25, options={"qmin": "2", "qmax": "2", "crf": "8"})
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
-        for number, frame in enumerate(counting_picture(20)):
+        for number, frame in enumerate(numbered_frames(20)):
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
             picture.pts = number if number < 10 else number + 4
             picture.time_base = Fraction(1, 25)
@@ -573,11 +575,11 @@ def test_left_out_pictures_of_avi_are_longer_showings(tmp_path: Path, codec: str
 
 
 def two_sounds(path: Path, **settings: object) -> Path:
-    """A counting picture with two sound tracks: beats one frame late, and beats in step."""
+    """Writes numbered frames with two sound tracks: beats one frame late, and aligned beats."""
     late = beats(COUNT, tuple(place + 1 for place in BEATS))
     return write_coded(
         path,
-        counting_picture(COUNT),
+        numbered_frames(COUNT),
         "libx264",
         sounds=(late, beats(COUNT, BEATS)),
         sound_codec="aac",
@@ -593,7 +595,7 @@ def test_the_sound_track_flagged_as_default_is_read(tmp_path: Path, ending: str)
         assert heard(media.read_sound(path)) == pytest.approx(wanted, abs=0.05)
         found = media.probe(path)
         assert (found.sound_tracks, found.sound_track) == (2, chosen)
-        assert found.track_notes == [f"2 sound tracks, number {chosen + 1} is taken"]
+        assert found.track_notes == [f"2 sound tracks, number {chosen + 1} is read"]
         assert heard(media.read_sound(path, track=1)) == pytest.approx(list(BEATS), abs=0.05)
 
 
@@ -601,7 +603,7 @@ def test_without_a_flag_the_track_with_most_channels_is_read_then_the_first(tmp_
     voice = beats(COUNT, BEATS)
     both = np.stack([voice, voice], axis=1)
     silent = np.zeros_like(voice)
-    frames = counting_picture(COUNT)
+    frames = numbered_frames(COUNT)
     path = tmp_path / "a.mkv"
     write_coded(path, frames, "libx264", sounds=(silent, both), default_sound=9)
     assert len(heard(media.read_sound(path))) == 3
@@ -626,10 +628,8 @@ LISTS = {
 
 @pytest.mark.parametrize("ending", ["mp4", "txt", "m3u8", "ans", "srt", "mpd", "jpg", "sdp"])
 @pytest.mark.parametrize("name", LISTS)
-def test_what_names_other_files_or_only_has_letters_is_no_media_file(
-    tmp_path: Path, name: str, ending: str
-) -> None:
-    media.write_video(tmp_path / "good.mp4", moving_picture(3), sound=tone(0.1))
+def test_playlists_and_texts_are_no_media_files(tmp_path: Path, name: str, ending: str) -> None:
+    media.write_video(tmp_path / "good.mp4", moving_frames(3), sound=tone(0.1))
     path = tmp_path / f"list.{ending}"
     path.write_text(LISTS[name])
     for read in (media.read_frames, media.read_image, media.decode):
@@ -637,48 +637,50 @@ def test_what_names_other_files_or_only_has_letters_is_no_media_file(
             read(path)
 
 
-def test_the_error_for_a_format_that_is_not_taken_names_those_that_are(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_format_lists_the_accepted_ones(tmp_path: Path) -> None:
     path = tmp_path / "list.mp4"
     path.write_text(LISTS["concat"])
-    with pytest.raises(BenchError, match=r"a format that is not taken; these are: mp4, mov, .*wav"):
+    with pytest.raises(
+        BenchError, match=r"a format that is not accepted; accepted: mp4, mov, .*wav"
+    ):
         media.probe(path)
 
 
-def test_a_numbered_image_is_one_file_and_no_series(tmp_path: Path) -> None:
+def test_a_numbered_image_is_one_file_and_no_sequence(tmp_path: Path) -> None:
     for name in ("a%d.png", "a1.png", "a2.png"):
         path = tmp_path / name
-        media.write_video(tmp_path / "x.mp4", moving_picture(1))
+        media.write_video(tmp_path / "x.mp4", moving_frames(1))
         with av.open(str(tmp_path / "x.png"), "w", format="image2pipe") as container:
             stream = container.add_stream("png")
             stream.width, stream.height, stream.pix_fmt = 32, 32, "rgb24"
-            picture = counting_picture(40)[35 if name == "a%d.png" else 5]
+            picture = numbered_frames(40)[35 if name == "a%d.png" else 5]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         (tmp_path / "x.png").rename(path)
     assert numbers(media.read_frames(tmp_path / "a%d.png")) == [35]
 
 
-def test_a_sound_of_unknown_coding_is_a_reason_and_the_pictures_stay(tmp_path: Path) -> None:
+def test_a_sound_without_a_decoder_is_refused_and_the_frames_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
-    write_coded(path, counting_picture(5), "libx264", sounds=(tone(0.2),), sound_codec="aac")
+    write_coded(path, numbered_frames(5), "libx264", sounds=(tone(0.2),), sound_codec="aac")
     path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_ZZZ"))
     found = media.probe(path)
     assert (found.has_sound, found.sound_codec, found.video_codec) == (True, "", "h264")
     assert len(media.read_frames(path)) == 5
-    with pytest.raises(BenchError, match="does not know how its sound is coded"):
+    with pytest.raises(BenchError, match="has no decoder for its sound"):
         media.read_sound(path)
 
 
-def test_pictures_of_unknown_coding_are_a_reason(tmp_path: Path) -> None:
+def test_a_video_without_a_decoder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
-    media.write_video(path, moving_picture(5), sound=tone(0.2))
+    media.write_video(path, moving_frames(5), sound=tone(0.2))
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
     media.probe(path)
     for read in (media.read_frames, media.read_image, media.decode):
-        with pytest.raises(BenchError, match="does not know how its pictures are coded"):
+        with pytest.raises(BenchError, match="has no decoder for its video"):
             read(path)
 
 
-def test_a_wav_of_no_bits_is_a_reason(tmp_path: Path) -> None:
+def test_a_wav_of_zero_bits_is_refused(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", tone(0.1), RATE)
     data = bytearray(path.read_bytes())
     place = data.index(b"fmt ") + 8
@@ -688,8 +690,8 @@ def test_a_wav_of_no_bits_is_a_reason(tmp_path: Path) -> None:
         media.read_sound(path)
 
 
-def test_a_picture_hours_later_is_refused_before_any_is_repeated(tmp_path: Path) -> None:
-    path = write_timed(tmp_path / "a.mkv", counting_picture(3), [0, 40, 36_000_000])
+def test_a_frame_hours_later_is_refused_before_any_is_repeated(tmp_path: Path) -> None:
+    path = write_timed(tmp_path / "a.mkv", numbered_frames(3), [0, 40, 36_000_000])
     resampled = media.Resampled(path)
     with pytest.raises(BenchError, match=r"36000 s after the first; at most 1800 s.*`longest`"):
         for _ in resampled:
@@ -699,18 +701,18 @@ def test_a_picture_hours_later_is_refused_before_any_is_repeated(tmp_path: Path)
 
 
 def test_the_longest_length_can_be_raised(tmp_path: Path) -> None:
-    path = write_timed(tmp_path / "a.mkv", counting_picture(3), [0, 40, 4000])
+    path = write_timed(tmp_path / "a.mkv", numbered_frames(3), [0, 40, 4000])
     with pytest.raises(BenchError, match="at most 2 s"):
         list(media.Resampled(path, longest=2))
     assert len(list(media.Resampled(path, longest=10))) > 100
 
 
-def test_one_picture_held_for_gigabytes_is_refused(
+def test_a_frame_repeated_for_gigabytes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write_timed(tmp_path / "a.mkv", counting_picture(3), [0, 40, 4000])
-    monkeypatch.setattr(media.pictures, "MAX_BYTES", 32 * 32 * 3 * 90)
-    with pytest.raises(BenchError, match="one picture of 32x32 is shown for 4 s"):
+    path = write_timed(tmp_path / "a.mkv", numbered_frames(3), [0, 40, 4000])
+    monkeypatch.setattr(media.frames, "MAX_BYTES", 32 * 32 * 3 * 90)
+    with pytest.raises(BenchError, match="one frame of 32x32 is shown for 4 s"):
         list(media.Resampled(path))
 
 
@@ -721,7 +723,7 @@ def test_endless_sound_is_refused(tmp_path: Path) -> None:
     assert len(media.read_sound(path, longest=14)) == 16_000 * 15
 
 
-def test_enormous_pictures_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+def test_enormous_frames_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         code = zlib.crc32(kind + data)
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", code)

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.files.one_move import in_one_move, sweep
 from tests.conftest import ROOT
 
 
-def test_a_file_takes_the_place_of_an_older_one_at_the_end_only(tmp_path: Path) -> None:
+def test_a_file_replaces_an_older_one_only_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "deeper" / "note"
     for text in ("first", "second"):
         before = target.read_text() if target.exists() else None
@@ -25,7 +25,7 @@ def test_a_file_takes_the_place_of_an_older_one_at_the_end_only(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("is_folder", [False, True])
-def test_nothing_is_left_where_the_making_fails(tmp_path: Path, is_folder: bool) -> None:
+def test_nothing_is_left_if_writing_fails(tmp_path: Path, is_folder: bool) -> None:
     def make() -> None:
         with in_one_move(tmp_path / "made") as part:
             part.mkdir() if is_folder else part.touch()
@@ -36,7 +36,7 @@ def test_nothing_is_left_where_the_making_fails(tmp_path: Path, is_folder: bool)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_another_process_made_meanwhile_stays(tmp_path: Path) -> None:
+def test_a_folder_that_another_process_wrote_meanwhile_stays(tmp_path: Path) -> None:
     target = tmp_path / "made"
     with in_one_move(target) as ours:
         ours.mkdir()
@@ -48,13 +48,13 @@ def test_a_folder_that_another_process_made_meanwhile_stays(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_cannot_replace_a_file(tmp_path: Path) -> None:
     (tmp_path / "made").touch()
     with pytest.raises(OSError, match="made"), in_one_move(tmp_path / "made") as part:
         part.mkdir()
 
 
-def test_parts_of_processes_that_have_ended_are_cleared_away(tmp_path: Path) -> None:
+def test_parts_of_ended_processes_are_removed(tmp_path: Path) -> None:
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
@@ -75,14 +75,14 @@ def test_parts_of_processes_that_have_ended_are_cleared_away(tmp_path: Path) -> 
         ours.touch()
         assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == [ours]
         sweep(tmp_path)
-        assert ours.exists()  # of a process that lives
+        assert ours.exists()  # of a running process
     assert list(deeper.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deeper", "ours"]
 
 
 def test_a_part_of_another_machine_stays_for_a_week(tmp_path: Path) -> None:
     fresh, old = (tmp_path / f".0badcafe-1-1-{letter * 32}.part" for letter in "ab")
-    unnamed = tmp_path / f".{'c' * 32}.part"  # as they were once called
+    unnamed = tmp_path / f".{'c' * 32}.part"  # the form of an earlier version
     mine = tmp_path / "keep.part"
     for path in (fresh, old, unnamed, mine):
         path.touch()

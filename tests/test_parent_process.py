@@ -1,4 +1,4 @@
-"""No process outlives a parent that was killed: it would write beside the run that follows."""
+"""No worker outlives a killed parent: it would write into the folder of the next run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into Linux's /proc")
-# As the script `bench`. After `python -m`, CPython ends itself by SIGINT, whatever was made of the
-# KeyboardInterrupt, where that broke off the exec of a string (a dataclass's, amid imports): -2
-# instead of 130, which a shell shows as 130, too.
+# Run as the script `bench`: after `python -m` CPython ends itself by SIGINT if a KeyboardInterrupt,
+# even a handled one, interrupted the exec of a string (a dataclass's, in an import): its exit code
+# is then -2 instead of 130; a shell shows 130 for both.
 BENCH = "from bench.command.cli import main; main(prog_name='bench')"
 POOL = """
 import multiprocessing, os, sys, time
@@ -36,7 +36,7 @@ if __name__ == "__main__":
 
 
 def ends(process: int, *, within: float = 60.0) -> bool:
-    """Whether a process is gone, or gone but for its entry in the table, in so many seconds."""
+    """Whether a process ends, or becomes a zombie, within so many seconds."""
     until = time.monotonic() + within
     while time.monotonic() < until:
         try:
@@ -50,7 +50,7 @@ def ends(process: int, *, within: float = 60.0) -> bool:
 
 
 def workers_of(parent: int) -> list[int]:
-    """The worker processes that a process has started."""
+    """The worker processes that a process started."""
     found: list[int] = []
     for process in (path for path in Path("/proc").iterdir() if path.name.isdigit()):
         try:
@@ -64,7 +64,7 @@ def workers_of(parent: int) -> list[int]:
 
 
 @LINUX
-def test_a_pools_process_ends_with_its_killed_parent(tmp_path: Path) -> None:
+def test_a_pool_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "pool.py"
     script.write_text(POOL, encoding="utf-8")
     parent = subprocess.Popen(
@@ -91,7 +91,7 @@ def test_a_pools_process_ends_with_its_killed_parent(tmp_path: Path) -> None:
         (signal.SIGTERM, False),
     ],
 )
-def test_a_run_that_is_ended_leaves_no_worker_behind_even_while_they_start(
+def test_an_ended_run_leaves_no_worker_even_while_they_start(
     tmp_path: Path, number: signal.Signals, whole_group: bool
 ) -> None:
     make_manifest(tmp_path / "data")
@@ -122,7 +122,7 @@ def test_a_run_that_is_ended_leaves_no_worker_behind_even_while_they_start(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_another_thread_takes_breaks_off_no_start_of_a_process(
+def test_a_signal_to_another_thread_does_not_interrupt_the_start_of_a_process(
     number: signal.Signals,
 ) -> None:
     over = threading.Event()

@@ -47,7 +47,7 @@ def test_a_wrong_pair_names_config_key_file_and_line(tmp_path: Path) -> None:
         make_plan(load_config(config))
     text = str(caught.value)
     assert f"{config}:{line_of(config, 'pairs:')}: data[0].pairs: " in text
-    assert f"{tmp_path / 'unpaired.txt'}:2: 'nobody' is no clip of this data set" in text
+    assert f"{tmp_path / 'unpaired.txt'}:2: 'nobody' is not a clip of this data set" in text
 
 
 @pytest.mark.parametrize(

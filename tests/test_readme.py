@@ -1,4 +1,4 @@
-"""What the README says is true: its plugins run as they stand, its commands and files exist."""
+"""The README is correct: its plugins run unchanged, its commands and files exist."""
 
 from __future__ import annotations
 

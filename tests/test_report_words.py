@@ -217,7 +217,7 @@ def test_what_records_say_has_a_chinese_reading(text: str) -> None:
         text = text.replace("7", "frames 3-9")
     text = text.replace("at 7", "at frames 7, 9")
     if text.startswith("the sound is 7 s 7"):
-        text = "the sound is 7 s longer than the pictures"
+        text = "the sound is 7 s longer than the video"
     assert words.said(text) != text
     assert read_words("en").said(text) == text
 

@@ -1,4 +1,4 @@
-"""Shipped configs by name, a config to start from, and which files may stand before ours."""
+"""Shipped configs by name, a config to start from, and modules that shadow ours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_packages_folder_of_configs_is_the_repositorys() -> None:
     assert not set(shipped(FOLDER)) & set(shipped(TRAININGS))
 
 
-def test_a_file_goes_before_a_shipped_config_and_a_folder_does_not(
+def test_a_file_takes_precedence_over_a_shipped_config_and_a_folder_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -58,7 +58,7 @@ def test_a_file_goes_before_a_shipped_config_and_a_folder_does_not(
         ("", "Known: clr, grid"),
     ],
 )
-def test_what_is_neither_file_nor_name_is_told_with_the_names(
+def test_an_unknown_config_is_refused_with_the_known_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,7 +68,7 @@ def test_what_is_neither_file_nor_name_is_told_with_the_names(
     assert said in output
 
 
-def test_relative_paths_of_a_shipped_config_lead_to_where_one_is(
+def test_paths_of_a_shipped_config_are_relative_to_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -85,7 +85,7 @@ def test_relative_paths_of_a_shipped_config_lead_to_where_one_is(
 
 
 @pytest.mark.parametrize("path", [*shipped(FOLDER).values(), *shipped(TRAININGS).values()])
-def test_each_is_listed_in_one_line_that_says_what_it_is_for(path: Path) -> None:
+def test_each_config_is_listed_in_one_line_with_its_purpose(path: Path) -> None:
     assert 20 < len(headline(path)) <= 100
     assert headline(path)[0].isupper()
 
@@ -100,7 +100,7 @@ def test_an_unknown_name_prints_no_config() -> None:
     ("name", "manifest"),
     [("mine", "data/manifest.csv"), ("no", "data/manifest.csv"), ("2026", "data/a, b: 'c'.csv")],
 )
-def test_a_new_config_runs_on_ones_own_manifest(tmp_path: Path, name: str, manifest: str) -> None:
+def test_a_new_config_runs_on_the_users_manifest(tmp_path: Path, name: str, manifest: str) -> None:
     made = make_manifest(tmp_path / "data")
     made.rename(tmp_path / manifest)
     code, output = bench("new", "config", name, "--manifest", manifest, "--folder", tmp_path)
@@ -118,13 +118,13 @@ def test_a_new_config_runs_on_ones_own_manifest(tmp_path: Path, name: str, manif
     assert path.read_bytes() == before
 
 
-def test_a_new_config_needs_a_name_that_a_run_can_have(tmp_path: Path) -> None:
+def test_a_new_config_needs_a_valid_name(tmp_path: Path) -> None:
     code, output = bench("new", "config", "../x", "--folder", tmp_path)
     assert code == 2
     assert "letters, digits, blanks" in output
 
 
-def test_a_module_that_is_not_ours_is_named(
+def test_a_module_that_shadows_ours_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shadowed.refuse_shadows()

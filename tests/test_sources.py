@@ -1,4 +1,4 @@
-"""Where a data set's clips come from: an embedded corpus is not made twice for a limit."""
+"""Sources of clips: an embedded corpus is not rendered twice for a limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CORPUS = Source(name="synth", corpus="synth-en")
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> list[int | None]:
-    """What was asked of the corpus, whose clips are empty files here."""
+    """The builds that were requested of a fake corpus, whose clips are empty files."""
     asked: list[int | None] = []
 
     def build(name: str, split: str = "test", *, clips: int | None = None, **_: object) -> Path:
@@ -40,19 +40,19 @@ def opened(clips: int | None, split: str = "test") -> list[str]:
     return [clip.id for clip in found.clips]
 
 
-def test_a_limit_takes_from_the_split_that_is_there(made: list[int | None]) -> None:
+def test_a_limit_uses_an_existing_split(made: list[int | None]) -> None:
     assert len(opened(None)) == 24
     assert opened(3) == ["c00", "c01", "c02"]
     assert made == [None]
 
 
-def test_a_limit_takes_from_a_larger_part_that_is_there(made: list[int | None]) -> None:
+def test_a_limit_uses_an_existing_larger_part(made: list[int | None]) -> None:
     opened(10)
     assert opened(4) == ["c00", "c01", "c02", "c03"]
     assert made == [10]
 
 
-def test_more_clips_than_are_there_and_other_splits_are_made(made: list[int | None]) -> None:
+def test_more_clips_or_other_splits_are_rendered(made: list[int | None]) -> None:
     opened(4)
     assert len(opened(10)) == 10
     assert len(opened(4, "val")) == 4

@@ -1,4 +1,4 @@
-"""Boxes on the face that speaks: found by how far the score falls with other sound."""
+"""Boxes on the speaking face, which is found by the drop of the score with shifted sound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from bench import media
 from bench.data import speaker_box
 from bench.data.manifest import read_manifest, write_manifest
-from bench.data.speaker_box import Pointed, Wanted, point
+from bench.data.speaker_box import BoxedClip, Wanted, choose_boxes
 from bench.errors import BenchError
 from bench.features.faces import Detection
 from bench.records.run_folder import read_run
@@ -48,8 +48,8 @@ def pointed(
     faces: tuple[Detection, ...] = (LARGE, SMALL),
     leads: tuple[float, float] = (0.0, 0.3),
     wanted: Wanted = "speaking",
-) -> list[Pointed]:
-    """What is pointed at where the left face has the first lead, and the right one the second."""
+) -> list[BoxedClip]:
+    """The chosen boxes, where the left face has the first lead and the right one the second."""
 
     def lead(frames: Frames, sound: Sound, track: Track) -> float:
         assert len(frames) == len(track.boxes)
@@ -59,8 +59,10 @@ def pointed(
     monkeypatch.setattr(speaker_box, "detector", lambda _name: _Seer(*faces))
     monkeypatch.setattr(speaker_box, "_leads", lambda _scorer, _device: lead)
     cache = clips[0].video.parent / "cache"
-    made = point(clips, wanted=wanted, faces="haar", scorer="any", device="cpu", cache=cache)
-    return list(made)
+    boxed = choose_boxes(
+        clips, wanted=wanted, faces="haar", scorer="any", device="cpu", cache=cache
+    )
+    return list(boxed)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_the_wanted_face_gets_the_box(
         ((0.2, 0.3), r"the lips of two faces follow the sound \(0.300, 0.200\)"),
     ],
 )
-def test_a_doubtful_choice_has_a_box_and_is_told(
+def test_a_doubtful_choice_has_a_box_and_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads: tuple[float, float], reason: str
 ) -> None:
     (one,) = pointed([clip(tmp_path)], monkeypatch, leads=leads)
@@ -101,7 +103,7 @@ def test_a_doubtful_choice_has_a_box_and_is_told(
         raise BenchError(one.reason)
 
 
-def test_what_cannot_be_told_costs_its_own_clip(
+def test_a_clip_whose_faces_cannot_be_compared_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dark, silent = clip(tmp_path, "dark", grey=5), clip(tmp_path, "silent", sound=False)
@@ -109,7 +111,7 @@ def test_what_cannot_be_told_costs_its_own_clip(
     found = pointed([dark, silent, gone, clip(tmp_path)], monkeypatch)
     assert [one.clip.box is None for one in found] == [True, True, True, False]
     assert found[0].reason == "no face found"
-    assert found[1].reason == "2 faces, and no sound to tell who speaks"
+    assert found[1].reason == "2 faces, and no sound to find the speaking one"
     assert "gone.mp4" in found[2].reason
 
 
@@ -134,7 +136,7 @@ def config(
 
 
 def keys(folder: Path, boxes: list[Box | None], *lines: str) -> tuple[list[str], list[str]]:
-    """The keys of the cases, and of the first metric's measurements of one and the same video."""
+    """The keys of the cases, and of the first metric's measurements of the same video."""
     made = clip(folder)
     clips = [Clip(f"c{number}", made.video, box=box) for number, box in enumerate(boxes)]
     write_manifest(folder / "m.csv", clips, root=folder)
@@ -148,18 +150,18 @@ LEFT, RIGHT = (4.0, 8.0, 48.0, 56.0), (80.0, 40.0, 32.0, 40.0)
 
 
 @pytest.mark.parametrize("line", ["face: given", "faces: given"])
-def test_where_boxes_say_what_is_seen_they_enter_the_keys(tmp_path: Path, line: str) -> None:
+def test_boxes_that_select_the_face_enter_the_keys(tmp_path: Path, line: str) -> None:
     cases, measured = keys(tmp_path, [LEFT, RIGHT, LEFT], line)
     assert measured[0] == measured[2] != measured[1]
     assert cases[0] == cases[2] != cases[1]
 
 
-def test_where_boxes_say_nothing_measurements_do_not_depend_on_them(tmp_path: Path) -> None:
+def test_boxes_that_select_nothing_do_not_enter_the_keys(tmp_path: Path) -> None:
     _, measured = keys(tmp_path, [LEFT, RIGHT, None])
     assert len(set(measured)) == 1
 
 
-def test_every_choice_has_keys_and_protocols_of_its_own(tmp_path: Path) -> None:
+def test_every_choice_of_face_has_its_own_keys_and_protocol(tmp_path: Path) -> None:
     settings = ("", "face: central", "face: given", "faces: given")
     found = [keys(tmp_path, [LEFT], setting) for setting in settings]
     assert len({cases[0] for cases, _ in found}) == len(settings)
@@ -177,7 +179,7 @@ def test_every_choice_has_keys_and_protocols_of_its_own(tmp_path: Path) -> None:
     ]
 
 
-def test_one_recording_with_two_boxes_has_a_value_for_each(tmp_path: Path) -> None:
+def test_one_video_with_two_boxes_has_a_value_for_each(tmp_path: Path) -> None:
     noise = np.random.default_rng(3)
     frames = np.full((30, 128, 128, 3), 90.0)
     frames[:, 40:80, 80:112] += noise.normal(0, 30, (30, 40, 32, 1))
@@ -205,7 +207,7 @@ def test_one_recording_with_two_boxes_has_a_value_for_each(tmp_path: Path) -> No
     assert whole == same
 
 
-def test_a_config_that_asks_for_the_speaker_is_told_the_way(tmp_path: Path) -> None:
+def test_a_config_that_asks_for_the_speaker_is_told_how(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"c.yaml:6: face: .*`bench data faces MANIFEST"):
         load_config(config(tmp_path, "face: speaking"))
 
@@ -220,5 +222,5 @@ def test_the_smaller_speaker_is_found_beside_a_larger_listener(
     assert code == 0
     (found,) = read_manifest(tmp_path / "boxes.csv")
     assert found.box is not None
-    assert found.box[0] < 100  # the speaker stands left, at 55; the listener at 290
+    assert found.box[0] < 100  # the speaker is on the left, at 55; the listener at 290
     assert "1 of 1 clips have a box, 1 of them show several faces" in " ".join(output.split())

@@ -1,4 +1,4 @@
-"""No csv that is written here holds a text that a spreadsheet would run."""
+"""No csv of the harness has a text that a spreadsheet would run as a formula."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def rows_of(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("text", EVIL)
-def test_formulas_are_defused_and_come_back_as_they_were(text: str) -> None:
+def test_formulas_are_escaped_and_restored(text: str) -> None:
     ((cell,),) = rows_of(csv_text([[text]]))
     assert cell == f"'{text}"
     assert plain_text(cell) == text
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_other_texts_stay_as_they_are(text: str) -> None:
+def test_other_texts_are_unchanged(text: str) -> None:
     assert plain_text(cell_text(text)) == cell_text(text) == text
 
 
-def test_numbers_and_texts_of_our_own_are_no_formulas() -> None:
+def test_numbers_and_our_own_texts_are_not_escaped() -> None:
     row = [-0.1 - 0.2, -3, None, True, OwnText("+0.12 [0.1]")]
     assert csv_text([row]) == "-0.30000000000000004,-3,,yes,+0.12 [0.1]\n"
 
@@ -64,11 +64,11 @@ def test_every_csv_is_written_in_one_place() -> None:
                 )
                 if is_writer and isinstance(node.value, ast.Name) and node.value.id == "csv":
                     writers.append(path.relative_to(ROOT).as_posix())
-    # Curves of a training: numbers alone, under names that stand in the code.
+    # Curves of a training: only numbers, under names from the code.
     assert writers == ["bench/files/spreadsheets.py", "bench/train/loop.py"]
 
 
-def test_a_manifest_of_evil_names_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_manifest_with_formulas_as_names_is_read_back_unchanged(tmp_path: Path) -> None:
     names = ("=cmd()", "@x", "-y", "'=z", "plain")
     clips = [
         Clip(name, tmp_path / f"{name}.mp4", speaker="+s", text="- no", box=(-1.0, 2.0, 3.0, 4.0))
@@ -84,7 +84,7 @@ def test_a_manifest_of_evil_names_comes_back_as_it_was(tmp_path: Path) -> None:
     ]
 
 
-def test_report_tables_are_defused_and_numbers_stand_alone() -> None:
+def test_report_tables_are_escaped_but_not_their_numbers() -> None:
     cells = (
         SheetCell("+0.124", "0.100 – 0.200", numbers=(0.1239, 0.1, 0.2)),
         SheetCell("1/12", numbers=(1,)),
@@ -110,7 +110,7 @@ def test_report_tables_are_defused_and_numbers_stand_alone() -> None:
     assert rows_of(summary_csv([row]))[1][2:6] == ["'-m", "ssim", "ssim[]", "-0.5"]
 
 
-def test_the_list_of_cases_is_defused(tmp_path: Path) -> None:
+def test_the_list_of_cases_is_escaped(tmp_path: Path) -> None:
     clip = Clip("=1+1", tmp_path / "a.mp4")
     write_cases(tmp_path / "cases.csv", [Case("d", "reconstruct", clip, clip)])
     assert "'=1+1" in rows_of((tmp_path / "cases.csv").read_text(encoding="utf-8"))[1]

@@ -1,4 +1,4 @@
-"""Statistics against numbers worked out by hand and against an independent implementation."""
+"""Statistics compared with results by hand and with independent implementations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_interval_agrees_with_all_draws_enumerated() -> None:
     assert interval.high == pytest.approx(high, abs=0.15)
 
 
-def test_clips_are_drawn_where_all_are_of_one_speaker() -> None:
+def test_clips_are_drawn_if_all_are_of_one_speaker() -> None:
     values = list(np.random.default_rng(0).normal(5.0, 2.0, 200))
     interval = stats.mean_interval(values, ["only"] * 200)
     assert (interval.n_clusters, interval.resampled) == (1, "clip")
@@ -66,7 +66,7 @@ def test_one_value_has_no_interval() -> None:
     assert not interval.excludes_zero
 
 
-def test_same_arguments_give_the_same_interval_whatever_the_batch(
+def test_the_same_arguments_give_the_same_interval_for_any_batch_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     values, speakers = [float(i % 7) for i in range(50)], [str(i % 9) for i in range(50)]
@@ -105,7 +105,7 @@ def test_wilcoxon_of_no_difference_is_one() -> None:
     assert stats.wilcoxon([0.0, 0.0, 0.0]) == 1.0
 
 
-def test_compare_uses_only_cases_that_both_have() -> None:
+def test_compare_uses_only_shared_cases() -> None:
     first = {"x": 3.0, "y": 5.0, "only first": 100.0}
     second = {"x": 1.0, "y": 1.0, "only second": -100.0}
     found = stats.compare(first, second, {"x": "a", "y": "b"})
@@ -121,30 +121,30 @@ def test_holm_by_hand() -> None:
     assert adjusted == pytest.approx((0.06, 0.04, None, 0.5, 0.06))
 
 
-def test_holm_never_exceeds_one_and_never_turns_the_order_round() -> None:
+def test_holm_never_exceeds_one_and_keeps_the_order() -> None:
     adjusted = [p for p in stats.holm([0.6, 0.4, 0.045, 0.044]) if p is not None]
     assert adjusted == pytest.approx([0.8, 0.8, 0.176, 0.176])
     assert max(p for p in stats.holm([0.9, 0.8, 0.7]) if p is not None) == 1.0
 
 
-def test_shared_cases_are_those_that_all_have() -> None:
+def test_shared_cases_are_those_with_all_values() -> None:
     assert stats.shared_cases([{"b": 1.0, "a": 1.0, "c": 1.0}, {"a": 2.0, "b": 0.0}]) == ("a", "b")
     assert stats.shared_cases([]) == ()
 
 
-def test_what_cannot_be_told_apart_shares_a_rank() -> None:
+def test_methods_without_a_significant_difference_share_a_rank() -> None:
     assert stats.ranks("abc", ()) == {"a": 1, "b": 1, "c": 1}
     assert stats.ranks("abc", [("a", "b"), ("a", "c")]) == {"a": 1, "b": 2, "c": 2}
     assert stats.ranks("abc", [("a", "c"), ("b", "c")]) == {"a": 1, "b": 1, "c": 3}
-    # a like b, b like c, and yet a above c: who is beaten stands below, the others share.
+    # a equals b and b equals c, yet a beats c: c ranks below, a and b share a rank.
     assert stats.ranks("abc", [("a", "c")]) == {"a": 1, "b": 1, "c": 2}
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_no_two_of_rank_one_were_told_apart_and_somebody_has_it(seed: int) -> None:
+def test_rank_one_is_given_and_its_methods_do_not_differ(seed: int) -> None:
     generator = np.random.default_rng(seed)
     names = [f"m{index}" for index in range(7)]
-    order = generator.permutation(names)  # a difference of means: never round in a circle
+    order = generator.permutation(names)  # a difference of means is never circular
     told = [
         (better, worse)
         for better, worse in itertools.combinations(order, 2)
@@ -158,8 +158,8 @@ def test_no_two_of_rank_one_were_told_apart_and_somebody_has_it(seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_noise_is_told_apart_as_rarely_as_the_level_says(seed: int) -> None:
-    """Of 30 runs of 5 methods that differ by chance alone, hardly one tells any two apart."""
+def test_noise_is_significant_as_rarely_as_the_level_says(seed: int) -> None:
+    """Of 30 runs of 5 methods that differ only by chance, hardly any has a significant pair."""
     generator = np.random.default_rng(seed)
     cases = [f"c{index}" for index in range(24)]
     speakers = {case: f"s{index % 6}" for index, case in enumerate(cases)}
@@ -173,7 +173,7 @@ def test_noise_is_told_apart_as_rarely_as_the_level_says(seed: int) -> None:
     assert found <= 1
 
 
-def test_a_true_difference_is_told_and_corrected_over_all_pairs() -> None:
+def test_a_true_difference_is_found_and_corrected_over_all_pairs() -> None:
     generator = np.random.default_rng(0)
     cases = [f"c{index}" for index in range(12)]
     speakers = {case: f"s{index % 4}" for index, case in enumerate(cases)}
@@ -219,7 +219,7 @@ def test_area_under_curve_by_hand_and_by_mann_and_whitney() -> None:
     assert found.low is not None
     assert found.high is not None
     assert 0.5 < found.low < found.mean < found.high < 1.0
-    # Own pairs agree better than others, and yet the interval stands around the mean.
+    # Pairs within a speaker agree better than others, yet the interval contains the mean.
     own = [2.0 + 0.2 * index for index in range(20)]
     found = stats.area_under_curve(own, [one - 1.0 for one in own], [f"s{i}" for i in range(20)])
     assert found.low is not None
@@ -231,7 +231,7 @@ def test_area_under_curve_by_hand_and_by_mann_and_whitney() -> None:
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (1, 1), (0, 7), (7, 7), (3, 20), (59, 60)])
-def test_a_share_has_wilsons_interval_where_the_clips_tell_no_more(hits: int, count: int) -> None:
+def test_a_share_has_wilsons_interval_if_all_clips_agree(hits: int, count: int) -> None:
     values = [index < hits for index in range(count)]
     found = stats.share_interval(values, ["one"] * count)
     wilson = scipy.stats.binomtest(hits, count).proportion_ci(method="wilson")
@@ -240,11 +240,11 @@ def test_a_share_has_wilsons_interval_where_the_clips_tell_no_more(hits: int, co
     assert found.high is not None
     assert found.low <= wilson.low + 1e-12
     assert found.high >= wilson.high - 1e-12
-    if hits in (0, count):  # the bootstrap has no width there
+    if hits in (0, count):  # the bootstrap's interval has no width here
         assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high))
 
 
-def test_a_share_is_less_sure_where_speakers_disagree_as_a_whole() -> None:
+def test_a_share_has_a_wider_interval_if_whole_speakers_disagree() -> None:
     hits = [True] * 30 + [False] * 10
     apart = stats.share_interval(hits, [f"s{index // 10}" for index in range(40)])
     mixed = stats.share_interval(hits, [f"s{index % 4}" for index in range(40)])

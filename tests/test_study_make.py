@@ -28,7 +28,7 @@ from bench.study.make.finished_videos import finished_videos
 from bench.study.make.new_study import NewStudy, invite, new_study
 from bench.study.make.selection import StudyOptions
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeRun, build_run
-from tests.small_media import moving_picture, tone
+from tests.small_media import moving_frames, tone
 
 
 @pytest.fixture(scope="module")
@@ -481,7 +481,7 @@ def coded_otherwise(path: Path, frames: np.ndarray, options: dict[str, str]) -> 
 
 def test_copies_are_encoded_alike_whatever_their_sources(tmp_path: Path) -> None:
     """Still or moving, with or without cuts, Baseline or High, with or without B-frames."""
-    smooth = moving_picture(30)
+    smooth = moving_frames(30)
     cuts = np.concatenate([smooth[:11], 255 - smooth[11:17], smooth[17:]])
     sources = [tmp_path / "wav2lip.mp4", tmp_path / "truth.mp4"]
     media.write_video(sources[0], smooth, sound=tone(1.2))

@@ -15,7 +15,7 @@ import pytest
 from bench.data.manifest import read_manifest
 from bench.data.synth import CORPORA, build
 from bench.data.synth.clip import MAX_FRAMES, Utterance, utter
-from bench.data.synth.corpus import CLIPS, SEED, SPEAKERS, Order, orders, speakers
+from bench.data.synth.corpus import CLIPS, SEED, SPEAKERS, ClipPlan, plan_clips, speakers
 from bench.data.synth.identity import Identity, identity
 from bench.data.synth.mouth import MouthPainter
 from bench.data.synth.portrait import MOUTH_Y
@@ -45,7 +45,7 @@ def said(language: str, text: str, *, woman: bool = False) -> Utterance:
 
 
 def spoken(phonemes: str, *, frames: int = 25, seconds: float = 0.16) -> list[Shape]:
-    """The mouth for phonemes of equal length after 0.2 s of rest."""
+    """The mouth's shapes for phonemes of equal length after 0.2 s of rest."""
     segments = [Segment("", 0.0, 0.2)]
     at = 0.2
     for phoneme in phonemes.split():
@@ -102,30 +102,30 @@ def test_sentences_keep_the_limits_of_the_corpora() -> None:
 def test_two_phrases_of_a_clip_keep_the_limit_too() -> None:
     for split in SPLITS:
         topics = {s.text: s.topic for s in sentences_of("zh", split, SEED["zh"])}
-        for order in orders("zh", split, CLIPS[split]):
-            topic = {topics[text] for text in order.texts}
+        for plan in plan_clips("zh", split, CLIPS[split]):
+            topic = {topics[text] for text in plan.texts}
             assert len(topic) == 1
             limit = NEWS_LIMIT if topic == {"news"} else SIGHTS_LIMIT
-            assert sum(map(len, order.texts)) <= limit
+            assert sum(map(len, plan.texts)) <= limit
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_more_clips_only_add_clips(language: str) -> None:
-    few, many = orders(language, "train", 20), orders(language, "train", 60)
+    few, many = plan_clips(language, "train", 20), plan_clips(language, "train", 60)
     assert many[:20] == few
-    assert len({order.id for order in many}) == 60
+    assert len({plan.id for plan in many}) == 60
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_test_split_speaks_with_all_its_speakers(language: str) -> None:
-    made: list[Order] = orders(language, "test", CLIPS["test"])
-    assert {order.speaker for order in made} == set(speakers(language, "test"))
+    plans: list[ClipPlan] = plan_clips(language, "test", CLIPS["test"])
+    assert {plan.speaker for plan in plans} == set(speakers(language, "test"))
 
 
 # Speech
 
 
-@pytest.mark.parametrize("variant", ["f1", "f2", "m3"])  # f2 has breath, which is noise
+@pytest.mark.parametrize("variant", ["f1", "f2", "m3"])  # f2 is breathy, which is noise
 def test_same_text_and_voice_give_the_same_samples_each_time(variant: str) -> None:
     voice = replace(person("zh", woman=True).voice, variant=variant)
 
@@ -135,7 +135,7 @@ def test_same_text_and_voice_give_the_same_samples_each_time(variant: str) -> No
         return result.samples.tolist(), result.segments
 
     before = speak()
-    time.sleep(1.1)  # espeak-ng takes its noise from the clock's seconds if it is let
+    time.sleep(1.1)  # unless seeded, espeak-ng takes its noise from the time in seconds
     assert speak() == before
 
 
@@ -197,7 +197,7 @@ def test_short_closure_is_seen_at_25_frames_a_second(painter: MouthPainter) -> N
         assert min(painter.edges(shape).opening for shape in shapes[5:12]) < 0.05
 
 
-def test_vowels_differ_as_they_should(painter: MouthPainter) -> None:
+def test_vowels_have_different_shapes(painter: MouthPainter) -> None:
     middle = int((0.2 + 0.15) * FPS)
     a, i, u = (spoken(vowel, seconds=0.3)[middle] for vowel in ("a", "i", "u"))
     edges = {name: painter.edges(shape) for name, shape in (("a", a), ("i", i), ("u", u))}
@@ -211,7 +211,7 @@ def test_labiodentals_bring_the_lower_lip_to_the_teeth(painter: MouthPainter) ->
     middle = len(edges.upper_inner) // 2
     assert shape.tuck > 0.8
     assert edges.upper_inner[middle] < -0.01  # the upper lip leaves the teeth free
-    # and the lower lip stands where they end, 0.034 below the line on average
+    # and the lower lip is where they end, 0.034 below the line on average
     assert 0.0 < edges.lower_inner[middle] < 0.04
 
 
@@ -238,7 +238,7 @@ def test_mouth_opens_with_the_sound(language: str, painter: MouthPainter) -> Non
 
 
 def test_clips_have_the_corpus_format(clips: list[Clip]) -> None:
-    assert [clip.id for clip in clips] == [order.id for order in orders("zh", "test", 2)]
+    assert [clip.id for clip in clips] == [plan.id for plan in plan_clips("zh", "test", 2)]
     for clip in clips:
         facts = probe(clip.video)
         assert (facts.width, facts.height, facts.fps) == (256, 256, 25)
@@ -255,12 +255,12 @@ def test_clips_have_the_corpus_format(clips: list[Clip]) -> None:
 
 
 def test_drawn_mouth_follows_the_shapes(clips: list[Clip]) -> None:
-    """The dark and bright between the lips grows with the opening that the shapes ask for."""
+    """The change between the lips grows with the opening that the shapes give."""
     clip = clips[0]
-    order = orders("zh", "test", 1)[0]
-    rng = np.random.default_rng([*order.seed, 41])
-    who = person("zh", woman=order.speaker.woman, number=order.speaker.number)
-    shapes = utter(who, order.texts, rng).shapes
+    plan = plan_clips("zh", "test", 1)[0]
+    rng = np.random.default_rng([*plan.seed, 41])
+    who = person("zh", woman=plan.speaker.woman, number=plan.speaker.number)
+    shapes = utter(who, plan.texts, rng).shapes
     painter = MouthPainter(who.look, MOUTH_Y * who.look.face_length, np.random.default_rng(1))
     openings = np.array([painter.edges(shape).opening for shape in shapes])
     frames = read_frames(clip.video).astype(np.float32)
@@ -274,7 +274,7 @@ def test_drawn_mouth_follows_the_shapes(clips: list[Clip]) -> None:
     assert np.corrcoef(change, openings)[0, 1] > 0.6
 
 
-def test_built_split_is_used_again(built: Path, clips: list[Clip]) -> None:
+def test_an_existing_split_is_reused(built: Path, clips: list[Clip]) -> None:
     before = clips[0].video.stat().st_mtime_ns
     calls: list[tuple[int, int]] = []
     build("synth-zh", "test", folder=built, clips=2, progress=lambda *done: calls.append(done))
@@ -282,7 +282,7 @@ def test_built_split_is_used_again(built: Path, clips: list[Clip]) -> None:
     assert clips[0].video.stat().st_mtime_ns == before
 
 
-def test_a_damaged_clip_of_a_built_split_is_made_again_and_no_other(
+def test_only_the_damaged_clip_of_a_split_is_rendered_again(
     built: Path, clips: list[Clip], tmp_path: Path
 ) -> None:
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
@@ -302,7 +302,7 @@ def test_a_damaged_clip_of_a_built_split_is_made_again_and_no_other(
     ]
 
 
-def test_interrupted_build_goes_on_and_gives_the_same_bytes(
+def test_an_interrupted_build_continues_and_gives_the_same_bytes(
     tmp_path: Path, clips: list[Clip]
 ) -> None:
     def stop(done: int, _count: int) -> None:
@@ -321,7 +321,7 @@ def _build_one(folder: Path) -> str:
     return str(build("synth-en", "val", folder=folder, clips=1, workers=1))
 
 
-def test_two_processes_build_the_same_split_without_harm(tmp_path: Path) -> None:
+def test_two_processes_can_build_the_same_split(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         paths = pool.map(_build_one, [tmp_path, tmp_path])
     assert len(set(paths)) == 1
@@ -329,7 +329,7 @@ def test_two_processes_build_the_same_split_without_harm(tmp_path: Path) -> None
     assert len(read_frames(clip.video)) > 10
 
 
-def test_unknown_corpus_split_and_number_are_named() -> None:
+def test_unknown_corpora_splits_and_numbers_are_refused() -> None:
     with pytest.raises(BenchError, match="synth-fr"):
         build("synth-fr")
     with pytest.raises(BenchError, match="dev"):

@@ -1,4 +1,4 @@
-"""Clips that cannot be anybody's partner are drawn for no pair, and the plan names them."""
+"""Clips that cannot be a partner are in no pair, and the plan names them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.small_data import make_clip, make_config, make_manifest
 from tests.small_records import read_records
 from tests.test_run import bench
 
-# As drawn before clips could be barred.
+# The draws before clips could be barred.
 PARTNERS = {
     "c6": "c3",
     "c3": "c0",
@@ -54,7 +54,7 @@ def silent(path: Path, sound: np.ndarray | None) -> Path:
 
 @pytest.fixture
 def clips(tmp_path: Path) -> list[Clip]:
-    """Three that can serve, and one of each kind that cannot."""
+    """Three clips that can be partners, and one of each kind that cannot."""
     folder = tmp_path / "data"
     paths = [make_clip(folder / f"{name}.mp4", seed) for seed, name in enumerate("abc")]
     paths.append(silent(folder / "mute.mp4", None))
@@ -82,7 +82,7 @@ def test_sound_beside_the_video_counts(clips: list[Clip]) -> None:
     assert lost == {"both": "has no sound"}
 
 
-def test_what_was_found_is_not_looked_for_again_and_follows_the_content(
+def test_verdicts_are_cached_by_content(
     clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
@@ -99,11 +99,11 @@ def test_what_was_found_is_not_looked_for_again_and_follows_the_content(
     assert len(looks) == 5
     assert barred_clips(whole) == first
     assert len(looks) == 5
-    shutil.copy(clips[0].video, clips[3].video)  # mute is given a voice
+    shutil.copy(clips[0].video, clips[3].video)  # the clip `mute` gets a voice
     assert set(barred_clips(whole)) == {"still"}
 
 
-def test_a_file_that_could_not_be_read_is_looked_at_again(
+def test_a_file_that_could_not_be_read_is_judged_again(
     clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
@@ -145,7 +145,7 @@ def test_a_barred_clip_changes_no_more_pairs_than_its_own() -> None:
     ]
 
 
-def test_draws_are_as_before_where_all_clips_can_serve() -> None:
+def test_draws_are_unchanged_if_no_clip_is_barred() -> None:
     clips = [
         Clip(f"c{n}", Path(f"{n}.mp4"), speaker=f"s{n % 3}", text=f"{n % 5}") for n in range(9)
     ]
@@ -154,12 +154,12 @@ def test_draws_are_as_before_where_all_clips_can_serve() -> None:
     assert [(face.id, speech.id) for face, speech in seeded_pairs(clips, 3)] == PAIRS
 
 
-def test_more_pairs_than_can_be_made_are_no_reason_to_stop(clips: list[Clip]) -> None:
+def test_asking_for_more_pairs_than_possible_is_no_error(clips: list[Clip]) -> None:
     barred = barred_clips(clips)
     assert len(seeded_pairs(clips, 1, len(clips), barred=barred)) == 3
 
 
-def test_a_clip_without_sound_costs_its_own_cells_alone(clips: list[Clip], tmp_path: Path) -> None:
+def test_a_clip_without_sound_fails_only_its_own_cells(clips: list[Clip], tmp_path: Path) -> None:
     config = make_config(
         tmp_path,
         data=[{"name": "tiny", "manifest": "data/manifest.csv"}],
@@ -181,7 +181,7 @@ def test_a_clip_without_sound_costs_its_own_cells_alone(clips: list[Clip], tmp_p
     }
 
 
-def test_the_longest_sound_bounds_that_of_the_other_clip_too(tmp_path: Path) -> None:
+def test_longest_limits_the_other_clips_sound_too(tmp_path: Path) -> None:
     manifest = make_manifest(tmp_path / "data", ("short", "long"))
     make_clip(manifest.parent / "long.mp4", 1, frames=400)
     config = make_config(
@@ -196,10 +196,10 @@ def test_the_longest_sound_bounds_that_of_the_other_clip_too(tmp_path: Path) -> 
     bench("run", config, "-o", tmp_path / "run")
     made = list(read_records(tmp_path / "run" / GENERATIONS))
     (failed,) = [r for r in made if (r["case"], r["method"]) == ("short", "mismatched")]
-    assert "the sound is longer than the 2 s that are taken" in str(failed["reason"])
+    assert "the sound is longer than the 2 s that are read" in str(failed["reason"])
 
 
-def test_a_list_that_names_a_clip_without_sound_fails_in_that_cell(
+def test_a_list_that_names_a_clip_without_sound_fails_only_that_cell(
     clips: list[Clip], tmp_path: Path
 ) -> None:
     (tmp_path / "pairs.txt").write_text("mute a\nb a\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Weights that other people made: nothing in them runs, and a small file stays small."""
+"""Weights of unknown origin: nothing in them runs, and a small file stays small."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ SHARED = torch.ones(50_000)
 
 @pytest.mark.parametrize("is_zip", [True, False])
 @pytest.mark.parametrize("case", HOSTILE)
-def test_what_grows_or_is_no_plain_tensor_is_refused_before_it_is_touched(
+def test_tensors_that_grow_or_are_not_plain_are_refused_before_use(
     case: str, is_zip: bool, tmp_path: Path
 ) -> None:
     make, said = HOSTILE[case]
@@ -85,7 +85,7 @@ def test_what_grows_or_is_no_plain_tensor_is_refused_before_it_is_touched(
     assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_containers_nested_without_end_are_refused(tmp_path: Path) -> None:
+def test_endlessly_nested_containers_are_refused(tmp_path: Path) -> None:
     found: object = 1
     for _ in range(30):
         found = [found]
@@ -95,7 +95,7 @@ def test_containers_nested_without_end_are_refused(tmp_path: Path) -> None:
 
 
 def rewritten(path: Path, change: Callable[[str, bytes], bytes], *, compression: int) -> None:
-    """The archive with changed parts."""
+    """A copy of the archive with changed parts."""
     made = io.BytesIO()
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(made, "w", compression) as new:
         for name in old.namelist():
@@ -112,7 +112,7 @@ def test_an_archive_that_unpacks_to_more_than_itself_is_refused(tmp_path: Path) 
         named_tensors(path)
 
 
-def test_a_storage_that_says_it_is_larger_than_its_bytes_is_never_read(tmp_path: Path) -> None:
+def test_a_storage_declared_larger_than_its_bytes_is_never_read(tmp_path: Path) -> None:
     path = tmp_path / "short.pth"
     torch.save({"a": torch.zeros(1000)}, path)
     rewritten(
@@ -176,7 +176,7 @@ def test_floating_point_of_any_width_becomes_float32(tmp_path: Path, dtype: torc
         assert torch.equal(tensor, state[name].to(tensor.dtype)), name
 
 
-def test_a_file_that_is_changed_later_leaves_what_was_read_of_it(tmp_path: Path) -> None:
+def test_changing_a_file_later_does_not_change_its_tensors(tmp_path: Path) -> None:
     network, path = Expert(width=1 / 32), tmp_path / "mine.pth"
     torch.save(Expert(width=1 / 32).state_dict(), path)
     load_weights(network, path)
@@ -188,7 +188,7 @@ def test_a_file_that_is_changed_later_leaves_what_was_read_of_it(tmp_path: Path)
 @pytest.mark.parametrize(
     ("width", "scale"), [("1e9", "0.0"), ("nan", "1"), ("x", "1"), ("0.5", "inf"), ("-1", "1")]
 )
-def test_an_expert_of_any_size_it_claims_is_not_built(
+def test_an_expert_of_an_absurd_declared_size_is_not_built(
     tmp_path: Path, width: str, scale: str
 ) -> None:
     path = tmp_path / "expert.safetensors"
@@ -198,7 +198,7 @@ def test_an_expert_of_any_size_it_claims_is_not_built(
         load_expert(path, "mel")
 
 
-def test_a_scorer_of_another_kind_of_number_is_refused(tmp_path: Path) -> None:
+def test_a_scorer_with_another_number_type_is_refused(tmp_path: Path) -> None:
     weights = ROOT / "metrics" / "lse" / "sync_small" / "sync_small.safetensors"
     state = named_tensors(weights)
     first = next(iter(state))
@@ -208,7 +208,7 @@ def test_a_scorer_of_another_kind_of_number_is_refused(tmp_path: Path) -> None:
 
 
 class Learner:
-    """A training's state, with a copy of itself as generators keep their best."""
+    """A training's state with a copy of its best network, as generator trainings keep it."""
 
     def __init__(self, size: int = 3) -> None:
         self.network = torch.nn.Linear(size, 1)
@@ -237,7 +237,7 @@ def saved_in(folder: Path, step: int = 2) -> Path:
     return folder / training.CHECKPOINT
 
 
-def test_a_checkpoint_with_two_names_for_one_tensor_is_taken_up(tmp_path: Path) -> None:
+def test_a_checkpoint_with_two_names_for_one_tensor_is_resumed(tmp_path: Path) -> None:
     saved_in(tmp_path)
     assert training._resumed(loop_in(tmp_path), Learner()) == 2
     assert training.read_checkpoint(tmp_path / training.CHECKPOINT).steps == 3
@@ -261,7 +261,7 @@ def test_a_checkpoint_with_two_names_for_one_tensor_is_taken_up(tmp_path: Path) 
         ),
     ],
 )
-def test_a_checkpoint_that_cannot_be_taken_up_is_one_sentence(
+def test_a_checkpoint_that_cannot_be_resumed_is_one_sentence(
     tmp_path: Path, damage: Callable[[Path], object], said: str
 ) -> None:
     path = saved_in(tmp_path)
@@ -272,7 +272,7 @@ def test_a_checkpoint_that_cannot_be_taken_up_is_one_sentence(
 
 
 @pytest.mark.shared
-def test_the_hostile_file_from_outside_is_refused() -> None:
+def test_the_shared_hostile_file_is_refused() -> None:
     folder = shared_folder()
     if folder is None or not (folder / "cases" / "hostile").is_dir():
         pytest.skip("development data not here (set BENCH_SHARED)")

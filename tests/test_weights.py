@@ -1,4 +1,4 @@
-"""Weights: found and verified before use, pulled from a server of the test's own on 127.0.0.1."""
+"""Weights: found and verified before use, pulled from a test server on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ TOY = weights.Weight(
 
 
 class Server:
-    """Serves `content`; the next `cuts` answers break off after `cut_after` bytes.
+    """Serves `content`; the next `cuts` answers stop after `cut_after` bytes.
 
-    silent: nothing is answered; stalls: so many answers stop after `cut_after` bytes and stay open.
+    silent: no answer is sent; stalls: so many answers stop after `cut_after` bytes and stay open.
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def toy(server: Server, monkeypatch: pytest.MonkeyPatch) -> weights.Weight:
-    """The only weight of the table, served by `server`; no folder holds any."""
+    """The only weights of the table, served by `server`; no folder has a copy."""
     toy = replace(TOY, urls=(server.url,))
     monkeypatch.setattr(weights, "table", lambda: {"toy": toy})
     monkeypatch.delenv("BENCH_WEIGHTS", raising=False)
@@ -119,7 +119,7 @@ def test_every_entry_of_the_table_is_complete() -> None:
         assert entry.needed_by
 
 
-def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(BenchError, match=r"'yunett'; did you mean 'yunet'\? known: .*syncnet_v2"):
         weights.find("yunett")
 
@@ -145,7 +145,7 @@ def test_weights_that_no_address_serves_are_not_said_to_be_pulled(
         weights.pull("toy")
 
 
-def test_a_file_put_there_by_hand_is_found(toy: weights.Weight, target: Path) -> None:
+def test_a_file_copied_by_hand_is_found(toy: weights.Weight, target: Path) -> None:
     target.parent.mkdir(parents=True)
     target.write_bytes(CONTENT)
     assert weights.find("toy") == target
@@ -162,7 +162,7 @@ def test_folders_of_the_environment_come_first(
     assert weights.find("toy") == tmp_path / "own" / "toy.bin"
 
 
-def test_an_intact_copy_counts_though_another_is_damaged(
+def test_an_intact_copy_is_used_if_another_is_damaged(
     toy: weights.Weight, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BENCH_WEIGHTS", str(tmp_path))
@@ -220,7 +220,7 @@ def test_pull_replaces_a_damaged_file(toy: weights.Weight, target: Path) -> None
     assert weights.pull("toy").read_bytes() == CONTENT
 
 
-def test_a_cut_connection_is_taken_up_where_it_broke_off(
+def test_a_broken_download_resumes_where_it_stopped(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     server.cuts = 2
@@ -229,7 +229,7 @@ def test_a_cut_connection_is_taken_up_where_it_broke_off(
     assert first == 0 < second < third
 
 
-def test_a_download_goes_on_from_what_an_earlier_process_left(
+def test_a_download_continues_from_an_earlier_processs_part(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     target.parent.mkdir(parents=True)
@@ -238,7 +238,7 @@ def test_a_download_goes_on_from_what_an_earlier_process_left(
     assert server.ranges == ["bytes=12345-"]
 
 
-def test_a_server_without_ranges_sends_all_again(
+def test_a_server_without_ranges_sends_everything_again(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     server.knows_ranges = False
@@ -247,7 +247,7 @@ def test_a_server_without_ranges_sends_all_again(
     assert weights.pull("toy").read_bytes() == CONTENT
 
 
-def test_a_connection_that_brings_nothing_ends_with_where_to_put_the_file(
+def test_a_download_without_progress_ends_with_where_to_put_the_file(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     server.cuts, server.cut_after = 99, 0
@@ -268,7 +268,7 @@ def test_a_server_that_never_answers_is_given_up(
     assert not target.exists()
 
 
-def test_a_download_that_stalls_is_taken_up_again(
+def test_a_stalled_download_resumes(
     toy: weights.Weight, server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "TIMEOUT_SECONDS", 2.0)
@@ -278,7 +278,7 @@ def test_a_download_that_stalls_is_taken_up_again(
     assert first == 0 < second
 
 
-def test_a_whole_part_of_other_bytes_is_refused_and_removed(
+def test_a_complete_part_with_wrong_bytes_is_refused_and_removed(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     target.parent.mkdir(parents=True)
@@ -293,7 +293,7 @@ def test_wrong_bytes_are_refused_and_removed(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     server.content = CONTENT[::-1]
-    with pytest.raises(BenchError, match=r"not to be had: http.*hash"):
+    with pytest.raises(BenchError, match=r"cannot be downloaded: http.*hash"):
         weights.pull("toy")
     assert list(target.parent.iterdir()) == []
     server.content = CONTENT
@@ -304,7 +304,7 @@ def test_a_server_that_sends_too_much_is_refused(
     toy: weights.Weight, server: Server, target: Path
 ) -> None:
     server.content = CONTENT + b"more"
-    with pytest.raises(BenchError, match="sends more than the 256000 bytes"):
+    with pytest.raises(BenchError, match="sends more than this file's 256000 bytes"):
         weights.pull("toy")
     assert not target.exists()
 
@@ -318,7 +318,7 @@ def test_an_error_page_is_not_taken_for_weights(
     assert not target.exists()
 
 
-def test_the_next_address_is_tried_where_one_fails(
+def test_the_next_address_is_tried_if_one_fails(
     toy: weights.Weight, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = ("http://127.0.0.1:9/toy.bin", server.url)  # port 9: nobody listens
@@ -334,8 +334,8 @@ def test_without_a_network_the_error_is_one_short_line(
     with pytest.raises(BenchError) as raised:
         weights.pull("toy")
     assert str(raised.value) == (
-        f"weights 'toy' are not to be had: {url}: the server cannot be reached, or hung up; "
-        f"get toy.bin (256000 bytes, SHA-256 {TOY.sha256}) by way of the-page-of-the-toy "
+        f"weights 'toy' cannot be downloaded: {url}: the server cannot be reached, or hung up; "
+        f"get toy.bin (256000 bytes, SHA-256 {TOY.sha256}) from the-page-of-the-toy "
         f"and put it into {target.parent}"
     )
 
@@ -344,7 +344,7 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(
     toy: weights.Weight, own_cache: Path
 ) -> None:
     own_cache.write_text("a file where the cache folder should be")
-    with pytest.raises(BenchError, match="not to be had"):
+    with pytest.raises(BenchError, match="cannot be downloaded"):
         weights.pull("toy")
 
 

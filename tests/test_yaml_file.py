@@ -1,4 +1,4 @@
-"""Yaml from outside: whatever a file holds, one sentence with file and line, at once."""
+"""Yaml from outside: any bad file gives one sentence with file and line, fast."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ HOSTILE = {
     "alias bomb": (BOMB.encode(), 5, "aliases"),
     "bomb of merges": (MERGED.encode(), 8, "aliases"),
     "long text named often": (b"a: &a " + b"x" * 9 * 10**5 + b"\nb: [*a, *a, *a]\n", 2, "aliases"),
-    "list in itself": (b"name: x\ny: &y [*y]\n", 2, "for ever"),
-    "mapping in itself": (b"y: &y {z: {w: *y}}\n", 1, "for ever"),
-    "merged into itself": (b"y: &y {<<: *y}\n", 1, "for ever"),
+    "list in itself": (b"name: x\ny: &y [*y]\n", 2, "never end"),
+    "mapping in itself": (b"y: &y {z: {w: *y}}\n", 1, "never end"),
+    "merged into itself": (b"y: &y {<<: *y}\n", 1, "never end"),
     "deep lists": (b"name: x\ny: " + b"[" * 10**5, 2, "deep"),
     "deep mappings": (b"y: " + b"{a: " * 10**5, 1, "deep"),
     "deep blocks": (b"- " * 10**5, 1, "deep"),
@@ -64,7 +64,7 @@ HOSTILE = {
     [(case, read_yaml) for case in HOSTILE]
     + list(itertools.product(("alias bomb", "list in itself", "deep lists", "NUL"), READERS)),
 )
-def test_whatever_it_holds_is_one_sentence_with_file_and_line(
+def test_any_content_is_one_sentence_with_file_and_line(
     case: str, reader: object, tmp_path: Path
 ) -> None:
     data, line, said = HOSTILE[case]
@@ -93,23 +93,23 @@ def test_whatever_it_holds_is_one_sentence_with_file_and_line(
         ("name: x\ntitle: 'abc\nseed: 1\n", 2, "a quote that is not closed"),
         ("name: x\ndata: [a, b\nseed: 1\n", 2, "the closing `]` is missing"),
         ("name: x\ndata: {a: b\nseed: 1\n", 2, "the closing `}` is missing"),
-        ("data:\n  a: 1\n b: 2\n", 3, "indented otherwise"),
+        ("data:\n  a: 1\n b: 2\n", 3, "its indentation differs"),
         ("name: x\nfoo\nseed: 1\n", 2, "a line without `key: value`"),
         ('root: "C:\\data"\n', 1, "single quotes leave it"),
-        ("data: - a\n", 1, "a list item"),
-        ("a: &x 1\nb: &x 2\n", 2, "the anchor stands twice"),
+        ("data: - a\n", 1, "an unexpected list item"),
+        ("a: &x 1\nb: &x 2\n", 2, "the anchor is defined twice"),
         ("name: !mine x\n", 1, "the tag `!mine` is not read"),
         (" name: x\nseed: 1\n", 2, "begin in one column"),
     ],
 )
-def test_mistakes_of_syntax_are_told_in_our_words_with_the_line(
+def test_syntax_errors_are_reported_in_our_words_with_the_line(
     tmp_path: Path, text: str, line: int, said: str
 ) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(BenchError) as caught:
         load_config(path)
-    assert str(caught.value).startswith(f"{path}:{line}: no valid yaml: ")
+    assert str(caught.value).startswith(f"{path}:{line}: not valid yaml: ")
     assert said in str(caught.value)
     assert str(caught.value).endswith(f"The line: {text.splitlines()[line - 1].strip()}")
 
@@ -122,7 +122,7 @@ def test_dates_are_text(tmp_path: Path, date: str) -> None:
     assert raw == {"name": date, "other": date}
 
 
-def test_what_is_within_the_bounds_is_read_aliases_too(tmp_path: Path) -> None:
+def test_files_within_the_limits_are_read_with_aliases(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     deep = MOST_DEPTH - 1
     path.write_text(
@@ -137,7 +137,7 @@ def test_what_is_within_the_bounds_is_read_aliases_too(tmp_path: Path) -> None:
     assert not problems
 
 
-def test_thousands_of_mistakes_and_long_values_make_a_short_message(tmp_path: Path) -> None:
+def test_thousands_of_mistakes_and_long_values_give_a_short_message(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     entries = "\n".join(f"  - {'x' * 90}{n}" for n in range(5000))
     path.write_text(f"name: {'y' * 10**5}\ndata: [a]\nmetrics: [a]\nmethods:\n{entries}\n")
@@ -165,7 +165,7 @@ EXAMPLES = {
     [(reader, given) for reader, given in itertools.product(EXAMPLES, EXAMPLES) if reader != given],
     ids=lambda reader: reader.__name__,
 )
-def test_a_file_of_another_kind_is_told_what_it_is_and_which_command_takes_it(
+def test_the_error_for_a_file_of_another_kind_names_kind_and_command(
     tmp_path: Path, reader: object, given: object
 ) -> None:
     what, example = EXAMPLES[given]  # type: ignore[index]
@@ -174,15 +174,15 @@ def test_a_file_of_another_kind_is_told_what_it_is_and_which_command_takes_it(
     with pytest.raises(BenchError) as caught:
         reader(path)  # type: ignore[operator]
     assert str(caught.value).startswith(f"{path}: is {what} (`")
-    assert "For it: bench " in str(caught.value)
+    assert "Use it with: bench " in str(caught.value)
 
 
 @pytest.mark.parametrize("schema", [Config, TrainConfig, Questionnaire, ColumnMapping])
-def test_the_keys_by_which_a_kind_is_known_are_those_of_its_schema(schema: type) -> None:
+def test_the_keys_of_each_kind_are_those_of_its_schema(schema: type) -> None:
     assert frozenset(schema.model_fields) in [kind.keys for kind in KINDS]
 
 
-def test_a_mistaken_key_of_another_kind_is_a_mistake_of_this_kind(tmp_path: Path) -> None:
+def test_a_misplaced_key_of_another_kind_is_an_ordinary_error(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("name: x\ndata: []\nplugin: [a.py]\nmethods: []\n")
     with pytest.raises(BenchError, match=r"plugin: unknown key\. Did you mean 'plugins'"):
@@ -190,7 +190,7 @@ def test_a_mistaken_key_of_another_kind_is_a_mistake_of_this_kind(tmp_path: Path
 
 
 @pytest.mark.shared
-def test_the_hostile_files_from_outside_are_told_with_their_line() -> None:
+def test_the_shared_hostile_files_are_refused_with_their_line() -> None:
     folder = shared_folder()
     if folder is None or not (folder / "cases" / "hostile").is_dir():
         pytest.skip("development data not here (set BENCH_SHARED)")
@@ -200,4 +200,4 @@ def test_the_hostile_files_from_outside_are_told_with_their_line() -> None:
         with pytest.raises(BenchError, match=rf"{name}\.yaml:{line}: ") as caught:
             load_config(path)
         assert "\n" not in str(caught.value)
-    load_config(folder / "cases" / "hostile" / "date.yaml")  # a date is text, and a name
+    load_config(folder / "cases" / "hostile" / "date.yaml")  # a date is text, and a valid name

@@ -13,7 +13,7 @@ import click
 from bench.command.study import study
 from bench.errors import BenchError, MachineFault
 from bench.machine.devices import present_device
-from bench.machine.faults import machine_fault, told
+from bench.machine.faults import fault_message, machine_fault
 from bench.machine.stopping import signal_of, stoppable
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _said(error: Exception) -> str | None:
     """What the command line says of an error instead of its traceback; None of a bug."""
     fault = str(error) if isinstance(error, MachineFault) else machine_fault(error)
     if fault is not None and not isinstance(error, click.ClickException):
-        return str(told(fault))
+        return str(fault_message(fault))
     return str(error) if isinstance(error, BenchError) else None
 
 
@@ -582,7 +582,7 @@ def data_faces(
     """
     from bench.command import terminal
     from bench.data.manifest import read_manifest, root_of, write_manifest
-    from bench.data.speaker_box import point
+    from bench.data.speaker_box import choose_boxes
     from bench.files.paths import cache_dir
 
     _keep_what_is_there(output, force)
@@ -590,7 +590,7 @@ def data_faces(
     clips = read_manifest(manifest)
     with terminal.progress("looking at faces") as step:
         pointed = []
-        for one in point(
+        for one in choose_boxes(
             clips,
             wanted=choose,
             faces=faces,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bench.contract.registry import Registered, Registry
     from bench.data.clr import Account
     from bench.data.doctor import Findings
-    from bench.data.speaker_box import Pointed
+    from bench.data.speaker_box import BoxedClip
     from bench.files.weights import WeightState
     from bench.run.casework import CellRecord
     from bench.run.plan import Missing, Plan
@@ -366,7 +366,7 @@ def show_import(imported: Imported, manifest: Path) -> None:
         out.print(escape(note))
 
 
-def show_pointed(pointed: Sequence[Pointed], manifest: Path) -> None:
+def show_pointed(pointed: Sequence[BoxedClip], manifest: Path) -> None:
     """Of how many clips a manifest got a face's box, and which of them to look at."""
     out = console()
     boxes = sum(one.clip.box is not None for one in pointed)

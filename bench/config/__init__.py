@@ -1,1 +1,1 @@
-"""Yaml as written by people: read with line numbers, checked whole, all problems at once."""
+"""Reads the yaml files that people write, and reports all their problems at once, with lines."""

@@ -1,4 +1,4 @@
-"""Which command a yaml file is for, by its keys: said where it is given to another one."""
+"""Recognises by its keys which command a yaml file is for, when it is given to another one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from bench.errors import BenchError
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of yaml file. what: with its article. use: the command line that takes it."""
+    """A kind of yaml file. what: its name with article. use: the command line that reads it."""
 
     what: str
     use: str
-    names: str  # of the keys at its top
+    names: str  # of its top-level keys
 
     @property
     def keys(self) -> frozenset[str]:
-        """The keys at its top."""
+        """Its top-level keys."""
         return frozenset(self.names.split())
 
 
-# The keys of each schema, written out so that no room needs to know the others; a test holds them.
+# The keys of each schema, repeated here so that rooms need not import each other; a test compares.
 KINDS = (
     Kind(
         "the config of a benchmark",
@@ -37,7 +37,7 @@ KINDS = (
     ),
     Kind(
         "the questionnaire of a study",
-        "bench study serve STUDY, whose folder it lies in, or bench study new --questions",
+        "bench study serve STUDY, with the file in STUDY's folder, or bench study new --questions",
         "questions languages title introduction layout comments",
     ),
     Kind(
@@ -51,14 +51,14 @@ KINDS = (
 
 
 def refuse_other_kind(path: Path, raw: Mapping[str, object], wanted: Iterable[str]) -> None:
-    """Raises BenchError where the file is of another kind than the one whose keys are `wanted`.
+    """Raises BenchError if the file is of another kind than the one with the keys `wanted`.
 
-    It is where more of its keys, one at least of them wanted here by nobody, belong to that one.
+    It is, if it has more keys of the other kind than of this one, and one that is not `wanted`.
     """
     here = frozenset(wanted)
     best = max(KINDS, key=lambda kind: len(kind.keys & raw.keys()))
     strange = sorted((best.keys & raw.keys()) - here)
     if len(best.keys & raw.keys()) <= len(here & raw.keys()) or not strange:
         return
-    told = ", ".join(f"`{key}`" for key in strange[:3])
-    raise BenchError(f"{path}: is {best.what} ({told}). For it: {best.use.format(path=path)}")
+    shown = ", ".join(f"`{key}`" for key in strange[:3])
+    raise BenchError(f"{path}: is {best.what} ({shown}). Use it with: {best.use.format(path=path)}")

@@ -1,4 +1,4 @@
-"""Names that people mistype: what they may have meant."""
+"""Suggestions for mistyped names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """A "Did you mean" sentence for a name that is not known, with all the known ones."""
+    """A "Did you mean" sentence for an unknown name, followed by all known names."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     listed = ", ".join(names) if names else "none"

@@ -1,8 +1,8 @@
-"""Reads the yaml files that people write, checked whole: all errors at once, each with its line.
+"""Validates the yaml files that people write; reports all errors at once, each with its line.
 
 An error reads `file:line: yaml.path: what is wrong. What would be right.` Nothing is guessed,
-inherited or executed. The configs of benchmarks and trainings, questionnaires and mappings each
-have their schema where they are used; this is what they share.
+inherited or executed. The schemas of benchmarks, trainings, questionnaires and mappings are defined
+where they are used; this module holds what they share.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
 LABEL_WORDS = (
     "letters, digits, blanks and `_ . + -`, a letter or digit first, at most 64 characters"
 )
-_YAML_WORDS = {  # by pydantic's kind of error
+_YAML_TERMS = {  # by pydantic's kind of error
     "tuple_type": "a list (`[one, two]`)",
     "model_type": "keys with values (`name: ...`)",
     "dict_type": "keys with values (`key: ...`)",
@@ -35,23 +35,23 @@ _YAML_WORDS = {  # by pydantic's kind of error
     "invalid_key": "text as key (a number in quotes)",
 }
 Label = Annotated[str, pydantic.Field(pattern=LABEL)]
-_MOST_TOLD = 50  # problems of a file; the rest is counted
-_SHOWN = reprlib.Repr()  # of a value that is wrong: a list may hold thousands
+_MOST_SHOWN = 50  # problems of a file; the rest are only counted
+_SHOWN = reprlib.Repr()  # shortens wrong values: a list may have thousands of entries
 _SHOWN.maxstring = _SHOWN.maxother = 120
 _M = TypeVar("_M", bound=pydantic.BaseModel)
 _VARIABLE = re.compile(r"^\$(\w+|\{\w+\})")
 
 
 class Section(pydantic.BaseModel):
-    """Keys of a yaml file that belong together; unknown ones are errors."""
+    """A group of keys in a yaml file; unknown keys are errors."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
 def read_yaml(path: Path) -> tuple[dict[str, object], dict[str, int], list[tuple[str, str]]]:
-    """A yaml file as a mapping, the line of every yaml path, and the problems met on the way.
+    """A yaml file as a mapping, the line of every yaml path, and the problems found so far.
 
-    Raises BenchError, with file and line, for what is no yaml or no mapping.
+    Raises BenchError, with file and line, if it is not valid yaml or not a mapping.
     """
     raw, node = load_yaml(path)
     lines: dict[str, int] = {}
@@ -63,14 +63,14 @@ def read_yaml(path: Path) -> tuple[dict[str, object], dict[str, int], list[tuple
 def raise_problems(
     path: Path, problems: Iterable[tuple[str, str]], lines: Mapping[str, int]
 ) -> None:
-    """Raises one BenchError with all problems, each with file, line and yaml path, by line."""
+    """Raises one BenchError with all problems in the order of their lines, if there are any."""
     listed = sorted(dict.fromkeys(problems), key=lambda problem: _line(problem[0], lines))
     if not listed:
         return
-    told = listed[:_MOST_TOLD]
-    texts = [f"{path}:{_line(where, lines)}: {where}: {what}" for where, what in told]
-    if len(listed) > len(told):
-        texts.append(f"and {len(listed) - len(told)} more")
+    shown = listed[:_MOST_SHOWN]
+    texts = [f"{path}:{_line(where, lines)}: {where}: {what}" for where, what in shown]
+    if len(listed) > len(shown):
+        texts.append(f"and {len(listed) - len(shown)} more")
     count = "1 problem" if len(listed) == 1 else f"{len(listed)} problems"
     raise BenchError("\n".join([f"{count} in {path}", *texts]))
 
@@ -78,7 +78,7 @@ def raise_problems(
 def validated(
     model: type[_M], raw: object, where: str, problems: list[tuple[str, str]]
 ) -> _M | None:
-    """`raw` as that model, or None with one problem for each thing wrong in it."""
+    """`raw` as that model; if it is invalid, None, with each error added to `problems`."""
     try:
         return model.model_validate(raw)
     except pydantic.ValidationError as error:
@@ -89,7 +89,7 @@ def validated(
 
 
 def expand(text: str, folder: Path) -> Path | None:
-    """A path of a config: a leading `$NAME` from the environment, relative to the config's folder.
+    """A config's path, with a leading `$NAME` replaced from the environment, else from `folder`.
 
     None if the variable is not set.
     """
@@ -101,7 +101,7 @@ def expand(text: str, folder: Path) -> Path | None:
 
 
 def anchored(model: _M, folder: Path) -> _M:
-    """The same values with relative paths, those of models within too, taken from `folder`."""
+    """The same model with all relative paths, also in nested models, joined to `folder`."""
     changed: dict[str, object] = {}
     for name in type(model).model_fields:
         value = getattr(model, name)
@@ -127,12 +127,12 @@ def _explain(model: type[pydantic.BaseModel], detail: Mapping[str, object]) -> s
 
 
 def _expected(detail: Mapping[str, object]) -> str:
-    """What would be right, in yaml's words where pydantic's are Python's."""
+    """What was expected, in yaml's terms where pydantic uses Python's."""
     kind, context = str(detail["type"]), detail.get("ctx")
     if kind == "string_pattern_mismatch" and context == {"pattern": LABEL}:
         return f"expected {LABEL_WORDS}"
-    if kind in _YAML_WORDS:
-        return f"expected {_YAML_WORDS[kind]}"
+    if kind in _YAML_TERMS:
+        return f"expected {_YAML_TERMS[kind]}"
     message = str(detail["msg"])
     wanted = message.removeprefix("Input should be ")
     if wanted == message:
@@ -142,7 +142,7 @@ def _expected(detail: Mapping[str, object]) -> str:
 
 
 def _keys_at(model: type[pydantic.BaseModel], location: tuple[object, ...]) -> list[str]:
-    """The keys that the model has at a location, as far as it can be followed."""
+    """The model's keys at a location; [] if the location leads into no model."""
     for step in location:
         if isinstance(step, int) or step not in model.model_fields:
             continue
@@ -163,13 +163,13 @@ def _model_in(annotation: object) -> type[pydantic.BaseModel] | None:
 def _walk(
     node: yaml.Node, where: str, lines: dict[str, int], problems: list[tuple[str, str]]
 ) -> None:
-    """Notes the line of every yaml path and every key that is given twice."""
+    """Collects the line of every yaml path, and a problem for every repeated key."""
     lines.setdefault(where, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = _join(where, (str(key.value),))
             if inner in lines:
-                problems.append((inner, f"this key stands already in line {lines[inner]}."))
+                problems.append((inner, f"this key is already in line {lines[inner]}."))
             lines.setdefault(inner, key.start_mark.line + 1)
             _walk(value, inner, lines, problems)
     elif isinstance(node, yaml.SequenceNode):

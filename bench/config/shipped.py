@@ -1,4 +1,4 @@
-"""The configs that come with the harness: found by name, wherever it is installed."""
+"""Finds the shipped configs by name, wherever the harness is installed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 from bench.config.names import closest
 from bench.errors import BenchError
 
-# In a checkout a link to the folder `configs` at its top; in a wheel the files themselves.
+# In a checkout a link to the top-level folder `configs`; in a wheel the files themselves.
 FOLDER = Path(__file__).with_name("configs")
 TRAININGS = FOLDER / "train"
 
 
 def shipped(folder: Path) -> dict[str, Path]:
-    """The configs of a folder by name: FOLDER has those of benchmarks, TRAININGS of trainings."""
+    """The configs in a folder by name: FOLDER holds benchmarks, TRAININGS holds trainings."""
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def find_config(given: str, folder: Path) -> Path:
-    """The config that a command was given: a file, or else a shipped one by its name.
+    """The config that a command was given: a file, else the shipped config of that name.
 
-    Raises BenchError, with the names there are, where it is neither.
+    Raises BenchError, with the known names, if it is neither.
     """
     path = Path(given)
     if path.is_file():
@@ -43,12 +43,12 @@ def find_config(given: str, folder: Path) -> Path:
             f"bench {verb} {name}"
         )
     raise BenchError(
-        f"there is no file {given}, nor a shipped config of that name. {closest(name, known)}"
+        f"there is no file {given}, and no shipped config of that name. {closest(name, known)}"
     )
 
 
 def text_of(name: str) -> str:
-    """A shipped config's text, to be kept in a file of one's own beside the folder `runs`."""
+    """A shipped config's text, changed so that it works from a file beside the folder `runs`."""
     known = {**shipped(TRAININGS), **shipped(FOLDER)}
     if name not in known:
         raise BenchError(f"there is no shipped config '{name}'. {closest(name, known)}")
@@ -57,7 +57,7 @@ def text_of(name: str) -> str:
 
 
 def headline(path: Path) -> str:
-    """What a shipped config is for: the first sentence of its comment."""
+    """The purpose of a shipped config: the first sentence of its leading comment."""
     lines = takewhile(lambda line: line.startswith("#"), path.read_text("utf-8").splitlines())
     comment = " ".join(line.removeprefix("#").strip() for line in lines)
     sentence = re.split(r"[.:;](?: (?=\D)|$)", comment, maxsplit=1)[0]
@@ -65,10 +65,10 @@ def headline(path: Path) -> str:
 
 
 def folder_of(config: Path) -> Path:
-    """The folder from which the paths in a config are taken: its own.
+    """The folder to which paths in a config are relative: its own.
 
-    A shipped one counts from where you are, as if it lay in `configs` here: nothing is ever looked
-    for, or put, beside the installed files.
+    A shipped config counts as a file in `configs` below the working folder, so that nothing is read
+    from or written beside the installed files.
     """
     if not config.is_relative_to(FOLDER):
         return config.parent
@@ -76,6 +76,6 @@ def folder_of(config: Path) -> Path:
 
 
 def joined(folder: Path, path: Path) -> Path:
-    """`path` from `folder`, which need not exist where `path` leads out of it again."""
+    """`path` relative to `folder`; works if `folder` does not exist and `path` leads out of it."""
     whole = folder / path
     return whole if folder.is_dir() else Path(os.path.normpath(whole))

@@ -1,10 +1,10 @@
-"""Builds CLR, the paper's Chinese Lip Reading set, from CMLR by the rules that the paper gives.
+"""Builds CLR, the paper's Chinese Lip Reading set, from CMLR by the paper's rules.
 
 The paper (M-CSAWav2Lip) describes CLR: 11 newsreaders of CMLR (6 men, 5 women), 29,198 sentences of
 at most 29 characters; 1,459 sentences of at most 20 characters on sights of Guilin; the face
-centred; no clip longer than 3 s; 25 fps, 16 kHz. Its clips are not published, nor is the choice of
-these 29,198 among CMLR's 102,072 sentences, so this keeps all that fit the rules: more clips, the
-same kind.
+centred; no clip longer than 3 s; 25 fps, 16 kHz. Neither its clips nor its choice of 29,198 among
+CMLR's 102,072 sentences are published. So this keeps every clip that fits the rules: more clips of
+the same kind.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NEWSREADERS = frozenset(f"s{number}" for number in range(1, 12))  # all speakers
 MAX_CHARACTERS: dict[Part, int] = {"news": 29, "sights": 20}
 MAX_SECONDS = 3.0
 SPLIT_SHARES = (("train", 0.7), ("val", 0.1), ("test", 0.2))  # of CMLR: 71,448 10,206 20,418
-CENTRE = 1 / 3  # a face is centred if its middle lies in the middle third of the picture's width
+CENTRE = 1 / 3  # a face is centred if its middle lies in the middle third of the frame's width
 WORKERS = 4
 
 NO_TEXT = "no text"
@@ -53,9 +53,9 @@ NOT_CENTRED = "no face in the middle"
 class Account:
     """What the rules kept and dropped.
 
-    kept: the clips as the manifest has them. dropped: (clip, rule, detail). converted: clips that
-    keep the rules and that conforming brings to 25 fps or 16 kHz. unchecked: rules of the paper
-    that this build did not check. notes: what the importers tell of the folders.
+    kept: the clips of the manifest. dropped: (clip, rule, detail). converted: how many of the kept
+    clips have another rate than 25 fps or 16 kHz, to which conforming converts them. unchecked:
+    rules of the paper that this build did not check. notes: the importers' notes on the folders.
     """
 
     manifest: Path
@@ -91,10 +91,10 @@ class Account:
 def build_clr(
     cmlr_root: Path, extra_root: Path | None, out: Path, *, detector: Detector | None = None
 ) -> Account:
-    """Writes CLR's manifest to `out` and returns the account of it.
+    """Writes CLR's manifest to `out`, and returns what was kept and dropped.
 
     cmlr_root: CMLR as bench.data.cmlr reads it. extra_root: a folder of clips on Guilin's sights,
-    each with its text beside it; they are split by the digest of their ids in CMLR's shares.
+    each with its text beside it; the digests of their ids split them in CMLR's proportions.
     detector: checks that a face is centred in the first, the middle and the last frame.
     Raises BenchError if a root has no clips or nothing is left.
     """
@@ -118,7 +118,7 @@ def build_clr(
     if not kept:
         counts = Counter(rule for _, rule, _ in dropped).most_common()
         reasons = "; ".join(f"{count} {rule}" for rule, count in counts)
-        raise BenchError(f"{cmlr_root}: no clip keeps CLR's rules: {reasons}.")
+        raise BenchError(f"{cmlr_root}: no clip fits CLR's rules: {reasons}.")
     roots = [cmlr_root.resolve(), *([extra_root.resolve()] if extra_root else [])]
     write_manifest(out, kept, root=Path(os.path.commonpath(roots)))
     notes = tuple(note for _, imported in sources for note in imported.notes)
@@ -133,7 +133,7 @@ def characters(text: str) -> int:
 
 @dataclass(frozen=True)
 class _Verdict:
-    """The rule that drops a clip, "" if none does, and what probing found."""
+    """The rule that drops a clip ("" if none does), and what probing found."""
 
     rule: str = ""
     detail: str = ""
@@ -142,7 +142,7 @@ class _Verdict:
 
 
 def _sights(root: Path) -> Imported:
-    """The extra clips, with split and language, their ids set apart from those of CMLR."""
+    """The extra clips, with split and language, and a prefix that keeps their ids unique."""
     imported = import_folder(root)
     clips = [
         dataclasses.replace(
@@ -170,7 +170,7 @@ def _verdicts(part: Part, clips: Sequence[Clip], detector: Detector | None) -> l
 
 
 def _verdict(clip: Clip, part: Part, detector: Detector | None) -> _Verdict:
-    """Rules in the order of their cost: names and texts first, then the files."""
+    """Applies the cheapest rules first: names and texts, then the files."""
     if part == "news" and clip.speaker not in NEWSREADERS:
         return _Verdict(NO_READER, clip.speaker)
     if not clip.text:
@@ -189,12 +189,12 @@ def _probed(clip: Clip, detector: Detector | None) -> _Verdict:
 
     found = media.probe(clip.video)
     if found.width == 0:
-        return _Verdict(UNREADABLE, "has no pictures")
+        return _Verdict(UNREADABLE, "has no video track")
     sound = found if clip.audio is None else media.probe(clip.audio)
     if not sound.has_sound:
         return _Verdict(NO_SOUND)
     seconds = found.frames / found.fps if found.frames and found.fps else found.seconds
-    if seconds > MAX_SECONDS + 0.5 / FPS:  # half a frame: lengths are whole frames
+    if seconds > MAX_SECONDS + 0.5 / FPS:  # half a frame more, since lengths are whole frames
         return _Verdict(TOO_LONG, f"{seconds:.2f} s")
     if detector is not None and not _is_centred(clip.video, detector):
         return _Verdict(NOT_CENTRED)
@@ -215,7 +215,7 @@ def _is_centred(video: Path, detector: Detector) -> bool:
 
 
 def _unchecked(detector: Detector | None) -> tuple[str, ...]:
-    rules = ["six men and five women (CMLR does not say who is who)"]
+    rules = ["six men and five women (CMLR does not give the speakers' sex)"]
     if detector is None:
         rules.append("the face is centred (--faces haar or yunet checks it)")
     return (*rules, "which 29,198 of CMLR's sentences the authors chose (not published)")

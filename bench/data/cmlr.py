@@ -1,21 +1,21 @@
-"""Imports CMLR, Chinese Mandarin Lip Reading (VIPA, Zhejiang University; given out on request).
+"""Imports CMLR, Chinese Mandarin Lip Reading (VIPA, Zhejiang University; available on request).
 
-Layout, with the archives of all speakers unpacked, directly in ROOT or in a folder below it:
+Layout after unpacking all archives, directly in ROOT or in a folder below it:
 
     ROOT/video/s1/20170121/section_2_000.40_002.98.mp4
     ROOT/audio/s1/20170121/section_2_000.40_002.98.wav
     ROOT/text/s1/20170121/section_2_000.40_002.98.txt
-    ROOT/train.csv, val.csv, test.csv: one name s1/20170121/section_2_000.40_002.98 a line
+    ROOT/train.csv, val.csv, test.csv: one name s1/20170121/section_2_000.40_002.98 per line
 
-The two numbers at the end of a name are the sentence's begin and end in its news section, in
+The two numbers at the end of a name are the sentence's start and end in its news section, in
 seconds.
 
 Sources: the corpus page vipazoo.cn/CMLR.html (11 speakers, 102,072 sentences of at most 29
 characters, word boundaries in seconds), albyho/Preprocessed-CMLR-Dataset-For-Wav2Lip (the folders
 video/*/*/*.mp4 and audio/*/*/*.wav after unpacking) and the test list of
-mpc001/Visual_Speech_Recognition_for_Multiple_Languages (the names). None shows the inside of a text
-file or of a csv file, so all forms that fit the corpus page are read: a sentence in the first line,
-or one word with two times in every line; for lists see bench.data.splits.
+mpc001/Visual_Speech_Recognition_for_Multiple_Languages (the names). None shows the content of a
+text or csv file, so all forms that fit the corpus page are read: a sentence in the first line, or a
+word with two times in every line; for lists see bench.data.splits.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def import_cmlr(root: Path) -> Imported:
         hint = " Unpack the archives first." if tree.ending_with({".zip"}) else ""
         raise BenchError(
             f"{root}: has no CMLR clips. Looked for video/<speaker>/<date>/<section>.mp4, "
-            f"with the same below audio and text.{hint}"
+            f"and the same names below audio and text.{hint}"
         )
     bases = {name: file.parents[_NAME_PARTS] for name, file in files.items()}
     splits = read_splits(
@@ -83,7 +83,7 @@ def import_cmlr(root: Path) -> Imported:
                 text="" if text is None else read_text(text),
             )
         )
-    notes = [*splits.notes, *tree.passed_over({".mp4", *SOUNDS, *TEXTS})]
+    notes = [*splits.notes, *tree.unused_note({".mp4", *SOUNDS, *TEXTS})]
     return Imported(clips, dropped, notes)
 
 

@@ -1,15 +1,15 @@
-"""Brings clips into the one form that methods and metrics read, by declared rules.
+"""Conforms clips: brings them into the one form that methods and metrics read, by fixed rules.
 
 The form: mp4, H.264 yuv420p, 25 fps constant, even size of at least 16x16, T frames; AAC mono
-16 kHz that decodes to exactly 640 * T samples, or no sound. Everything that a rule changes comes
-back as a note, such as "sound padded by 0.022 s". The rules:
+16 kHz that decodes to exactly 640 * T samples, or no sound. Every change is noted, for instance
+"sound padded by 0.022 s". The rules:
 
-Pictures: 25 fps by timestamps (`media.Resampled`); turned upright, without alpha; of an odd size
-the last row or column is dropped; smaller than 16x16 is an error. A damaged file goes as far as it
-decodes. A still image is one frame, or as many as its sound is long.
-Sound: of `Clip.audio`, else of the video; mixed to mono, 16 kHz, in step with the first picture;
-the pictures decide the length: the sound is cut, or padded with silence at its end.
-A clip that has the form already is used as it is; others are encoded at crf 8 into the cache.
+Frames: 25 fps by timestamps (`media.Resampled`); turned upright, without alpha; the last row or
+column of an odd size is dropped; less than 16x16 is an error. Of a damaged file, all frames that
+decode are used. A still image becomes one frame, or as many as its sound needs.
+Sound: of `Clip.audio`, else of the video; mixed to mono, 16 kHz, aligned with the first frame. The
+video decides the length: the sound is cut, or padded with silence at its end.
+A clip that already has the form is used unchanged; others are encoded at crf 8 into the cache.
 That costs little: on nine GRID clips the RGB PSNR is 44.4 to 45.2 dB, the sound's SNR 30 to 34 dB.
 """
 
@@ -36,17 +36,17 @@ from bench.types import FPS, LONGEST, SAMPLE_RATE, SAMPLES_PER_FRAME, Clip, Fram
 if TYPE_CHECKING:
     from bench.media import Probe
 
-CONFORM_VERSION = "1"  # raise it when a rule or an encoder setting of clips changes
-READ_ANEW_VERSION = "2"  # of clips whose times and tracks were once read wrongly: `conform_version`
+CONFORM_VERSION = "1"  # raise it when a rule or an encoder setting for clips changes
+MISREAD_VERSION = "2"  # for clips that version 1 read with wrong times or tracks
 CLIP_CRF = 8
 SMALLEST = 16  # pixels, either side
-TRACKS = "ffmpeg"  # whose choice of a track the kept answers follow; once it was the first
+TRACKS = "ffmpeg"  # who chose the track, in cached results; earlier ones took the first track
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True)
 class Conformed:
-    """A clip in the one form: its file, that file's digest, its frame count, what was changed."""
+    """A conformed clip: its file, that file's digest, its frame count, and notes on changes."""
 
     path: Path
     sha256: str
@@ -58,15 +58,15 @@ class Conformed:
 def conform_version(clip: Clip) -> str:
     """The version of the rules for this clip, which enters its keys.
 
-    READ_ANEW_VERSION for containers other than mp4, mov, MPEG program streams, wav and images, for
-    what of these was read before may be wrong: AVI's times, a stream's first pictures. What cannot
-    be read has CONFORM_VERSION.
+    MISREAD_VERSION for containers other than mp4, mov, MPEG program streams, wav and images,
+    because version 1 read some of these wrongly: AVI's times, a stream's first frames. Files that
+    cannot be read have CONFORM_VERSION.
     """
     files = (clip.video,) if clip.audio is None else (clip.video, clip.audio)
-    return READ_ANEW_VERSION if any(map(_is_read_anew, files)) else CONFORM_VERSION
+    return MISREAD_VERSION if any(map(_was_misread, files)) else CONFORM_VERSION
 
 
-def _is_read_anew(path: Path) -> bool:
+def _was_misread(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(12)
@@ -78,12 +78,12 @@ def _is_read_anew(path: Path) -> bool:
 
 
 def conform_clip(clip: Clip, *, cache: Path, longest: float = LONGEST) -> Conformed:
-    """The clip in the one form: its own file if that has it, else one in `cache`/clips.
+    """The conformed clip: its own file if that has the form, else one in `cache`/clips.
 
-    longest: seconds of pictures or sound from which a clip is refused.
-    Cached by the clip's digest (taken from the files where the manifest has none) and
-    `conform_version`; a cached answer has the notes of the first. Raises BenchError where a file
-    cannot be read, or is too small or too long.
+    longest: seconds of video or sound above which a clip is refused.
+    Cached by the clip's digest (that of its files where the manifest has none) and
+    `conform_version`; a cached result keeps its notes. Raises BenchError where a file cannot be
+    read, or is too small or too long.
     """
     _check_files(clip)
     check_content(clip)
@@ -93,30 +93,30 @@ def conform_clip(clip: Clip, *, cache: Path, longest: float = LONGEST) -> Confor
     known = _recalled(record, clip, target)
     if known is not None:
         return known
-    check_content(clip, anew=True)
-    made = _as_it_is(clip, longest) or _encoded(clip, target, longest)
+    check_content(clip, reread=True)
+    conformed = _own_file(clip, longest) or _encoded(clip, target, longest)
     line = {
-        "is_source": made.path == clip.video,
+        "is_source": conformed.path == clip.video,
         "tracks": TRACKS,
-        "bytes": made.path.stat().st_size,
-        "sha256": made.sha256,
-        "frames": made.frames,
-        "notes": made.notes,
-        "has_sound": made.has_sound,
+        "bytes": conformed.path.stat().st_size,
+        "sha256": conformed.sha256,
+        "frames": conformed.frames,
+        "notes": conformed.notes,
+        "has_sound": conformed.has_sound,
     }
-    with in_one_move(record, lasting=False) as part:  # a torn one is noticed
+    with in_one_move(record, lasting=False) as part:  # readers detect a torn file
         part.write_text(json.dumps(line, sort_keys=True, ensure_ascii=False), encoding="utf-8")
-    return made
+    return conformed
 
 
 def fitted_sound(sound: Sound, frames: int) -> Sound:
-    """The sound cut, or filled up with silence, to that many frames."""
+    """The sound, cut or padded with silence to the length of that many frames."""
     wanted = frames * SAMPLES_PER_FRAME
     return np.pad(sound[:wanted], (0, max(wanted - len(sound), 0)))
 
 
 def _check_files(clip: Clip) -> None:
-    """Raises BenchError, naming the clip, where a file to take its digest of is missing."""
+    """Raises BenchError, naming the clip, where it has no digest and a file is missing."""
     if clip.sha256:
         return
     for path in (clip.video, clip.audio):
@@ -125,7 +125,7 @@ def _check_files(clip: Clip) -> None:
 
 
 def _recalled(record: Path, clip: Clip, target: Path) -> Conformed | None:
-    """The cached answer, if it is whole and the file it speaks of has its very bytes still."""
+    """The cached result, if it is complete and its file still has the same bytes."""
     try:
         line = json.loads(record.read_text(encoding="utf-8"))
         path = clip.video if line["is_source"] else target
@@ -147,11 +147,11 @@ def _has_several_tracks(clip: Clip) -> bool:
         found = [media.probe(path) for path in (clip.video, clip.audio) if path is not None]
     except BenchError:
         return True
-    return any(max(one.sound_tracks, one.picture_tracks) > 1 for one in found)
+    return any(max(one.sound_tracks, one.video_tracks) > 1 for one in found)
 
 
-def _as_it_is(clip: Clip, longest: float) -> Conformed | None:
-    """The clip's own file, if it has the form; only decoding it to the end can tell."""
+def _own_file(clip: Clip, longest: float) -> Conformed | None:
+    """The clip's own file, if it has the form, which is checked by decoding it to the end."""
     from bench import media
 
     if clip.audio is not None or clip.video.suffix.lower() != ".mp4":
@@ -171,12 +171,12 @@ def _as_it_is(clip: Clip, longest: float) -> Conformed | None:
 
 
 def has_form(found: Probe) -> bool:
-    """Whether the header says so; the lengths remain to be seen."""
-    pictures = found.video_codec == "h264" and found.pixel_format == "yuv420p"
+    """Whether the headers describe the form; lengths are not compared."""
+    codec = found.video_codec == "h264" and found.pixel_format == "yuv420p"
     size = found.width % 2 == 0 == found.height % 2 and min(found.width, found.height) >= SMALLEST
     rate = found.constant_rate and abs(found.fps - FPS) < 1e-6 and found.rotation == 0
     sound = (found.sound_codec, found.sound_rate, found.sound_channels) == ("aac", SAMPLE_RATE, 1)
-    return pictures and size and rate and (sound or not found.has_sound)
+    return codec and size and rate and (sound or not found.has_sound)
 
 
 def _encoded(clip: Clip, target: Path, longest: float) -> Conformed:
@@ -193,15 +193,15 @@ def _encoded(clip: Clip, target: Path, longest: float) -> Conformed:
     if is_image:
         count = 1 if sound is None else math.ceil(len(sound) / SAMPLES_PER_FRAME)
         still = media.read_image(clip.video)
-        pictures: Iterable[Frame] = itertools.repeat(still, count)
+        shown: Iterable[Frame] = itertools.repeat(still, count)
         notes.append(f"still image shown for {count} frames")
         resampled = None
     else:
-        pictures = resampled = media.Resampled(clip.video, longest=longest)
-        notes.append(f"pictures encoded anew ({found.video_codec} -> H.264, crf {CLIP_CRF})")
+        shown = resampled = media.Resampled(clip.video, longest=longest)
+        notes.append(f"video re-encoded ({found.video_codec} -> H.264, crf {CLIP_CRF})")
     with in_one_move(target) as part:
-        frames = media.write_video(part, _even(pictures, clip, notes), crf=CLIP_CRF)
-        if sound is not None:  # only now its length is known
+        frames = media.write_video(part, _even(shown, clip, notes), crf=CLIP_CRF)
+        if sound is not None:  # the sound's length is known only now
             media.replace_sound(part, part, fitted_sound(sound, frames))
     if resampled is not None:
         notes += [note for note in (resampled.note, resampled.damage) if note]
@@ -221,24 +221,24 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGES
 
 
-def _even(pictures: Iterable[Frame], clip: Clip, notes: list[str]) -> Iterator[Frame]:
-    """The pictures at an even size; says once in `notes` what it cut off."""
-    for index, picture in enumerate(pictures):
-        height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+def _even(frames: Iterable[Frame], clip: Clip, notes: list[str]) -> Iterator[Frame]:
+    """The frames at an even size; adds one note where a row or column is dropped."""
+    for index, frame in enumerate(frames):
+        height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
         if index == 0:
-            was = f"{picture.shape[1]}x{picture.shape[0]}"
+            was = f"{frame.shape[1]}x{frame.shape[0]}"
             if min(height, width) < SMALLEST:
                 raise BenchError(
-                    f"clip {clip.id!r}: {clip.video}: the picture is {was}; "
+                    f"clip {clip.id!r}: {clip.video}: the frames are {was}; "
                     f"expected at least {SMALLEST}x{SMALLEST}"
                 )
-            if (height, width) != picture.shape[:2]:
+            if (height, width) != frame.shape[:2]:
                 notes.append(f"size {was} -> {width}x{height}, last row or column dropped")
-        yield picture[:height, :width]
+        yield frame[:height, :width]
 
 
 def length_notes(sound: Sound, frames: int) -> list[str]:
-    """By how much the sound is cut or padded to last as long as the frames; nothing if it does."""
+    """A note on how much sound is cut or padded to last as long as the frames, if any."""
     missing = (SAMPLES_PER_FRAME * frames - len(sound)) / SAMPLE_RATE
     if missing == 0:
         return []

@@ -1,8 +1,8 @@
-"""Examines clips before a run: what each file holds, and what is wrong with it, if anything.
+"""Examines clips before a run: what each file contains, and what is wrong with it.
 
-A clip is decoded once, to its end. Pictures are judged on a reduced copy (at most 384 pixels on the
+A clip is decoded once, to its end. Frames are judged on a reduced copy (at most 384 pixels on the
 longer side) in blocks of 16x16. The limits below were set on the 986 GRID clips of the development
-data, whose marked clips and nearest unmarked ones were looked at one by one (docs/data.md).
+data; the marked clips and the nearest unmarked ones were inspected one by one (docs/data.md).
 """
 
 from __future__ import annotations
@@ -31,33 +31,40 @@ if TYPE_CHECKING:
     from bench.features.faces import Choice, Detection, Detector, Sights
     from bench.media import Probe, Traits
 
-DOCTOR_VERSION = "2"  # raise it whenever a finding may change; kept findings of others are ignored
+DOCTOR_VERSION = "2"  # raise it whenever findings may change; the cache of other versions is unused
 
-LONGER_SIDE = 384  # pixels of the reduced picture
-BLOCK = 16  # pixels of a block's side
-LOOK_EVERY = 5  # every 5th frame is searched for a face
+LONGER_SIDE = 384  # pixels of a reduced frame
+BLOCK = 16  # pixels, the side of a block
+LOOK_EVERY = 5  # every 5th frame is searched for faces
 
-FLAT_CONTRAST = 3.0  # grey levels of standard deviation; a picture below has one colour
-PALE_CONTRAST = 20.0  # below this, and below
-PALE_SHARE = 0.45  # this share of the clip's own, the picture has mostly lost its content
-REPEAT_MEAN, REPEAT_BLOCK = 0.1, 1.25  # grey levels that coding changes in a repeated picture;
-REPEAT_USUAL = 0.1  # the mean may also be this share of the clip's usual change
-FROZEN_REPEATS = 2  # a picture shown three times; single repeats are common in captured video
+FLAT_CONTRAST = 3.0  # grey levels, standard deviation; a frame below it has one colour
+# A frame is pale, having lost most of its content, if its contrast is below PALE_CONTRAST and below
+# PALE_SHARE of the clip's upper quartile.
+PALE_CONTRAST = 20.0
+PALE_SHARE = 0.45
+# A frame repeats the one before if its blocks change by less than REPEAT_BLOCK grey levels, and all
+# of it by less than REPEAT_MEAN, or REPEAT_USUAL of the clip's median change, if that is more.
+REPEAT_MEAN, REPEAT_BLOCK = 0.1, 1.25
+REPEAT_USUAL = 0.1
+FROZEN_REPEATS = 2  # one frame shown three times; single repeats are common in captured video
 LONG_FROZEN_SECONDS = 0.4
-MANY_REPEATS = 0.08  # share of repeated frames from which a clip was converted from a lower rate
+MANY_REPEATS = 0.08  # share of repeated frames that suggests conversion from a lower rate
 CUT_CONTENT = 30.0  # mean change of hue, saturation and value: PySceneDetect 0.5.1's threshold
-JUMP_BLOCK = 15.0  # grey levels by which a block changes more than just before and just after
-JUMP_SHARE = 0.03  # of all blocks, and
-JUMP_TIMES = 12.0  # as many times the share below which 95 % of the clip's other frames stay
-JUMPS_APART = 3  # the largest shares, which are left out of those other frames
+# A block jumps if it changes by JUMP_BLOCK grey levels more than just before and just after. The
+# video jumps where the share of such blocks is at least JUMP_SHARE, and at least JUMP_TIMES the
+# 95th percentile of that share over the clip, without its JUMPS_APART largest values.
+JUMP_BLOCK = 15.0
+JUMP_SHARE = 0.03
+JUMP_TIMES = 12.0
+JUMPS_APART = 3
 SILENT_PEAK = 1  # of 32768
 QUIET_DB = -55.0  # dB of full scale, root mean square of the whole sound
-LENGTH_SECONDS, LONG_LENGTH_SECONDS = 0.1, 0.5  # sound longer or shorter than the pictures
+LENGTH_SECONDS, LONG_LENGTH_SECONDS = 0.1, 0.5  # sound longer or shorter than the video
 FACE_SHARE = 0.9
-OTHER_SHARE = 0.25  # of the frames show a second face, from which on it is no passer-by
-OTHER_HEIGHT = 0.3  # of the highest face; what is lower stands far behind
-SAME_PLACE = 0.5  # of the smaller box lies in the larger one: one face, seen twice
-SQUARE = 0.01  # by which pixels may be wider or narrower: programs round sizes
+OTHER_SHARE = 0.25  # share of frames with a second face, above which it is no passer-by
+OTHER_HEIGHT = 0.3  # of the highest face; lower faces are in the background
+SAME_PLACE = 0.5  # share of the smaller box inside the larger one: one face detected twice
+SQUARE = 0.01  # tolerance for the pixels' aspect ratio, since programs round sizes
 FACE_PIXELS = 50.0
 SHORT_SECONDS = 1.0
 
@@ -70,7 +77,7 @@ Stretch: TypeAlias = tuple[int, int]  # first and last frame
 
 @dataclass(frozen=True)
 class Mark:
-    """One thing that is wrong, in a short sentence; an error is damage, a warning a peculiarity."""
+    """One thing that is wrong, in a short sentence: damage (error) or a peculiarity (warning)."""
 
     text: str
     severity: Severity
@@ -80,12 +87,12 @@ class Mark:
 class Findings:
     """What an examination found in one clip.
 
-    fps, seconds: of the pictures. sound_db: root mean square, dB of full scale; None without sound.
-    length_difference: seconds that the sound is longer than the pictures. face_share: of the frames
-    that were searched; face_pixels: the median height of the largest face; faces: how many there
-    are; all None where faces were not looked for. flat, frozen: stretches of frames. jumps: frames
-    at which part of the picture changes at once and then stays, as where damaged pictures end.
-    repeats: frames that show the one before again.
+    fps, seconds: of the video. sound_db: root mean square, dB of full scale; None without sound.
+    length_difference: by how many seconds the sound is longer than the video. face_share: the share
+    of the searched frames that show a face; face_pixels: the median height of the largest face;
+    faces: how many there are; all None where faces were not searched for. flat, frozen: stretches
+    of frames. jumps: frames at which part of the image changes at once and then stays, as where
+    damaged frames end. repeats: how many frames repeat the one before.
     """
 
     id: str
@@ -110,7 +117,7 @@ class Findings:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What is wrong, in short sentences; nothing for a sound clip."""
+        """What is wrong, in short sentences; empty if nothing is."""
         return tuple(mark.text for mark in self.found)
 
     @property
@@ -132,19 +139,19 @@ class Findings:
 
 
 def examine(clip: Clip, *, detector: Detector | None = None, face: Choice = "largest") -> Findings:
-    """What one clip holds and what is wrong with it. Never raises for what a file holds.
+    """What one clip contains and what is wrong with it; a bad file never raises.
 
-    detector: looks for faces on every fifth frame; without one, the manifest's box is taken, and
-    without that faces are not examined. face: which of several will be followed.
+    detector: searches every fifth frame for faces; without one the manifest's box is used, and
+    without a box faces are not examined. face: which of several faces a run will follow.
     """
     marks: list[Mark] = []
     findings = Findings(clip.id)
     try:
         if not has_content(clip):
             marks.append(Mark(OTHER_CONTENT, "error"))
-        findings = _pictures(clip, detector, face, marks)
+        findings = _video(clip, detector, face, marks)
     except BenchError as error:
-        raise_machine_fault(error)  # it would be kept as the clip's for ever
+        raise_machine_fault(error)  # else it would be cached as the clip's mark
         marks.append(Mark(f"unreadable: {_reason(error, clip)}", "error"))
     findings = _with_sound(clip, findings, marks)
     return dataclasses.replace(findings, found=tuple(marks))
@@ -157,10 +164,10 @@ def examine_all(
     face: Choice = "largest",
     workers: int = 2,
 ) -> Iterator[Findings]:
-    """The findings of all clips in their order, each as soon as it is known.
+    """The findings of all clips in order, each as soon as it is known.
 
-    faces: the detector; "given" takes the manifest's boxes. face: which of several faces will be
-    followed. Raises BenchError where a detector's weights are missing.
+    faces: the detector; "given" uses the manifest's boxes. face: which of several faces a run will
+    follow. Raises BenchError where a detector's weights are missing.
     """
     local = threading.local()  # OpenCV's detectors must not be shared by threads
 
@@ -169,7 +176,7 @@ def examine_all(
             local.detector = _detector(faces)
         return examine(clip, detector=local.detector, face=face)
 
-    _detector(faces)  # missing weights are one error here and not one for each clip
+    _detector(faces)  # raises once for missing weights, not once for each clip
     pool = ThreadPoolExecutor(max(1, workers))
     try:
         yield from pool.map(examine_one, clips)
@@ -178,9 +185,9 @@ def examine_all(
 
 
 def marks_of(clips: Sequence[Clip], *, workers: int = 2) -> dict[str, list[str]]:
-    """The marks of those clips that have any, by id, without looking for faces.
+    """The marks of the clips that have any, by id; faces are not searched for.
 
-    Findings are kept in the cache by the digest of the content, so a second call reads them only.
+    Marks are cached by the content's digest, so a second call only reads them.
     """
 
     def look(clip: Clip) -> list[str]:
@@ -189,13 +196,13 @@ def marks_of(clips: Sequence[Clip], *, workers: int = 2) -> dict[str, list[str]]
         except BenchError as error:
             raise_machine_fault(error)
             return [f"unreadable: {_reason(error, clip)}"]
-        # Of the files and not of their content: never kept under the content's name.
+        # This mark depends on the manifest, not on the content, so it is not cached.
         other = [] if is_right else [OTHER_CONTENT]
         kept = cache_dir() / "doctor" / DOCTOR_VERSION / name[:2] / f"{name[2:]}.json"
         with contextlib.suppress(OSError, ValueError):
             return other + [str(text) for text in json.loads(kept.read_text(encoding="utf-8"))]
         marks = list(examine(dataclasses.replace(clip, box=None, sha256="")).marks)
-        # Without a cache it is slower, nothing else.
+        # A missing cache only costs time.
         with contextlib.suppress(OSError), in_one_move(kept, lasting=False) as part:
             part.write_text(json.dumps(marks), encoding="utf-8")
         return other + marks
@@ -205,35 +212,35 @@ def marks_of(clips: Sequence[Clip], *, workers: int = 2) -> dict[str, list[str]]
         return {clip.id: marks for clip, marks in zip(clips, found, strict=True) if marks}
 
 
-def _pictures(clip: Clip, detector: Detector | None, face: Choice, marks: list[Mark]) -> Findings:
+def _video(clip: Clip, detector: Detector | None, face: Choice, marks: list[Mark]) -> Findings:
     """Everything but the sound; adds to `marks`."""
     from bench import media
 
     probe = media.probe(clip.video)
-    pictures = media.Pictures(clip.video)
-    watch = _Watch()
+    stored = media.StoredFrames(clip.video)
+    statistics = _FrameStatistics()
     seen: dict[int, list[Detection]] = {}
     times: list[float] = []
-    for number, (time, frame) in enumerate(pictures):
+    for number, (time, frame) in enumerate(stored):
         times.append(time)
-        watch.add(frame)
+        statistics.add(frame)
         if detector is not None and number % LOOK_EVERY == 0:
             seen[number] = detector.detect(frame)
-    count = watch.count
+    count = statistics.count
     if count == 0:
-        raise BenchError(f"no picture decodes; {pictures.note or 'the track is empty'}")
-    if pictures.note.startswith("the first") and "," not in pictures.note:
-        marks.append(Mark(pictures.note, "error"))
-    elif pictures.note:
-        marks.append(Mark(f"does not decode to its end: {pictures.note}", "error"))
+        raise BenchError(f"no frame decodes; {stored.note or 'the track is empty'}")
+    if stored.note.startswith("the first") and "," not in stored.note:
+        marks.append(Mark(stored.note, "error"))
+    elif stored.note:
+        marks.append(Mark(f"does not decode to its end: {stored.note}", "error"))
     marks += [Mark(note, "warning") for note in _tracks(clip, probe)]
     late = sum(late <= early for early, late in itertools.pairwise(times))
     if late:
-        marks.append(Mark(f"{late} pictures are not shown after the one before", "error"))
+        marks.append(Mark(f"{late} frames are not later than the frame before", "error"))
     step = (times[-1] - times[0]) / (count - 1) if count > 1 else 1 / (probe.fps or FPS)
     seconds = times[-1] - times[0] + step
     if seconds > LONGEST:
-        text = f"{seconds:.0f} s long; {LONGEST:.0f} s are taken unless `longest` says more"
+        text = f"{seconds:.0f} s long; at most {LONGEST:.0f} s are read unless `longest` is raised"
         marks.append(Mark(text, "error"))
     if seconds < SHORT_SECONDS:
         marks.append(Mark(f"short: {count} frames, {seconds:.2f} s", "warning"))
@@ -245,16 +252,16 @@ def _pictures(clip: Clip, detector: Detector | None, face: Choice, marks: list[M
         fps=probe.fps,
         frames=count,
         seconds=seconds,
-        width=watch.width,
-        height=watch.height,
-        decodes=not pictures.note,
-        flat=watch.flat(),
-        frozen=watch.frozen(),
-        cuts=watch.cuts(),
-        jumps=watch.jumps(),
-        repeats=int(watch.repeated().sum()),
+        width=statistics.width,
+        height=statistics.height,
+        decodes=not stored.note,
+        flat=statistics.flat(),
+        frozen=statistics.frozen(),
+        cuts=statistics.cuts(),
+        jumps=statistics.jumps(),
+        repeats=int(statistics.repeated().sum()),
     )
-    marks += _picture_marks(findings)
+    marks += _frame_marks(findings)
     if detector is not None:
         findings = _with_face(findings, seen, marks)
         return _with_others(findings, seen, clip, face, marks)
@@ -263,7 +270,7 @@ def _pictures(clip: Clip, detector: Detector | None, face: Choice, marks: list[M
     return findings
 
 
-def _picture_marks(found: Findings) -> list[Mark]:
+def _frame_marks(found: Findings) -> list[Mark]:
     marks = [Mark(f"flat {_frames(stretch)}", "error") for stretch in found.flat]
     for first, last in found.frozen:
         is_long = last - first >= LONG_FROZEN_SECONDS * (found.fps or FPS)
@@ -275,21 +282,21 @@ def _picture_marks(found: Findings) -> list[Mark]:
     if found.cuts:
         marks.append(Mark(f"cut at {_listed(found.cuts)}", "warning"))
     if found.jumps:
-        marks.append(Mark(f"the picture jumps at {_listed(found.jumps)}", "warning"))
+        marks.append(Mark(f"the video jumps at {_listed(found.jumps)}", "warning"))
     return marks
 
 
 def _trait_marks(traits: Traits) -> list[Mark]:
     marks = []
     if traits.interlaced:
-        text = "interlaced: each picture holds two moments, in every other line; deinterlace it"
+        text = "interlaced: each frame holds two moments in alternate lines; deinterlace it"
         marks.append(Mark(text, "warning"))
     if abs(traits.pixel_shape - 1) > SQUARE:
         shape = f"{traits.pixel_shape.numerator}:{traits.pixel_shape.denominator}"
-        text = f"the pixels are not square ({shape}), faces are seen in the stored shape; scale it"
+        text = f"the pixels are not square ({shape}), faces appear distorted; rescale it"
         marks.append(Mark(text, "warning"))
     if traits.hdr:
-        text = f"high dynamic range ({traits.hdr}), seen as if it were standard; convert it"
+        text = f"high dynamic range ({traits.hdr}), read as if it were standard; convert it"
         marks.append(Mark(text, "warning"))
     return marks
 
@@ -303,7 +310,7 @@ def _with_face(
         marks.append(Mark("no face found", "error"))
         return dataclasses.replace(findings, face_share=0.0, faces=0)
     if share < FACE_SHARE:
-        marks.append(Mark(f"a face in {share:.0%} of the frames only", "warning"))
+        marks.append(Mark(f"a face in only {share:.0%} of the frames", "warning"))
     pixels = float(np.median(heights))
     if pixels < FACE_PIXELS:
         marks.append(Mark(f"small face: {pixels:.0f} pixels high", "warning"))
@@ -317,7 +324,7 @@ def _with_others(
     face: Choice,
     marks: list[Mark],
 ) -> Findings:
-    """Counts the faces that last, and marks where it is open or wrong which one is meant."""
+    """Counts the lasting faces; marks clips where the face to follow is unclear or wrong."""
     from bench.features.faces import lasting_faces, mean_box, overlap
 
     box = clip.box if face == "given" else None
@@ -325,17 +332,17 @@ def _with_others(
     sights = [mean_box({number: sight}) for each in lasting for number, sight in each.items()]
     if box is not None and not any(overlap(sight, box) for sight in sights):
         marks.append(Mark("no face on the manifest's box", "error"))
-    apart = _apart(lasting)
-    if len(apart) > 1 and box is None:
-        both = sum(sum(number in each for each in apart) > 1 for number in seen) / len(seen)
-        followed = "no box says which is meant" if face == "given" else f"the {face} is followed"
-        text = f"{len(apart)} faces, two or more in {both:.0%} of the frames; {followed}"
+    distinct = _distinct(lasting)
+    if len(distinct) > 1 and box is None:
+        both = sum(sum(number in each for each in distinct) > 1 for number in seen) / len(seen)
+        followed = "no box says which to follow" if face == "given" else f"the {face} is followed"
+        text = f"{len(distinct)} faces, two or more in {both:.0%} of the frames; {followed}"
         marks.append(Mark(text, "warning"))
-    return dataclasses.replace(findings, faces=max(len(apart), 1 if findings.face_share else 0))
+    return dataclasses.replace(findings, faces=max(len(distinct), 1 if findings.face_share else 0))
 
 
-def _apart(faces: Sequence[Sights]) -> list[Sights]:
-    """The faces, the longest seen first, without those far behind or where another one is."""
+def _distinct(faces: Sequence[Sights]) -> list[Sights]:
+    """The faces, the most often seen first, without duplicates and those in the background."""
     from bench.features.faces import mean_box, shared
 
     least = OTHER_HEIGHT * max((mean_box(face)[3] for face in faces), default=0.0)
@@ -354,7 +361,7 @@ def _with_sound(clip: Clip, findings: Findings, marks: list[Mark]) -> Findings:
         sound = media.read_sound(clip.audio or clip.video)
     except BenchError as error:
         raise_machine_fault(error)
-        if clip.audio is not None or findings.frames:  # else the file is marked already
+        if clip.audio is not None or findings.frames:  # else the file already has a mark
             marks.append(Mark(f"unreadable sound: {_reason(error, clip)}", "error"))
         return findings
     if sound is None or len(sound) == 0:
@@ -373,25 +380,25 @@ def _with_sound(clip: Clip, findings: Findings, marks: list[Mark]) -> Findings:
     if abs(longer) > LENGTH_SECONDS:
         word = "longer" if longer > 0 else "shorter"
         is_error = abs(longer) > LONG_LENGTH_SECONDS
-        text = f"the sound is {abs(longer):.2f} s {word} than the pictures"
+        text = f"the sound is {abs(longer):.2f} s {word} than the video"
         marks.append(Mark(text, "error" if is_error else "warning"))
     return dataclasses.replace(findings, length_difference=longer)
 
 
 def _tracks(clip: Clip, probe: Probe) -> list[str]:
-    """Which of several tracks are read; of the file that the sound is taken from, and the video."""
+    """Which of several tracks are read, in the video and in the file of the sound."""
     from bench import media
 
     if clip.audio is None:
         return probe.track_notes
     notes = dataclasses.replace(probe, sound_tracks=0).track_notes
-    with contextlib.suppress(BenchError):  # the sound's own examination says it
-        notes += dataclasses.replace(media.probe(clip.audio), picture_tracks=0).track_notes
+    with contextlib.suppress(BenchError):  # _with_sound marks an unreadable file
+        notes += dataclasses.replace(media.probe(clip.audio), video_tracks=0).track_notes
     return notes
 
 
 def _silence(clip: Clip) -> str:
-    """That the sound is silent, and which other track of the file is not."""
+    """The mark of a silent sound, which names a track of the file that is not silent, if any."""
     from bench import media
 
     path = clip.audio or clip.video
@@ -412,8 +419,8 @@ def _is_silent(sound: Sound) -> bool:
     return int(np.abs(sound.astype(np.int32)).max()) <= SILENT_PEAK
 
 
-class _Watch:
-    """Looks at pictures one by one and keeps a few numbers of each, so memory stays small."""
+class _FrameStatistics:
+    """A few numbers of each frame, collected frame by frame, so memory stays small."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -422,11 +429,11 @@ class _Watch:
         self._contrast: list[float] = []  # standard deviation of each frame's grey levels
         self._content: list[float] = []  # mean change of hue, saturation, value to the next frame
         self._change: list[tuple[float, float]] = []  # of grey levels: mean, largest block
-        self._blocks: list[NDArray[np.uint8]] = []  # (H/16, W/16), of the colour that changed most
+        self._blocks: list[NDArray[np.uint8]] = []  # (H/16, W/16), the colour that changes most
         self._last: tuple[Frame, NDArray[np.uint8], NDArray[np.int16]] | None = None
 
     def add(self, frame: Frame) -> None:
-        """Takes in the next picture, (H, W, 3) uint8 RGB."""
+        """Adds the next frame, (H, W, 3) uint8 RGB."""
         import cv2
 
         self.count += 1
@@ -447,11 +454,11 @@ class _Watch:
         self._last = (small, grey, hsv)
 
     def flat(self) -> tuple[Stretch, ...]:
-        """Stretches of one colour, or with far less contrast than the clip's better half."""
+        """Stretches of one colour, or with far less contrast than most of the clip."""
         return _stretches(self._is_flat())
 
     def repeated(self) -> NDArray[np.bool_]:
-        """(T,) whether a frame shows the one before again, but for what coding changes.
+        """(T,) whether a frame repeats the one before, apart from coding noise.
 
         Flat frames do not count: they have a mark of their own.
         """
@@ -462,25 +469,25 @@ class _Watch:
         return np.concatenate([[False], repeats]) & ~self._is_flat()
 
     def frozen(self) -> tuple[Stretch, ...]:
-        """Stretches that show one picture."""
+        """Stretches of the same frame."""
         runs = _stretches(self.repeated())
         return tuple(
             (first - 1, last) for first, last in runs if last - first + 1 >= FROZEN_REPEATS
         )
 
     def cuts(self) -> tuple[int, ...]:
-        """First frames of new scenes; the ends of flat stretches are none."""
+        """The first frames of new scenes; ends of flat stretches do not count."""
         flat = self._is_flat()
         found = (np.array(self._content) >= CUT_CONTENT).nonzero()[0] + 1
         return tuple(int(frame) for frame in found if not flat[frame] and not flat[frame - 1])
 
     def jumps(self) -> tuple[int, ...]:
-        """Frames at which many blocks change at once, and not just before or after.
+        """Frames at which many blocks change at once, but not just before or after.
 
-        Motion lasts longer than one frame, and where quick motion is usual (a face that fills the
-        picture) a jump must stand out from it. Cuts and ends of flat and frozen stretches are
-        known already. Repeated frames are taken out first: in a video
-        that was made from a lower rate everything moves in single steps.
+        Motion lasts longer than one frame; where fast motion is usual (a face that fills the
+        frame), a jump must exceed it. Cuts and ends of flat and frozen stretches have marks of
+        their own. Repeated frames are removed first: in a video converted from a lower rate
+        everything moves in single steps.
         """
         moves = ~self.repeated()[1:]
         blocks = np.array(self._blocks, np.float32)[moves]  # (changes, h / 16, w / 16)
@@ -507,7 +514,7 @@ class _Watch:
 
 
 def _reduced(frame: Frame) -> Frame:
-    """The picture without the rest beyond whole blocks, at most 384 pixels on the longer side."""
+    """The frame, at most 384 pixels on the longer side, cropped to whole blocks."""
     import cv2
 
     height, width = frame.shape[:2]
@@ -527,13 +534,13 @@ def _hsv(small: Frame) -> NDArray[np.int16]:
     return np.asarray(cv2.cvtColor(tiny, cv2.COLOR_RGB2HSV), np.int16)
 
 
-def _block_means(picture: NDArray[_Number]) -> NDArray[_Number]:
-    """(h, w, ...) -> (h / 16, w / 16, ...); pictures smaller than a block are one block."""
+def _block_means(values: NDArray[_Number]) -> NDArray[_Number]:
+    """(h, w, ...) -> (h / 16, w / 16, ...); an array smaller than a block is one block."""
     import cv2
 
-    size = [max(1, picture.shape[1] // BLOCK), max(1, picture.shape[0] // BLOCK)]
-    means = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return means.astype(picture.dtype)
+    size = [max(1, values.shape[1] // BLOCK), max(1, values.shape[0] // BLOCK)]
+    means = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    return means.astype(values.dtype)
 
 
 def _height(face: Detection) -> float:
@@ -549,7 +556,7 @@ def _detector(faces: Literal["given", "haar", "yunet"]) -> Detector | None:
 
 
 def _loudness(sound: Sound) -> float:
-    """Root mean square in dB of full scale; -120 for nothing at all."""
+    """Root mean square in dB of full scale; -120 for digital silence."""
     power = float(np.mean((sound.astype(np.float64) / 32768) ** 2))
     return max(-120.0, 10 * float(np.log10(max(power, 1e-12))))
 
@@ -572,7 +579,7 @@ def _listed(frames: Sequence[int], shown: int = 5) -> str:
 
 
 def _reason(error: BenchError, clip: Clip) -> str:
-    """The error without the folder, which the manifest names already."""
+    """The error's message with file names in place of paths."""
     text = str(error)
     for file in (clip.video, clip.audio):
         if file is not None:

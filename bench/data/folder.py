@@ -1,8 +1,8 @@
-"""Imports any folder of videos, searched to the bottom.
+"""Imports any folder of videos, including the folders below it.
 
-Beside a video lie its text (`.txt`) and its sound (`.wav`, `.m4a`, ...) under the same name, and
-the folder that holds it is its speaker (none for videos that lie directly in the root). Where a
-data set keeps them elsewhere, a `Layout` says so, which may name splits, too; else there are none.
+A video's text (`.txt`) and sound (`.wav`, `.m4a`, ...) lie beside it under the same name, and its
+folder is its speaker (none for videos directly in the root). A `Layout` describes data sets with
+another arrangement and may name splits; without one, clips have no split.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ _FIELD = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where videos, their sounds and texts lie: paths below the root with fields in braces.
+    """Where videos, sounds and texts are: paths below the root with fields in braces.
 
-    videos: `mp4/{speaker}/{talk}/{clip}.mp4`; a field stands for any text within one folder's or
-    file's name. sounds, texts: the same with fields of `videos`, `aac/{speaker}/{talk}/{clip}.m4a`;
-    None where they lie beside the videos. The fields speaker, split and language are taken into
-    the manifest.
+    videos: `mp4/{speaker}/{talk}/{clip}.mp4`; a field matches any text within one folder or file
+    name. sounds, texts: paths with fields of `videos`, `aac/{speaker}/{talk}/{clip}.m4a`; None
+    where they lie beside the videos. The fields speaker, split and language go into the manifest.
     Raises BenchError for a path that has no field, leads out of the root, or has an unknown field.
     """
 
@@ -40,10 +39,10 @@ class Layout:
         fields = set(_FIELD.findall(self.videos or ""))
         for option, pattern in (("sounds", self.sounds), ("texts", self.texts)):
             if unknown := set(_FIELD.findall(pattern or "")) - fields:
-                listed = ", ".join(sorted(fields)) or "none, for there is no --videos"
+                listed = ", ".join(sorted(fields)) or "none, since --videos is not given"
                 raise BenchError(
-                    f"--{option} {pattern}: the field {{{min(unknown)}}} stands in no path of "
-                    f"--videos. Its fields: {listed}."
+                    f"--{option} {pattern}: the field {{{min(unknown)}}} is not in --videos. "
+                    f"Its fields: {listed}."
                 )
         for option in ("videos", "sounds", "texts"):
             pattern = getattr(self, option)
@@ -51,12 +50,12 @@ class Layout:
                 continue
             if not _FIELD.search(pattern):
                 raise BenchError(
-                    f"--{option} {pattern}: has no field. Write what changes from clip to clip in "
+                    f"--{option} {pattern}: has no field. Put what differs between clips in "
                     "braces, as in mp4/{speaker}/{talk}/{clip}.mp4."
                 )
             if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
                 raise BenchError(
-                    f"--{option} {pattern}: is not below ROOT. Write a path from there."
+                    f"--{option} {pattern}: is not below ROOT. Write a path relative to ROOT."
                 )
 
     def fields(self, video: str) -> dict[str, str] | None:
@@ -67,22 +66,22 @@ class Layout:
         if not video.lower().endswith(ending or VIDEOS):
             return None
         known: set[str] = set()
-        shape = ""
+        expression = ""
         pattern = self.videos.removeprefix("./")[: -len(ending) or None]
-        for number, piece in enumerate(_FIELD.split(pattern)):
+        for number, part in enumerate(_FIELD.split(pattern)):
             if number % 2 == 0:
-                shape += re.escape(piece)
+                expression += re.escape(part)
                 continue
-            shape += f"(?P={piece})" if piece in known else f"(?P<{piece}>[^/]+)"
-            known.add(piece)
-        match = re.fullmatch(shape, str(without_ending(Path(video))))
+            expression += f"(?P={part})" if part in known else f"(?P<{part}>[^/]+)"
+            known.add(part)
+        match = re.fullmatch(expression, str(without_ending(Path(video))))
         return None if match is None else match.groupdict()
 
 
 def import_folder(root: Path, layout: Layout | None = None) -> Imported:
-    """All videos under `root` in the order of their paths; the ids are their paths with hyphens.
+    """All videos under `root` in the order of their paths; the ids are the paths with hyphens.
 
-    layout: where the files lie, if not beside each other; only videos that fit it are taken.
+    layout: where the files are, if not beside each other; only videos that match are imported.
     Raises BenchError if `root` is no folder or holds no video.
     """
     layout = layout or Layout()
@@ -97,9 +96,9 @@ def import_folder(root: Path, layout: Layout | None = None) -> Imported:
         if fields is None:
             unfit += [file] * (file.suffix.lower() in VIDEOS)
             continue
-        tree.read(file)
+        tree.use(file)
         if not file.is_file():
-            dropped.append((relative.as_posix(), "is no file"))
+            dropped.append((relative.as_posix(), "is not a file"))
             continue
         identity = plain_id("-".join(relative.with_suffix("").parts))
         first = taken.setdefault(identity, relative)
@@ -113,27 +112,27 @@ def import_folder(root: Path, layout: Layout | None = None) -> Imported:
             dropped.append((relative.as_posix(), str(error)))
     if not clips:
         raise _nothing(root, layout, dropped)
-    notes = tree.passed_over({*VIDEOS, *SOUNDS, *TEXTS})
+    notes = tree.unused_note({*VIDEOS, *SOUNDS, *TEXTS})
     if unfit:
         example = unfit[0].relative_to(root).as_posix()
-        notes.append(f"not taken, for they do not fit --videos: {counted(unfit)} ({example})")
-    if alone := tree.unread(SOUNDS):
+        notes.append(f"not imported, do not match --videos: {counted(unfit)} ({example})")
+    if alone := tree.unused(SOUNDS):
         example = alone[0].relative_to(root).as_posix()
         notes.append(
-            f"sounds that belong to no video: {counted(alone)} ({example}). Where they lie in "
-            "folders of their own, say so with --videos and --sounds"
+            f"sounds that belong to no video: {counted(alone)} ({example}). If sounds are in "
+            "folders of their own, name them with --videos and --sounds"
         )
     return Imported(clips, dropped, notes)
 
 
 def _clip(tree: Tree, identity: str, file: Path, layout: Layout, fields: Mapping[str, str]) -> Clip:
-    """Raises BenchError where the layout names a sound or a text that is not there."""
+    """Raises BenchError where the layout names a sound or text that does not exist."""
     beside = without_ending(file)
-    text = _apart(tree, layout.texts, fields, TEXTS) or tree.named(beside, TEXTS)
+    text = _by_pattern(tree, layout.texts, fields, TEXTS) or tree.named(beside, TEXTS)
     return Clip(
         identity,
         file,
-        _apart(tree, layout.sounds, fields, SOUNDS) or tree.named(beside, SOUNDS),
+        _by_pattern(tree, layout.sounds, fields, SOUNDS) or tree.named(beside, SOUNDS),
         speaker=fields.get("speaker", "" if file.parent == tree.root else file.parent.name),
         language=fields.get("language", ""),
         split=fields.get("split", ""),
@@ -141,10 +140,10 @@ def _clip(tree: Tree, identity: str, file: Path, layout: Layout, fields: Mapping
     )
 
 
-def _apart(
+def _by_pattern(
     tree: Tree, pattern: str | None, fields: Mapping[str, str], endings: tuple[str, ...]
 ) -> Path | None:
-    """The file of a clip that a pattern names, with the pattern's ending first, if it has one."""
+    """A clip's file by a pattern of the layout; the pattern's own ending is tried first."""
     if pattern is None:
         return None
     ending = _ending(pattern)
@@ -156,7 +155,7 @@ def _apart(
 
 
 def _ending(pattern: str) -> str:
-    """The ending that a layout's path has, in small letters; nothing where a field stands last."""
+    """The ending of a layout's path in lower case; "" where the path ends in a field."""
     ending = Path(pattern).suffix.lower()
     return "" if "}" in ending else ending
 
@@ -164,7 +163,7 @@ def _ending(pattern: str) -> str:
 def _nothing(root: Path, layout: Layout, dropped: list[tuple[str, str]]) -> BenchError:
     if dropped:
         name, reason = dropped[0]
-        return BenchError(f"{root}: no video can be taken. The first, {name}: {reason}.")
+        return BenchError(f"{root}: no video can be imported. The first, {name}: {reason}.")
     if layout.videos:
         return BenchError(f"{root}: has no videos. Looked for {layout.videos} (--videos).")
     known = ", ".join(sorted(VIDEOS))

@@ -1,14 +1,14 @@
 """Imports the GRID audiovisual sentence corpus (Cooke, Barker, Cunningham, Shao 2006; CC BY 4.0).
 
-Layouts that are understood, also mixed:
+Layouts that are read, also mixed:
     ROOT/s1/bbaf2n.mpg, ROOT/s1/video/bbaf2n.mpg, ROOT/s1/video/mpg_6000/bbaf2n.mpg   (the corpus)
     ROOT/original/s1/bbaf2n.mpg, ROOT/video/s1/bbaf2n.mp4                             (as converted)
-with word times, where they are, in `ROOT/align/s1/`, `ROOT/s1/align/` or `ROOT/alignments/s1/`.
+with optional word times in `ROOT/align/s1/`, `ROOT/s1/align/` or `ROOT/alignments/s1/`.
 
 Splits come from the lists train, val, test_seen and test_unseen (ROOT/splits/train.txt) with lines
-`s1/bbaf2n`. Without lists a fixed rule holds: the speakers s1, s2, s20 and s22 are `test_unseen`
-(as in LipNet, Assael et al. 2016); a clip of any other speaker goes by the digest of its id: the
-lowest 6 % to `test_seen`, the next 4 % to `val`, all others to `train`.
+`s1/bbaf2n`. Without lists a fixed rule applies: the speakers s1, s2, s20 and s22 are `test_unseen`
+(as in LipNet, Assael et al. 2016); clips of other speakers are divided by the digest of their ids:
+the lowest 6 % are `test_seen`, the next 4 % `val`, all others `train`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ ENDINGS = (
     ".mpeg",
     ".avi",
     ".mov",
-)  # of two files of one clip the first kind is kept
+)  # in order of preference, where a clip has several files
 UNSEEN_SPEAKERS = frozenset({"s1", "s2", "s20", "s22"})
 TEST_SEEN_SHARE, VAL_SHARE = 0.06, 0.04
 SILENCES = frozenset({"sil", "sp"})
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-# A clip's name spells its sentence, one letter for each word (GRID's own documentation).
+# A clip's name encodes its sentence, one letter per word (GRID's own documentation).
 _WORDS: tuple[dict[str, str], ...] = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
@@ -70,7 +70,7 @@ def import_grid(root: Path) -> Imported:
             "original/s1/*.mpg and video/s1/*.mp4."
         )
     dropped += [
-        (str(file.relative_to(root)), "lies in no speaker's folder (s1, s2, ...)")
+        (str(file.relative_to(root)), "is not in a speaker's folder (s1, s2, ...)")
         for file in tree.ending_with(ENDINGS)
         if _speaker(file.relative_to(root), root) is None
     ]
@@ -78,7 +78,7 @@ def import_grid(root: Path) -> Imported:
     dropped += outside_splits(files, splits.of)
     kept = [name for name in files if not splits.of or name in splits.of]
     clips = [_clip(root, name, files[name], splits.of) for name in kept]
-    notes = [*splits.notes, *tree.passed_over({*ENDINGS, ".align"})]
+    notes = [*splits.notes, *tree.unused_note({*ENDINGS, ".align"})]
     if not splits.of:
         notes.append(
             f"split by rule: {', '.join(sorted(UNSEEN_SPEAKERS))} are test_unseen, others by digest"
@@ -116,7 +116,7 @@ def _rule_split(speaker: str, identity: str) -> str:
 
 
 def _text(root: Path, speaker: str, stem: str) -> str:
-    """The words of the clip's align file, else what its name spells, else nothing."""
+    """The words of the clip's align file, else those that its name encodes, else ""."""
     places = (f"align/{speaker}", f"{speaker}/align", f"alignments/{speaker}", "align")
     for place in places:
         file = root / place / f"{stem}.align"

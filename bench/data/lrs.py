@@ -1,4 +1,4 @@
-"""What LRS2 and LRS3 have in common: their videos beside their texts, one clip a video."""
+"""What the importers of LRS2 and LRS3 share: one clip per video, with its text file beside it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _WORDS = re.compile(r"WORD\s+START\s+END\b")
 def lrs_clips(tree: Tree, files: Mapping[str, Path], splits: Mapping[str, str]) -> list[Clip]:
     """The clips that are in a split, in the order of their names.
 
-    files, splits: the video and the split of each by its name. The folder that a video lies in
-    stands for its speaker.
+    files, splits: each clip's video and split by its name. The folder of a video is taken for its
+    speaker.
     """
     return [
         Clip(
@@ -36,10 +36,10 @@ def lrs_clips(tree: Tree, files: Mapping[str, Path], splits: Mapping[str, str]) 
 
 
 def read_text(file: Path | None) -> str:
-    """The sentence of a text file; nothing where there is no file.
+    """The sentence of a text file; "" where there is no file.
 
-    It stands behind `Text:`; where that is missing, it is put together from the words that have
-    times, below the line `WORD START END ASDSCORE`.
+    It follows `Text:`; without that line, it is joined from the timed words below the line
+    `WORD START END ASDSCORE`.
     """
     lines = [] if file is None else text_of(file).splitlines()
     for line in lines:

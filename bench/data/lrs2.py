@@ -1,10 +1,10 @@
-"""Imports LRS2, the Oxford-BBC Lip Reading Sentences 2 corpus (given out by the BBC on request).
+"""Imports LRS2, the Oxford-BBC Lip Reading Sentences 2 corpus (available from the BBC on request).
 
 Layout: ROOT/main/<id>/<clip>.mp4 with <clip>.txt, whose first line is `Text:  THE SENTENCE`, and
-the lists train.txt, val.txt and test.txt, whose lines start with `<id>/<clip>` (those of test.txt
-have `NF` or `MV` behind it). ROOT may also be the folder above (`main` lies in `mvlrs_v1` as it is
-given out) or `main` itself. `pretrain` is left out: its clips are whole passages of any length.
-LRS2 names no speakers; the folder `<id>` (one broadcast) stands in their place.
+the lists train.txt, val.txt and test.txt, whose lines start with `<id>/<clip>` (followed by `NF` or
+`MV` in test.txt). ROOT may also be the folder above (`main` lies in `mvlrs_v1` when unpacked) or
+`main` itself. `pretrain` is left out: its clips are whole passages of any length.
+LRS2 names no speakers; the folder `<id>` (one broadcast) is used instead.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def import_lrs2(root: Path) -> Imported:
     if any(_part(file) == "pretrain" for file in tree.ending_with(ENDINGS)):
         dropped.append(("pretrain", "not imported: its clips are whole passages of any length"))
     clips = lrs_clips(tree, files, splits.of or dict.fromkeys(files, ""))
-    return Imported(clips, dropped, [*splits.notes, *tree.passed_over({*ENDINGS, *TEXTS})])
+    return Imported(clips, dropped, [*splits.notes, *tree.unused_note({*ENDINGS, *TEXTS})])
 
 
 def _part(file: Path) -> str:

@@ -1,17 +1,16 @@
 """Imports LRS3-TED, the Lip Reading Sentences 3 corpus (Afouras, Chung, Zisserman 2018).
 
 Layout: <part>/<id of the talk>/<clip>.mp4 with <clip>.txt, where <part> is `pretrain`, `trainval`
-or `test`, as the archives are unpacked (`lrs3_test_v0.4` is understood, too), directly in ROOT or
-below a folder such as `lrs3_v0.4`. A text file has the sentence behind `Text:`, then `Conf:` and
-`Ref:`, face boxes, and in `pretrain` each word with its times (`WORD START END ASDSCORE`), which a
-manifest has no column for.
+or `test`, as unpacked from the archives (`lrs3_test_v0.4` is read, too), directly in ROOT or below
+a folder such as `lrs3_v0.4`. A text file has the sentence after `Text:`, then `Conf:` and `Ref:`,
+face boxes, and in `pretrain` each word with its times (`WORD START END ASDSCORE`), for which a
+manifest has no column.
 
-The talk's id on YouTube stands for the speaker. The split of a clip is its part, as the corpus is
-given out; where there are lists train, val and test, they decide for the clips that they name.
-Clips of `pretrain` are cut from the same talks as those of `trainval` and are numbered alike, so
-that the part is in a clip's id.
+The talk's YouTube id is used as the speaker. A clip's split is its part; lists train, val and test,
+where they exist, override it for the clips that they name. Clips of `pretrain` are cut from the
+same talks as those of `trainval` and have the same numbers, so a clip's id contains its part.
 
-Sources: the names of the archives and of the parts, and the form of the text files, as read by
+Sources: the names of archives and parts, and the format of the text files, as read by
 facebookresearch/av_hubert @ b4fa4af, avhubert/preparation/lrs3_prepare.py.
 """
 
@@ -46,19 +45,19 @@ def import_lrs3(root: Path) -> Imported:
             "test/..., each clip with its .txt."
         )
     dropped += [
-        (str(file.relative_to(root)), "lies in no folder pretrain, trainval or test")
+        (str(file.relative_to(root)), "is not in a folder pretrain, trainval or test")
         for file in tree.ending_with(ENDINGS)
         if _name(file) is None
     ]
     splits = read_splits(tree, SPLITS, names=files, naming=NAMING)
     dropped += [missing for missing in outside_splits(files, splits.of) if missing[1] != NO_LIST]
     clips = lrs_clips(tree, files, {**{name: name.split("/")[0] for name in files}, **splits.of})
-    notes = [*(splits.notes if splits.of else ()), *tree.passed_over({*ENDINGS, *TEXTS})]
+    notes = [*(splits.notes if splits.of else ()), *tree.unused_note({*ENDINGS, *TEXTS})]
     return Imported(clips, dropped, notes)
 
 
 def _name(file: Path) -> str | None:
-    """`trainval/0Fi83BHQsMA/00002`; None for what lies in no part of the corpus."""
+    """`trainval/0Fi83BHQsMA/00002`; None for a file outside the corpus's parts."""
     part = _PART.fullmatch(file.absolute().parent.parent.name)
     if part is None:
         return None

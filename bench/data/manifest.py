@@ -1,8 +1,8 @@
-"""Manifests: the csv that says which clips a data set has; and the digests of files.
+"""Manifests: csv files that list a data set's clips; and the digests of the clips' files.
 
-The columns are `id,video,audio,speaker,language,split,text,box,sha256`; of these `id` and `video`
-are required. Paths are relative to the manifest's root: its own folder, or the folder that a first
-line `# root: FOLDER` names (for data sets on read-only disks). No path may lead out of the root.
+The columns are `id,video,audio,speaker,language,split,text,box,sha256`; `id` and `video` are
+required. Paths are relative to the manifest's root: its own folder, or the folder named by a first
+line `# root: FOLDER` (for data sets on read-only disks). No path may lead out of the root.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from bench.types import Box, Clip
 COLUMNS = ("id", "video", "audio", "speaker", "language", "split", "text", "box", "sha256")
 REQUIRED = ("id", "video")
 SHOWN_PROBLEMS = 20
-ID_BYTES = 100  # two ids, a joint and an ending still make a file name of at most 255 bytes
-JOINTS = "+~"  # Case.id joins the ids of two clips with these
+ID_BYTES = 100  # so two ids, a joint and an ending fit a file name of 255 bytes
+JOINTS = "+~"  # Case.id joins the ids of two clips with one of these
 UNSAFE_CATEGORIES = frozenset(
     {"Cc", "Cs", "Zl", "Zp"}
 )  # control, surrogate, line and paragraph ends
-SETTLED_NS = 100_000_000  # a file changed less than this ago may change again within one clock tick
+SETTLED_NS = 100_000_000  # a file changed more recently may change again within one clock tick
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -43,9 +43,9 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
     """The clips of a manifest in its order, with absolute paths; only those of `split` if given.
 
-    Files are not opened; `sha256` is checked by `check_content` when a clip is conformed. A file
-    that is not there costs its own clip's cells in a run, not the run.
-    Raises BenchError with all problems of the file at once, as `file:line: column: problem`, and
+    Files are not opened; `check_content` checks `sha256` when a clip is conformed. In a run, a
+    missing file fails the cells of its clip only.
+    Raises one BenchError with all problems of the manifest, as `file:line: column: problem`, and
     NoSuchSplit.
     """
     rows = _Rows(path)
@@ -60,23 +60,24 @@ def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:
     chosen = [clip for clip in clips if clip.split == split]
     if not chosen:
         known = ", ".join(sorted({clip.split for clip in clips if clip.split}))
-        there = f"Here are: {known}." if known else "Its column `split` is empty: fill it."
-        raise NoSuchSplit(f"{path}: split: no clip has the split {split!r}. {there}")
+        hint = f"It has: {known}." if known else "Its column `split` is empty: fill it."
+        raise NoSuchSplit(f"{path}: split: no clip has the split {split!r}. {hint}")
     return chosen
 
 
 def root_of(path: Path) -> Path:
-    """The folder that a manifest's paths start from; raises BenchError as `read_manifest` does."""
+    """The folder of a manifest's relative paths; raises BenchError as `read_manifest` does."""
     rows = _Rows(path)
     rows.raise_problems()
     return Path(rows.root)
 
 
 def write_manifest(path: Path, clips: Sequence[Clip], *, root: Path | None = None) -> None:
-    """Writes a manifest, whole or not at all; `root` is the folder of the media, if another one.
+    """Writes a manifest, whole or not at all; root: the folder of the media, if not its own.
 
-    A text that a spreadsheet would run gets a leading apostrophe, which `read_manifest` takes away.
-    Raises BenchError for an id that is none or double and for files outside the root.
+    A text that a spreadsheet would run as a formula gets a leading apostrophe, which
+    `read_manifest` removes. Raises BenchError for an invalid or repeated id, and for files outside
+    the root.
     """
     folder = path.parent.resolve()
     place = folder if root is None else root.resolve()
@@ -84,7 +85,7 @@ def write_manifest(path: Path, clips: Sequence[Clip], *, root: Path | None = Non
         raise BenchError(f"{path}: there are no clips to write.")
     double = _first_double([check_id(clip.id) for clip in clips])
     if double is not None:
-        raise BenchError(f"{path}: id: {double!r} stands for more than one clip.")
+        raise BenchError(f"{path}: id: {double!r} names more than one clip.")
     head = ""
     if place != folder:
         inside = place.is_relative_to(folder)
@@ -101,11 +102,11 @@ def write_manifest(path: Path, clips: Sequence[Clip], *, root: Path | None = Non
 
 
 def check_id(text: str) -> str:
-    """The text itself, if it can be a clip's id: one plain file-name component.
+    """The text itself, if it is a valid clip id: one plain file-name component.
 
-    Blanks and unicode are fine. Raises BenchError for an empty id, more than 100 bytes, slashes, a
-    leading dot, blanks at the ends, control characters, and `+` or `~`, which join the ids of two
-    clips to the name of a case.
+    Blanks and Unicode are allowed. Raises BenchError for an empty id, more than 100 bytes, slashes,
+    a leading dot, blanks at the ends, control characters, and `+` or `~`, which join two clips' ids
+    in the name of a case.
     """
     problem = _id_problem(text)
     if problem:
@@ -114,9 +115,9 @@ def check_id(text: str) -> str:
 
 
 def plain_id(text: str) -> str:
-    """An id that resembles any text: what an id may not have becomes a hyphen.
+    """A valid id for any text: characters that are not allowed become hyphens.
 
-    Long texts keep both ends and carry a piece of their digest, so that different texts of the
+    A long text keeps its two ends, with a part of its digest between them, so that texts with the
     same ends stay different.
     """
     mapped = "".join("-" if _is_unsafe(char) else char for char in text).strip()
@@ -124,16 +125,16 @@ def plain_id(text: str) -> str:
         mapped = "-" + mapped[1:]
     data = mapped.encode()
     if len(data) > ID_BYTES:
-        piece = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:8]
+        short = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:8]
         start, end = data[:44].decode(errors="ignore"), data[-44:].decode(errors="ignore")
-        mapped = f"{start}-{piece}-{end}".strip()
+        mapped = f"{start}-{short}-{end}".strip()
     return mapped or "clip"
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, remembered in the cache under its path, size, times and inode.
+    """The SHA-256 of a file, cached by its path, size, times and inode.
 
-    One small file per digest: a look-up is one read, and processes cannot disturb each other.
+    Each digest has a small file of its own: a look-up is one read, and processes do not interfere.
     Raises BenchError if the file cannot be read.
     """
     try:
@@ -151,19 +152,19 @@ def file_digest(path: Path) -> str:
         raise BenchError(f"{path}: cannot be read: {error.strerror or error}.") from error
     is_settled = time.time_ns() - max(after.st_mtime_ns, after.st_ctime_ns) > SETTLED_NS
     if is_settled and stamp_of(before) == stamp_of(after):
-        # Without a cache it is slower, nothing else.
+        # A missing cache only costs time.
         with contextlib.suppress(OSError), in_one_move(note, lasting=False) as part:
             part.write_text(found + "\n", encoding="ascii")
     return found
 
 
 def clip_digest(clip: Clip) -> str:
-    """The digest of a clip's content: the manifest's, else that of its file or two files."""
+    """The digest of a clip's content: the manifest's, else that of its files."""
     return clip.sha256 or content_digest(clip)
 
 
 def content_digest(clip: Clip) -> str:
-    """The digest of the files: of the video, or of both digests where the sound is apart."""
+    """The digest of the video, or of both files' digests where the sound has its own file."""
     return _joint_digest([file_digest(path) for path in _files(clip)])
 
 
@@ -172,7 +173,7 @@ def _files(clip: Clip) -> list[Path]:
 
 
 def _is_of(clip: Clip, digests: Sequence[str]) -> bool:
-    # A plan joins the digests of a clip's two files in its own way, which its keys rest on.
+    # A plan joins the digests of a clip's two files in another way, and its keys depend on that.
     return clip.sha256 in (_joint_digest(digests), plan_digest(digests))
 
 
@@ -182,26 +183,26 @@ def _joint_digest(digests: Sequence[str]) -> str:
     return hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
 
 
-def check_content(clip: Clip, *, anew: bool = False) -> None:
-    """Raises BenchError where a clip's files are not those that its sha256 speaks of.
+def check_content(clip: Clip, *, reread: bool = False) -> None:
+    """Raises BenchError where a clip's files do not have its sha256.
 
-    Read once for each state of a file, which the cache remembers; `anew` reads them again in this
-    process, as is right before they are decoded: a bit that a disk lost changes no file's times.
-    A file that is not there is left to its reader's message.
+    The digests come from the cache. reread: this process reads the files again, as it should before
+    it decodes them, because a bit flipped on a disk changes no file's times.
+    A missing file is not reported here: reading it raises the right error.
     """
     paths = _files(clip)
     if not clip.sha256 or not all(path.is_file() for path in paths):
         return
     try:
-        digests = [sha256_here(path) if anew else file_digest(path) for path in paths]
+        digests = [sha256_here(path) if reread else file_digest(path) for path in paths]
     except OSError as error:
         raise BenchError(f"{clip.video}: cannot be read: {error.strerror or error}.") from error
     if not _is_of(clip, digests):
         files, found = " and ".join(map(str, paths)), _joint_digest(digests)
         raise BenchError(
-            f"clip {clip.id!r}: {files}: SHA-256 is {found}, expected {clip.sha256}, as the "
-            "manifest says or as it was when the run was planned. The file is damaged or another "
-            "one: restore it, or correct the manifest's column sha256; then run with --retry."
+            f"clip {clip.id!r}: {files}: SHA-256 is {found}, expected {clip.sha256} from the "
+            "manifest or from when the run was planned. The file is damaged or was replaced: "
+            "restore it, or correct the manifest's column sha256; then run with --retry."
         )
 
 
@@ -214,12 +215,12 @@ def has_content(clip: Clip) -> bool:
 
 
 def plan_digest(digests: Sequence[str]) -> str:
-    """What a plan's keys have for a clip without a sha256 in its manifest, by its files'."""
+    """A clip's digest in a plan's keys, where its manifest has no sha256, from its files'."""
     return digests[0] if len(digests) == 1 else digest(list(digests))
 
 
 class _Rows:
-    """One pass over a manifest, which collects problems instead of stopping at the first."""
+    """One pass over a manifest that collects all problems instead of stopping at the first."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -249,7 +250,7 @@ class _Rows:
                     yield line, dict(zip(header, map(plain_text, cells), strict=True))
                 line = self._skipped + reader.line_num + 1
         except csv.Error as error:
-            self._add(line, "", f"is no csv: {error}. Put cells with commas or quotes into quotes")
+            self._add(line, "", f"is not csv: {error}. Quote cells that hold commas or quotes")
         if header is None and not self.problems:
             raise BenchError(
                 f"{self.path}: is empty. The first line should be: {','.join(COLUMNS)}"
@@ -263,13 +264,13 @@ class _Rows:
             self._add(line, "id", f"{identity!r}: {problem}")
         first = self._first_line_of.setdefault(identity, line)
         if first != line:
-            self._add(line, "id", f"{identity!r} stands in line {first} already. Ids are unique")
+            self._add(line, "id", f"{identity!r} is already in line {first}. Ids must be unique")
         video = self._file(line, "video", row["video"])
         audio = self._file(line, "audio", row["audio"]) if row.get("audio") else None
         box = self._box(line, row["box"]) if row.get("box", "").strip() else None
         sha256 = row.get("sha256", "").strip().lower()
         if sha256 and not _DIGEST.fullmatch(sha256):
-            self._add(line, "sha256", f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits")
+            self._add(line, "sha256", f"{sha256!r} is not a SHA-256 of 64 hexadecimal digits")
         if len(self.problems) > known or video is None:
             return None
         named = {name: row.get(name, "") for name in ("speaker", "language", "split", "text")}
@@ -298,7 +299,7 @@ class _Rows:
             self._add(
                 self._skipped + 1,
                 "root",
-                f"there is no folder {value.strip()!r}. Name the folder that the paths start from",
+                f"there is no folder {value.strip()!r}. Name the folder that paths are relative to",
             )
 
     def _checked_header(self, line: int, names: list[str]) -> list[str]:
@@ -308,7 +309,7 @@ class _Rows:
                 meant = f" Did you mean {near[0]!r}?" if near else ""
                 self._add(line, name, f"unknown column.{meant} Columns are {', '.join(COLUMNS)}")
         if double := _first_double(names):
-            self._add(line, double, "this column stands twice")
+            self._add(line, double, "this column appears twice")
         if missing := [name for name in REQUIRED if name not in names]:
             self._add(line, missing[0], f"column missing. Required are {' and '.join(REQUIRED)}")
         if self.problems:  # rows under a wrong header would only repeat its problems
@@ -324,14 +325,14 @@ class _Rows:
 
     def _path_problem(self, text: str) -> str:
         if not text:
-            return "names no file. Put the path of the file, relative to the manifest's root"
+            return "names no file. Give the file's path, relative to the manifest's root"
         if "\0" in text:
-            return "has a zero character"
+            return "has a null character"
         if text.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[\\/]", text):
             return "is absolute. Paths are relative to the manifest's root"
         if ".." in text.replace("\\", "/").split("/"):
-            return "leads upwards. Paths stay under the manifest's root, without '..'"
-        # Folders are resolved once, files only looked up: 15,000 rows in a fraction of a second.
+            return "leads upwards. Paths stay below the manifest's root, without '..'"
+        # Each folder is resolved once, files are not: 15,000 rows take a fraction of a second.
         full = f"{self.root}/{text}"
         folder = os.path.dirname(full)  # noqa: PTH120
         if folder not in self._real_folder:
@@ -349,23 +350,25 @@ class _Rows:
     def _outside(self, place: str) -> str:
         return (
             f"is a link out of the root, to {os.path.realpath(place)}. "
-            "Let a first line '# root: FOLDER' name the folder that holds the files"
+            "Name the folder that holds the files in a first line '# root: FOLDER'"
         )
 
     def _box(self, line: int, text: str) -> Box | None:
         try:
             x, y, width, height = (float(part) for part in text.replace(",", " ").split())
         except ValueError:
-            self._add(line, "box", f"{text!r} is no box. Four numbers: x y width height, in pixels")
+            self._add(
+                line, "box", f"{text!r} is not a box: four numbers, x y width height, in pixels"
+            )
             return None
         if not all(map(math.isfinite, (x, y, width, height))) or width <= 0 or height <= 0:
-            self._add(line, "box", f"{text!r}: width and height must be above 0, and all finite")
+            self._add(line, "box", f"{text!r}: must be finite, with width and height above 0")
             return None
         return (x, y, width, height)
 
 
 def _decoded(path: Path) -> str:
-    """The text of a manifest; spreadsheets' byte order mark and line ends are fine."""
+    """The text of a manifest, without a byte order mark and with `\\n` as line end."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -391,7 +394,7 @@ def _id_problem(text: str) -> str:
     if text.startswith("."):
         return "starts with a dot. An id is one plain file name"
     if text != text.strip():
-        return "has blanks at its ends. Take them away"
+        return "has blanks at its ends. Remove them"
     unsafe = next((char for char in text if _is_unsafe(char)), None)
     if unsafe is not None:
         return f"has the character {unsafe!r}. An id is one plain file name without any of / \\ + ~"
@@ -416,6 +419,6 @@ def _relative(file: Path, root: Path, *, manifest: Path) -> str:
         if candidate.is_relative_to(root) and ".." not in candidate.parts:
             return candidate.relative_to(root).as_posix()
     raise BenchError(
-        f"{manifest}: {file} is not under the root {root}. "
+        f"{manifest}: {file} is not below the root {root}. "
         "Give the folder that holds all files as root."
     )

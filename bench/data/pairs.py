@@ -1,8 +1,8 @@
-"""Pairs of a face and another clip's speech: frozen lists of others, and pairings by a seed.
+"""Pairs of a face and another clip's speech, from published lists or drawn by a seed.
 
-List formats: Wav2Lip's evaluation lists (`audio video` a line, audio first, names without endings)
-and ReSyncED's (`video audio`, with endings). Names are matched with clips by id or by the ends of
-their files' paths.
+List formats: Wav2Lip's evaluation lists (`audio video` per line, audio first, names without
+endings) and ReSyncED's (`video audio`, with endings). Names are matched with clips by id, or by the
+ends of their files' paths.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ from typing import Literal, TypeAlias
 from bench.errors import BenchError
 from bench.types import Clip
 
-Order: TypeAlias = Literal["audio video", "video audio"]
+NameOrder: TypeAlias = Literal["audio video", "video audio"]
 Pair: TypeAlias = tuple[Clip, Clip]  # (whose face, whose speech)
 
 SHOWN_PROBLEMS = 20
-TRIES = 50  # clips looked at in search of another text, so that pairing stays linear
+TRIES = 50  # clips searched for another text, so that pairing takes linear time
 _ENDINGS = (".mp4", ".avi", ".mpg", ".mov", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a")
 
 
-def read_pairs(path: Path, clips: Sequence[Clip], *, order: Order = "audio video") -> list[Pair]:
-    """The pairs of a list, in its order, as (face, speech); a pair that stands twice counts once.
+def read_pairs(
+    path: Path, clips: Sequence[Clip], *, order: NameOrder = "audio video"
+) -> list[Pair]:
+    """The pairs of a list, in its order, as (face, speech); a repeated pair counts once.
 
-    The two names of a line are parted by a tab, else by blanks. Raises BenchError with all lines at
-    once that have no two names, an unknown or ambiguous name, or the same clip twice.
+    A tab or, without one, blanks separate the two names of a line. Raises one BenchError with all
+    lines that have not two names, an unknown or ambiguous name, or the same clip twice.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -63,47 +65,48 @@ def seeded_pairs(
     *,
     barred: Collection[str] = frozenset(),
 ) -> list[Pair]:
-    """Every clip's face with one other clip's speech, each speech once; `count` of them if given.
+    """Every clip's face with another clip's speech, each speech once; `count` pairs if given.
 
-    barred: ids of clips that can be nobody's partner; they are in no pair, and the pairs of others
-    stay as they would be with them, as far as possible.
+    barred: ids of clips that must not be used. The pairs of other clips stay the same as without
+    `barred`, as far as possible.
 
-    The speech is another speaker's in as many pairs as the speakers' shares allow, and has another
-    text where a few exchanges can reach that. Depends on ids and seed, not on the order of `clips`.
-    Fewer than two such clips give no pair.
-    Raises BenchError if `count` is more than there are clips.
+    The speech is another speaker's in as many pairs as the numbers of clips allow, and has another
+    text where a few exchanges achieve that. The pairs depend on ids and seed, not on the order of
+    `clips`. Fewer than two usable clips give no pair.
+    Raises BenchError if `count` exceeds the number of clips.
     """
     if count is not None and not 0 < count <= len(clips):
         raise BenchError(
-            f"pairs: count is {count}, and there are {len(clips)} clips. Ask for fewer."
+            f"pairs: count is {count}, but there are {len(clips)} clips. Ask for fewer."
         )
-    able = [clip for clip in clips if clip.id not in barred]
-    if len(able) < 2:
+    usable = [clip for clip in clips if clip.id not in barred]
+    if len(usable) < 2:
         return []
     pairs = _without(_drawn(clips, seed), barred)
     if pairs is None:
-        pairs = _drawn(able, seed)
+        pairs = _drawn(usable, seed)
     chosen = sorted(pairs, key=lambda pair: _mix(seed, pair[0].id))
     return chosen[:count]
 
 
 def _drawn(clips: Sequence[Clip], seed: int) -> list[Pair]:
-    """Every clip's face with one other clip's speech, each speech once."""
+    """Every clip's face with another clip's speech, each speech once."""
     groups = _groups(clips, seed)
     faces = [clip for group in groups for clip in group]
-    # All clips of a speaker stand together; a turn by the longest such row takes as many clips as
-    # possible to another speaker, and no clip to itself.
-    turn = len(groups[0]) if len(groups) > 1 else 1
-    speeches = faces[turn:] + faces[:turn]
-    _part_texts(faces, speeches)
+    # A speaker's clips are adjacent. Rotating by the largest group pairs as many clips as possible
+    # with another speaker, and none with itself.
+    rotation = len(groups[0]) if len(groups) > 1 else 1
+    speeches = faces[rotation:] + faces[:rotation]
+    _avoid_equal_texts(faces, speeches)
     return list(zip(faces, speeches, strict=True))
 
 
 def _without(pairs: list[Pair], barred: Collection[str]) -> list[Pair] | None:
-    """The pairs without the barred clips: who had one's speech gets the speech that one had.
+    """The pairs without the barred clips; None if that makes a pair worse.
 
-    All other pairs stay as they are. None where that would pair a clip with itself, with its own
-    text, or with its own speaker where it had another's.
+    A face that was paired with a barred clip's speech gets the speech of that clip's own pair; all
+    other pairs stay. Worse: a clip would be paired with itself, with its own text, or with its own
+    speaker where it had another's.
     """
     speech_of = {face.id: speech for face, speech in pairs}
     kept: list[Pair] = []
@@ -123,11 +126,11 @@ def _without(pairs: list[Pair], barred: Collection[str]) -> list[Pair] | None:
 def partner(
     clips: Sequence[Clip], seed: int, *, barred: Collection[str] = frozenset()
 ) -> dict[str, Clip]:
-    """For each clip's id another clip, whose speech `mismatched` plays and `probe` speaks.
+    """For each clip's id another clip, whose speech `mismatched` plays and a `probe` case says.
 
-    It is of the same speaker where there is one (so that the words differ and not the voice) and
-    has another text where one is near. A clip without any other is left out. barred: ids of clips
-    that can be nobody's partner; they get one of their own nevertheless.
+    It has the same speaker if possible (so that the words differ and not the voice), and another
+    text if one is found nearby. A clip without any partner is left out. barred: ids of clips that
+    cannot be a partner; they get a partner of their own nevertheless.
     """
     groups = _groups(clips, seed)
     everybody = [clip for group in groups for clip in group]
@@ -146,7 +149,7 @@ def partner(
     return found
 
 
-def _read_line(line: str, index: dict[str, list[Clip]], order: Order) -> Pair | str:
+def _read_line(line: str, index: dict[str, list[Clip]], order: NameOrder) -> Pair | str:
     """The pair of a line as (face, speech), or what is wrong with it."""
     names = line.strip().split("\t") if "\t" in line.strip() else line.split()
     if len(names) != 2:
@@ -155,10 +158,10 @@ def _read_line(line: str, index: dict[str, list[Clip]], order: Order) -> Pair | 
     for name in names:
         matches = index.get(_bare(name), [])
         if not matches:
-            return f"{name!r} is no clip of this data set"
+            return f"{name!r} is not a clip of this data set"
         if len(matches) > 1:
             known = ", ".join(clip.id for clip in matches[:3])
-            return f"{name!r} may be several clips ({known}). Write more of the path, or the id"
+            return f"{name!r} fits several clips ({known}). Write more of the path, or the id"
         clips += matches
     first, second = clips
     if first.id == second.id:
@@ -183,7 +186,7 @@ def _by_name(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
 
 
 def _bare(name: str) -> str:
-    # Only known endings go: names without one may hold dots (section_2_000.40_002.98).
+    # Only known endings are removed: names without one may hold dots (section_2_000.40_002.98).
     for ending in _ENDINGS:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
@@ -192,7 +195,7 @@ def _bare(name: str) -> str:
 
 
 def _groups(clips: Sequence[Clip], seed: int) -> list[list[Clip]]:
-    """The clips by speaker, both in an order that the seed mixes; the largest group first.
+    """The clips grouped by speaker, the largest group first; the seed shuffles clips and ties.
 
     Clips without a speaker are one group.
     """
@@ -203,8 +206,8 @@ def _groups(clips: Sequence[Clip], seed: int) -> list[list[Clip]]:
     return [by_speaker[name] for name in names]
 
 
-def _part_texts(faces: list[Clip], speeches: list[Clip]) -> None:
-    """Exchanges speeches of pairs with equal texts, without making any pair worse."""
+def _avoid_equal_texts(faces: list[Clip], speeches: list[Clip]) -> None:
+    """Exchanges the speeches of pairs with equal texts, without making any pair worse."""
     count = len(faces)
     for place in range(count):
         if _differ(faces[place], speeches[place]):
@@ -224,7 +227,7 @@ def _part_texts(faces: list[Clip], speeches: list[Clip]) -> None:
 
 
 def _following(row: list[Clip], place: int, barred: Collection[str]) -> list[Clip]:
-    """The next clips of a row that goes round, without the one at `place` and the barred ones."""
+    """The clips after `place`, continuing at the start of the row, without the barred ones."""
     around = (row[(place + step) % len(row)] for step in range(1, len(row)))
     return list(itertools.islice((clip for clip in around if clip.id not in barred), TRIES))
 

@@ -1,4 +1,4 @@
-"""Data sets by name: turns an entry of a config's `data:` into clips, wherever they come from."""
+"""Opens data sets: turns an entry of a config's `data:` into clips, whatever their source."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from bench.types import Clip
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]  # clips made, clips wanted
+Progress = Callable[[int, int], None]  # clips rendered, clips wanted
 
 
 class Source(Section):
     """Where clips come from: a manifest, a data set's own folder, or an embedded corpus.
 
     Exactly one of `manifest`, `importer` with `root`, and `corpus` is given. `stand_in` names an
-    embedded corpus that openly takes the place of data whose `$NAME` is not set. `options` are the
-    importer's.
+    embedded corpus that is used, and shown as such, where the data's `$NAME` is not set. `options`
+    are the importer's.
     """
 
     name: Label
@@ -56,7 +56,7 @@ class Source(Section):
         return self
 
     def place(self, folder: Path) -> str:
-        """Which key says where the clips come from. folder: the config's."""
+        """The key that gives the clips. folder: the config's."""
         named = self.manifest or self.root
         if named is None:
             return "corpus"
@@ -67,10 +67,10 @@ class Source(Section):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Clips under the name they have in tables.
+    """The clips of a data set, with its name in tables.
 
-    origin: the manifest or folder they were read from, or the embedded corpus. stand_in: the
-    embedded corpus that takes the place of data that are not here, None where they are.
+    origin: the manifest or folder that was read, or the embedded corpus. stand_in: the embedded
+    corpus used because the data are not on this machine, else None.
     """
 
     name: str
@@ -90,12 +90,11 @@ def open_source(
     clips: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The clips of one split of a source; paths are taken from `folder`, the config's own.
+    """The clips of one split of a source; paths are relative to `folder`, the config's own.
 
-    importers: those that there are. clips: how many an embedded corpus should make of the split,
-    where not its usual number.
-    Raises BenchError where a variable is not set and there is no stand-in, or with everything that
-    the manifest or importer finds wrong; NoSuchSplit where the split is empty.
+    importers: all importers by name. clips: how many clips of an embedded corpus to use, if not its
+    usual number. Raises BenchError where a variable is not set and there is no stand-in, or with
+    all errors of the manifest or importer; NoSuchSplit where the split is empty.
     """
     named = source.manifest or source.root
     place = expand(named, folder) if named else None
@@ -103,8 +102,8 @@ def open_source(
     corpus = source.corpus or stand_in
     if named and place is None and corpus is None:
         raise BenchError(
-            f"data '{source.name}': {named.split('/')[0]} is not set. Set it to where the data "
-            "lie, or name an embedded corpus as `stand_in:`."
+            f"data '{source.name}': {named.split('/')[0]} is not set. Set it to the folder of the "
+            "data, or name an embedded corpus as `stand_in:`."
         )
     if corpus is not None:
         manifest = _build(corpus, split or "test", clips, progress)
@@ -112,7 +111,7 @@ def open_source(
     elif source.importer is not None:
         assert place is not None
         imported = imported_by(_importer(source, importers, folder), place)
-        for note in imported.notes:  # with a manifest, `bench data import` tells them
+        for note in imported.notes:  # `bench data import` prints them when it writes a manifest
             log.warning("data '%s': %s", source.name, note)
         found, origin = [c for c in imported.clips if split in (None, c.split)], str(place)
     else:
@@ -177,19 +176,19 @@ def _build(corpus: str, split: str, clips: int | None, progress: Progress | None
         raise BenchError(
             f"there is no embedded corpus '{corpus}'. {closest(corpus, synth.CORPORA)}"
         )
-    made = None if clips is None else _made_before(corpus, split, clips)
-    return made or synth.build(corpus, split, clips=clips, progress=progress)
+    rendered = None if clips is None else _earlier_build(corpus, split, clips)
+    return rendered or synth.build(corpus, split, clips=clips, progress=progress)
 
 
-def _made_before(corpus: str, split: str, clips: int) -> Path | None:
-    """The manifest of a build of this split that holds so many clips or more, if there is one.
+def _earlier_build(corpus: str, split: str, clips: int) -> Path | None:
+    """The manifest of an earlier build of this split with at least that many clips, if any.
 
-    A split's first clips are the same however many are made, so that none is made twice.
+    The first clips of a split do not depend on how many are rendered, so none is rendered twice.
     """
     from bench.data import synth
 
     folder = cache_dir() / "corpora" / f"{corpus}-{synth.CORPORA[corpus]}"
-    there = [folder / split, *sorted(folder.glob(f"{split}-[0-9]*"))]
-    manifests = [each / "manifest.csv" for each in there]
+    builds = [folder / split, *sorted(folder.glob(f"{split}-[0-9]*"))]
+    manifests = [each / "manifest.csv" for each in builds]
     enough = (each for each in manifests if each.exists() and len(read_manifest(each)) >= clips)
     return next(enough, None)

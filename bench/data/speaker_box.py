@@ -1,10 +1,10 @@
-"""Points at one face of each clip: writes the box of the largest, most central or speaking one.
+"""Chooses one face in each clip: gives the box of the largest, most central or speaking one.
 
-Whose lips follow the sound is asked of the metric `lse`: each face of the recording is scored as if
-it were the only one. LSE-C compares a face with itself well and different faces poorly, so each is
-scored with the clip's own sound and with that sound moved far away, too; what counts is how far
-LSE-C falls. This is done once, on the recordings. A run then follows the face on the box in every
-method's video (`face: given`): asked of each video anew, a method with bad lips would be judged by
+The speaking face is the one whose lips follow the sound, by the metric `lse`, which scores each
+face as if it were the only one. LSE-C is comparable for one face, but hardly between faces; so each
+face is scored with the clip's own sound and with that sound shifted far, and the drop of LSE-C
+counts. This is done once, on the data set's clips. A run then follows the face in that box in every
+method's video (`face: given`); choosing anew in each video would judge a method with bad lips by
 the listener's face.
 """
 
@@ -29,21 +29,21 @@ from bench.types import Box, Case, Clip, Frames, Sound, Track
 
 Wanted: TypeAlias = Literal["speaking", "largest", "central"]
 
-MOVES = (
+SHIFTS = (
     0.25,
     0.5,
     0.75,
-)  # of the sound's length, in a circle: out of the scorer's reach of 15 frames
-CLOSE = 0.5  # a second face that reaches this share of the first one's lead is too close to it
+)  # circular shifts, as shares of the sound's length: beyond the scorer's 15 frames
+CLOSE = 0.5  # the choice is in doubt if the second face has this share of the first one's lead
 
 
 @dataclass(frozen=True)
-class Pointed:
-    """A clip with the box of the wanted face.
+class BoxedClip:
+    """A clip with the box of the chosen face.
 
-    faces: how many were found. leads: of each, the wanted one first, by how much LSE-C is above the
-    best of the moved sounds, where who speaks was asked. reason: why the clip has no box, or why it
-    is doubtful; else nothing.
+    faces: how many were found. leads: by how much each face's LSE-C exceeds the best one with a
+    shifted sound, the chosen face first; empty unless the speaking face was wanted. reason: why the
+    clip has no box, or why the box is in doubt; else "".
     """
 
     clip: Clip
@@ -52,7 +52,7 @@ class Pointed:
     reason: str = ""
 
 
-def point(
+def choose_boxes(
     clips: Sequence[Clip],
     *,
     wanted: Wanted,
@@ -60,12 +60,12 @@ def point(
     scorer: str,
     device: str,
     cache: Path,
-) -> Iterator[Pointed]:
+) -> Iterator[BoxedClip]:
     """Each clip with the box of the wanted face, in pixels of the clip, as soon as it is known.
 
-    A clip that cannot be read, shows no face, or whose faces cannot be told apart by the scorer
-    (no sound, too short) loses its box and says why. Raises BenchError where the weights of the
-    detector or the scorer are missing.
+    A clip that cannot be read, shows no face, or has faces that the scorer cannot compare (no
+    sound, too short) gets no box, and a reason. Raises BenchError where the weights of the detector
+    or the scorer are missing.
     """
     look = detector(faces)
     lead = _leads(scorer, device) if wanted == "speaking" else None
@@ -76,19 +76,19 @@ def point(
             tracks = track_all_faces(frames, look)
             if not tracks:
                 raise BenchError("no face found")
-            yield _pointed(clip, frames, video.sound(), tracks, wanted, lead)
-        except (BenchError, Undefined) as error:  # noqa: PERF203 (one bad clip costs itself)
-            yield Pointed(dataclasses.replace(clip, box=None), 0, reason=str(error))
+            yield _boxed(clip, frames, video.sound(), tracks, wanted, lead)
+        except (BenchError, Undefined) as error:  # noqa: PERF203 (one bad clip fails alone)
+            yield BoxedClip(dataclasses.replace(clip, box=None), 0, reason=str(error))
 
 
-def _pointed(
+def _boxed(
     clip: Clip,
     frames: Frames,
     sound: Sound | None,
     tracks: Sequence[Track],
     wanted: Wanted,
     lead: Callable[[Frames, Sound, Track], float] | None,
-) -> Pointed:
+) -> BoxedClip:
     def chosen(track: Track) -> Clip:
         return dataclasses.replace(clip, box=_box(track))
 
@@ -96,29 +96,29 @@ def _pointed(
         middle = np.array(frames.shape[2:0:-1]) / 2  # x, y
         tracks = sorted(tracks, key=lambda track: _distance(track, middle))
     if lead is None or len(tracks) == 1:
-        return Pointed(chosen(tracks[0]), len(tracks))
+        return BoxedClip(chosen(tracks[0]), len(tracks))
     if sound is None:
-        raise BenchError(f"{len(tracks)} faces, and no sound to tell who speaks")
+        raise BenchError(f"{len(tracks)} faces, and no sound to find the speaking one")
     leads = [lead(frames, sound, track) for track in tracks]
     order = sorted(range(len(tracks)), key=lambda place: -leads[place])
     best, second = leads[order[0]], leads[order[1]]
     doubt = ""
     if best <= 0:
-        doubt = f"the lips of none of {len(tracks)} faces follow the sound; look at it"
+        doubt = f"the lips of none of {len(tracks)} faces follow the sound; check the box"
     elif second > CLOSE * best:
-        doubt = f"the lips of two faces follow the sound ({best:.3f}, {second:.3f}); look at it"
-    return Pointed(
+        doubt = f"the lips of two faces follow the sound ({best:.3f}, {second:.3f}); check the box"
+    return BoxedClip(
         chosen(tracks[order[0]]), len(tracks), tuple(leads[place] for place in order), doubt
     )
 
 
 def _leads(scorer: str, device: str) -> Callable[[Frames, Sound, Track], float]:
-    """A function that says by how much a face's LSE-C is above that with moved sounds."""
+    """A function that gives by how much a face's LSE-C exceeds that with shifted sounds."""
     plugin = load_registry().metric("lse").plugin
     assert issubclass(plugin, ClipMetric)
     metric = plugin(plugin.Options.model_validate({"scorer": scorer}))
     metric.load(device)
-    clip = Clip("face", Path())  # lse reads the video alone
+    clip = Clip("face", Path())  # lse reads only the sample's video
     case = Case("clips", "reconstruct", clip, clip)
 
     def confidence(frames: Frames, sound: Sound, track: Track) -> float:
@@ -127,15 +127,15 @@ def _leads(scorer: str, device: str) -> Callable[[Frames, Sound, Track], float]:
         return value
 
     def lead(frames: Frames, sound: Sound, track: Track) -> float:
-        moved = [np.roll(sound, round(share * len(sound))) for share in MOVES]
-        away = max(confidence(frames, other, track) for other in moved)
-        return confidence(frames, sound, track) - away
+        shifted = [np.roll(sound, round(share * len(sound))) for share in SHIFTS]
+        best = max(confidence(frames, other, track) for other in shifted)
+        return confidence(frames, sound, track) - best
 
     return lead
 
 
 def _box(track: Track) -> Box:
-    """The box in the median over the frames that show the face, in whole pixels."""
+    """The median box over the frames that show the face, in whole pixels."""
     x0, y0, x1, y1 = np.median(track.boxes[track.found], axis=0).round()
     return (float(x0), float(y0), float(x1 - x0), float(y1 - y0))
 

@@ -1,8 +1,8 @@
-"""The split lists that data sets bring along: text files with the name of a clip in each line.
+"""Reads the split lists of data sets: text files with a clip's name in each line.
 
-Lists come in many forms, all of which are read: a name may have folders before it and an ending
-behind it, its parts may be joined by slashes, backslashes, hyphens or underscores, and it may stand
-in any cell of a line beside transcripts and counts.
+Many forms of lists are read: a name may come with folders and an ending, its parts may be joined by
+slashes, backslashes, hyphens or underscores, and it may be in any cell of a line, beside
+transcripts and counts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.errors import BenchError
 
 NO_LIST = "in none of the split lists"
 
-FOLDERS = ("", "filelists", "lists", "splits", "split", "labels")  # in which lists may lie
+FOLDERS = ("", "filelists", "lists", "splits", "split", "labels")  # searched for lists
 ENDINGS = (".txt", ".csv", ".tsv", ".lst", ".list")
 _ALSO_CALLED = {"training": "train", "valid": "val", "validation": "val", "dev": "val"}
 _BESIDE_THE_SPLIT = frozenset({"list", "lists", "filelist", "files", "split", "set", "data"})
@@ -33,16 +33,16 @@ _SHOWN = 60  # characters of an unread line
 class Naming:
     """How a data set names its clips in lists.
 
-    shape: finds a name anywhere in a line; its groups are the name's parts. example: one name.
+    pattern: finds a name anywhere in a line; its groups are the name's parts. example: one name.
     """
 
-    shape: re.Pattern[str]
+    pattern: re.Pattern[str]
     example: str
 
 
 @dataclass(frozen=True)
 class Splits:
-    """of: from the name of a clip to its split. notes: lists not found, lines not read."""
+    """of: each clip's split by its name. notes: on lists not found and lines not understood."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -56,11 +56,11 @@ def read_splits(
     naming: Naming,
     places: Iterable[Path] = (),
 ) -> Splits:
-    """The splits by the lists that lie in the tree's root, in one of FOLDERS, or in `places`.
+    """The splits by the lists in the tree's root or in `places`, or in one of FOLDERS there.
 
-    names: the clips that are there, their parts joined by slashes. A line that names one of these,
-    or has the shape of a name, is read; others are counted, and the first is shown.
-    Raises BenchError if a clip stands in two lists, or no line of a list names a clip.
+    names: the clips that exist, their parts joined by slashes. A line is read if it names one of
+    these or matches the naming's pattern; other lines are counted, and the first is shown.
+    Raises BenchError if a clip is in two lists, or no line of a list names a clip.
     """
     folders = [
         place / name for place, name in product((tree.root, *map(tree.inside, places)), FOLDERS)
@@ -77,7 +77,7 @@ def read_splits(
                 read += 1
                 if of.setdefault(name, split) != split:
                     other = lists[of[name]].name
-                    raise BenchError(f"{file}:{line}: {name} stands in {other} already.")
+                    raise BenchError(f"{file}:{line}: {name} is already in {other}.")
             elif text.strip() and not _is_header(line, text):
                 unread += 1
                 first = first or f"line {line}: {text.strip()[:_SHOWN]!r}"
@@ -94,13 +94,13 @@ def read_splits(
 
 
 def outside_splits(names: Iterable[str], splits: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What an import drops where there are lists: unlisted clips, and names without a clip."""
+    """What an import drops if there are lists: unlisted clips, and names without a clip."""
     if not splits:
         return []
     here = set(names)
     unlisted = [(name, NO_LIST) for name in sorted(here) if name not in splits]
     absent = sorted(name for name in splits if name not in here)
-    return unlisted + [(name, f"listed as {splits[name]}, but not there") for name in absent]
+    return unlisted + [(name, f"listed as {splits[name]}, but has no file") for name in absent]
 
 
 class _Index:
@@ -108,30 +108,30 @@ class _Index:
 
     def __init__(self, names: Collection[str], naming: Naming) -> None:
         self._names = set(names)
-        self._shape = naming.shape
+        self._pattern = naming.pattern
         self._short = _unique((name.split("/", 1)[-1], name) for name in names)
         self._joined = _unique((_JOINTS.sub("_", name), name) for name in names)
 
     def name_in(self, line: str) -> str | None:
         cells = [_bare(cell) for cell in _CELLS.split(line) if cell]
-        cells.append("/".join(cells))  # a name whose parts have a cell each
+        cells.append("/".join(cells))  # for a name with one part per cell
         for cell in cells:
             if (name := self._known(cell)) is not None:
                 return name
         for cell in cells:
-            if (found := self._shape.search(cell)) is not None:
+            if (found := self._pattern.search(cell)) is not None:
                 return "/".join(found.groups())
         return None
 
     def _known(self, cell: str) -> str | None:
-        """The clip that a path ends in, with or without the first part of the clip's name."""
+        """The clip that a path ends with; the first part of the clip's name may be missing."""
         parts = cell.split("/")
         for begin in range(len(parts)):
             if (name := "/".join(parts[begin:])) in self._names:
                 return name
-        pieces = _JOINTS.split(cell)
-        for begin in range(len(pieces)):
-            if (joined := self._joined.get("_".join(pieces[begin:]))) is not None:
+        words = _JOINTS.split(cell)
+        for begin in range(len(words)):
+            if (joined := self._joined.get("_".join(words[begin:]))) is not None:
                 return joined
         return self._short.get(cell) if "/" in cell else None
 
@@ -139,7 +139,7 @@ class _Index:
 def _lists(
     tree: Tree, splits: Sequence[str], folders: Sequence[Path], *, prefix: str
 ) -> tuple[dict[str, Path], list[str]]:
-    """The list of each split, the first that is found; and what to tell of the others."""
+    """The first list found for each split, and notes on the others."""
     found: dict[str, Path] = {}
     notes: list[str] = []
     for folder in dict.fromkeys(folders):
@@ -147,7 +147,7 @@ def _lists(
             split = _split_of(file, prefix)
             if split not in splits or not file.is_file():
                 continue
-            tree.read(file)
+            tree.use(file)
             if (first := found.setdefault(split, file)) != file:
                 notes.append(f"{file}: not read, {first} is the list of {split}")
     absent = [split for split in splits if split not in found]
@@ -161,7 +161,7 @@ def _lists(
 
 
 def _split_of(file: Path, prefix: str) -> str:
-    """`train` for train.txt, CMLR_train.csv, valid_list.txt; nothing for other files."""
+    """`train` for train.txt, CMLR_train.csv or train_list.txt; "" for files that are no list."""
     if file.name.startswith(".") or file.suffix.lower() not in ENDINGS:
         return ""
     known = {*_BESIDE_THE_SPLIT, *_DATA_SETS, prefix.lower()}
@@ -173,18 +173,18 @@ _DATA_SETS = frozenset({"grid", "lrs2", "lrs3", "cmlr"})
 
 
 def _bare(cell: str) -> str:
-    """A cell as a path with slashes and without the ending of a file."""
+    """A cell as a path with slashes and without a file ending."""
     path = cell.replace("\\", "/").strip("/")
     return str(without_ending(Path(path))) if Path(path).suffix.lower() in _NAME_ENDINGS else path
 
 
 def _is_header(line: int, text: str) -> bool:
-    """Whether a first line has names of columns: no clip's name is without a digit."""
+    """Whether the first line holds column names: every clip's name has a digit."""
     return line == 1 and not any(char.isdigit() for char in text)
 
 
 def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The pairs as a mapping, without those keys that stand for more than one value."""
+    """The pairs as a mapping, without the keys that have more than one value."""
     listed = list(pairs)
     counts = Counter(key for key, _ in listed)
     return {key: value for key, value in listed if counts[key] == 1}

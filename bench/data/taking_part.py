@@ -1,4 +1,4 @@
-"""Which clips can take part in pairs: those whose pictures open and whose sound can be heard."""
+"""Which clips can be used in pairs: those with a readable video and a sound that is not silent."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.types import Clip
 
-VERSION = "1"  # raise it when a file may be judged otherwise
+VERSION = "1"  # raise it when the verdict on a file may change
 FINE = "fine"
 
 
 def barred_clips(clips: Sequence[Clip]) -> dict[str, str]:
-    """By id, the clips that can be nobody's partner, each with the reason.
+    """The clips that cannot be another clip's partner: the reason by id.
 
-    A clip without sound, or with nothing but silence, has no speech to lend; one that cannot be
-    opened has no face either. Sound is decoded for this once for each file: what is found is kept
-    in the cache by the file's digest, but never that a file could not be read.
+    A clip without sound, or with a silent one, has no speech; one that cannot be opened has no
+    face, either. Each file's sound is decoded once; the result is cached by the file's digest,
+    except that a file could not be read.
     """
     with ThreadPoolExecutor() as pool:
         reasons = pool.map(_problem, clips)
@@ -30,8 +30,8 @@ def barred_clips(clips: Sequence[Clip]) -> dict[str, str]:
 
 
 def _problem(clip: Clip) -> str:
-    """Why the clip cannot take part; empty where it can."""
-    for path, look in ((clip.video, _pictures), (clip.audio or clip.video, _sound)):
+    """Why the clip cannot take part; "" if it can."""
+    for path, look in ((clip.video, _video), (clip.audio or clip.video, _sound)):
         try:
             found = _kept(path, look)
         except BenchError as error:
@@ -41,10 +41,10 @@ def _problem(clip: Clip) -> str:
     return ""
 
 
-def _pictures(path: Path) -> str:
+def _video(path: Path) -> str:
     from bench import media
 
-    return FINE if media.probe(path).width else "has no pictures"
+    return FINE if media.probe(path).width else "has no video track"
 
 
 def _sound(path: Path) -> str:
@@ -57,13 +57,13 @@ def _sound(path: Path) -> str:
 
 
 def _kept(path: Path, look: Callable[[Path], str]) -> str:
-    """What a look at the file finds; from the cache, where the same bytes were looked at before."""
+    """The verdict of `look` on a file, from the cache if the same bytes were judged before."""
     digest = file_digest(path)
     kept = cache_dir() / "pairs" / VERSION / digest[:2] / f"{digest[2:]}{look.__name__}"
     with contextlib.suppress(OSError, UnicodeDecodeError):
         return kept.read_text(encoding="utf-8")
     found = look(path)
-    # Without a cache it is slower, nothing else.
+    # A missing cache only costs time.
     with contextlib.suppress(OSError), in_one_move(kept) as part:
         part.write_text(found, encoding="utf-8")
     return found

@@ -1,7 +1,7 @@
-"""The files below a data set's folder: those that could be clips, and those that are passed over.
+"""Lists the files below a data set's folder: those that importers use, and those left over.
 
-What computers leave beside files is never looked at: names that begin with a dot (`._clip.mp4` is
-what macOS writes beside `clip.mp4` on foreign disks) and the folders in SYSTEM_FOLDERS.
+Files that operating systems add are ignored: names that begin with a dot (macOS writes `._clip.mp4`
+beside `clip.mp4` on foreign disks) and the folders in SYSTEM_FOLDERS.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ TEXTS = (".txt",)
 SYSTEM_FOLDERS = frozenset(
     {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 )
-_LONGEST_ENDING = 6  # `.jpeg`, `.align`; what is longer, or a number, is part of a name
+_LONGEST_ENDING = 6  # `.jpeg`, `.align`; a longer one, or a number, is part of the name
 
 
 class Tree:
-    """The files below `root`, links followed. Endings are compared without regard to case.
+    """The files below `root`; links are followed. Endings are compared without regard to case.
 
     Raises BenchError if `root` is no folder.
     """
@@ -35,7 +35,7 @@ class Tree:
         self.root = root
         self.files: list[Path] = sorted(_files(root))
         self._by_name = {(without_ending(file), file.suffix.lower()): file for file in self.files}
-        self._read: set[Path] = set()
+        self._used: set[Path] = set()
 
     def ending_with(self, endings: Collection[str]) -> list[Path]:
         """All files with one of these endings, in the order of their paths."""
@@ -44,9 +44,9 @@ class Tree:
     def by_name(
         self, endings: Sequence[str], name_of: Callable[[Path], str | None]
     ) -> tuple[dict[str, Path], list[tuple[str, str]]]:
-        """The first file of every name, and of the others: file, why it is left out.
+        """The first file of every name; and the other files, each with why it is left out.
 
-        name_of: a clip's name by its file; None for what is no clip. Endings are in order of
+        name_of: gives a file's clip name, or None if the file is no clip. endings: in order of
         preference.
         """
         files: dict[str, Path] = {}
@@ -60,39 +60,36 @@ class Tree:
         return files, dropped
 
     def named(self, place: Path, endings: Sequence[str]) -> Path | None:
-        """The file `place` plus an ending, the first that is there; `place` itself has none.
+        """The first file that exists under `place` plus an ending; `place` itself has none.
 
-        Not Path.with_suffix: names may hold dots, and it would cut off what stands behind them.
+        Path.with_suffix would cut off everything after a dot in the name.
         """
         for ending in endings:
             file = self._by_name.get((place, ending))
             if file is not None:
-                return self.read(file)
+                return self.use(file)
         return None
 
-    def read(self, file: Path) -> Path:
-        """The file itself, which from now on is no longer one that nobody reads."""
-        self._read.add(file)
+    def use(self, file: Path) -> Path:
+        """Notes that the file is used, and returns it."""
+        self._used.add(file)
         return file
 
     def inside(self, place: Path) -> Path:
-        """The same place as the tree's own files name theirs, if it lies below the root."""
+        """The path in the form of the tree's own files, if it is below the root; else unchanged."""
         root, absolute = self.root.absolute(), place.absolute()
         if not absolute.is_relative_to(root):
             return place
         return self.root / absolute.relative_to(root)
 
-    def passed_over(self, known: Collection[str]) -> list[str]:
-        """A note that counts by ending the files that are none of the `known` ones, if any.
+    def unused_note(self, known: Collection[str]) -> list[str]:
+        """A note that counts, by ending, the unused files without a `known` ending, if any."""
+        left = [f for f in self.files if f.suffix.lower() not in known and f not in self._used]
+        return [f"{counted(left)} ignored: {_by_ending(left)}"] if left else []
 
-        What was `read` does not count, nor what a computer left there.
-        """
-        left = [f for f in self.files if f.suffix.lower() not in known and f not in self._read]
-        return [f"{counted(left)} passed over: {_by_ending(left)}"] if left else []
-
-    def unread(self, endings: Collection[str]) -> list[Path]:
-        """The files with these endings that nobody read."""
-        return [file for file in self.ending_with(endings) if file not in self._read]
+    def unused(self, endings: Collection[str]) -> list[Path]:
+        """The unused files with these endings."""
+        return [file for file in self.ending_with(endings) if file not in self._used]
 
 
 def counted(files: Sequence[Path]) -> str:
@@ -106,9 +103,9 @@ def without_ending(file: Path) -> Path:
 
 
 def text_of(file: Path, *, or_else: str = "utf-8") -> str:
-    """A text file's content: utf-8, with or without its mark, or utf-16 with it.
+    """A text file's content: utf-8 with or without a byte order mark, or utf-16 with one.
 
-    or_else: the encoding of what is none of these; what it cannot read becomes a sign for that.
+    or_else: the encoding of other files; bytes that it cannot decode become U+FFFD.
     Raises BenchError if the file cannot be opened.
     """
     try:
@@ -124,18 +121,18 @@ def text_of(file: Path, *, or_else: str = "utf-8") -> str:
 
 
 def _files(root: Path) -> Iterable[Path]:
-    seen: set[str] = set()  # real folders: a link may lead back up
+    seen: set[str] = set()  # resolved folders: a link may lead back up
     for name, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(name)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(folder for folder in folders if not _is_left_by_a_system(folder))
-        yield from (Path(name, file) for file in files if not _is_left_by_a_system(file))
+        folders[:] = sorted(folder for folder in folders if not _is_system_file(folder))
+        yield from (Path(name, file) for file in files if not _is_system_file(file))
 
 
-def _is_left_by_a_system(name: str) -> bool:
+def _is_system_file(name: str) -> bool:
     return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
@@ -145,7 +142,7 @@ def _by_ending(files: Sequence[Path]) -> str:
 
 
 def _ending(file: Path) -> str:
-    """`.json`, `.avi.bak`; `no ending` where a name has none, or only a number behind its dot."""
+    """`.json`, `.avi.bak`; `no ending` where a name has none, or only a number after its dot."""
     last = file.suffix.lower()
     if not last or len(last) > _LONGEST_ENDING or last[1:].isdigit():
         return "no ending"

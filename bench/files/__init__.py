@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, locked, found, digested; weights checked by digest."""
+"""Files: written whole or not at all, locked, found, digested; weights verified by digest."""

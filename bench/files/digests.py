@@ -1,4 +1,4 @@
-"""Keys: digests of everything that matters, so that nothing is reused on a name alone."""
+"""Digests of values and files: what is reused is identified by content, not by name."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def code_digest(file: Path, helpers: Sequence[Path] = ()) -> str:
 
 
 def set_digest(digests: Iterable[str]) -> str:
-    """The digest of a set of digests, whatever their order: the key of a set metric's videos."""
+    """The digest of several digests in any order: the key of a set metric's videos."""
     return digest(sorted(digests))
 
 
 def place_of(identity: str) -> float:
-    """A number in [0, 1) that depends on the name alone, for rules that share out names."""
+    """A number in [0, 1) that depends only on the name, to divide names into splits by rule."""
     return int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16) / 16**8
 
 
 def seed_of(seed: int, *names: str) -> int:
-    """A 63-bit seed for one named part of a run, independent of all other parts."""
+    """A 63-bit seed for one named part of a run, independent of the other parts."""
     return int(digest([seed, *names])[:16], 16) >> 1

@@ -1,7 +1,7 @@
-"""Whether a file's bytes are still those that its digest speaks of.
+"""Checks that a file still has the bytes of its recorded digest.
 
-Each process reads a file for this once, and again when its size, times or place on the disk change.
-Disks and caches that flip a bit change none of these, so that nothing older is believed.
+Each process reads a file for this once, and again when its size, times or inode change. A disk or
+cache that flips a bit changes none of these, so digests found by earlier processes are not trusted.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Stamp = tuple[int, int, int, int]
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
-    """What changes when a file's content is written anew: size, two times, inode."""
+    """Size, modification time, change time and inode: one changes when a file is rewritten."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def sha256_here(path: Path) -> str:
-    """The SHA-256 of a file as this process read it; raises OSError where it cannot be read."""
+    """The SHA-256 of a file as read by this process; raises OSError where it cannot be read."""
     return _sha256(path, stamp_of(path.stat()))
 
 
 def is_intact(path: Path, sha256: str) -> bool:
-    """Whether a file is there and has this SHA-256; the log says where it has another one."""
+    """Whether a file exists and has this SHA-256; a different one is logged."""
     try:
         found = sha256_here(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Lets processes that share a folder do a piece of work there one at a time."""
+"""A lock between processes that work in the same folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.errors import BenchError
 
 @contextmanager
 def locked(path: Path, *, busy: str = "", lasting: bool = True) -> Iterator[None]:
-    """Waits until no other process or thread is inside; the system frees the lock of a dead one.
+    """Waits until no other process or thread holds the lock; the system releases a dead holder's.
 
-    path: the lock's file, made if need be, its folder too; or a folder that exists. busy: what
-    BenchError says where another process is inside, instead of waiting for it. lasting: whether the
-    file stays; where there are locks for thousands of things, it goes with its holder.
+    path: the lock file, created with its folder if needed; or an existing folder. busy: the message
+    of the BenchError that is raised at once if another process holds the lock; without it, this one
+    waits. lasting: whether the file stays; locks for thousands of things go with their holders.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:

@@ -1,4 +1,4 @@
-"""Files and folders that appear under their name only when they are whole, and on the disk."""
+"""Writes files and folders that appear under their name only once complete and on the disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-STRAYS_SECONDS = 7 * 86_400.0  # after this a part of another machine's process is surely left over
+STALE_SECONDS = 7 * 86_400.0  # after this a part from another machine is surely left over
 
 _PART = re.compile(
     r"\.(?:(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-(?P<start>\d+)-)?[0-9a-f]{32}\.part"
@@ -24,15 +24,15 @@ _PART = re.compile(
 
 @contextmanager
 def in_one_move(target: Path, *, lasting: bool = True) -> Iterator[Path]:
-    """A path beside `target`, nothing there yet, for a file or folder that is moved there at last.
+    """A new path beside `target` for a file or folder, which is moved to `target` at the end.
 
-    A file takes the place of an older one; a folder that another process made meanwhile stays as
-    it is. Where the block raises, nothing is left; what a killed process left is cleared away by
-    the next that writes into this folder. lasting: not even a power cut leaves the name without its
-    bytes; without it such a file may be torn, for readers that notice and make it again.
+    A file replaces an older one; a folder that another process wrote in the meantime stays. If the
+    block raises, nothing is left; what a killed process leaves is removed by the next process that
+    writes into this folder. lasting: the content is on the disk before the name is, even after a
+    power cut; False suits files that their readers check and write again.
     """
     part = part_beside(target)
-    lasting = lasting and not _PART.fullmatch(target.name)  # the outer move will see to that
+    lasting = lasting and not _PART.fullmatch(target.name)  # else the outer move syncs it
     try:
         yield part
         if lasting:
@@ -49,9 +49,9 @@ def in_one_move(target: Path, *, lasting: bool = True) -> Iterator[Path]:
 
 
 def part_beside(target: Path) -> Path:
-    """A path in `target`'s folder, nothing there yet, for this process and thread alone.
+    """A new path in `target`'s folder that no other process or thread uses.
 
-    `sweep` knows its form, so that it goes when its process has ended without taking it away.
+    `sweep` recognises it by its name, and removes it if its process ended without doing so.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _swept_once(target.parent)
@@ -59,10 +59,10 @@ def part_beside(target: Path) -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Removes, in a folder and those below, the parts of processes that have ended.
+    """Removes the parts of ended processes from a folder and the folders below.
 
-    Parts of other machines' processes, which cannot be asked, go when nobody touched them for a
-    week. What may not be removed stays.
+    Whether a process on another machine has ended cannot be known; its parts are removed after a
+    week without a change. Parts that we may not remove stay.
     """
     for place, folders, files in os.walk(folder):
         for name in [*folders, *files]:
@@ -87,7 +87,7 @@ def _part_name() -> str:
 
 @functools.cache
 def _machine() -> str:
-    """What tells apart machines and containers, whose process numbers mean different processes."""
+    """Identifies the machine or container, within which process numbers are unique."""
     space = ""
     with contextlib.suppress(OSError):
         space = str(Path("/proc/self/ns/pid").readlink())
@@ -95,21 +95,21 @@ def _machine() -> str:
 
 
 def _is_left_over(part: Path) -> bool:
-    """Whether the process that made a part is no more."""
+    """Whether the process that wrote a part has ended."""
     match = _PART.fullmatch(part.name)
     assert match is not None
     if match["machine"] != _machine():
         try:
-            return time.time() - part.stat().st_mtime > STRAYS_SECONDS
+            return time.time() - part.stat().st_mtime > STALE_SECONDS
         except OSError:
-            return False  # it has just gone
+            return False  # removed in the meantime
     start = _start_of(int(match["process"]))
     is_known = start != 0 and int(match["start"]) != 0
     return start is None or (is_known and int(match["start"]) != start)
 
 
 def _start_of(process: int) -> int | None:
-    """When a process started, in the system's ticks, 0 where it cannot be told; None without it."""
+    """When a process started, in clock ticks; 0 if unknown, None if there is no such process."""
     try:
         line = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
         return int(line.rpartition(")")[2].split()[19])

@@ -1,4 +1,4 @@
-"""Where the harness keeps what it may delete and rebuild, and where it looks for weights."""
+"""The cache folder, whose content can be rebuilt, and the folders searched for weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 def cache_dir() -> Path:
     """The cache folder: $BENCH_CACHE, else the user's cache folder. Not created here.
 
-    Absolute, because programs that are handed files of it start in folders of their own.
+    Absolute, because programs that are given its files run in other working folders.
     """
     named = os.environ.get("BENCH_CACHE")
     if named:

@@ -1,4 +1,4 @@
-"""Every csv that is written here: as text, with nothing in it that a spreadsheet would run."""
+"""Writes every csv of the harness, with no cell that a spreadsheet would run as a formula."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ import io
 import re
 from collections.abc import Iterable
 
-# What a spreadsheet takes for a formula, or for one behind a blank; and what was defused before, so
-# that taking the apostrophe away again always gives the text as it was.
+# Texts that a spreadsheet takes for a formula, also behind a blank or an apostrophe. A text with
+# apostrophes gets one more, so that removing one always restores the text.
 _FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")
 _DEFUSED = re.compile(r"'+\s*[=+\-@\t\r\n＝＋－＠]")
 
 
 class OwnText(str):
-    """A text made here from numbers and words of our own, which may begin with a sign."""
+    """A text that we composed from numbers and words; it may begin with a sign."""
 
     __slots__ = ()
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """The rows as csv; None is an empty cell, numbers stand in full precision, texts are defused.
+    """The rows as csv; None is an empty cell, and numbers have full precision.
 
-    A text that a spreadsheet would run as a formula gets a leading apostrophe; see `plain_text`.
+    A text that a spreadsheet would run as a formula gets a leading apostrophe; `plain_text` removes
+    it.
     """
     return "".join(f"{_line(row)}\n" for row in rows)
 
 
 def _line(row: Iterable[object]) -> str:
-    """One row, without its end. Python quotes only such line ends as the writer itself writes."""
+    """One row, without its line end. With "\\r\\n" the writer quotes both kinds of line end."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow([cell_text(cell) for cell in row])
     return text.getvalue().removesuffix("\r\n")
@@ -46,5 +47,5 @@ def cell_text(value: object) -> str:
 
 
 def plain_text(cell: str) -> str:
-    """The text of a cell as it was before `csv_text` defused it."""
+    """The text of a cell before `csv_text` put an apostrophe in front."""
     return cell[1:] if _DEFUSED.match(cell) else cell

@@ -1,9 +1,9 @@
-"""Reads the tensors of a file that somebody else may have made: nothing runs, nothing grows.
+"""Reads tensors from files of unknown origin: no code runs, and no small file fills the memory.
 
-A .pth says in a few bytes how large its tensors are, and may show one number three billion times
-(stride 0). So the file is mapped, not read; it must hold every byte of every tensor; and what each
-is shows before any of it is converted or copied. Safetensors files cannot say otherwise: their
-reader compares the header with the file.
+A few bytes of a .pth can declare a tensor that repeats one number three billion times (stride 0).
+So the file is mapped, not read; it must hold every byte of every tensor; and each tensor is checked
+before any is converted or copied. Safetensors files need no such check: their reader compares the
+header with the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from torch import Tensor
 
-# What torch, zipfile and safetensors raise on a file that is cut off or is something else.
+# What torch, zipfile and safetensors raise on a file that is truncated or of another kind.
 UNREADABLE = (
     RuntimeError,
     EOFError,
@@ -35,22 +35,22 @@ UNREADABLE = (
     struct.error,
     zipfile.BadZipFile,
 )
-MOST_DEPTH = 20  # of containers in a checkpoint
+MOST_DEPTH = 20  # of nested containers in a checkpoint
 
 
 def unpacked(path: Path) -> object:
-    """What torch.save wrote into a file: tensors, numbers and containers of them, on the CPU.
+    """The content of a file written by torch.save: tensors, numbers and containers, on the CPU.
 
-    Tensors are mapped from the file where torch.save wrote a zip archive, as it does since 1.6.
+    Tensors are mapped from the file if it is a zip archive, which torch.save writes since 1.6.
     Raises BenchError, naming the file, if it is missing, truncated, holds anything but such data,
-    or has tensors that are larger than what is in it.
+    or declares tensors that are larger than the file.
     """
     import torch
 
     _check_there(path)
     try:
         with path.open("rb") as stream:
-            is_archive = stream.read(4) == b"PK\x03\x04"  # as torch.load decides it
+            is_archive = stream.read(4) == b"PK\x03\x04"  # torch.load's own test
         if is_archive:
             _check_stored(path)
         found: object = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
@@ -64,14 +64,14 @@ def unpacked(path: Path) -> object:
         if tensor.numel() * tensor.element_size() > storage.nbytes():
             raise _grows(path, place, tensor)
     if sum(storages.values()) > path.stat().st_size:
-        raise unreadable(path, ValueError("its tensors say that they are larger than the file"))
+        raise unreadable(path, ValueError("its tensors are declared larger than the file"))
     return found
 
 
 def named_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, as they are stored, on the CPU.
+    """The tensors of a file by name, as stored, on the CPU.
 
-    path: `.safetensors`, or anything that torch.save wrote: a state dict, or a dict with one under
+    path: `.safetensors`, or a file of torch.save: a state dict, or a dict with one under
     "state_dict". Raises BenchError as `unpacked` does, and where it holds no tensors by name.
     """
     import torch
@@ -95,9 +95,9 @@ def named_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def first_difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """What distinguishes tensors from those wanted: names, shapes, kinds of number. Empty if none.
+    """The first difference in names, shapes or kinds of number; "" if there is none.
 
-    Nothing is converted. Floating point of any width is one kind of number.
+    Nothing is converted. Floating-point numbers of all widths are one kind.
     """
     for name, tensor in wanted.items():
         if name not in found:
@@ -110,15 +110,15 @@ def first_difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) 
             kind = str(found[name].dtype).removeprefix("torch.")
             return f"{name} should be {str(tensor.dtype).removeprefix('torch.')} and is {kind}"
     strange = next((name for name in found if name not in wanted), None)
-    return "" if strange is None else f"{strange} is not of this network"
+    return "" if strange is None else f"{strange} does not belong to this network"
 
 
 def unreadable(path: Path, error: Exception) -> BenchError:
-    """The error of a file whose bytes are no weights, with the first line of the reason."""
+    """The error for a file that cannot be read as weights, with the first line of the reason."""
     reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
     return BenchError(
         f"{path}: its {path.stat().st_size:,} bytes cannot be read as weights ({reason}). "
-        "The file is truncated or no checkpoint; get it again."
+        "The file is truncated or no checkpoint; download it again."
     )
 
 
@@ -142,7 +142,7 @@ def _check_there(path: Path) -> None:
 
 
 def _check_stored(path: Path) -> None:
-    """torch.save does not compress; a compressed part may unpack to any size."""
+    """Raises ValueError for compressed parts, which torch.save never writes and which may grow."""
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
     if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
@@ -154,7 +154,7 @@ def _check_stored(path: Path) -> None:
 def _tensors(
     path: Path, found: object, where: str, depth: int, seen: set[int]
 ) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in containers, with its place; a container that stands in several comes once."""
+    """Every tensor in nested containers, with its place; a shared container is visited once."""
     import torch
 
     if isinstance(found, torch.Tensor):
@@ -164,7 +164,9 @@ def _tensors(
         return
     seen.add(id(found))
     if depth == 0:
-        raise BenchError(f"{path}: {where}: nested more than {MOST_DEPTH} deep; no checkpoint is")
+        raise BenchError(
+            f"{path}: {where}: nested more than {MOST_DEPTH} deep; this is no checkpoint"
+        )
     items = found.items() if isinstance(found, Mapping) else enumerate(found)
     for key, value in items:
         yield from _tensors(path, value, f"{where}.{key}" if where else f"{key}", depth - 1, seen)
@@ -188,5 +190,5 @@ def _grows(path: Path, place: str, tensor: Tensor) -> BenchError:
         f"{path}: {place}: its shape {tuple(tensor.shape)} takes "
         f"{tensor.numel() * tensor.element_size():,} bytes, more than the file holds for it "
         f"({path.stat().st_size:,} in all; strides {tensor.stride()}). No training writes such a "
-        "file; get it again."
+        "file; download it again."
     )

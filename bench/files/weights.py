@@ -1,7 +1,7 @@
-"""Weights that plugins may need: what they are, where to get them, whether they are here intact.
+"""Weights that plugins may need: what they are, where to get them, whether a valid copy exists.
 
-No file is used before its size and SHA-256 are right. Folders are those of bench.files.paths;
-downloads go into the last of them, and a file put into any of them by hand is as good.
+No file is used until its size and SHA-256 are verified. The folders are those of bench.files.paths;
+downloads go into the last one, and a file may be put into any of them by hand.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.errors import BenchError
 from bench.files import intact, paths
 
 Condition: TypeAlias = Literal["here", "missing", "damaged"]
-Progress: TypeAlias = Callable[[int, int], None]  # bytes here, bytes in all
+Progress: TypeAlias = Callable[[int, int], None]  # bytes received, bytes in all
 
 BLOCK_BYTES = 1 << 16
 TIMEOUT_SECONDS = 30.0  # without a single byte from the server
@@ -27,8 +27,8 @@ TIMEOUT_SECONDS = 30.0  # without a single byte from the server
 class Weight:
     """One file of weights.
 
-    source: the page that describes it. urls: where the file itself is, tried in this order; empty
-    where a person must fetch it. needed_by: what in the harness reads it.
+    source: the page that describes it. urls: addresses of the file, tried in this order; empty
+    where a person must download it. needed_by: what in the harness reads it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class WeightState:
-    """Whether a weight is here. path: the file found, or where to put it by hand."""
+    """Whether a file of weights is here. path: the file found, or where to put it by hand."""
 
     weight: Weight
     condition: Condition
@@ -63,7 +63,7 @@ def table() -> dict[str, Weight]:
 
 
 def weight(name: str) -> Weight:
-    """The weight of that name; raises BenchError with the nearest names if there is none."""
+    """The weights of that name; raises BenchError with the nearest name if there are none."""
     if name in table():
         return table()[name]
     near = difflib.get_close_matches(name, table(), n=1)
@@ -72,9 +72,9 @@ def weight(name: str) -> Weight:
 
 
 def find(name: str) -> Path:
-    """The file of a weight, verified by size and SHA-256 (once per process and file version).
+    """The file of some weights, verified by size and SHA-256 (once per process and file version).
 
-    Raises BenchError, with the way to get it, where it is missing or damaged.
+    Raises BenchError, which says how to get the file, where it is missing or damaged.
     """
     state = verify(name)
     if state.condition == "here":
@@ -90,7 +90,7 @@ def find(name: str) -> Path:
 
 
 def verify(name: str) -> WeightState:
-    """Whether a weight is here; of several copies the first intact one counts."""
+    """Whether some weights are here; of several copies the first intact one counts."""
     wanted = weight(name)
     damaged: list[WeightState] = []
     for folder in paths.weights_dirs():
@@ -105,16 +105,16 @@ def verify(name: str) -> WeightState:
 
 
 def listing() -> list[WeightState]:
-    """The state of every weight of the table."""
+    """The state of all weights in the table."""
     return [verify(name) for name in table()]
 
 
 def pull(name: str, *, progress: Progress | None = None) -> Path:
-    """The file of a weight, downloaded if no intact copy is here; a cut download is resumed.
+    """The file of some weights, downloaded if no intact copy is here; broken downloads resume.
 
-    The file appears under its name only after its size and SHA-256 were found right; until then it
-    is `<file>.part` beside it.
-    Raises BenchError where no source delivers it, saying where to put it by hand.
+    The file appears under its name only once its size and SHA-256 are verified; until then it is
+    `<file>.part` beside it.
+    Raises BenchError, which says where to put the file by hand, if no address delivers it.
     """
     state = verify(name)
     if state.condition == "here":
@@ -122,15 +122,15 @@ def pull(name: str, *, progress: Progress | None = None) -> Path:
     failures = []
     for url in state.weight.urls:
         try:
-            return _retrieve(url, state.weight, progress or _silence)
+            return _retrieve(url, state.weight, progress or _ignore)
         except (OSError, ValueError) as error:  # noqa: PERF203 (network or disk; wrong bytes)
             failures.append(f"{url}: {_in_short(error)}")
     tried = "; ".join(failures) or "there is no address to download it from"
-    raise BenchError(f"weights {name!r} are not to be had: {tried}; {_by_hand(state.weight)}")
+    raise BenchError(f"weights {name!r} cannot be downloaded: {tried}; {_by_hand(state.weight)}")
 
 
 def _in_short(error: Exception) -> str:
-    """An error's words; those of a lost connection fill a screen and say no more than this."""
+    """An error's message; that of a lost connection, which fills a screen, is shortened."""
     import requests
 
     if isinstance(error, requests.Timeout):
@@ -139,14 +139,14 @@ def _in_short(error: Exception) -> str:
     return "the server cannot be reached, or hung up" if lost else str(error)
 
 
-def _silence(here: int, total: int) -> None:
-    """The progress of a download that nobody watches."""
+def _ignore(here: int, total: int) -> None:
+    """Ignores the progress of a download."""
 
 
 def _retrieve(url: str, wanted: Weight, progress: Progress) -> Path:
     import pooch
 
-    # Pooch tells standard error about each file, but what users see is the command line's affair.
+    # Pooch reports each file on standard error; only the command line writes to the terminal.
     pooch.get_logger().setLevel("WARNING")
     target = _target(wanted)
     part = target.with_name(f"{wanted.file}.part")
@@ -160,7 +160,7 @@ def _retrieve(url: str, wanted: Weight, progress: Progress) -> Path:
 
 
 def _resume(url: str, part: Path, total: int, progress: Progress) -> None:
-    """Goes on with a download, anew after each cut, for as long as every try brings some bytes."""
+    """Continues a download after each lost connection, as long as every try brings some bytes."""
     while (here := part.stat().st_size if part.exists() else 0) != total:
         try:
             _append(url, part, total, progress)
@@ -173,7 +173,7 @@ def _append(url: str, part: Path, total: int, progress: Progress) -> None:
     import requests
 
     here = part.stat().st_size if part.exists() else 0
-    here = here if here < total else 0  # longer than it should be: not this file, start anew
+    here = here if here < total else 0  # too long: not this file, start from the beginning
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={here}-"}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
         response.raise_for_status()
@@ -185,7 +185,7 @@ def _append(url: str, part: Path, total: int, progress: Progress) -> None:
                 here += len(block)
                 if here > total:
                     file.truncate(0)
-                    raise ValueError(f"sends more than the {total} bytes of this file")
+                    raise ValueError(f"the server sends more than this file's {total} bytes")
                 file.write(block)
                 progress(here, total)
     if here < total:
@@ -193,7 +193,7 @@ def _append(url: str, part: Path, total: int, progress: Progress) -> None:
 
 
 def _target(wanted: Weight) -> Path:
-    """Where a download goes: the cache's own folder; those of $BENCH_WEIGHTS may be read-only."""
+    """Where a download goes: into the cache, because $BENCH_WEIGHTS may be read-only."""
     return paths.weights_dirs()[-1] / wanted.file
 
 
@@ -201,12 +201,12 @@ def _by_hand(wanted: Weight) -> str:
     folders = " or ".join(str(folder) for folder in paths.weights_dirs())
     return (
         f"get {wanted.file} ({wanted.bytes} bytes, SHA-256 {wanted.sha256}) "
-        f"by way of {wanted.source} and put it into {folders}"
+        f"from {wanted.source} and put it into {folders}"
     )
 
 
 def _fault(path: Path, wanted: Weight) -> str:
-    """What is wrong with a file, in words; empty if nothing is."""
+    """What is wrong with a file, in words; "" if nothing is."""
     status = path.stat()
     if status.st_size != wanted.bytes:
         return f"{status.st_size} bytes instead of {wanted.bytes}"

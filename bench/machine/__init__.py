@@ -1,1 +1,1 @@
-"""The machine: its processes, its signals, its faults."""
+"""The machine: processes, signals and faults."""

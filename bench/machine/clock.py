@@ -1,4 +1,4 @@
-"""What time it is, and how long at least one of several threads was busy with real work."""
+"""The current time, and for how long at least one of several threads did real work."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def now() -> str:
 
 @dataclass
 class Span:
-    """The seconds of one piece of work; filled in when it ends."""
+    """The duration of one piece of work, set when it ends."""
 
     seconds: float = 0.0
 
 
 class Clock:
-    """Adds up the time in which any thread was busy; what is left of the wall time is overhead."""
+    """Adds up the time in which any thread is busy; the rest of the wall time is overhead."""
 
     def __init__(self) -> None:
         self.busy_seconds = 0.0
@@ -37,7 +37,7 @@ class Clock:
 
     @contextmanager
     def busy(self) -> Iterator[Span]:
-        """Times one piece of decoding, encoding or a plugin's own compute."""
+        """Times one piece of decoding, encoding or a plugin's own work."""
         span = Span()
         start = time.perf_counter()
         with self._lock:

@@ -1,8 +1,8 @@
-"""Tells a failure of the machine from one of a method or a file: it is no verdict on either.
+"""Separates failures of the machine from failures of a method or a file.
 
-A full disk, a read-only one, no more files, no more memory: each comes and goes, so that what a
-cell said of it would stand in the records for ever and be wrong the next day. A run that meets one
-stops with a sentence and goes on when it is called again.
+A full or read-only disk, too many open files, too little memory: such a state passes, so a failure
+recorded for it would be wrong the next day. A run that meets one stops with a message, and
+continues when it is started again.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _CODES = {
     errno.EHOSTDOWN: "the network disk is gone",
     errno.ENODEV: "the disk is gone",
 }
-# What FFmpeg also says of a file that ends too early, or that claims to be enormous.
+# Codes that FFmpeg also uses for a file that ends too early or declares an enormous size.
 _FILES_TOO = frozenset({errno.EIO, errno.ENOMEM, errno.EAGAIN, errno.ENODEV, errno.EFBIG})
 
-# Words of libraries, and of programs that ran apart from us, where no number came with the error.
+# Messages of libraries and of separate programs whose errors carry no code.
 _WORDS = {
     os.strerror(errno.ENOSPC): _CODES[errno.ENOSPC],
     os.strerror(errno.EDQUOT): _CODES[errno.EDQUOT],
@@ -58,45 +58,45 @@ _WORDS = {
 }
 _ASKED = re.compile(r"tried to allocate (\d+) bytes")  # torch, on a CPU
 _PROBE_BYTES = 1 << 20
-_PLENTY_BYTES = 1 << 30  # so much free by the disk's own account is no full disk
+_PLENTY_BYTES = 1 << 30  # a disk that reports this much free space is not full
 _QUOTA_BYTES = 1 << 16
 _SPARE_BYTES = 256 << 20
 
 
 def machine_fault(error: BaseException, *, ours: tuple[Path, ...] = ()) -> str | None:
-    """In words, what of the machine an error comes from; None where it says nothing of it.
+    """The machine's state that caused an error, in words; None if the machine did not cause it.
 
-    The error's causes are looked at too. ours: folders that we write to, so that one of their files
-    which may not be written is the machine's fault as well.
+    The error's causes are examined, too. ours: folders that we write to; a file in them without
+    write permission counts as the machine's fault.
     """
     causes = list(_causes(error))
-    if any(_is_of_a_file(cause) for cause in causes):
+    if any(_may_be_a_damaged_file(cause) for cause in causes):
         return None if _has_memory() else _CODES[errno.ENOMEM]
     for cause in causes:
         if isinstance(cause, MachineFault):
             return str(cause)
-        if _is_beyond_reach(cause):
-            return None  # whoever asks for that is wrong on this machine every day
+        if _exceeds_all_memory(cause):
+            return None  # no state of this machine could satisfy that
         if isinstance(cause, MemoryError):
             return _CODES[errno.ENOMEM]
         if isinstance(cause, OSError):
             if cause.errno in _CODES:
-                return f"{_CODES[cause.errno]}{_named(cause)}"
+                return f"{_CODES[cause.errno]}{_file_name(cause)}"
             if isinstance(cause, PermissionError) and _is_in(cause.filename, ours):
                 return f"{cause.filename} may not be written"
-        if type(cause).__name__ == "OutOfMemoryError":  # torch's, which is not imported for this
+        if type(cause).__name__ == "OutOfMemoryError":  # torch's; torch may not be imported
             return "the GPU's memory is short"
-        said = str(cause)
+        message = str(cause)
         for words, meaning in _WORDS.items():
-            if words in said:
+            if words in message:
                 return meaning
     return None
 
 
 def raise_machine_fault(error: BaseException, *, ours: tuple[Path, ...] = ()) -> None:
-    """Raises MachineFault where the error is the machine's; else does nothing.
+    """Raises MachineFault if the machine caused the error; else does nothing.
 
-    For every place that would write an error down as a failure, or go on without what failed.
+    To be called wherever an error would be recorded as a failure, or passed over.
     """
     if isinstance(error, MachineFault):
         raise error
@@ -106,23 +106,23 @@ def raise_machine_fault(error: BaseException, *, ours: tuple[Path, ...] = ()) ->
 
 
 def raise_full_disk(*folders: Path) -> None:
-    """Raises MachineFault where a folder takes no more bytes.
+    """Raises MachineFault if a disk is full: these folders', the cache's or the temporary folder's.
 
-    To be asked when something failed: a program that ran apart may have met the full disk and told
-    nobody, and some libraries only say that it did not work.
+    To be called after a failure: a separate program may have met the full disk without saying so,
+    and some libraries report only that writing failed.
     """
     for folder in (*folders, cache_dir(), Path(tempfile.gettempdir())):
         if not folder.is_dir():
             continue
         try:
             has_plenty = shutil.disk_usage(folder).free >= _PLENTY_BYTES
-            # A quota shows in no account of the disk: only writing meets it.
+            # The disk's free space does not show a quota: only writing does.
             wanted = _QUOTA_BYTES if has_plenty else _PROBE_BYTES
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(bytes(wanted))
                 file.flush()
         except OSError as error:
-            # A cache that we may only read is a usual thing, and no failure.
+            # A read-only cache is common, and no failure.
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise MachineFault(f"{_CODES[error.errno]}: {folder}") from error
 
@@ -136,14 +136,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
-def _is_of_a_file(error: BaseException) -> bool:
-    """Whether it is an error of FFmpeg that damaged files cause as well as machines."""
+def _may_be_a_damaged_file(error: BaseException) -> bool:
+    """Whether it is an FFmpeg error that damaged files cause as well as the machine."""
     is_of_ffmpeg = any(base.__name__ == "FFmpegError" for base in type(error).__mro__)
     return is_of_ffmpeg and getattr(error, "errno", None) in _FILES_TOO
 
 
-def _is_beyond_reach(error: BaseException) -> bool:
-    """Whether numpy or torch was asked for more than all memory that the machine has."""
+def _exceeds_all_memory(error: BaseException) -> bool:
+    """Whether numpy or torch was asked for more memory than the machine has in all."""
     wanted = 0
     if isinstance(error, MemoryError) and hasattr(error, "shape") and hasattr(error, "dtype"):
         wanted = math.prod(error.shape) * error.dtype.itemsize  # numpy's
@@ -160,7 +160,7 @@ def _has_memory() -> bool:
     return True
 
 
-def _named(error: OSError) -> str:
+def _file_name(error: OSError) -> str:
     return f": {error.filename}" if error.filename else ""
 
 
@@ -171,9 +171,9 @@ def _is_in(name: object, folders: tuple[Path, ...]) -> bool:
     return any(path.is_relative_to(folder.absolute()) for folder in folders)
 
 
-def told(fault: str) -> str:
-    """What the command line says of a fault."""
+def fault_message(fault: str) -> str:
+    """The command line's message for a fault of the machine."""
     return (
-        f"{fault}. That is the machine's state and no verdict: nothing was recorded of it, and "
-        "what was recorded before is kept. Mend it, then run the same command again: it goes on."
+        f"{fault}. This is the machine's fault and no result: nothing was recorded for it, and "
+        "earlier records are kept. Fix it, then run the same command again: it continues."
     )

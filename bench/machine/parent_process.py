@@ -1,4 +1,4 @@
-"""Ends a helper process together with the process that started it, however that one ended."""
+"""Ends a worker process when its parent process ends, for whatever reason."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from multiprocessing.connection import wait
 
 
 def end_with_parent() -> None:
-    """Makes this process end as soon as the one that started it is gone; a pool's initializer.
+    """Ends this process as soon as its parent has ended; call it as a pool's initializer.
 
-    A pool's processes wait for work for ever. A parent that was ended by `kill -9` can no longer
-    stop them: they would keep their memory, and write beside the run that takes its place.
+    Pool processes wait for work for ever. A parent killed by `kill -9` cannot stop them: they would
+    keep their memory, and write into the folder of the run that is started next.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:

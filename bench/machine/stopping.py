@@ -1,4 +1,4 @@
-"""Being told to stop by another signal than Ctrl-C's, and ending as after Ctrl-C."""
+"""Lets SIGTERM and SIGHUP stop a command as Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPING = (signal.SIGTERM, signal.SIGHUP)  # `kill`, batch systems; a terminal that was closed
+STOPPING = (signal.SIGTERM, signal.SIGHUP)  # by `kill` and batch systems; by a closed terminal
 
 
 class Stopped(KeyboardInterrupt):
-    """As Ctrl-C, sent as another signal. number: the signal's."""
+    """A KeyboardInterrupt from another signal than Ctrl-C's. number: the signal's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -21,9 +21,9 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Lets those signals break the block off as Ctrl-C does, so that workers and locks are ended.
+    """Lets these signals interrupt the block as Ctrl-C does, so that workers and locks end, too.
 
-    One that the process was started to ignore, as under nohup, stays ignored.
+    A signal that the process was started to ignore, as under nohup, stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -40,7 +40,7 @@ def stoppable() -> Iterator[None]:
 
 
 def signal_of(error: KeyboardInterrupt) -> int:
-    """The number of the signal that broke the work off."""
+    """The number of the signal that interrupted the work."""
     return error.number if isinstance(error, Stopped) else int(signal.SIGINT)
 
 

@@ -1,7 +1,7 @@
-"""Processes that share a piece of work, and that end at once when it is broken off.
+"""A pool of worker processes that end at once when the work is interrupted.
 
-A Ctrl-C in a terminal reaches the whole group of processes. Here it is the first process's affair
-alone: the workers neither see it, not even while they start, nor go on when that one stops.
+Ctrl-C in a terminal reaches the whole process group. Here only the parent handles it: the workers
+ignore it, even while they start, and end when the parent stops.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def _nothing() -> None:
 class WorkerPool(ProcessPoolExecutor):
     """A pool of fresh processes; leaving its `with` block by an exception ends them at once.
 
-    prepare, arguments: called in each process before its first piece of work.
+    prepare, arguments: the function called in each process before its first task, and its
+    arguments.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class WorkerPool(ProcessPoolExecutor):
         arguments: tuple[object, ...] = (),
     ) -> None:
         self._others = frozenset(multiprocessing.active_children())
-        context = multiprocessing.get_context("spawn")  # threads and torch do not survive a fork
+        context = multiprocessing.get_context("spawn")  # fork breaks threads and torch
         super().__init__(
             count, mp_context=context, initializer=_start, initargs=(prepare, arguments)
         )
@@ -47,7 +48,7 @@ class WorkerPool(ProcessPoolExecutor):
     def submit(
         self, function: Callable[..., _Result], /, *args: Any, **named: Any
     ) -> Future[_Result]:
-        """As the executor's own, which starts processes here: they begin with Ctrl-C held back."""
+        """As the executor's own; it starts processes here, which must begin with Ctrl-C blocked."""
         with interrupts_held():
             return super().submit(function, *args, **named)
 
@@ -57,7 +58,7 @@ class WorkerPool(ProcessPoolExecutor):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Waits for the work, or ends it where the block was left by an exception."""
+        """Waits for the work, or ends it if the block raised an exception."""
         if kind is not None:
             with interrupts_held():
                 self.shutdown(wait=False, cancel_futures=True)
@@ -68,19 +69,19 @@ class WorkerPool(ProcessPoolExecutor):
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Holds Ctrl-C and the like back; processes that are started in the block inherit that.
+    """Delays Ctrl-C and similar signals; processes started in the block inherit a blocked Ctrl-C.
 
-    A mask alone holds them back from this thread only: taken by another thread (a progress bar's),
-    they would break off the block amid the start of a process, which then prints a traceback.
+    A mask alone blocks signals for this thread only. Delivered to another thread (a progress
+    bar's), they would interrupt the block while a process starts, which then prints a traceback.
     """
-    came: list[int] = []
+    received: list[int] = []
     handlers: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (*STOPPING, signal.SIGINT):
             handler = signal.getsignal(number)
-            if handler is not signal.SIG_IGN:  # or what is started would no longer ignore it
+            if handler is not signal.SIG_IGN:  # else started processes would no longer ignore it
                 handlers[number] = handler
-                signal.signal(number, lambda number, _frame: came.append(number))
+                signal.signal(number, lambda number, _frame: received.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -88,13 +89,13 @@ def interrupts_held() -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if came:
-            signal.raise_signal(came[0])
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _start(prepare: Callable[..., None], arguments: tuple[object, ...]) -> None:
     end_with_parent()
-    # A handler, where programs that the worker starts would inherit `ignore`.
+    # A handler rather than SIG_IGN, which programs that the worker starts would inherit.
     signal.signal(signal.SIGINT, _leave_it_to_the_parent)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     prepare(*arguments)

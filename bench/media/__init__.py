@@ -1,26 +1,27 @@
-"""Reads and writes video, sound and images, through PyAV; no other module touches such files.
+"""Reads and writes video, sound and image files through PyAV; no other module opens such files.
 
-Pictures: RGB uint8. The file's own tags decide matrix and range of the conversion; an untagged
-file is BT.601, as in ffmpeg and OpenCV. Files written here are BT.601, limited range, and say so:
-readers that know the tags and readers that ignore them see the same colours. Conversion is
-swscale's accurate path with full chroma interpolation: a flat colour comes back within 1 grey level
-and without bias (the default fast path is 1.2 levels too dark on average, and off by up to 4).
+Frames: RGB uint8. The file's own tags decide the matrix and range of the conversion; an untagged
+file is read as BT.601, as ffmpeg and OpenCV do. Files written here are BT.601, limited range, and
+tagged so: readers that know the tags and readers that ignore them see the same colours. swscale
+converts by its accurate path with full chroma interpolation: a flat colour comes back within 1 grey
+level and without bias (the default fast path is 1.2 levels too dark on average, and off by up
+to 4).
 
-Time: a file's clock starts at its first picture (`bench.media.timing`), decodable or not. Sound
-that starts later is padded with silence in front, sound that starts earlier is cut there, so sample
-640 * k belongs to frame k at 25 fps.
+Time: a file's clock starts at its first frame (`bench.media.timing`), whether that decodes or not.
+Sound that starts later is padded with silence in front, sound that starts earlier is cut there, so
+sample 640 * k belongs to frame k at 25 fps.
 
-Tracks: of several the one that ffmpeg takes. Formats: those that read no second file
-(`bench.media.containers`).
+Tracks: where there are several, the one that ffmpeg chooses. Formats: those that read no second
+file (`bench.media.containers`).
 
 Every function raises BenchError with file and reason where a file cannot be read.
 """
 
-from bench.media.alike import copy_anonymous, pad_alike
-from bench.media.pictures import (
+from bench.media.anonymous_copies import copy_anonymous, pad_alike
+from bench.media.frames import (
     Decoded,
-    Pictures,
     Resampled,
+    StoredFrames,
     count_frames,
     decode,
     iter_frames,
@@ -37,9 +38,9 @@ from bench.media.writing import remux, replace_sound, write_video
 
 __all__ = [
     "Decoded",
-    "Pictures",
     "Probe",
     "Resampled",
+    "StoredFrames",
     "Traits",
     "copy_anonymous",
     "count_frames",

@@ -1,8 +1,8 @@
-"""Opens media files for reading: what is no such file is one clear error.
+"""Opens media files for reading; anything else is refused with one clear error.
 
-Only containers that hold all that they show are taken. Playlists and the like (concat, hls, dash,
-sdp, image sequences) would read other files, whatever the name of the file that lists them; texts
-become pictures by `tty`, and subtitles and devices are of no use here.
+Only containers that hold their own video and sound are accepted. Playlists and the like (concat,
+hls, dash, sdp, image sequences) would read other files, whatever their own name is; `tty` turns any
+text into frames; subtitles and devices are of no use here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import av.video.stream
 
 from bench.errors import BenchError
 
-# FFmpeg's names. Those that end in _pipe are single images; image2 reads the one file it is given,
-# for its patterns are off.
+# FFmpeg's names. Those that end in _pipe are single images; image2 reads only the file that it is
+# given, since patterns are switched off below.
 VIDEO_FORMATS = (
     "mov,matroska,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,rm,dv,nut,ivf,obu,av1,h264,hevc,m4v,vc1,"
     "mjpeg,yuv4mpegpipe,gif,apng"
@@ -35,10 +35,10 @@ TAKEN = (
     "mp3, aac, aiff, au, sph; bmp, jpg, png, ppm, tif, webp"
 )
 
-MAX_PIXELS = 2**26  # of one picture, 8192x8192; a header of a few bytes may claim any size
-DEFAULT_COUNTS = 5_000_000  # what the flag "default" weighs in ffmpeg's choice of a track
+MAX_PIXELS = 2**26  # of one frame, 8192x8192; a header of a few bytes may claim any size
+DEFAULT_COUNTS = 5_000_000  # the weight of the flag "default" in ffmpeg's choice of a track
 
-# A text that claims to be a playlist must not make ffmpeg open other files or the network.
+# A text file that looks like a playlist must not make ffmpeg open other files or the network.
 _OPTIONS = {
     "format_whitelist": f"{VIDEO_FORMATS},{IMAGE_FORMATS},{SOUND_FORMATS}",
     "protocol_whitelist": "file",
@@ -49,10 +49,10 @@ _DECODING = {"max_pixels": str(MAX_PIXELS)}
 
 @contextlib.contextmanager
 def opened(path: Path, *, as_stored: bool = False) -> Iterator[av.container.InputContainer]:
-    """The file, open for reading; raises BenchError where it is none, or cannot be read on.
+    """The file, open for reading; raises BenchError where it is no media file, or is damaged.
 
-    as_stored: packets have the times that stand in the file, and None where none does; else
-    libavformat makes up what is missing.
+    as_stored: packets carry only the times that the file stores, None where it stores none; without
+    it libavformat fills in the missing ones.
     """
     path = Path(path)
     if not path.is_file():
@@ -61,15 +61,15 @@ def opened(path: Path, *, as_stored: bool = False) -> Iterator[av.container.Inpu
     if path.stat().st_size == 0:
         raise BenchError(f"{path}: is empty (0 bytes); expected a video, sound or image file")
     try:
-        # An absolute path, for ffmpeg takes what stands before a colon for a protocol.
+        # An absolute path, because ffmpeg reads anything before a colon as a protocol.
         container = av.open(
             os.path.abspath(path),  # noqa: PTH100 (resolve() would follow links)
             metadata_errors="replace",
             options=dict(_DECODING),
             container_options={**_OPTIONS, **({"fflags": "nofillin"} if as_stored else {})},
         )
-    except av.error.ArgumentError as error:  # what the list of formats does not have
-        raise BenchError(f"{path}: is of a format that is not taken; these are: {TAKEN}") from error
+    except av.error.ArgumentError as error:  # a format outside the whitelist
+        raise BenchError(f"{path}: has a format that is not accepted; accepted: {TAKEN}") from error
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise BenchError(
             f"{path}: cannot be opened as video, sound or image ({error}); is it complete?"
@@ -81,8 +81,8 @@ def opened(path: Path, *, as_stored: bool = False) -> Iterator[av.container.Inpu
             context = stream.codec_context
             if context.width * context.height > MAX_PIXELS:
                 raise BenchError(
-                    f"{path}: the picture is {context.width}x{context.height}; at most "
-                    f"{MAX_PIXELS:,} pixels are read, shrink it"
+                    f"{path}: the frames are {context.width}x{context.height}; at most "
+                    f"{MAX_PIXELS:,} pixels are read, shrink the video"
                 )
             context.options = dict(_DECODING)
         try:
@@ -92,26 +92,26 @@ def opened(path: Path, *, as_stored: bool = False) -> Iterator[av.container.Inpu
 
 
 class Packets:
-    """The coded pieces of some tracks as far as the file can be read; `error` says why it ended.
+    """The packets of some tracks as far as the file can be read; `error` says why reading ended.
 
-    The last ones are empty: one for each track, which makes its decoder give what it holds back.
+    The last packet of each track is empty: it makes the decoder return the frames it still holds.
     """
 
     def __init__(self, container: av.container.InputContainer, *streams: av.stream.Stream) -> None:
-        self._pieces = container.demux(*streams)
+        self._packets = container.demux(*streams)
         self._streams = streams
         self.error = ""
 
     def __iter__(self) -> Iterator[av.Packet[av.stream.Stream]]:
         ended: set[int] = set()
         try:
-            for packet in self._pieces:
+            for packet in self._packets:
                 if packet.dts is None and packet.size == 0:
                     ended.add(packet.stream.index)
                 yield packet
         except av.error.FFmpegError as error:
             self.error = str(error)
-        except IndexError:  # PyAV 18 stumbles at the end over tracks that appeared on the way
+        except IndexError:  # PyAV 18 fails at the end of a file if a track appeared after its start
             for stream in self._streams:
                 if stream.index not in ended:
                     last: av.Packet[av.stream.Stream] = av.Packet()
@@ -120,7 +120,7 @@ class Packets:
 
 
 def decoded(packet: av.Packet[av.stream.Stream]) -> Sequence[object]:
-    """What a coded piece holds; nothing where it is damaged, as ffmpeg goes on after it."""
+    """The frames of a packet; none where it is damaged: ffmpeg, too, skips damaged packets."""
     try:
         return packet.decode()
     except av.error.FFmpegError:
@@ -128,7 +128,7 @@ def decoded(packet: av.Packet[av.stream.Stream]) -> Sequence[object]:
 
 
 def stores_all_times(container: av.container.InputContainer) -> bool:
-    """Whether the format, mp4 or mov, has a time of showing for every coded piece in its header."""
+    """Whether the header holds a presentation time for every packet, as in mp4 and mov."""
     return "mp4" in container.format.name.split(",")
 
 
@@ -140,7 +140,7 @@ def is_known(stream: av.stream.Stream) -> bool:
 def video_tracks(
     container: av.container.InputContainer,
 ) -> list[av.video.stream.VideoStream]:
-    """The picture tracks but for cover images of sound files."""
+    """All video tracks except the cover images of sound files."""
     return [
         stream
         for stream in container.streams.video
@@ -151,19 +151,19 @@ def video_tracks(
 def video_stream(
     container: av.container.InputContainer,
 ) -> av.video.stream.VideoStream | None:
-    """The picture track that ffmpeg takes: the largest, where the flag "default" counts for much.
+    """The video track that ffmpeg chooses: the largest, and the flag "default" weighs heavily.
 
-    One that has no decoder is the last choice: see `is_known`.
+    A track without a decoder comes last: see `is_known`.
     """
-    return max(video_tracks(container), key=_picture_score, default=None)
+    return max(video_tracks(container), key=_video_score, default=None)
 
 
 def sound_stream(
     container: av.container.InputContainer,
 ) -> av.audio.stream.AudioStream | None:
-    """The sound track that ffmpeg takes: one flagged "default", else that with most channels.
+    """The sound track that ffmpeg chooses: one flagged "default", else that with most channels.
 
-    The first of equals. One that has no decoder is the last choice: see `is_known`.
+    The first of equals. A track without a decoder comes last: see `is_known`.
     """
     return max(container.streams.audio, key=_sound_score, default=None)
 
@@ -171,13 +171,13 @@ def sound_stream(
 def stream_seconds(
     duration: int | None, time_base: Fraction | None, container: av.container.InputContainer
 ) -> float:
-    """How long a track is by its header, else the whole file; 0 where neither says it."""
+    """A track's length by its header, else the file's; 0 where neither gives one."""
     if duration is not None and duration > 0 and time_base is not None:
         return float(duration * time_base)
     return max(container.duration or 0, 0) / av.time_base
 
 
-def _picture_score(stream: av.video.stream.VideoStream) -> tuple[bool, int]:
+def _video_score(stream: av.video.stream.VideoStream) -> tuple[bool, int]:
     if not is_known(stream):
         return False, 0
     context = stream.codec_context

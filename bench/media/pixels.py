@@ -1,4 +1,4 @@
-"""From coded pictures to RGB and back, upright, and at another size."""
+"""Converts decoded frames to RGB and back, turns them upright and resizes them."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def resize(frame: Frame, *, width: int, height: int) -> Frame:
     if frame.shape[:2] == (height, width):
         return frame
     shrinks = width * height < frame.shape[0] * frame.shape[1]
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-    scaled = picture.reformat(
+    raw = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    scaled = raw.reformat(
         width=width, height=height, interpolation=_SHRINKING if shrinks else _ENLARGING
     )
     return np.ascontiguousarray(_plane(scaled))
 
 
 def rgb(convert: VideoReformatter, raw: av.VideoFrame) -> Frame:
-    """A decoded picture as (H, W, 3) uint8 RGB."""
+    """A decoded frame as (H, W, 3) uint8 RGB."""
     return _plane(convert.reformat(raw, format="rgb24", interpolation=_DECODING))
 
 
 def yuv420p(convert: VideoReformatter, frame: Frame) -> av.VideoFrame:
-    """The frame, (H, W, 3) uint8 RGB, as H.264 takes it: BT.601, limited range."""
+    """The frame, (H, W, 3) uint8 RGB, as yuv420p for H.264: BT.601, limited range."""
     return convert.reformat(
         av.VideoFrame.from_ndarray(frame, format="rgb24"),
         format="yuv420p",
@@ -48,9 +48,9 @@ def yuv420p(convert: VideoReformatter, frame: Frame) -> av.VideoFrame:
     )
 
 
-def _plane(picture: av.VideoFrame) -> Frame:
-    """A view on the pixels of an rgb24 picture, (H, W, 3); its rows may lie apart in memory."""
-    plane = picture.planes[0]
+def _plane(raw: av.VideoFrame) -> Frame:
+    """A view of an rgb24 frame's pixels, (H, W, 3); its rows need not be adjacent in memory."""
+    plane = raw.planes[0]
     pixels: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
     rows = pixels.reshape(plane.height, plane.line_size)  # (H, bytes)
     return rows[:, : plane.width * 3].reshape(plane.height, plane.width, 3)
@@ -67,9 +67,9 @@ def display_matrix(raw: av.VideoFrame) -> tuple[int, int, int, int]:
     return (numbers[0], numbers[1], numbers[3], numbers[4])
 
 
-def upright(picture: Frame, matrix: tuple[int, int, int, int]) -> Frame:
-    """The picture turned and mirrored as the matrix says, to the nearest quarter turn."""
+def upright(frame: Frame, matrix: tuple[int, int, int, int]) -> Frame:
+    """The frame turned and mirrored by a display matrix, to the nearest quarter turn."""
     a, b, c, d = matrix
     if abs(a) >= abs(b):
-        return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-    return picture.transpose(1, 0, 2)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]
+        return frame[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return frame.transpose(1, 0, 2)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]

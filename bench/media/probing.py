@@ -1,4 +1,4 @@
-"""What media files say about themselves."""
+"""What a media file's headers say: size, rate, length, codecs, tracks."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from bench.media.containers import (
     video_stream,
     video_tracks,
 )
-from bench.media.timing import clock
+from bench.media.timing import frame_times
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a file says about itself, without decoding it.
+    """What a file's headers say; nothing is decoded.
 
     width, height: pixels, before rotation. fps: the mean rate. frames: the header's count, else the
-    count of coded pictures, 0 without a picture track. seconds: of the longest track. rotation:
-    degrees counter-clockwise by which readers turn the picture. constant_rate: whether all pictures
-    are equally far apart. sound_tracks: how many there are; sound_track: the number, from 0, of the
-    one that is read. picture_tracks: as many, without cover images. Rates, counts and seconds are 0
-    and names are "" where there is no track, or where FFmpeg does not know its coding.
+    count of coded frames, 0 without a video track. seconds: length of the longest track. rotation:
+    degrees counter-clockwise by which readers turn the frames. constant_rate: whether all frames
+    are equally far apart. sound_tracks, video_tracks: how many there are, cover images aside;
+    sound_track: the number, from 0, of the one that is read. Rates, counts and seconds are 0 and
+    names are "" where there is no such track, or where FFmpeg has no decoder for it.
     """
 
     width: int = 0
@@ -50,32 +50,32 @@ class Probe:
     sound_seconds: float = 0.0
     sound_tracks: int = 0
     sound_track: int = 0
-    picture_tracks: int = 0
+    video_tracks: int = 0
 
     @property
     def track_notes(self) -> list[str]:
-        """What is taken where there are several tracks, in short sentences; else nothing."""
+        """Which track is read where there are several, in short sentences; else nothing."""
         notes = []
-        if self.picture_tracks > 1:
+        if self.video_tracks > 1:
             size = f"{self.width}x{self.height}"
-            notes.append(f"{self.picture_tracks} picture tracks, that of {size} is taken")
+            notes.append(f"{self.video_tracks} video tracks, the one of {size} is read")
         if self.sound_tracks > 1:
             number = self.sound_track + 1
-            notes.append(f"{self.sound_tracks} sound tracks, number {number} is taken")
+            notes.append(f"{self.sound_tracks} sound tracks, number {number} is read")
         return notes
 
 
 def probe(path: Path) -> Probe:
-    """What the file says about its tracks; raises BenchError without pictures and sound."""
+    """What the headers say about the file's tracks; raises BenchError if there are none."""
     with opened(path) as container:
         video = video_stream(container)
         sound = sound_stream(container)
         if video is None and sound is None:
-            raise BenchError(f"{path}: has neither pictures nor sound")
+            raise BenchError(f"{path}: has neither video nor sound")
         found: dict[str, object] = {
             "has_sound": sound is not None,
             "sound_tracks": len(container.streams.audio),
-            "picture_tracks": len(video_tracks(container)),
+            "video_tracks": len(video_tracks(container)),
         }
         seconds = [0.0]
         if video is not None and is_known(video):
@@ -103,19 +103,19 @@ def probe(path: Path) -> Probe:
     return Probe(**{**found, "seconds": max(seconds)})  # type: ignore[arg-type]
 
 
-def _timing(path: Path, promised: int) -> dict[str, object]:
-    times = clock(path)
+def _timing(path: Path, declared: int) -> dict[str, object]:
+    times = frame_times(path)
     assert times is not None
     gaps = np.diff(times.coded)
-    # Containers round times to a millisecond at worst (Matroska).
+    # The coarsest container, Matroska, rounds times to a millisecond.
     is_whole = len(times.coded) == times.count
     is_constant = is_whole and (len(gaps) == 0 or float(np.ptp(gaps)) < 1.5e-3)
-    frames = times.count if times.shown is not None or not promised else promised
+    frames = times.count if times.shown is not None or not declared else declared
     return {"fps": times.rate, "frames": frames, "constant_rate": is_constant}
 
 
 def _rotation(path: Path) -> int:
-    """Degrees counter-clockwise; 0 too where no picture decodes."""
+    """Degrees counter-clockwise; 0 also where no frame decodes."""
     with opened(path) as container:
         stream = video_stream(container)
         assert stream is not None

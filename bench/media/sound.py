@@ -1,4 +1,4 @@
-"""Reads sound, in step with the pictures beside it."""
+"""Reads sound, aligned with the video track of the same file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bench.media.containers import (
     stores_all_times,
     video_stream,
 )
-from bench.media.timing import clock
+from bench.media.timing import frame_times
 from bench.types import LONGEST, SAMPLE_RATE, Sound
 
-MAX_START_SECONDS = 60.0  # sound further than this from the pictures means broken timestamps
-SLACK_SECONDS = 10.0  # by which sound may outlast the longest pictures
-MOST_TIMELESS = 10_000  # coded pieces without a time, minutes of sound, after which none is sought
+MAX_START_SECONDS = 60.0  # between the starts of video and sound; more means broken timestamps
+SLACK_SECONDS = 10.0  # by which sound may be longer than the longest video
+MOST_TIMELESS = 10_000  # packets without a time, minutes of sound, after which the search ends
 SOUND_BLOCK = 1024  # samples of one AAC block
 
 
@@ -35,15 +35,15 @@ def read_sound(
     """A sound track, (S,) int16 mono at `rate`; None where the file has no sound track.
 
     track: its number, from 0; None takes ffmpeg's choice (`sound_stream`).
-    Equals `ffmpeg -i FILE -ac 1 -ar 16000 -acodec pcm_s16le` but for two declared things: the sound
-    is put in step with the pictures (silence in front where it starts later than they do, cut where
-    it starts earlier), and an mp4's sound ends where its header says, without the padding of AAC.
-    int16 mono at `rate` passes bit by bit. Undecodable blocks are left out, as ffmpeg does.
+    Equals `ffmpeg -i FILE -ac 1 -ar 16000 -acodec pcm_s16le` with two intended exceptions: the
+    sound is aligned with the video (padded with silence in front where it starts later, cut where
+    it starts earlier), and an mp4's sound ends where its header says, without AAC's padding.
+    int16 mono at `rate` stays bit-exact. Blocks that do not decode are left out, as in ffmpeg.
     SNR against ffmpeg 5.1's output, by file: MP2 44.1 kHz stereo (20 GRID mpg) 75.4 to 79.7 dB, wav
     48 kHz stereo 72.9, AAC 44.1 kHz stereo at least 94.6, AAC 16 kHz mono at least 100.5, MP3 and
     wav 16 kHz mono equal in every bit; two versions of one resampler differ in the last bits.
-    Raises BenchError where the track holds no sample, has no decoder, starts over a minute from the
-    pictures, or is longer than `longest` seconds.
+    Raises BenchError where the track holds no sample, has no decoder, starts more than a minute
+    from the video, or is longer than `longest` seconds.
     """
     with opened(path) as container:
         stream = sound_stream(container) if track is None else container.streams.audio[track]
@@ -51,8 +51,8 @@ def read_sound(
             return None
         if not is_known(stream):
             raise BenchError(
-                f"{path}: FFmpeg does not know how its sound is coded; convert the file, for "
-                "instance to AAC in mp4, or to wav"
+                f"{path}: FFmpeg has no decoder for its sound; convert the file, for instance to "
+                "AAC in mp4, or to wav"
             )
         blocks: list[NDArray[np.int16]] = []
         resampler: av.AudioResampler | None = None
@@ -70,32 +70,32 @@ def read_sound(
                 seconds += raw.samples / (raw.sample_rate or rate)
                 if seconds > longest + SLACK_SECONDS:
                     raise BenchError(
-                        f"{path}: the sound is longer than the {longest:.0f} s that are taken; cut "
+                        f"{path}: the sound is longer than the {longest:.0f} s that are read; cut "
                         "it, or raise `longest` in the config"
                     )
-                # Some files change rate or channels on the way: each stretch is converted alone.
+                # Some files change rate or channels midway: each stretch has its own resampler.
                 if resampler is None or setting != _sound_setting(raw):
                     blocks += _flushed(resampler)
                     setting = _sound_setting(raw)
                     resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
                 raw.pts = None
-                blocks += [piece.to_ndarray()[0] for piece in resampler.resample(raw)]
+                blocks += [block.to_ndarray()[0] for block in resampler.resample(raw)]
         blocks += _flushed(resampler)
         declared = _declared_samples(container, stream, rate)
         coded_rate = stream.codec_context.sample_rate or rate
-        has_pictures = video_stream(container) is not None
+        has_video = video_stream(container) is not None
     if not blocks:
         raise BenchError(f"{path}: the sound track holds no sample that decodes")
     sound = np.concatenate(blocks)  # (S,)
     if declared is not None and len(sound) - declared <= 2 * rate * SOUND_BLOCK // coded_rate:
         sound = sound[:declared]  # less than two blocks: the encoder's padding
-    pictures = clock(path) if has_pictures else None
-    if pictures is None or pictures.start is None or start is None:
+    times = frame_times(path) if has_video else None
+    if times is None or times.start is None or start is None:
         return sound
-    late = start - pictures.start
+    late = start - times.start
     if abs(late) > MAX_START_SECONDS:
         raise BenchError(
-            f"{path}: the sound starts {late:.1f} s after the pictures; expected at most "
+            f"{path}: the sound starts {late:.1f} s after the video; expected at most "
             f"{MAX_START_SECONDS:.0f} s, the timestamps are broken, rewrite the file"
         )
     shift = round(late * rate)
@@ -103,9 +103,9 @@ def read_sound(
 
 
 def _first_time(path: Path, track: int) -> tuple[int, float] | None:
-    """Number and seconds of the first coded piece that has a time, where pieces before have none.
+    """Number and seconds of the first packet with a time, where earlier packets have none.
 
-    So it is in Matroska before its zero. What libavformat makes up there is rounded piece by piece.
+    Matroska stores no times before its zero, and libavformat rounds the ones that it fills in.
     """
     with opened(path, as_stored=True) as container:
         for number, packet in enumerate(Packets(container, container.streams[track])):
@@ -124,14 +124,14 @@ def _flushed(resampler: av.AudioResampler | None) -> list[NDArray[np.int16]]:
     if resampler is None:
         return []
     return [
-        piece.to_ndarray()[0].astype(np.int16, copy=False) for piece in resampler.resample(None)
+        block.to_ndarray()[0].astype(np.int16, copy=False) for block in resampler.resample(None)
     ]
 
 
 def _declared_samples(
     container: av.container.InputContainer, stream: av.audio.stream.AudioStream, rate: int
 ) -> int | None:
-    """Where an mp4 says that its sound ends, in samples at `rate`; None for other files."""
+    """The sound's length by an mp4's header, in samples at `rate`; None for other files."""
     if "mp4" not in container.format.name or stream.time_base is None or not stream.duration:
         return None
     return round(stream.duration * stream.time_base * rate)

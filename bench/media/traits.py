@@ -1,6 +1,6 @@
-"""What a file says of its pictures beside their numbers: fields, the pixels' shape, HDR.
+"""Properties of a video that reading does not undo: interlacing, pixel shape, HDR.
 
-Nothing here is undone when pictures are read: they are taken as stored.
+Frames are read as stored; the doctor marks videos with these properties.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import av
 
 from bench.media.containers import Packets, decoded, opened, video_stream
 
-FRAMES = 50  # that are asked whether they are made of two fields; files may mix both kinds
+FRAMES = 50  # are checked for interlacing, since a file may mix both kinds
 _FIELD_ORDERS = range(2, 6)  # AVFieldOrder: all that are not unknown (0) or progressive (1)
 _HDR = {16: "PQ", 18: "HLG"}  # AVColorTransferCharacteristic: SMPTE ST 2084, ARIB STD-B67
 
 
 @dataclass(frozen=True)
 class Traits:
-    """interlaced: whether pictures are made of two fields, half a picture's time apart.
+    """interlaced: whether frames consist of two fields, half a frame's time apart.
 
-    pixel_shape: how many times as wide as high a pixel is to be shown; 1 where nothing is said.
-    hdr: "PQ" or "HLG" where the picture has that scale of light, else "".
+    pixel_shape: a pixel's width divided by its height; 1 where the file gives none.
+    hdr: "PQ" or "HLG" where the video has that transfer function, else "".
     """
 
     interlaced: bool = False
@@ -33,7 +33,7 @@ class Traits:
 
 
 def traits(path: Path) -> Traits:
-    """The traits of a file's pictures; raises BenchError where it cannot be opened."""
+    """The traits of a file's video; raises BenchError where it cannot be opened."""
     with opened(path) as container:
         stream = video_stream(container)
         if stream is None:

@@ -28,17 +28,17 @@ from bench.media.containers import (
 )
 from bench.media.pixels import yuv420p
 from bench.media.sound import SOUND_BLOCK
-from bench.media.timing import clock
+from bench.media.timing import frame_times
 from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Frame, Sound
 
-MANY_PIXELS = 640 * 480  # from here on one encoder thread is too slow
-SOUND_BITS = 96_000  # per second, the most AAC takes at 16 kHz mono; speech keeps an SNR of 30 dB
+MANY_PIXELS = 640 * 480  # above this one encoder thread is too slow
+SOUND_BITS = 96_000  # per second, AAC's most at 16 kHz mono; speech keeps an SNR of 30 dB
 
-# Numbers of ITU-T H.273 for what write_video tags.
-_BT709 = 1  # primaries and transfer of sRGB pictures, as near as the tables come
+# Codes of ITU-T H.273 for the tags that write_video sets.
+_BT709 = 1  # primaries and transfer function, the nearest to sRGB in H.273's tables
 _BT601 = 6  # matrix
 
-# The movie's time scale is that in which the end of the sound is written.
+# The end of the sound is written in the movie's time scale, so one sample is its unit.
 MP4 = {"movflags": "+faststart", "fflags": "+bitexact", "movie_timescale": str(SAMPLE_RATE)}
 
 _AAC = {"flags": "+bitexact+global_header"}  # mp4 keeps the decoder's settings in its header
@@ -52,24 +52,24 @@ def write_video(
     sound: Sound | None = None,
     crf: int = 12,
     preset: str = "veryfast",
-    fixed_places: bool = False,
+    fixed_gop: bool = False,
 ) -> int:
     """The number of frames written to an mp4 (H.264 yuv420p, AAC mono 16 kHz, header in front).
 
     frames: (H, W, 3) uint8 RGB of one even size. sound: (S,) int16 mono at 16 kHz; sample 0 is the
     start of frame 0, and reading gives S samples back.
-    The file appears under its name only when it is whole; the same input gives the same bytes (a
-    count of encoder threads that depends on the size only, no dates). A key frame every second
-    lets browsers step through it. fixed_places: key frames and B-frames stand at the same places
-    whatever is shown, so that they tell nothing of the pictures.
+    The file appears under its name only when it is complete; the same input gives the same bytes (a
+    number of encoder threads that depends on the frame size only, no dates). A key frame every
+    second lets browsers step through the video. fixed_gop: key frames and B-frames have the same
+    places in every video, so that they reveal nothing about its content.
     Raises BenchError where there is no frame, or a frame has another type, shape or an odd size.
     """
     if sound is not None and (sound.dtype != np.int16 or sound.ndim != 1):
         raise BenchError(
             f"{path}: sound is {sound.dtype} with shape {sound.shape}; expected int16 (samples,)"
         )
-    # x264 with its macroblock tree gave other bytes in some runs (small pictures, AVX-512).
-    settings = "mbtree=0:scenecut=0:b-adapt=0" if fixed_places else "mbtree=0"
+    # x264's macroblock tree gave different bytes in some runs (small frames, AVX-512).
+    settings = "mbtree=0:scenecut=0:b-adapt=0" if fixed_gop else "mbtree=0"
     options = {"crf": str(crf), "preset": preset, "x264-params": settings}
     try:
         with in_one_move(path) as part:
@@ -88,78 +88,78 @@ def write_video(
 
 
 def replace_sound(source: Path, target: Path, sound: Sound) -> None:
-    """Writes the pictures of an mp4 as they are, to the last bit, with another sound beside them.
+    """Writes an mp4 with the video track of `source`, copied bit by bit, and another sound.
 
-    sound: (S,) int16 mono at 16 kHz, as long as the pictures. Raises BenchError where `source`
-    cannot be read.
+    sound: (S,) int16 mono at 16 kHz, as long as the video. Raises BenchError where `source` cannot
+    be read.
     """
     try:
         with (
             in_one_move(target) as part,
-            opened(source) as pictures,
-            av.open(str(part), "w", format="mp4", options=MP4) as made,
+            opened(source) as given,
+            av.open(str(part), "w", format="mp4", options=MP4) as written,
         ):
-            stream = video_stream(pictures)
+            stream = video_stream(given)
             if stream is None:
-                raise BenchError(f"{source}: has no pictures to copy; expected a video")
-            copied = made.add_stream_from_template(stream)
-            voice = _SoundWriter(made, sound)
-            for packet in pictures.demux(stream):
+                raise BenchError(f"{source}: has no video track to copy; expected a video")
+            copied = written.add_stream_from_template(stream)
+            voice = _SoundWriter(written, sound)
+            for packet in given.demux(stream):
                 if packet.dts is None or packet.time_base is None:
-                    continue  # the mark of the end
+                    continue  # the empty packet at the end
                 voice.write_until(max(0, int(packet.dts * packet.time_base * SAMPLE_RATE)))
                 packet.stream = copied
-                made.mux(packet)
+                written.mux(packet)
             voice.close()
     except av.error.FFmpegError as error:
-        raise BenchError(f"{source}: its pictures cannot be copied: {error}") from error
+        raise BenchError(f"{source}: its video track cannot be copied: {error}") from error
 
 
 def remux(source: Path, target: Path, sound: Sound | None) -> bool:
-    """Whether the pictures of any container could be put into an mp4 as they are, at 25 fps.
+    """Copies the video track of any container into an mp4 at 25 fps; whether that was possible.
 
-    They keep every bit; their times are made anew from the order in which they are shown, picture k
-    at k / 25 s, for what containers store differs. False, and no file, where a coded piece is
-    hidden or does not make exactly one picture, or where mp4 does not take the coding.
-    sound: (S,) int16 mono at 16 kHz; None copies the file's own blocks. Raises BenchError where
+    Frames keep every bit; frame k is shown at k / 25 s, whatever times the container stores. False,
+    and no file, where a packet is hidden or does not hold exactly one frame, or where mp4 does not
+    support the codec.
+    sound: (S,) int16 mono at 16 kHz; None copies the file's own packets. Raises BenchError where
     `source` cannot be read.
     """
     places = _places(source)
     if not places:
         return False
-    delay = max(piece - place for piece, place in enumerate(places))
+    delay = max(number - place for number, place in enumerate(places))
     try:
         with (
             in_one_move(target) as part,
             opened(source) as given,
-            av.open(str(part), "w", format="mp4", options=MP4) as made,
+            av.open(str(part), "w", format="mp4", options=MP4) as written,
         ):
             stream = video_stream(given)
             own = sound_stream(given) if sound is None else None
             assert stream is not None
-            copied = made.add_stream_from_template(stream, opaque=True)
-            voice = None if sound is None else _SoundWriter(made, sound)
-            heard = None if own is None else made.add_stream_from_template(own)
+            copied = written.add_stream_from_template(stream, opaque=True)
+            voice = None if sound is None else _SoundWriter(written, sound)
+            copied_sound = None if own is None else written.add_stream_from_template(own)
             start = _start(source)
-            pieces = iter(enumerate(places))
+            numbered = iter(enumerate(places))
             for packet in Packets(given, *filter(None, (stream, own))):
                 if packet.dts is None and not packet.size:
-                    continue  # the mark of the end
+                    continue  # the empty packet at the end
                 if packet.stream is own:
-                    assert heard is not None
+                    assert copied_sound is not None
                     base = packet.time_base or Fraction(1, SAMPLE_RATE)
                     packet.pts = packet.dts = round((packet.pts or 0) - start / base)
-                    packet.stream = heard
+                    packet.stream = copied_sound
                 elif packet.size:
-                    piece, place = next(pieces)
+                    number, place = next(numbered)
                     if voice is not None:
-                        voice.write_until(max(0, piece - delay) * SAMPLES_PER_FRAME)
-                    packet.pts, packet.dts, packet.duration = place, piece - delay, 1
+                        voice.write_until(max(0, number - delay) * SAMPLES_PER_FRAME)
+                    packet.pts, packet.dts, packet.duration = place, number - delay, 1
                     packet.time_base = Fraction(1, FPS)
                     packet.stream = copied
                 else:
                     continue
-                made.mux(packet)
+                written.mux(packet)
             if voice is not None:
                 voice.close()
     except (av.error.FFmpegError, ValueError):
@@ -168,19 +168,19 @@ def remux(source: Path, target: Path, sound: Sound | None) -> bool:
 
 
 def _start(source: Path) -> Fraction:
-    times = clock(source)
+    times = frame_times(source)
     return Fraction(0 if times is None or times.start is None else times.start)
 
 
 def _places(source: Path) -> list[int]:
-    """For each coded picture its place among those shown; empty if they are not one to one."""
+    """Each coded frame's place in presentation order; empty unless each packet gives one frame."""
     with opened(source, as_stored=True) as container:
         stream = video_stream(container)
         if stream is None or not is_known(stream):
             return []
         stream.codec_context.copy_opaque = True
         reorders = stream.codec_context.has_b_frames
-        makers: list[object] = []
+        origins: list[object] = []
         count = 0
         for packet in Packets(container, stream):
             if packet.is_discard:
@@ -188,13 +188,13 @@ def _places(source: Path) -> list[int]:
             if packet.size:
                 packet.opaque = count
                 count += 1
-            makers += [cast("av.VideoFrame", raw).opaque for raw in decoded(packet)]
-    if set(makers) == {None} and not reorders:  # some decoders do not pass the number on
-        makers = list(range(len(makers)))
-    place_of = {maker: place for place, maker in enumerate(makers)}
-    if len(makers) != count or set(place_of) != set(range(count)):
+            origins += [cast("av.VideoFrame", raw).opaque for raw in decoded(packet)]
+    if set(origins) == {None} and not reorders:  # some decoders do not pass the number on
+        origins = list(range(len(origins)))
+    place_of = {origin: place for place, origin in enumerate(origins)}
+    if len(origins) != count or set(place_of) != set(range(count)):
         return []
-    return [place_of[piece] for piece in range(count)]
+    return [place_of[number] for number in range(count)]
 
 
 def _encode(
@@ -214,10 +214,10 @@ def _encode(
             if video is None:
                 video = _video_track(container, rate, frame, options)
                 voice = None if sound is None else _SoundWriter(container, sound)
-            picture = yuv420p(convert, frame)
-            picture.pts = count
-            picture.time_base = 1 / rate
-            container.mux(video.encode(picture))
+            raw = yuv420p(convert, frame)
+            raw.pts = count
+            raw.time_base = 1 / rate
+            container.mux(video.encode(raw))
             count += 1
             if voice is not None:
                 voice.write_until(int(count * SAMPLE_RATE / rate))
@@ -237,7 +237,7 @@ def _video_track(
     context.height, context.width = frame.shape[:2]
     context.pix_fmt = "yuv420p"
     context.time_base = 1 / rate
-    # x264's bytes depend on the count of threads, so that it may depend on the size only.
+    # x264's bytes depend on the number of threads, so that number depends on the size only.
     context.thread_count = 1 if context.width * context.height <= MANY_PIXELS else 4
     context.gop_size = round(rate)
     context.color_range = ColorRange.MPEG
@@ -248,7 +248,7 @@ def _video_track(
 
 
 class _SoundWriter:
-    """Puts one sound beside the pictures, so that both lie interleaved in the file."""
+    """Writes a sound track, interleaved with the video."""
 
     def __init__(self, container: av.container.OutputContainer, sound: Sound) -> None:
         self._container = container
@@ -269,7 +269,7 @@ class _SoundWriter:
         for number in range(self._written, end):
             coded, samples = self._blocks[number]
             packet = av.Packet(coded)
-            # The encoder's first block holds what it needs to start with, and no sound.
+            # The encoder's first block is its start-up delay and holds no sound.
             packet.pts = packet.dts = (number - 1) * SOUND_BLOCK
             packet.duration = samples
             packet.time_base = Fraction(1, SAMPLE_RATE)
@@ -280,16 +280,16 @@ class _SoundWriter:
 
 
 def _set_up(encoder: av.AudioCodecContext) -> None:
-    """One setting for the header and for the blocks."""
+    """The same settings for the file's header and for the blocks."""
     encoder.layout = "mono"
     encoder.bit_rate = SOUND_BITS
 
 
 @lru_cache(maxsize=4)
 def _coded_sound(sound: bytes) -> tuple[tuple[bytes, int], ...]:
-    """The AAC blocks of int16 samples, and for how many samples each counts.
+    """The AAC blocks of int16 samples, each with its number of samples.
 
-    Kept for a while: all methods say a case's one speech.
+    The last ones are kept, because all methods are given the same speech of a case.
     """
     encoder = av.CodecContext.create("aac", "w")
     assert isinstance(encoder, av.AudioCodecContext)
@@ -328,7 +328,7 @@ def _checked(frames: Iterable[Frame], path: Path) -> Iterator[Frame]:
             )
         if shape is not None and frame.shape != shape:
             raise BenchError(
-                f"{path}: frame {index} is {frame.shape[1]}x{frame.shape[0]}, the ones before are "
+                f"{path}: frame {index} is {frame.shape[1]}x{frame.shape[0]}, those before are "
                 f"{shape[1]}x{shape[0]}; expected one size"
             )
         shape = frame.shape

@@ -1,7 +1,7 @@
-"""Training on several devices: one process for each, kept in step by Lightning Fabric.
+"""Training on several devices, one process for each, by Lightning Fabric.
 
-Fabric (the extra `gpus`) starts the processes, by running this very command again for each further
-device, and averages gradients; the trainings here only ask who they are.
+Fabric (the extra `gpus`) starts the processes, by running the same command again for each further
+device, and averages the gradients; a training only needs its rank and the number of processes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from bench.errors import BenchError
 
 
-def _as_it_is(network: Any) -> Any:
+def _unchanged(network: Any) -> Any:
     return network
 
 
@@ -27,23 +27,23 @@ def _own(answer: bool) -> bool:
 
 @dataclass(frozen=True)
 class Processes:
-    """Who this process is among `count`, from 0.
+    """This process's `rank`, from 0, among `count` processes.
 
-    prepare(network) gives the network through which gradients are averaged over all processes.
-    wait() returns once every process has come to it. agree(answer) gives all of them the first
-    one's answer. device: the one that is this process's own.
+    prepare(network) returns the network wrapped so that gradients are averaged over all processes.
+    wait() returns once every process has called it. agree(answer) returns the first process's
+    answer in all of them. device: this process's own.
     """
 
     rank: int = 0
     count: int = 1
     device: str | None = None
-    prepare: Callable[[Any], Any] = _as_it_is
+    prepare: Callable[[Any], Any] = _unchanged
     wait: Callable[[], None] = _nothing
     agree: Callable[[bool], bool] = _own
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes files and tells of progress."""
+        """Whether this process writes files and reports progress."""
         return self.rank == 0
 
 
@@ -51,7 +51,7 @@ ALONE = Processes()
 
 
 def launched(device: str, count: int) -> Processes:
-    """Starts `count` processes, each on its own device of the kind, and says which this one is.
+    """Starts `count` processes, each on its own device of that kind; returns this one's place.
 
     device: "cpu" or "cuda". Raises BenchError where Fabric is not installed or the machine has
     fewer devices.

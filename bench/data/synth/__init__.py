@@ -1,8 +1,8 @@
-"""The embedded corpora: synthetic speakers with real lip motion, made on first use.
+"""The embedded corpora: synthetic speakers whose lips follow their speech, rendered on first use.
 
-`synth-zh` stands in for CLR, `synth-en` for LRS2. The speech is espeak-ng's, the faces are drawn
-by numpy and OpenCV. The same version gives the same bytes on the same machine; other processors
-may differ in the last bit of a float.
+`synth-zh` stands in for CLR, `synth-en` for LRS2. espeak-ng speaks, numpy and OpenCV draw the
+faces. The same version gives the same bytes on the same machine; other processors may differ in the
+last bit of a float.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.files.paths import cache_dir
 
-CORPORA = {"synth-zh": "4", "synth-en": "4"}  # name: version; a change of any byte is a new version
+CORPORA = {"synth-zh": "4", "synth-en": "4"}  # by name, the version; raise it if any byte changes
 
 
 def build(
@@ -25,13 +25,13 @@ def build(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """The manifest.csv of one split of an embedded corpus, made now if it is not there.
+    """The manifest.csv of one split of an embedded corpus, which is rendered if it does not exist.
 
     split: "test" (24 clips), "val" (12) or "train" (240); no speaker and no sentence is in two of
     them. clips: another number of clips; the first ones stay the same. folder: where the splits
-    lie, by default the cache's corpora/<name>-<version>. workers: processes, by default one a core.
-    progress: told how many of how many clips are done. It goes on where it was killed, and two
-    processes that build the same split do not disturb each other.
+    are, by default the cache's corpora/<name>-<version>. workers: processes, by default one per
+    core. progress: called with the number of finished clips and of all clips. A build continues
+    where an earlier one was killed, and two processes may build the same split.
     Raises BenchError for an unknown corpus or split.
     """
     if name not in CORPORA:

@@ -1,4 +1,4 @@
-"""One clip of an embedded corpus: speak the phrases, move the mouth, film the head."""
+"""Renders one clip of an embedded corpus: the speech, the mouth's motion, the frames."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Box, Frame, Sound
 
 MAX_SECONDS = 3.0
 MAX_FRAMES = int(MAX_SECONDS * FPS)
-_FASTEST = 330  # espeak's words a minute; faster speech is no longer understood
+_FASTEST = 330  # espeak's words per minute; faster speech is not intelligible
 _LANGUAGES = {"zh": ("cmn",), "en": ("en", "en-us", "en-GB-x-rp", "en-GB-scotland")}
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is heard and how the mouth goes, before anything is drawn.
+    """The sound and the mouth's motion, before anything is drawn.
 
-    sound: (S,) int16; shapes: one a frame; loudness: (frames,) in 0..1.
+    sound: (S,) int16. shapes: one per frame. loudness: (frames,) in 0..1.
     """
 
     text: str
@@ -37,13 +37,13 @@ class Utterance:
 
     @property
     def frames(self) -> int:
-        """The clip's length."""
+        """The clip's length in frames."""
         return len(self.shapes)
 
 
 @dataclass(frozen=True)
 class Take:
-    """One finished clip: frames as they are rendered, sound, the face's box in the mean."""
+    """One clip: its utterance, an iterator that renders its frames, and the face's mean box."""
 
     utterance: Utterance
     frames: Iterator[Frame]
@@ -51,9 +51,9 @@ class Take:
 
 
 def utter(identity: Identity, texts: Sequence[str], rng: np.random.Generator) -> Utterance:
-    """These phrases said by this person in at most MAX_SECONDS.
+    """This person's utterance of these phrases, at most MAX_SECONDS long.
 
-    The first is spoken faster until it fits, the others are left out if they do not fit.
+    The first phrase is sped up until it fits; further phrases are left out if they do not fit.
     """
     with Synthesiser() as synthesiser:
         return _utter(identity, texts, rng, synthesiser)
@@ -68,7 +68,7 @@ def _utter(
     """As `utter`, with a fresh espeak-ng."""
     language = identity.name.split("-")[0]
     dialects = _LANGUAGES[language]
-    # a person keeps one dialect
+    # a person always speaks the same dialect
     dialect = dialects[sum(identity.name.encode()) % len(dialects)]
     base = 1.28 if language == "zh" else 1.0
     rate = int(identity.voice.rate * base * rng.uniform(0.92, 1.08))
@@ -136,7 +136,7 @@ def _seconds(spoken: Spoken) -> float:
 
 
 def shoot(renderer: Renderer, texts: Sequence[str], seed: Sequence[int]) -> Take:
-    """A clip of this person saying these phrases."""
+    """A clip in which this person says these phrases."""
     rng = np.random.default_rng([*seed, 41])
     identity = renderer.identity
     utterance = utter(identity, texts, rng)

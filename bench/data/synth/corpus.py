@@ -1,4 +1,4 @@
-"""Builds the splits of the embedded corpora: who says what, in parallel, resumable."""
+"""Builds the splits of the embedded corpora, in parallel and resumable: who says what."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from bench.media import write_video
 from bench.types import Clip
 
 SEED = {"zh": 2018, "en": 2031}
-# (men, women) by split; test of zh has the 6 men and 5 women of CLR
+# (men, women) by split; the test split of zh has 6 men and 5 women, as CLR does
 SPEAKERS = {
     "zh": {"test": (6, 5), "val": (3, 3), "train": (20, 20)},
     "en": {"test": (4, 4), "val": (3, 3), "train": (20, 20)},
 }
 CLIPS = {"test": 24, "val": 12, "train": 240}
-_TWO_PHRASES = 0.5  # share of clips that get a second phrase if it fits into the time
-_CANDIDATES = 24  # so many sentences are looked at for a short one
+_TWO_PHRASES = 0.5  # share of clips that get a second phrase if it fits
+_CANDIDATES = 24  # sentences among which a short one is searched
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """Which identity: woman or man, and which number."""
+    """An identity by sex and number."""
 
     woman: bool
     number: int
 
 
 @dataclass(frozen=True)
-class Order:
-    """One clip to make; `seed` decides everything that is drawn."""
+class ClipPlan:
+    """One clip to render; `seed` decides everything that is random in it."""
 
     id: str
     language: str
@@ -58,7 +58,7 @@ class Order:
 
 
 def speakers(language: str, split: str) -> list[Speaker]:
-    """The split's speakers, men and women in turn; numbers go on from split to split."""
+    """The split's speakers, men and women alternating; numbers continue from split to split."""
     first = {"men": 1, "women": 1}
     for name in ("test", "val", "train"):
         men, women = SPEAKERS[language][name]
@@ -72,16 +72,16 @@ def speakers(language: str, split: str) -> list[Speaker]:
     raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
 
 
-def orders(language: str, split: str, clips: int) -> list[Order]:
-    """The clips of a split; asking for more only adds clips at the end."""
+def plan_clips(language: str, split: str, clips: int) -> list[ClipPlan]:
+    """The clips of a split; a larger number only adds clips at the end."""
     who = speakers(language, split)
     texts = sentences_of(language, split, SEED[language])
-    made = []
+    plans = []
     for number in range(clips):
         speaker = who[number % len(who)]
         rng = np.random.default_rng([SEED[language], 51, SPLITS.index(split), number])
         first = texts[number % len(texts)]
-        # the second phrase is a short one, else it would not fit
+        # the second phrase must be short to fit
         others = [texts[int(index)] for index in rng.integers(len(texts), size=_CANDIDATES)]
         fits = [s for s in others if s.topic == first.topic and s != first]
         joins = rng.random() < _TWO_PHRASES and fits
@@ -89,8 +89,8 @@ def orders(language: str, split: str, clips: int) -> list[Order]:
         both = (first.text, *second)
         name = f"{language}-{'f' if speaker.woman else 'm'}{speaker.number:02d}-{number:04d}"
         seed = (SEED[language], SPLITS.index(split), number)
-        made.append(Order(name, language, split, speaker, both, seed))
-    return made
+        plans.append(ClipPlan(name, language, split, speaker, both, seed))
+    return plans
 
 
 @functools.lru_cache(maxsize=2)
@@ -99,29 +99,29 @@ def _renderer(language: str, speaker: Speaker) -> Renderer:
     return Renderer(person, (SEED[language], int(speaker.woman), speaker.number))
 
 
-def _make(task: tuple[Order, Path]) -> str:
-    """Makes one clip and its note beside it; returns its id."""
+def _render(task: tuple[ClipPlan, Path]) -> str:
+    """Renders one clip and writes its row of the manifest beside it; returns its id."""
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores
-    order, folder = task
-    note = folder / "notes" / f"{order.id}.json"
-    video = folder / "videos" / f"{order.id}.mp4"
+    plan, folder = task
+    note = folder / "notes" / f"{plan.id}.json"
+    video = folder / "videos" / f"{plan.id}.mp4"
     if note.exists() and video.exists():
-        return order.id
-    renderer = _renderer(order.language, order.speaker)
-    take = shoot(renderer, order.texts, order.seed)
+        return plan.id
+    renderer = _renderer(plan.language, plan.speaker)
+    take = shoot(renderer, plan.texts, plan.seed)
     write_video(video, take.frames, sound=take.utterance.sound)
     facts = {
         "text": take.utterance.text,
         "box": take.box,
         "sha256": hashlib.sha256(video.read_bytes()).hexdigest(),
         "speaker": renderer.identity.name,
-        "order": asdict(order),
+        "order": asdict(plan),
     }
     with in_one_move(note) as part:
         part.write_text(json.dumps(facts, ensure_ascii=False, sort_keys=True), encoding="utf-8")
-    return order.id
+    return plan.id
 
 
 def build_split(
@@ -133,7 +133,7 @@ def build_split(
     workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> Path:
-    """The manifest of one split, made in `folder` where it is not there yet, or not intact."""
+    """The manifest of one split in `folder`; missing or damaged clips are rendered."""
     if split not in SPLITS:
         raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
     count = CLIPS[split] if clips is None else clips
@@ -145,80 +145,80 @@ def build_split(
     if manifest.exists() and not _damaged(manifest):
         return manifest
     with locked(folder / f".{name}.lock"):
-        wanted = orders(language, split, count)
-        if not manifest.exists():  # another process may have made it while this one waited
+        plans = plan_clips(language, split, count)
+        if not manifest.exists():  # another process may have built it while this one waited
             part = folder / f".{name}.part"
-            made = _made(wanted, part, workers=workers, progress=progress)
-            write_manifest(part / "manifest.csv", made)
-            sweep(part)  # of workers that were killed
+            rendered = _rendered(plans, part, workers=workers, progress=progress)
+            write_manifest(part / "manifest.csv", rendered)
+            sweep(part)  # removes what killed workers left
             part.rename(target)
         elif damaged := _damaged(manifest):
-            again = [order for order in wanted if order.id in damaged]
-            for order in again:
-                (target / "videos" / f"{order.id}.mp4").unlink(missing_ok=True)
-            made = _made(again, target, workers=workers, progress=progress)
-            anew = {clip.id: clip for clip in made}
+            again = [plan for plan in plans if plan.id in damaged]
+            for plan in again:
+                (target / "videos" / f"{plan.id}.mp4").unlink(missing_ok=True)
+            rendered = _rendered(again, target, workers=workers, progress=progress)
+            replaced = {clip.id: clip for clip in rendered}
             kept = read_manifest(manifest)
-            write_manifest(manifest, [anew.get(clip.id, clip) for clip in kept])
+            write_manifest(manifest, [replaced.get(clip.id, clip) for clip in kept])
     return manifest
 
 
 def _damaged(manifest: Path) -> set[str]:
-    """The ids of the clips whose file is gone, or is no more as it was made."""
+    """The ids of the clips whose file is missing or has changed."""
     clips = read_manifest(manifest)
     return {clip.id for clip in clips if not is_intact(clip.video, clip.sha256)}
 
 
-def _made(
-    wanted: list[Order],
+def _rendered(
+    plans: list[ClipPlan],
     folder: Path,
     *,
     workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> list[Clip]:
-    """The clips, made in `folder`; what a killed process had made there is used."""
+    """The clips, rendered in `folder`; those that a killed process finished there are used."""
     for inner in ("notes", "videos"):
         (folder / inner).mkdir(parents=True, exist_ok=True)
-    _make_all(wanted, folder, workers=workers, progress=progress)
-    made = [_row(order, folder) for order in wanted]
+    _render_all(plans, folder, workers=workers, progress=progress)
+    clips = [_row(plan, folder) for plan in plans]
     shutil.rmtree(folder / "notes")
-    return made
+    return clips
 
 
-def _row(order: Order, folder: Path) -> Clip:
-    facts = json.loads((folder / "notes" / f"{order.id}.json").read_text(encoding="utf-8"))
+def _row(plan: ClipPlan, folder: Path) -> Clip:
+    facts = json.loads((folder / "notes" / f"{plan.id}.json").read_text(encoding="utf-8"))
     x, y, width, height = facts["box"]
     return Clip(
-        id=order.id,
-        video=folder / "videos" / f"{order.id}.mp4",
+        id=plan.id,
+        video=folder / "videos" / f"{plan.id}.mp4",
         speaker=facts["speaker"],
-        language=order.language,
-        split=order.split,
+        language=plan.language,
+        split=plan.split,
         text=facts["text"],
         box=(x, y, width, height),
         sha256=facts["sha256"],
     )
 
 
-def _make_all(
-    wanted: list[Order],
+def _render_all(
+    plans: list[ClipPlan],
     folder: Path,
     *,
     workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Makes the clips, those of one person after each other, so that a portrait is painted once."""
-    by_person = sorted(wanted, key=lambda order: (order.speaker.woman, order.speaker.number))
-    tasks = [(order, folder) for order in by_person]
+    """Renders the clips, grouped by person so that each portrait is painted once."""
+    by_person = sorted(plans, key=lambda plan: (plan.speaker.woman, plan.speaker.number))
+    tasks = [(plan, folder) for plan in by_person]
     count = min(workers or os.cpu_count() or 1, len(tasks))
     if count == 1:
         for done, task in enumerate(tasks, start=1):
-            _make(task)
+            _render(task)
             if progress is not None:
                 progress(done, len(tasks))
         return
     chunk = max(1, min(6, len(tasks) // (2 * count)))
     with WorkerPool(count) as pool:
-        for done, _ in enumerate(pool.map(_make, tasks, chunksize=chunk), start=1):
+        for done, _ in enumerate(pool.map(_render, tasks, chunksize=chunk), start=1):
             if progress is not None:
                 progress(done, len(tasks))

@@ -1,11 +1,11 @@
-"""Speaks with espeak-ng's C API in a process of its own: `python espeak.py LIBRARY DATA`.
+"""Calls espeak-ng's C API in a separate process: `python espeak.py LIBRARY DATA`.
 
-One JSON object a line comes in (text, voice, rate, pitch, range). For each, one JSON line goes
-out, {"error": ...} or {"bytes": n, "phonemes": [[sample, ipa], ...]}, and then n bytes of int16
-samples at 22050 Hz. It is a process of its own because espeak-ng keeps a hidden state (the flutter
-of its voices runs on from sentence to sentence, even over a restart of the library) and is not
-thread safe: the same lines to a fresh process always give the same samples. It imports only the
-standard library, to start fast.
+Each input line is one JSON object (text, voice, rate, pitch, range). The answer is one JSON line,
+{"error": ...} or {"bytes": n, "phonemes": [[sample, ipa], ...]}, followed by n bytes of int16
+samples at 22050 Hz. The process is separate because espeak-ng is not thread safe and keeps a hidden
+state (the flutter of its voices continues from sentence to sentence, even after the library is
+reinitialised): only a fresh process always gives the same samples for the same lines. It imports
+the standard library alone, to start fast.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _CALLBACK = ctypes.CFUNCTYPE(
 
 
 class _Speaker:
-    """The library, once a process."""
+    """The library, initialised once per process."""
 
     def __init__(self, library: str, data: str) -> None:
         self.library = ctypes.CDLL(library)
@@ -62,17 +62,17 @@ class _Speaker:
         self.library.espeak_SetSynthCallback(self.callback)
 
     def _make_breath_repeatable(self) -> None:
-        """Seeds the random numbers of which voices with breath make their noise.
+        """Seeds the random numbers behind the noise of breathy voices.
 
-        espeak-ng has seeded them with the time by now: without this the same line gives other
-        samples in another second.
+        espeak-ng seeds them with the time when it starts: without this call the same line gives
+        other samples a second later.
         """
         self.library.espeak_ng_SetRandSeed(ctypes.c_long(1))
 
     def receive(
         self, wave: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]
     ) -> int:
-        """espeak's callback: some samples and their events."""
+        """espeak's callback: receives some samples and their events."""
         if wave and count > 0:
             self.samples.append(ctypes.string_at(wave, count * 2))
         number = 0
@@ -106,7 +106,7 @@ class _Speaker:
 
 
 def _serve(library: str, data: str) -> None:
-    """Answers every line of stdin until it ends."""
+    """Answers every line of standard input until its end."""
     speaker = _Speaker(library, data)
     for line in sys.stdin:
         facts, sound = speaker.answer(line)

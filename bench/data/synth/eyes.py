@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from bench.data.synth.identity import Look
 from bench.data.synth.surface import CENTRE, UNIT, Array, as_pixels, from_pixels, linear, step
 
-_HALF_X, _UP, _DOWN = 0.28, 0.19, 0.14  # the patch about an eye, in face units
-_CONVERGENCE = 0.012  # eyes that look into a camera turn in a little
+_HALF_X, _UP, _DOWN = 0.28, 0.19, 0.14  # the patch around an eye, in face units
+_CONVERGENCE = 0.012  # eyes that look into a camera turn slightly inwards
 
 
 class EyePainter:
-    """Draws one person's eyes; made once per person."""
+    """Draws one person's eyes; created once per person."""
 
     def __init__(self, look: Look, rng: np.random.Generator) -> None:
         self.look = look
@@ -26,8 +26,8 @@ class EyePainter:
     ) -> None:
         """Draws both eyes into texture (SIZE, SIZE, 3 or 4) uint8.
 
-        gaze: where the irises stand, in face units. blink: 0 open, 1 shut. wide: how far the brows
-        pull the lids.
+        gaze: the irises' offset, in face units. blink: 0 open, 1 shut. wide: how far the brows pull
+        the lids.
         """
         for side in (-1.0, 1.0):
             x0 = round((side * self.look.eye_distance - _HALF_X) * UNIT + CENTRE[0])
@@ -60,7 +60,7 @@ class EyePainter:
         skin = from_pixels(part)
         s = np.clip(x / look.eye_width, -1.0, 1.0)
         tilt = -look.eye_tilt * s
-        # highest a little towards the nose, lowest towards the temple, as lids are
+        # the upper lid peaks near the nose, the lower one sags near the temple
         arch = np.clip(1.0 - np.abs(s + 0.10 * (1 - s * s)) ** 2.1, 0, 1) ** 0.85
         sag = np.clip(1.0 - np.abs(s - 0.15 * (1 - s * s)) ** 2.2, 0, 1) ** 0.9
         opening = look.eye_opening * (1.0 + 0.18 * wide)

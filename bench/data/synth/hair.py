@@ -1,4 +1,4 @@
-"""Hair: a mask from hairline and style, strands that run from the parting, a band of light."""
+"""Paints hair: a mask from hairline and style, strands from the parting, a band of light."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COVERS_EARS = frozenset({"bob", "long", "parted_long", "fringe"})
 
 
 def _strands(look: Look, x: Array, y: Array, rng: np.random.Generator, *, fall: float) -> Array:
-    """Strand noise (SIZE, SIZE), about 0, sd about 1, fine across and long along the hair.
+    """Strand noise (SIZE, SIZE), mean about 0, sd about 1, fine across the hair and long along it.
 
     fall: 0 for hair that radiates from the parting, 1 for hair that hangs down.
     """
@@ -28,7 +28,7 @@ def _strands(look: Look, x: Array, y: Array, rng: np.random.Generator, *, fall: 
     map_x = (across * 1390.0 + 30.0 * (1 - fall) * np.sin(length * 4) * look.hair_wave * 0.3) % 1399
     map_y = np.clip(length * 50.0, 0, 158)
     found = cv2.remap(sheet, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR)
-    # where strands meet at the parting they are too fine to see
+    # at the parting, where strands meet, they are too fine to see
     seen = step(0.02, 0.55, length) * (1.0 - fall) + fall
     return np.asarray(found * (0.25 + 0.75 * seen), np.float32)
 
@@ -44,7 +44,7 @@ def _coloured(look: Look, strands: Array, shade: Array, band: Array) -> Array:
 
 
 def _hairline(look: Look, x: Array) -> Array:
-    """y below which the face is free, by x."""
+    """The y of the hairline at each x; the face is visible below it."""
     line = look.hairline + 0.22 * x**2 + 1.05 * np.abs(x / 0.955) ** 9
     style = look.hair_style
     if style == "receding":
@@ -71,7 +71,7 @@ def paint_hair(
     inside: Array,
     rng: np.random.Generator,
 ) -> tuple[Array, Array]:
-    """The hair on the head, laid on the face."""
+    """Paints the hair of the head over the face; returns pixels and alpha."""
     style = look.hair_style
     volume = look.hair_volume * {"buzz": 0.25, "receding": 0.4, "tied": 0.6}.get(style, 1.0)
     strands = _strands(look, x, y, rng, fall=0.0)
@@ -102,7 +102,7 @@ def paint_hair(
     if style == "buzz":
         mask = mask * (0.80 + 0.10 * np.clip(strands, -1, 1))
         return mix(pixels, hair, mask * (inside < 1.2)), np.maximum(alpha, mask)
-    # over the background there is only hair: its colour must not mix with what lies below
+    # outside the face there is only hair: its colour must not mix with the pixels below
     lay = np.where(alpha > 0.05, mask, (mask > 0.003).astype(np.float32))
     return mix(pixels, hair, lay.astype(np.float32)), np.maximum(alpha, mask)
 
@@ -110,7 +110,7 @@ def paint_hair(
 def paint_back_hair(
     pixels: Array, alpha: Array, look: Look, x: Array, y: Array, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Hair behind the face: long hair beside the neck, a bob, a bun."""
+    """Paints the hair behind the face: long hair beside the neck, a bob, a bun."""
     end = {"bob": 1.42, "long": 2.22, "parted_long": 2.1, "fringe": 1.75}.get(look.hair_style)
     if look.hair_style == "tied":
         bun = np.hypot(x / 0.42, (y + 1.62) / 0.26)
@@ -124,7 +124,7 @@ def paint_back_hair(
     strands = _strands(look, x, y, rng, fall=1.0)
     wave = 0.03 * look.hair_wave * np.sin(4.5 * y + x)
     wide = 1.03 + 0.75 * look.hair_volume + 0.12 * step(0.0, 1.3, y) + wave
-    # above the eyes it follows the head
+    # above the eyes the hair follows the head
     wide = wide * np.sqrt(np.clip(1.0 - (np.minimum(y, 0.0) / 1.6) ** 2, 0.0, 1.0))
     wide = wide - 0.25 * step(end - 0.35, end + 0.1, y) * (look.hair_style == "bob")
     inner = 0.30 + 0.32 * step(1.2, 1.7, y) + wave
@@ -139,7 +139,7 @@ def paint_back_hair(
 
 
 def _behind(pixels: Array, alpha: Array, hair: Array, mask: Array) -> tuple[Array, Array]:
-    """Lay what is there over the hair."""
+    """The hair with the existing pixels laid over it; and the joint alpha."""
     total = np.maximum(alpha + mask * (1.0 - alpha), 1e-6)
     mixed = pixels * alpha[..., None] + hair * (mask * (1.0 - alpha))[..., None]
     visible = (alpha + mask > 0.002)[..., None]

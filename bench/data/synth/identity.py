@@ -1,4 +1,4 @@
-"""Who speaks in an embedded corpus: the look and the voice of a person, drawn from a seed."""
+"""The speakers of the embedded corpora: look, voice and manner, drawn from a seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Colour = tuple[float, float, float]  # sRGB, each in [0, 255]
 
 @dataclass(frozen=True)
 class Look:
-    """What the portrait painter needs. Lengths are in units of half the face width."""
+    """What the portrait painter needs; lengths are in units of half the face width."""
 
     woman: bool
     skin: Colour
@@ -47,7 +47,7 @@ class Look:
     mouth_tilt: float
     teeth: Colour
     teeth_length: float
-    beard: float  # 0 none, to 0.5 stubble, above that a full beard
+    beard: float  # 0 none, up to 0.5 stubble, above that a full beard
     moustache: float
     glasses: int  # 0 none, 1 thin round, 2 dark frame
     freckles: float
@@ -55,9 +55,9 @@ class Look:
     cloth_colour: Colour
     shirt_colour: Colour
     tie_colour: Colour
-    light_x: float  # where the key light stands, -1 left .. 1 right
+    light_x: float  # place of the key light, -1 left .. 1 right
     light_y: float
-    contrast: float  # key against fill light, 0..1
+    contrast: float  # of key to fill light, 0..1
     warmth: float
     background: int
     background_colour: Colour
@@ -69,19 +69,19 @@ class Look:
 
 @dataclass(frozen=True)
 class Voice:
-    """What the speech synthesiser needs. Rates are espeak's words a minute."""
+    """What the speech synthesiser needs; rates are espeak's words per minute."""
 
     variant: str  # an espeak voice variant
     pitch: int  # espeak pitch, 0..99
     pitch_range: int
     rate: int
-    source_rate: int  # the rate at which espeak's 22050 Hz are read: shifts all formants
+    source_rate: int  # at which espeak's 22050 Hz samples are read: shifts all formants
     tilt: float  # spectral tilt, dB at 4 kHz
     bump_hz: float
     bump_db: float
     reverb: float
     reverb_seconds: float
-    noise_db: float  # room noise below the speech
+    noise_db: float  # by which room noise is below the speech
     level_db: float  # RMS of the speech, dBFS
     top_hz: float  # band limit
 
@@ -198,14 +198,14 @@ def _look(language: str, woman: bool, number: int, rng: np.random.Generator) -> 
     zh = language == "zh"
     skins = _SKIN[language]
     skin = one((skins[number % len(skins)],), 3.0)
-    # dark skin goes with dark hair and eyes; some are grey, at whatever age
+    # dark skin comes with dark hair and eyes; a tenth of all have grey hair
     is_dark = np.mean(skin) < 150.0
     hairs = _HAIR[language][:2] if is_dark else _HAIR[language]
     hair = one((_GREY,) if rng.random() < 0.1 else hairs, 3.0)
     eyes = _EYE[language][:1] if is_dark else _EYE[language]
     darkness = 1.0 - np.mean(skin) / 255.0
     lip = one(_LIP_WOMEN if woman else _LIP_MEN)
-    # lips follow the skin's darkness, else a dark face gets painted lips
+    # darker skin has darker lips, else they look painted
     depth = float(np.clip((darkness - 0.30) * 1.1, 0.0, 0.45))
     lip = (lip[0] * (1 - depth * 0.75), lip[1] * (1 - depth), lip[2] * (1 - depth * 0.9))
     styles = HAIR_WOMEN if woman else HAIR_MEN

@@ -1,4 +1,4 @@
-"""How a head moves: slow drift with the speech's accents, blinks, gaze, brows."""
+"""Moves the head: slow drift with accents of the speech, blinks, gaze, brows."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Pose:
 
 
 def _drift(rng: np.random.Generator, frames: int, seconds: float) -> NDArray[np.float64]:
-    """A smooth random walk (frames,) about 0 that turns every so many seconds."""
+    """A smooth random curve (frames,) around 0, with a new random value every `seconds`."""
     knots = max(4, int(frames / FPS / seconds) + 4)
     values = rng.standard_normal(knots)
     at = np.linspace(0.0, knots - 3.001, frames) + 1.0
     low = at.astype(int)
     t = at - low
-    # uniform cubic B-spline: two continuous derivatives, so that the head never jerks
+    # uniform cubic B-spline: two continuous derivatives, so the head never jerks
     weights = (
         (1 - t) ** 3 / 6,
         (3 * t**3 - 6 * t**2 + 4) / 6,
@@ -45,7 +45,7 @@ def _drift(rng: np.random.Generator, frames: int, seconds: float) -> NDArray[np.
 
 
 def move(manner: Manner, loudness: NDArray[np.float32], rng: np.random.Generator) -> list[Pose]:
-    """The poses of a clip with this loudness (T,) in 0..1."""
+    """The poses of a clip; loudness: (T,) in 0..1."""
     frames = len(loudness)
     gain = manner.head_motion
     smooth = np.convolve(np.pad(loudness, 4, mode="edge"), np.hanning(9) / 4.0, mode="valid")
@@ -79,7 +79,7 @@ def move(manner: Manner, loudness: NDArray[np.float32], rng: np.random.Generator
 
 
 def _gaze(rng: np.random.Generator, frames: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Gaze that rests and jumps, in half face widths."""
+    """A gaze that rests and jumps, in half face widths."""
     x, y = np.zeros(frames), np.zeros(frames)
     here = rng.normal(0.0, 0.008, 2)
     until = 0
@@ -92,7 +92,7 @@ def _gaze(rng: np.random.Generator, frames: int) -> tuple[NDArray[np.float64], N
 
 
 def _blinks(rng: np.random.Generator, frames: int, seconds: float) -> NDArray[np.float64]:
-    """Blinks of about a quarter second: fast shut, slower open."""
+    """Blinks of about a quarter second, which shut faster than they open."""
     shut = np.zeros(frames)
     course = np.array([0.45, 1.0, 0.95, 0.6, 0.28, 0.08])
     at = int(rng.uniform(0.1, seconds) * FPS)

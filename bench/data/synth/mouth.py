@@ -1,7 +1,7 @@
-"""The mouth: lips, teeth, tongue and the dark between them, drawn on the head's texture per frame.
+"""The mouth: lips, teeth, tongue and cavity, drawn on the head's texture per frame.
 
-Every edge is a curve y(s) over the mouth's width, so a whole mouth is a handful of array operations
-on a small patch. Upper teeth stay with the skull, lower teeth and tongue go with the jaw.
+Every edge is a curve y(s) over the mouth's width, so a mouth takes a few array operations on a
+small patch. Upper teeth stay with the skull; lower teeth and tongue move with the jaw.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.data.synth.surface import (
 )
 from bench.data.synth.visemes import Shape
 
-JAW_DROP = 0.235  # how far the lower lip falls at jaw 1, in half face widths
+JAW_DROP = 0.235  # by which the lower lip falls at jaw 1, in half face widths
 
 # The patch in face units, from the mouth's centre.
 _LEFT, _TOP, _RIGHT, _BOTTOM = -0.62, -0.27, 0.62, 0.53
@@ -32,14 +32,14 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = -0.62, -0.27, 0.62, 0.53
 
 @dataclass(frozen=True)
 class Edges:
-    """The mouth's curves at one moment, each (width,) in face units below the mouth line."""
+    """The mouth's curves in one frame, each (width,), in face units below the mouth line."""
 
     upper_outer: Array
     upper_inner: Array
     lower_inner: Array
     lower_outer: Array
     half_width: float
-    jaw: float  # how far the lower teeth have gone down
+    jaw: float  # by which the lower teeth have moved down
 
     @property
     def opening(self) -> float:
@@ -48,7 +48,7 @@ class Edges:
 
 
 class MouthPainter:
-    """Draws one person's mouth; made once per person."""
+    """Draws one person's mouth; created once per person."""
 
     def __init__(self, look: Look, mouth_y: float, rng: np.random.Generator) -> None:
         self.look = look
@@ -82,7 +82,7 @@ class MouthPainter:
         rise = free * (0.018 * shape.jaw + 0.062 * shape.upper + 0.020 * shape.round * shape.jaw)
         jaw = JAW_DROP * shape.jaw
         fall = free * (jaw + 0.062 * shape.lower + 0.022 * shape.round)
-        # wherever the jaw is, a lip that is tucked in stands at the edge of the upper teeth
+        # a tucked lip is at the edge of the upper teeth, wherever the jaw is
         fall += (0.024 - fall) * shape.tuck
         corner = look.mouth_corner * square * (1.0 + 0.6 * shape.spread) + 0.42 * fall * square * (
             1 - 0.55 * shape.round
@@ -124,7 +124,7 @@ class MouthPainter:
         lips = self._lips(edges, shape, s)
         inner = _between(y, edges.upper_inner, edges.lower_inner, pixel * 0.9)
         lips += (colour - lips) * (inner * step(1.0, 0.90, np.abs(s)))[..., None]
-        # a soft edge outside, softer for bare lips
+        # a soft outer edge, softer for lips without lipstick
         edge = 0.016 + (0.004 if look.woman else 0.014)
         cover = _between(y, edges.upper_outer, edges.lower_outer, edge) * within
         strength = np.maximum(cover * (0.93 if look.woman else 0.86), inner * within)
@@ -152,7 +152,7 @@ class MouthPainter:
         return edges.opening
 
     def _inside(self, edges: Edges, shape: Shape, s: Array) -> Array:
-        """Teeth, tongue and the dark, (height, width, 3) linear."""
+        """Teeth, tongue and cavity, (height, width, 3) linear."""
         y, look = self.y, self.look
         pixel = 1.3 / UNIT
         x = self.x[None, :]
@@ -163,7 +163,7 @@ class MouthPainter:
         colour = deep + (red - deep) * (low**2 * (1 - s * s))[..., None]
         arch = 1.0 - 0.55 * np.clip((x / 0.30) ** 2, 0, 1)
         shade = self.key * (1.0 - 0.80 * np.clip((x / 0.285) ** 2, 0, 1))
-        # gaps between teeth: centre line, then teeth that look narrower to the sides
+        # gaps between teeth, which look narrower towards the sides
         bend = np.arcsin(np.clip(x / 0.30, -1, 1)) * 0.30
         gaps = 0.10 * np.exp(-(((((bend / 0.072 + 0.5) % 1.0) - 0.5) / 0.09) ** 2))
         small = 0.10 * np.exp(-(((((bend / 0.056 + 0.5) % 1.0) - 0.5) / 0.10) ** 2))
@@ -187,11 +187,11 @@ class MouthPainter:
         tooth = white * under[..., None]
         colour += (tooth - colour) * (lay * 0.95)[..., None]
 
-        # rounded lips come forward and leave the teeth behind, in the dark
+        # rounded lips move forward and leave the teeth in the dark
         upper_edge = (0.004 + 0.030 * arch) * look.teeth_length - 0.036 * shape.round
         upper_edge = upper_edge - 0.002 * np.cos(bend / 0.072 * 2 * np.pi)
         gaps = gaps + 0.35 * shape.round
-        # the upper lip shades the teeth; gums show only under a much raised lip
+        # the upper lip shades the teeth; gums show only under a lip that is raised far
         shadow = 0.66 + 0.34 * step(0.0, 0.045, y - edges.upper_inner)
         tooth = white * (shade * shadow * (1.0 - gaps))[..., None]
         tooth += (gum * shade[..., None] - tooth) * step(-0.075, -0.095, y)[..., None]
@@ -201,7 +201,7 @@ class MouthPainter:
             lay = lay * (1.0 - tip)
             colour += (flesh * 0.8 * self.key - colour) * (tip * step(0.09, 0.05, y))[..., None]
         colour += (tooth - colour) * lay[..., None]
-        # lips throw a shadow inside
+        # lips cast a shadow inside
         rim = np.minimum(y - edges.upper_inner, edges.lower_inner - y)
         return np.asarray(colour * (0.45 + 0.55 * step(0.0, 0.022, rim))[..., None], np.float32)
 
@@ -245,7 +245,7 @@ def _between(y: Array, top: Array, bottom: Array, soft: float) -> Array:
 
 
 def displacement(look: Look, mouth_y: float, x: Array, y: Array) -> dict[str, Array]:
-    """How skin moves: for "jaw", "spread", "brow" a field (..., 2) in face units at weight 1."""
+    """How "jaw", "spread" and "brow" move the skin: fields (..., 2) in face units at weight 1."""
     chin = step(mouth_y - 0.06, mouth_y + 0.26, y) * (1.0 - 0.75 * step(0.55, 1.0, np.abs(x)))
     cheek = step(0.45, mouth_y + 0.1, y) * step(mouth_y + 0.5, mouth_y + 0.2, y)
     narrow = -0.035 * x * np.exp(-(((np.abs(x) - 0.62) / 0.28) ** 2)) * cheek

@@ -1,8 +1,8 @@
-"""A person's head, painted once: skin on a height field, nose, brows, hair, beard, glasses.
+"""Paints a person's head once: skin on a height field, nose, brows, hair, beard, glasses.
 
-The head is a texture with alpha that each frame bends and moves; mouth and eyes are drawn on it per
-frame (mouth.py, eyes.py). Proportions are those of facial anthropometry, in units of half the face
-width from between the eyes: mouth line at 1.02, chin at 1.55.
+The head is a texture with alpha, which is bent and moved for each frame; mouth and eyes are drawn
+on it per frame (mouth.py, eyes.py). Proportions follow facial anthropometry, in units of half the
+face width from the point between the eyes: mouth line at 1.02, chin at 1.56.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from bench.data.synth.surface import (
     to_srgb,
 )
 
-MOUTH_Y = 1.02  # where the lips meet, before `face_length`
+MOUTH_Y = 1.02  # where the lips meet, before scaling by `face_length`
 CHIN_Y = 1.56
 
-# Right half of the face's outline from the top of the skull to the chin, in face units.
+# The right half of the face's outline, from the top of the skull to the chin, in face units.
 _OUTLINE = (
     (0.0, -1.42),
     (0.52, -1.31),
@@ -55,8 +55,8 @@ class Portrait:
     """The painted head.
 
     pixels: (SIZE, SIZE, 3) uint8 sRGB, not multiplied by alpha; alpha: (SIZE, SIZE) uint8.
-    depth: (SIZE, SIZE) float32, how near a point is, for the parallax of a turning head.
-    over: (SIZE, SIZE, 4) uint8 sRGB and alpha, what lies over the eyes (glasses), or None.
+    depth: (SIZE, SIZE) float32, larger where nearer, for the parallax of a turning head.
+    over: (SIZE, SIZE, 4) uint8 sRGB and alpha, drawn over the eyes (glasses), or None.
     mouth_y: y of the mouth line in face units.
     """
 
@@ -68,7 +68,7 @@ class Portrait:
 
 
 def radius(look: Look, x: Array, y: Array) -> tuple[Array, Array]:
-    """Distance from the face's centre and the outline's distance in that direction."""
+    """Each point's distance from the face's centre, and the outline's in the same direction."""
     points = np.array(_OUTLINE)
     below = np.clip((points[:, 1] - 0.3) / 0.8, 0.0, 1.0)
     points[:, 0] *= look.cheek_width * (1.0 + below * (look.jaw_width - 1.0))
@@ -111,7 +111,7 @@ def _height(look: Look, x: Array, y: Array, inside: Array) -> Array:
 
 
 def _albedo(look: Look, x: Array, y: Array, rng: np.random.Generator) -> Array:
-    """The skin's own colour (SIZE, SIZE, 3), with blood, pores, freckles and shaved hair."""
+    """The skin's albedo (SIZE, SIZE, 3), with blood, pores and freckles."""
     skin = linear(look.skin)
     albedo = np.broadcast_to(skin, (SIZE, SIZE, 3)).astype(np.float32)
     blood = (
@@ -142,7 +142,7 @@ def _albedo(look: Look, x: Array, y: Array, rng: np.random.Generator) -> Array:
 
 
 def _beard_mask(look: Look, x: Array, y: Array, inside: Array) -> Array:
-    """Where a beard grows (SIZE, SIZE), 0..1: jaw, chin, upper lip."""
+    """Where a beard grows, (SIZE, SIZE) in 0..1: jaw, chin, upper lip."""
     mouth = MOUTH_Y * look.face_length
     jaw = step(mouth - 0.30, mouth + 0.12, y + 0.55 * (np.abs(x) - 0.55)) * step(1.08, 0.9, inside)
     jaw = jaw * step(0.35, 0.55, np.abs(x) + step(mouth + 0.02, mouth + 0.3, y))
@@ -152,7 +152,7 @@ def _beard_mask(look: Look, x: Array, y: Array, inside: Array) -> Array:
 
 
 def _paint_brows(pixels: Array, look: Look, rng: np.random.Generator) -> Array:
-    """Brows of many short strokes."""
+    """Paints brows with many short strokes."""
     cover = np.zeros((SIZE, SIZE), np.float32)
     for side in (-1.0, 1.0):
         start, end = look.eye_distance - 0.27, look.eye_distance + 0.27
@@ -181,21 +181,21 @@ def _pixel(x: float, y: float) -> tuple[int, int]:
 
 
 def _nostrils(pixels: Array, look: Look, x: Array, y: Array) -> Array:
-    """Nostrils, the shadow below the nose and the folds beside it."""
+    """Paints nostrils, the shadow below the nose and the folds beside it."""
     nose, wide = look.nose_length, look.nose_width
     hole = pair(x, y, (wide * 0.43, nose - 0.016), (0.045, 0.020))
     pixels = pixels * (1.0 - 0.78 * np.clip(hole * 1.15, 0, 1)[..., None] * _RED_DARK)
     wing = pair(x, y, (wide * 0.98, nose - 0.075), (0.022, 0.055))
     under = bump(x, y, (0.0, nose + 0.03), (wide * 0.62, 0.045))
     pixels = pixels * (1.0 - (0.24 * wing + 0.20 * under)[..., None] * _RED_DARK)
-    # nasolabial fold: a soft line from the wing of the nose to beside the corner of the mouth
+    # nasolabial fold: a soft line from the wing of the nose past the corner of the mouth
     t = (y - (nose - 0.08)) / (MOUTH_Y * look.face_length - nose + 0.06)
     line = wide + 0.06 + 0.20 * np.clip(t, 0, 1.2) ** 1.2
     fold = np.exp(-(((np.abs(x) - line) / 0.035) ** 2)) * step(-0.05, 0.25, t) * step(1.25, 0.6, t)
     return np.asarray(pixels * (1.0 - 0.14 * fold[..., None] * _RED_DARK), np.float32)
 
 
-_RED_DARK = np.array([0.85, 1.0, 1.0], np.float32)  # shadows of skin keep some red
+_RED_DARK = np.array([0.85, 1.0, 1.0], np.float32)  # shadows on skin keep some red
 
 
 def _paint_glasses(look: Look, x: Array, y: Array) -> NDArray[np.uint8] | None:
@@ -228,7 +228,7 @@ def _paint_glasses(look: Look, x: Array, y: Array) -> NDArray[np.uint8] | None:
 
 
 def paint(look: Look, rng: np.random.Generator) -> Portrait:
-    """The head of this person."""
+    """Paints this person's head."""
     x, y = grid()
     distance, outline = radius(look, x, y)
     inside = distance / outline
@@ -243,7 +243,7 @@ def paint(look: Look, rng: np.random.Generator) -> Portrait:
     height = _height(look, x, y, inside)
     light = (look.light_x, look.light_y)
     pixels = lit(albedo, height, light=light, contrast=look.contrast, gloss=0.5, bleed=0.7)
-    # the face's rim, the eye sockets and the hollow below the lip get less of the room's light
+    # the face's rim, the eye sockets and the hollow below the lip receive less ambient light
     shadow = 0.18 * step(0.84, 1.02, inside)
     shadow = shadow + 0.13 * pair(x, y, (look.eye_distance - 0.04, -0.09), (0.22, 0.07))
     shadow = shadow + 0.18 * bump(x, y, (0.0, MOUTH_Y * look.face_length + 0.2), (0.22, 0.05))
@@ -282,7 +282,7 @@ def paint(look: Look, rng: np.random.Generator) -> Portrait:
 def _paint_ears(
     pixels: Array, alpha: Array, look: Look, x: Array, y: Array, albedo: Array
 ) -> tuple[Array, Array]:
-    """Ears behind the face's edge."""
+    """Paints ears behind the face's edge."""
     across = (np.abs(x) - 0.985 - 0.05 * (0.2 - y)) / 0.115
     down = (y - 0.20) / (0.36 * (1.0 - 0.25 * np.clip(y - 0.2, 0, 1)))
     ring = np.sqrt(across**2 + down**2)

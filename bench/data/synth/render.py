@@ -1,4 +1,4 @@
-"""Frames of a talking head: bend the portrait, draw mouth and eyes, move the head, film it."""
+"""Renders frames of a talking head: bends the portrait, draws mouth and eyes, moves the head."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bench.features.faces import MOUTH_CENTRE_Y
 from bench.types import Box, Frame
 
 FRAME = 256  # pixels of a frame, square
-_COARSE = 64  # displacement fields are smooth: kept coarse, enlarged per frame
+_COARSE = 64  # displacement fields are smooth, so they are stored coarse and enlarged per frame
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a clip's head stands: the pixel between the eyes, and pixels per half face width."""
+    """Where a clip's head is: the pixel between the eyes, and pixels per half face width."""
 
     x: float
     y: float
@@ -34,7 +34,7 @@ class Placement:
 
 
 class Renderer:
-    """Renders one person; painting the portrait is the slow part, done once."""
+    """Renders one person; the portrait, which is slow to paint, is painted once."""
 
     def __init__(self, identity: Identity, seed: Sequence[int]) -> None:
         rng = np.random.default_rng([*seed, 21])
@@ -60,24 +60,24 @@ class Renderer:
         """The clip's frames (FRAME, FRAME, 3) uint8 RGB."""
         look = self.identity.look
         scene = paint_scene(look, head=(place.x, place.y), scale=place.scale, rng=rng)
-        film = _Film(look.blur, look.noise, look.warmth, look.saturation, rng)
+        camera = _Camera(look.blur, look.noise, look.warmth, look.saturation, rng)
         for shape, pose in zip(shapes, poses, strict=True):
             head = self._bent(shape, pose)
             self.eyes.draw(head, gaze=pose.gaze, blink=pose.blink, wide=max(pose.brow, 0.0))
             if self.portrait.over is not None:
                 _lay(head, self.portrait.over)
             self.mouth.draw(head, shape)
-            yield film.shoot(self._moved(head, pose, place, scene))
+            yield camera.shoot(self._moved(head, pose, place, scene))
 
     def _bent(self, shape: Shape, pose: Pose) -> NDArray[np.uint8]:
-        """The head's texture with the skin where jaw, lips and brows have taken it."""
+        """The head's texture, with the skin moved by jaw, lips and brows."""
         field = (
             self.fields["jaw"] * shape.jaw
             + self.fields["spread"] * (shape.spread - 1.1 * shape.round)
             + self.fields["brow"] * pose.brow
         )
         whole = cv2.resize(field, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
-        # backward mapping: a pixel takes the colour from where it came, to first order
+        # backward mapping: a pixel takes its colour from where it came from, to first order
         map_x = self.pixel_x - whole[..., 0]
         map_y = self.pixel_y - whole[..., 1]
         bent = cv2.remap(self.head, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -86,10 +86,10 @@ class Renderer:
     def _moved(
         self, head: NDArray[np.uint8], pose: Pose, place: Placement, scene: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """The head in its pose before the scene, (FRAME, FRAME, 3) float32, 0..255."""
+        """The head in its pose in front of the scene, (FRAME, FRAME, 3) float32, 0..255."""
         grow = UNIT / (place.scale * pose.scale)
         cos, sin = float(np.cos(pose.roll)) * grow, float(np.sin(pose.roll)) * grow
-        # it turns about the neck, not about the nose
+        # the head turns about the neck, not about the nose
         pivot = 1.2
         at_x = place.x + pose.x * place.scale
         at_y = place.y + pose.y * place.scale + pivot * place.scale
@@ -104,7 +104,7 @@ class Renderer:
             map_y.astype(np.float32),
             cv2.INTER_LINEAR,
         )
-        # parallax of a turning head: near points move against far ones, and the face narrows
+        # parallax of a turning head: near points move relative to far ones, and the face narrows
         middle = depth - 0.45
         map_x = map_x - UNIT * pose.yaw * middle + (map_x - CENTRE[0]) * 0.5 * pose.yaw**2
         map_y = map_y - UNIT * pose.pitch * middle
@@ -121,9 +121,9 @@ class Renderer:
         return np.asarray(back + (moved[..., :3].astype(np.float32) - back) * alpha, np.float32)
 
     def box(self, shapes: Sequence[Shape], poses: Sequence[Pose], place: Placement) -> Box:
-        """The face (x, y, width, height), the mean over the clip, as bench.features.faces means it.
+        """The face's mean box over the clip, (x, y, width, height), as bench.features.faces has it.
 
-        The chin is its lower edge, and the mouth lies 0.245 of its height below its middle.
+        The chin is its lower edge, and the mouth is 0.245 of its height below its middle.
         """
         look = self.identity.look
         x = float(np.mean([pose.x for pose in poses])) * place.scale + place.x
@@ -150,8 +150,8 @@ def _lay(head: NDArray[np.uint8], over: NDArray[np.uint8]) -> None:
     part[...] = (under + (top[..., :3].astype(np.float32) - under) * alpha + 0.5).astype(np.uint8)
 
 
-class _Film:
-    """A camera: white balance, colour, sharpness, noise."""
+class _Camera:
+    """Adds a camera's white balance, colour, blur and noise."""
 
     def __init__(
         self, blur: float, noise: float, warmth: float, saturation: float, rng: np.random.Generator
@@ -168,12 +168,12 @@ class _Film:
         matrix = np.full((3, 3), 1.0 / 3.0) * (1.0 - saturation) + np.eye(3) * saturation
         self.matrix = (matrix * self.balance[:, None] * self.gain).astype(np.float32)
 
-    def shoot(self, picture: Array) -> Frame:
-        """The frame as the camera gives it."""
+    def shoot(self, view: Array) -> Frame:
+        """The frame that the camera records of a view (FRAME, FRAME, 3) float32, 0..255."""
         if self.blur > 0.3:
-            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self.blur), np.float32)
-        picture = np.asarray(cv2.transform(picture, self.matrix), np.float32)
+            view = np.asarray(cv2.GaussianBlur(view, (0, 0), self.blur), np.float32)
+        view = np.asarray(cv2.transform(view, self.matrix), np.float32)
         which, at_x, at_y, to_x, to_y = (int(v) for v in self.rng.integers(0, [4, 32, 32, 32, 32]))
-        picture += self.grain[which, at_y : at_y + FRAME, at_x : at_x + FRAME, None]
-        picture += self.colour[to_y : to_y + FRAME, to_x : to_x + FRAME]
-        return np.asarray(np.clip(picture + 0.5, 0, 255).astype(np.uint8))
+        view += self.grain[which, at_y : at_y + FRAME, at_x : at_x + FRAME, None]
+        view += self.colour[to_y : to_y + FRAME, to_x : to_x + FRAME]
+        return np.asarray(np.clip(view + 0.5, 0, 255).astype(np.uint8))

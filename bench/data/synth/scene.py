@@ -1,4 +1,4 @@
-"""What does not move: the background, the neck, the shoulders and the clothes."""
+"""Paints what does not move: background, neck, shoulders and clothes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _background(look: Look, across: Array, down: Array, rng: np.random.Generator
 
 
 def _neck(under: Array, look: Look, x: Array, y: Array, rng: np.random.Generator) -> Array:
-    """The neck with the shadow that the chin throws."""
+    """Paints the neck with the chin's shadow."""
     chin = 1.56 * look.face_length
     half = (
         (0.52 if look.woman else 0.64)
@@ -92,7 +92,7 @@ def _neck(under: Array, look: Look, x: Array, y: Array, rng: np.random.Generator
 
 
 def _clothes(under: Array, look: Look, x: Array, y: Array, rng: np.random.Generator) -> Array:
-    """Shoulders with one of four clothes."""
+    """Paints the shoulders in one of the four CLOTHES."""
     base = 1.56 * look.face_length
     wide = 1.75 if look.woman else 2.0
     reach = np.clip(np.abs(x) / wide, 0.0, 1.3)
@@ -124,7 +124,7 @@ def _clothes(under: Array, look: Look, x: Array, y: Array, rng: np.random.Genera
         return mix(under, cloth(look.cloth_colour, height + rim), body * step(0.985, 1.015, hole))
     if look.cloth == "sweater":
         main = cloth(look.cloth_colour, height)
-        # a roll neck: ribs round the neck, with a fold at its foot
+        # a roll neck: ribs around the neck, with a fold at the bottom
         half = 0.60 if look.woman else 0.71
         rim = base + 0.20 + 0.08 * np.sqrt(np.clip(1.0 - (x / half) ** 2, 0.0, 1.0))
         roll = step(-0.012, 0.012, y - rim) * step(half + 0.012, half - 0.012, np.abs(x))

@@ -1,8 +1,8 @@
-"""What is said: short news and sights of Guilin in Mandarin, short news and travel in English.
+"""The sentences: news and sights of Guilin in Mandarin, news and travel in English.
 
-All written here: some whole, the others from patterns whose slots are filled in every way that
-makes sense. At most 29 characters for news and 20 for sights, as in the paper's corpus, and mostly
-far fewer, because a clip has three seconds.
+All are our own: some are written out, the others are patterns with every combination of their
+slots. At most 29 characters for news and 20 for sights, as in the paper's corpus, and mostly far
+fewer, because a clip has three seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Sentence:
     topic: str
 
 
-# A pattern's slots are separated by spaces; each slot lists what may stand there.
+# Each string is a slot of the pattern and lists its alternatives.
 _PATTERNS_ZH: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "news",
@@ -106,7 +106,7 @@ _PATTERNS_EN: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def _written(language: str) -> list[Sentence]:
-    """The sentences of sentences_<language>.txt: one a line, under a heading with their topic."""
+    """The sentences of sentences_<language>.txt: one per line, under a heading with the topic."""
     found: list[Sentence] = []
     topic = ""
     for line in (
@@ -128,16 +128,16 @@ def _filled(patterns: tuple[tuple[str, tuple[str, ...]], ...], joint: str) -> li
 
 
 def sentences(language: str) -> list[Sentence]:
-    """All sentences of a language ("zh" or "en"), each once, the written ones first."""
+    """All sentences of a language ("zh" or "en"), each once, the written-out ones first."""
     patterns, joint = (_PATTERNS_ZH, "") if language == "zh" else (_PATTERNS_EN, " ")
     every = _written(language) + _filled(patterns, joint)
     return list({sentence.text: sentence for sentence in every}.values())
 
 
 def sentences_of(language: str, split: str, seed: int) -> list[Sentence]:
-    """The sentences of one split in a drawn order; no sentence is in two splits.
+    """The sentences of one split in random order; no sentence is in two splits.
 
-    The written ones come before the filled patterns, so that a small split says varied things.
+    The written-out ones precede the filled patterns, so that a small split is varied.
     """
     every = sentences(language)
     count = len(_written(language))

@@ -1,6 +1,6 @@
-"""Speech with phoneme timings from espeak-ng, and a microphone and a room for each voice.
+"""Speech with phoneme timings from espeak-ng, recorded with a microphone and room per voice.
 
-espeak-ng comes as a wheel (espeakng-loader) with library and data; espeak.py speaks to it.
+The wheel espeakng-loader contains espeak-ng's library and data; espeak.py calls it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Spoken:
 
 
 class Synthesiser:
-    """A fresh espeak-ng, as a context manager; one for each clip.
+    """A fresh espeak-ng process, as a context manager; one for each clip.
 
-    What it said changes how the next sentence sounds, so the same clip needs the same past.
+    Each sentence changes how the next one sounds, so a clip is repeatable only from a fresh start.
     """
 
     def __enter__(self) -> Synthesiser:
@@ -41,7 +41,7 @@ class Synthesiser:
 
         script = str(Path(__file__).with_name("espeak.py"))
         paths = (str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path()))
-        # isolated and without site-packages: the script needs none, and starts three times faster
+        # isolated and without site-packages, which the script does not need: starts 3 times faster
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-X", "utf8", script, *paths],
             stdin=subprocess.PIPE,
@@ -59,9 +59,9 @@ class Synthesiser:
         self._process.communicate()
 
     def speak(self, text: str, language: str, voice: Voice, *, rate: int) -> Spoken:
-        """The text in this voice; language is espeak's ("cmn", "en", "en-us").
+        """The text in this voice. language: espeak's name ("cmn", "en", "en-us").
 
-        Raises BenchError where espeak cannot be loaded, knows no such voice or says nothing.
+        Raises BenchError where espeak cannot be loaded, lacks the voice or gives no speech.
         """
         asked = {
             "text": text,
@@ -71,7 +71,7 @@ class Synthesiser:
             "range": voice.pitch_range,
         }
         facts, raw = self._ask(json.dumps(asked).encode() + b"\n")
-        # reading the samples at another rate moves pitch, formants and time together
+        # reading the samples at another rate scales pitch, formants and time together
         divisor = int(np.gcd(SAMPLE_RATE, voice.source_rate))
         samples = resample_poly(raw, SAMPLE_RATE // divisor, voice.source_rate // divisor)
         starts = [start for start, _ in facts] + [len(raw)]
@@ -91,11 +91,11 @@ class Synthesiser:
             pipes.stdin.write(line)
             pipes.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended: the empty answer below says so, and its last words why
+            pass  # the process has ended: the empty answer below leads to its error message
         first = pipes.stdout.readline()
         if not first:
-            _, words = pipes.communicate()
-            last = (words.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+            _, stderr = pipes.communicate()
+            last = (stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
             raise BenchError(
                 f"espeak-ng does not run: {last}. The embedded corpora need the package "
                 "espeakng-loader for this platform."
@@ -109,7 +109,7 @@ class Synthesiser:
 
 
 def trimmed(spoken: Spoken) -> Spoken:
-    """Without the silence at both ends."""
+    """The speech without the silence at both ends."""
     voiced = [segment for segment in spoken.segments if segment.phoneme]
     start, end = voiced[0].start, voiced[-1].end
     first, last = int(start * SAMPLE_RATE), int(end * SAMPLE_RATE)
@@ -122,7 +122,7 @@ def trimmed(spoken: Spoken) -> Spoken:
 
 
 def recorded(dry: NDArray[np.float32], voice: Voice, rng: np.random.Generator) -> Sound:
-    """The speech as a microphone in a room gives it, (S,) int16; nothing moves in time."""
+    """The speech as recorded by a microphone in a room, (S,) int16; timings are unchanged."""
     tone = _tone(dry.astype(np.float64), voice)
     count = int(voice.reverb_seconds * SAMPLE_RATE)
     decay = np.exp(-6.9 * np.arange(count) / count) * rng.standard_normal(count)
@@ -135,7 +135,7 @@ def recorded(dry: NDArray[np.float32], voice: Voice, rng: np.random.Generator) -
     rms = max(float(np.sqrt((wet[loud] ** 2).mean())), 1e-6)
     wet *= 10 ** (voice.level_db / 20) / rms
     hiss = rng.standard_normal(len(wet))
-    # rooms rumble more than they hiss
+    # room noise is more rumble than hiss
     rumble = sosfilt(butter(1, 300, fs=SAMPLE_RATE, output="sos"), hiss)
     room = 0.35 * hiss / hiss.std() + rumble / rumble.std()
     wet += room * 10 ** ((voice.level_db - voice.noise_db) / 20)
@@ -143,7 +143,7 @@ def recorded(dry: NDArray[np.float32], voice: Voice, rng: np.random.Generator) -
 
 
 def _tone(sound: NDArray[np.float64], voice: Voice) -> NDArray[np.float64]:
-    """Tilt of the spectrum and one resonance."""
+    """Applies the voice's spectral tilt and one resonance."""
     high = sound - sosfilt(butter(1, 1500, fs=SAMPLE_RATE, output="sos"), sound)
     sound = sound + high * (10 ** (voice.tilt / 20) - 1.0)
     band = [voice.bump_hz * 0.8, voice.bump_hz * 1.25]
@@ -152,7 +152,7 @@ def _tone(sound: NDArray[np.float64], voice: Voice) -> NDArray[np.float64]:
 
 
 def loudness(dry: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """How loud the speech is in each frame, (frames,) in 0..1 of the clip's loudest."""
+    """The loudness of each frame, (frames,) in 0..1, relative to the clip's loudest frame."""
     window = SAMPLE_RATE // 25
     padded = np.zeros(frames * window, np.float32)
     padded[: min(len(dry), len(padded))] = dry[: len(padded)]

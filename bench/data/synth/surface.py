@@ -1,7 +1,7 @@
 """Shading for painted surfaces: grids, smooth noise, soft steps, light on a height field.
 
-Colours here are linear light, (H, W, 3) float32, 1.0 for a white surface in full light; `to_srgb`
-turns them into pixels. Lengths are in units of half the face width, see `UNIT`.
+Colours are linear light, (H, W, 3) float32, 1.0 for a white surface in full light; `to_srgb`
+converts them to pixels. Lengths are in units of half the face width, see `UNIT`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Array = NDArray[np.floating[Any]]
 
 SIZE = 512  # pixels of the painted head texture, square
 UNIT = 120.0  # texture pixels for half a face width
-CENTRE = (256.0, 222.0)  # texture pixel that lies between the eyes
+CENTRE = (256.0, 222.0)  # the texture pixel between the eyes
 
 
 def grid() -> tuple[Array, Array]:
@@ -27,7 +27,7 @@ def grid() -> tuple[Array, Array]:
 
 
 def step(low: float | Array, high: float | Array, value: Array) -> Array:
-    """0 below `low`, 1 above `high`, smooth between (low may be above high)."""
+    """0 below `low`, 1 above `high`, smooth in between; falls from 1 to 0 if `low` > `high`."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
@@ -49,7 +49,7 @@ def mix(under: Array, over: Array, alpha: Array) -> Array:
 
 
 def noise(rng: np.random.Generator, cells: tuple[int, int], size: tuple[int, int]) -> Array:
-    """Smooth noise (height, width) about 0, sd about 1, with so many cells down and across."""
+    """Smooth noise (height, width), mean about 0, sd about 1; cells: their number down, across."""
     coarse = rng.standard_normal(cells).astype(np.float32)
     smooth = cv2.resize(coarse, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
     return np.asarray(smooth / max(float(smooth.std()), 1e-6), np.float32)
@@ -72,7 +72,7 @@ _TO_PIXEL = ((np.arange(65536) / 65535.0) ** (1.0 / _GAMMA) * 255.0 + 0.5).astyp
 
 
 def from_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """sRGB pixels as linear light; by table, because every frame needs it."""
+    """sRGB pixels as linear light; by table, since it runs on every frame."""
     return _TO_LINEAR[pixels]
 
 
@@ -105,8 +105,8 @@ def lit(
 ) -> Array:
     """A height field with this albedo (H, W, 3) under a key light, a fill light and a sky.
 
-    light: where the key stands in x and y; contrast: key against fill; gloss: strength of the
-    highlight; bleed: how far red light creeps into the shadow, as it does in skin.
+    light: the key light's direction in x and y; contrast: of key to fill; gloss: strength of the
+    highlight; bleed: how far red light spreads into the shadow, as in skin.
     """
     nx, ny, nz = normals(height)
     key = np.array([light[0], light[1], 0.9])

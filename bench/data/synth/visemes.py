@@ -1,14 +1,14 @@
 """Mouth shapes from phoneme timings: viseme targets, blended by dominance functions.
 
-Which sounds look alike is the grouping of the MPEG-4 facial animation visemes (ISO/IEC 14496-2,
+Phonemes that look alike are grouped as in the MPEG-4 facial animation visemes (ISO/IEC 14496-2,
 `viseme_select`: p b m, f v, T D, t d, k g, tS dZ S, s z, n l, r, A:, e, I, Q, U), extended for
 Mandarin by place of articulation and lip rounding after Lee and Zee, "Standard Chinese (Beijing)",
 Journal of the International Phonetic Association 33(1), 2003 (palatals are spread, retroflexes
 slightly rounded, y is a rounded i). MPEG-4 names the groups and gives pictures, not numbers: the
-numeric targets are ours. How targets blend is Cohen and Massaro, "Modeling coarticulation in
-synthetic visual speech", 1993: each segment dominates its surroundings by alpha exp(-theta |t|^c),
-by control, and a control's value is the dominance-weighted mean of targets. Closure and tuck
-are not blended but reached: a bilabial that does not close is not one.
+numeric targets are ours. Targets blend as in Cohen and Massaro, "Modeling coarticulation in
+synthetic visual speech", 1993: for each control, a segment has a dominance alpha exp(-theta |t|^c)
+over time, and the control's value is the dominance-weighted mean of the targets. Closure, press and
+tuck are not blended but reached in full: a bilabial without closure is no bilabial.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.types import FPS
 
 @dataclass(frozen=True)
 class Shape:
-    """The controls of a mouth, each about 0 (rest) to 1; spread may be negative."""
+    """The controls of a mouth, each from 0 (rest) to about 1; spread may be negative."""
 
     jaw: float = 0.0
     spread: float = 0.0  # corners of the mouth outwards
@@ -77,7 +77,7 @@ _VOWELS: dict[str, Shape] = {
     "y": Shape(jaw=0.12, round=0.95, spread=-0.2, upper=0.10, lower=0.10),
 }
 
-# Consonants by look. espeak writes Mandarin's aspirated stops with an h and retroflexes with a dot.
+# Consonants by appearance; espeak writes Mandarin's aspirates with h and retroflexes with a dot.
 _GROUPS: tuple[tuple[str, Shape], ...] = (
     ("p ph b m pʰ", Shape(jaw=0.10, close=1.0, press=0.7)),
     ("f v", Shape(jaw=0.14, upper=0.75, spread=0.15, tuck=1.0)),
@@ -98,10 +98,10 @@ REST = Shape(close=1.0)
 
 # espeak's spelling of Mandarin's vowels in zhi chi shi ri, in zi ci si, and in zhe, he
 _SPECIAL = {"i.": "ɨ", "i̪": "ɨ", "o-": "ɤ"}
-_MARKS = "ˈˌːˑ:-."  # stress, length and tone: they change no shape
-_HUSH_SECONDS = 0.085  # a gap before a stop is its closure if it is no longer than this
+_MARKS = "ˈˌːˑ:-."  # stress, length and tone, which change no shape
+_HUSH_SECONDS = 0.085  # a gap before a phoneme of at most this length is its closure
 
-# Dominance: (alpha, theta per second) of the lips' and of the jaw's controls. Rounding reaches far.
+# Dominance by control: (alpha, theta per second). Rounding has the widest reach.
 _VOWEL_DOMINANCE = {
     "jaw": (1.0, 13.0),
     "round": (1.0, 9.0),
@@ -136,7 +136,7 @@ def shapes_of(phoneme: str) -> list[tuple[Shape, bool]]:
 
 
 def with_closures(segments: Sequence[Segment]) -> list[Segment]:
-    """The segments with the silence of a stop given to the stop, and empty ones left out."""
+    """The segments with each short gap joined to the phoneme after it, without empty segments."""
     result: list[Segment] = []
     for number, segment in enumerate(segments):
         following = segments[number + 1] if number + 1 < len(segments) else None
@@ -164,8 +164,8 @@ def track(
 ) -> list[Shape]:
     """The mouth's shape in each frame: the mean over the middle half of the frame's 40 ms.
 
-    segments: phonemes of the whole clip in seconds. loudness: (frames,) in 0..1, opens the jaw a
-    little. articulation and spread scale a person's movements, rest_open parts the lips at rest.
+    segments: the phonemes of the clip. loudness: (frames,) in 0..1, which opens the jaw a little.
+    articulation, spread: scale a person's movements. rest_open: opens the lips at rest.
     """
     steps = 4
     at = (np.arange(frames)[:, None] + np.linspace(0.3, 0.7, steps)[None, :]).ravel() / FPS
@@ -202,7 +202,7 @@ def _blend(
     """Dominance-weighted means of the targets, (len(at), _BLENDED)."""
     start = np.array([target[2] for target in targets])
     end = np.array([target[3] for target in targets])
-    # distance to the segment: within it the dominance is whole, as for a held target
+    # distance to the segment's middle 35 %, within which the dominance is full
     middle, half = (start + end) / 2, (end - start) / 2
     away = np.maximum(np.abs(at[:, None] - middle) - 0.35 * half, 0.0)
     goal = np.array([[getattr(shape, name) for name in CONTROLS] for shape, *_ in targets])
@@ -214,7 +214,7 @@ def _blend(
             table = _VOWEL_DOMINANCE if is_vowel else _CONSONANT_DOMINANCE
             alpha, theta = table.get(name) or _SHARP[name]
             if not is_vowel and name in ("round", "spread") and abs(getattr(shape, name)) > 0.3:
-                alpha *= 2.5  # a rounded consonant rounds; others take their neighbours' lips
+                alpha *= 2.5  # only rounded or spread consonants determine the lips themselves
             if shape is REST:
                 alpha, theta = 1.0, 16.0
             if shape.tuck and name in ("upper", "jaw"):
@@ -229,7 +229,7 @@ def _blend(
 def _reached(
     targets: Sequence[tuple[Shape, bool, float, float]], name: str, at: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """A control that is reached in full within its segment, with short flanks, (len(at),)."""
+    """A control's values (len(at),): in full within its segments, with short flanks."""
     value = np.zeros(len(at))
     for shape, _is_vowel, start, end in targets:
         goal = getattr(shape, name)
