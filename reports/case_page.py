@@ -1,4 +1,4 @@
-"""One case's page: all videos in step, strips with zoomed mouths, sound and sync curves."""
+"""The page of one case: videos played in step, frames with mouths, sound and sync curves."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from reports import plots
 from reports.comparison import EVIDENCE
 from reports.footage import video_file
 from reports.pictures import Evidence
-from reports.results import Cell, Column, Dataset, Made, Results, Row
+from reports.results import Cell, Column, Dataset, GeneratedVideo, Results, Row
 from reports.text import fixed, percent
 from reports.words import Words
 
-CLIP_WINDOW = 5  # frames that one value of the framewise confidence stands on
-MOST_SHIFT = 15  # distances[k] belongs to the offset MOST_SHIFT - k
+CLIP_WINDOW = 5  # frames that one value of the framewise confidence covers
+MOST_SHIFT = 15  # frames; distances[k] is the distance at the offset MOST_SHIFT - k
 
 
 @dataclass(frozen=True)
 class CaseLink:
-    """Where a case's page is, and what it is called."""
+    """A case and the file name of its page."""
 
     dataset: Dataset
     case: CasePart
@@ -37,7 +37,7 @@ class CaseLink:
 
 @dataclass(frozen=True)
 class Tile:
-    """One method on a case page. video: relative to the page, empty where there is none to play."""
+    """One method on a case page. video: its path relative to the page, empty if there is none."""
 
     row: Row
     colour: int
@@ -53,9 +53,9 @@ class Tile:
 
 @dataclass(frozen=True)
 class Note:
-    """What is to be said of one or several methods of a case, once.
+    """A note on one or several methods of a case.
 
-    methods: their names. is_failure: the text is a failure's own message, which stays English.
+    methods: their names. is_failure: the text is a failure's message, which is not translated.
     """
 
     methods: str
@@ -83,18 +83,18 @@ class CaseView:
 
     @property
     def has_differences(self) -> bool:
-        """Whether any method's frames are compared with the real video's."""
+        """Whether any method has a picture of its difference from the real video."""
         return any(tile.evidence is not None and tile.evidence.difference for tile in self.tiles)
 
     @property
     def is_located(self) -> bool:
-        """Whether the run said where the mouths are; otherwise the strips show a fixed part."""
+        """Whether the run recorded the mouths' boxes; else the strips show a fixed region."""
         shown = [tile.evidence for tile in self.tiles if tile.evidence is not None]
         return all(one.is_located for one in shown)
 
 
 def case_links(results: Results) -> list[CaseLink]:
-    """The pages of all cases, in the report's order; file names are plain ASCII and distinct."""
+    """The pages of all cases, in the report's order; file names are ASCII and unique."""
     return [
         CaseLink(dataset, case, _file_name(dataset, case))
         for dataset in results.datasets
@@ -112,7 +112,7 @@ def view_case(
     folder: Path,
     neighbours: tuple[CaseLink | None, CaseLink | None],
 ) -> CaseView:
-    """The view of one case. evidence: by case key and method. folder: where it will lie."""
+    """The view of one case. evidence: by case key and method. folder: where the page will be."""
     dataset, case = link.dataset, link.case
     tiles: list[Tile] = []
     curves: dict[str, tuple[int, Cell]] = {}
@@ -166,7 +166,7 @@ def view_case(
 
 
 def case_columns(results: Results, dataset: Dataset, names: Sequence[str]) -> list[Column]:
-    """The columns that case pages show: the tables' own and the evidence beside them."""
+    """The columns of case pages: those of the tables, evidence, and the mouth region's."""
     available = results.columns(dataset)
     wanted = [column for name in names for column in available if column.name == name]
     wanted += [
@@ -177,8 +177,8 @@ def case_columns(results: Results, dataset: Dataset, names: Sequence[str]) -> li
     return list(dict.fromkeys(column for column in wanted if not column.is_set))
 
 
-def video_href(made: Made, pages: Path) -> str:
-    """The video's address relative to `pages`; empty where there is none, or it lies elsewhere."""
+def video_href(made: GeneratedVideo, pages: Path) -> str:
+    """The video's URL relative to `pages`; empty if the run folder has no such file."""
     file = video_file(made)
     if file is None:
         return ""
@@ -186,13 +186,13 @@ def video_href(made: Made, pages: Path) -> str:
 
 
 def mean_curve(curves: Sequence[Curve]) -> Curve | None:
-    """The mean of the curves that have the usual length; None without any."""
+    """The mean of the curves of the usual length, 2 * MOST_SHIFT + 1; None if there are none."""
     usual = [curve for curve in curves if len(curve) == 2 * MOST_SHIFT + 1]
     return np.mean(np.stack(usual), axis=0) if usual else None
 
 
 def shift_series(label: str, colour: int, distances: Curve) -> plots.Series:
-    """A distance curve over the offset that each of its values belongs to."""
+    """A distance curve as distance over offset (frames)."""
     most = (len(distances) - 1) // 2
     pairs = [(float(most - k), float(value)) for k, value in enumerate(distances)]
     pairs = [pair for pair in reversed(pairs) if np.isfinite(pair[1])]
@@ -206,7 +206,7 @@ def _file_name(dataset: Dataset, case: CasePart) -> str:
 
 
 def _notes(tiles: Sequence[Tile], words: Words) -> tuple[Note, ...]:
-    """What was done to the videos, where faces are missing, what failed; each told once."""
+    """What conforming changed, where faces are missing, what failed; equal notes are merged."""
     told: dict[tuple[str, bool], list[str]] = {}
     for tile in tiles:
         name = tile.row.shown
@@ -224,7 +224,7 @@ def _notes(tiles: Sequence[Tile], words: Words) -> tuple[Note, ...]:
 
 
 def _number(column: Column, cell: Cell | None, words: Words) -> tuple[str, str, str]:
-    """A cell as state, text and reason; of a number that proves nothing the state is "void"."""
+    """A cell as state, text and reason; the state is "void" if the scorer does not work."""
     if cell is None:
         return "absent", words("absent_short"), words("absent")
     if cell.state != "ok":
@@ -247,7 +247,7 @@ def _plots(
     *,
     is_void: bool,
 ) -> tuple[plots.Drawing, ...]:
-    """What is seen of one case; is_void: the synchronisation scorer does not work on these data."""
+    """The plots of one case; is_void: the synchronisation scorer does not work on this data."""
     framewise: list[plots.Series] = []
     shifts: list[plots.Series] = []
     for label, (colour, cell) in curves.items():
@@ -291,7 +291,7 @@ def _plots(
 
 
 def _framewise(label: str, colour: int, confidence: Curve) -> plots.Series:
-    """A window's confidence stands at the middle of its frames."""
+    """The confidence of each window of frames, drawn at the window's middle."""
     kept = [(i, float(value)) for i, value in enumerate(confidence) if np.isfinite(value)]
     times = tuple((i + CLIP_WINDOW / 2) / FPS for i, _ in kept)
     return plots.Series(label, colour, times, tuple(value for _, value in kept))

@@ -114,7 +114,8 @@ def test_a_rank_differs_only_where_the_difference_holds(tmp_path: Path) -> None:
         for (first, second), compared in standing.pairs.items():
             ranks = standing.entries[first].rank, standing.entries[second].rank
             if compared.holds:
-                assert ((first, second) in standing.told) != ((second, first) in standing.told)
+                told_apart = standing.told_apart
+                assert ((first, second) in told_apart) != ((second, first) in told_apart)
             elif len(standing.pairs) == 1:
                 assert ranks[0] == ranks[1]
 
@@ -129,8 +130,8 @@ def test_one_place_is_changed_only_where_both_protocols_tell_the_two_apart(tmp_p
     results, _ = read_judged([run])
     table = build_table(results, results.tables[0])
     (gain,) = [one for one in pair(results, table) if one.column.name == "psnr.psnr"]
-    assert gain.official.told == {("one", "two")}
-    assert (gain.standing.told, gain.passes) == (frozenset(), frozenset())
+    assert gain.official.told_apart == {("one", "two")}
+    assert (gain.standing.told_apart, gain.passes) == (frozenset(), frozenset())
     assert gain.lost == {("one", "two")}
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
     assert "the usual protocol tells which is better and the other does not" in page
@@ -318,6 +319,6 @@ def test_no_sign_says_the_contrary_of_a_rank(tmp_path: Path) -> None:
         for label, one in standing.entries.items():
             if one.is_significant:
                 starred += 1
-                assert {(label, "Wav2Lip"), ("Wav2Lip", label)} & standing.told
+                assert {(label, "Wav2Lip"), ("Wav2Lip", label)} & standing.told_apart
             assert not (one.mark == "tied" and one.is_significant)
     assert starred

@@ -210,7 +210,7 @@ def test_copying_loses_its_rank_where_the_answer_is_not_in_the_input(tmp_path: P
     for one in pairings:
         assert one.official.entries["copycat"].rank == 1
         if one.column.name == "ssim.ssim":  # one pair is told apart in neither protocol
-            assert one.official.told == {("copycat", "wav2lip")}
+            assert one.official.told_apart == {("copycat", "wav2lip")}
             assert one.passes == frozenset()
         else:
             assert one.passes == {("wav2lip", "copycat"), ("M-CSAWav2Lip", "copycat")}
