@@ -126,7 +126,7 @@ def scorer_verdict(validity: Validity) -> str:
     """Whether the scorer works on the clips; if it does, how late or early their sound is."""
     late = ""
     if validity.offset is not None and validity.is_lagging:
-        late = f"; their sound is about {abs(validity.offset):g} frames "
+        late = f"; your sound is about {abs(validity.offset):g} frames "
         late += "early" if validity.offset > 0 else "late"
     said = {
         "works": f"it works on these clips{late}",

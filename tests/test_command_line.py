@@ -33,7 +33,7 @@ def test_a_plan_lists_its_cases_with_the_files_of_face_and_speech(tmp_path: Path
         assert row["speech"] == str(tmp_path / "data" / f"{case.speech.id}.mp4")
     code, output = bench("plan", config, "--cases", tmp_path / "data" / "manifest.csv")
     assert code == 2
-    assert "manifest.csv: is there already" in output
+    assert "manifest.csv: exists already" in output
 
 
 def listed_cases(config: Path, to: Path) -> list[dict[str, str]]:
@@ -99,7 +99,7 @@ def test_a_plan_says_which_finished_videos_are_there(tmp_path: Path, several: bo
         tables=[],
     )
     _, output = bench("plan", config)
-    assert f"a: options.folder is {tmp_path / 'made a'}, which is no folder" in output
+    assert f"a: options.folder is {tmp_path / 'made a'}, which is not a folder" in output
     names = ["one.mp4", "Two.mp4", "three.avi", ".DS_Store"]
     names += [f"spare {number}.mp4" for number in range(30)] if several else []
     for name in names:

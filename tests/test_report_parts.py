@@ -1,4 +1,4 @@
-"""What a report shows beside its tables: faces, pairs, cases, speakers, time, paper columns."""
+"""The report beside its tables: faces, pairs, cases, speakers, time, the paper's columns."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_faces_stand_before_everything_else(tmp_path: Path) -> None:
     assert [name for _, name in shown] == names
     assert all((tmp_path / "out" / file).is_file() for file, _ in shown)
     assert "case s00_000" in strip
-    assert "chosen by rule and not by looks" in strip
+    assert "a fixed rule picks it, not its looks" in strip
 
 
 def test_the_strip_takes_the_first_case_that_the_most_methods_have(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def video(path: Path, level: int) -> Path:
 
 
 def footage(one: Path, truth: Path | None = None) -> Footage:
-    """A video as it is, and the real one."""
+    """A video, and its reference."""
     own = file_sha256(one)
     return Footage(one, own, None, truth, "" if truth is None else file_sha256(truth))
 
@@ -143,7 +143,7 @@ def test_case_pages_show_differences_but_none_of_speech_that_nobody_filmed(tmp_p
     assert counts["CLR-s00-000-s01-000"] in (0, 4)  # `cross` and `probe` share the plain name
     assert counts["CLR-s00-000"] > 0
     pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "out/cases").glob("*.html")]
-    cross = [page for page in pages if "nobody" in page.lower() or "No video of that" in page]
+    cross = [page for page in pages if "No real video of that" in page]
     assert cross
     assert all('class="difference"' not in page for page in cross)
 
@@ -179,7 +179,7 @@ def test_the_matrix_points_at_the_better_method_whatever_the_direction(tmp_path:
     page = page_of(tmp_path, FakeRun(methods=methods, reference="good"))
     for title in ("LSE-D", "LSE-C"):
         (matrix,) = re.findall(rf"<strong>{title}</strong>.*?</table>", page, re.S)
-        assert "1 of 1 difference holds (n = 12 cases)" in matrix
+        assert "1 of 1 difference is significant (n = 12 cases)" in matrix
         good, bad = re.findall(r'<tr><th scope="row" class="label">(\w+)</th>(.*?)</tr>', matrix)
         assert good[0] == "good"
         assert "▲" in good[1]
@@ -192,7 +192,7 @@ def test_a_scorer_that_does_not_work_shows_nothing_as_fine(tmp_path: Path) -> No
     (matrix,) = re.findall(
         r'<div class="matrix"><p class="caption"><strong>LSE-D.*?</div>', page, re.S
     )
-    assert "the column proves nothing" in matrix
+    assert "the column is meaningless" in matrix
     assert "<table" not in matrix
     maps = page[page.index('<section id="heat">') : page.index('<section id="worst">')]
     assert "<figcaption>LSE" not in maps
@@ -200,7 +200,7 @@ def test_a_scorer_that_does_not_work_shows_nothing_as_fine(tmp_path: Path) -> No
     with (tmp_path / "out/tables/comparison_paper.csv").open(encoding="utf-8") as file:
         _, *rows = csv.reader(file)
     assert {tuple(row[1:3]) for row in rows} == {("–", "–")}
-    assert "would prove nothing" in (tmp_path / "out/tables/comparison_paper.tex").read_text(
+    assert "would be meaningless" in (tmp_path / "out/tables/comparison_paper.tex").read_text(
         "utf-8"
     )
 
@@ -225,7 +225,7 @@ def test_the_map_colours_by_distance_from_the_same_case_and_marks_what_is_not_th
     counts = [cells_of(drawn, f"h{shade}") for shade in range(9)]
     assert counts == [1, 0, 0, 0, 1, 0, 0, 0, 2]
     assert [cells_of(drawn, f"nothing {s}") for s in ("undefined", "missing")] == [1, 1]
-    assert drawn.count("<path") == 3 + 3  # nothing is drawn of what nobody asked for
+    assert drawn.count("<path") == 3 + 3  # cells that are not planned are not drawn
     assert drawn.count("<a href=") == 4
 
 
@@ -311,7 +311,7 @@ def test_pace_is_seconds_of_generating_for_a_second_of_video(tmp_path: Path) -> 
     assert paces["wav2lip"].seconds == pytest.approx(0.5 / (30 / 25))
     assert paces["wav2lip"].n == 36
     page = page_of(tmp_path, FakeRun())
-    assert "Timed on: " in page[page.index('<section id="speed">') :]
+    assert "Measured on: " in page[page.index('<section id="speed">') :]
 
 
 def test_a_logarithmic_scale_gives_equal_factors_equal_lengths() -> None:

@@ -74,8 +74,8 @@ def test_a_page_of_methods_that_differ_by_chance_sets_nobody_off(tmp_path: Path)
     shown = re.sub(r"<(li|p)\b.*?</\1>", "", page, flags=re.DOTALL)  # without what explains signs
     assert "▲" not in shown
     assert "▼" not in shown
-    assert "no method is told apart as the best in any column" in page
-    assert "change places where the answer" not in page
+    assert "no method is significantly better than all others in any column" in page
+    assert "change places when the answer" not in page
     for name in ("comparison.md", "comparison.tex", "comparison_leakfree.md"):
         text = (tmp_path / "out/tables" / name).read_text(encoding="utf-8")
         assert "<u>" not in text
@@ -103,7 +103,7 @@ def test_all_that_nobody_beats_are_bold_and_the_rest_follow(tmp_path: Path) -> N
         for row, style in zip(shown.tables["CLR"][1:], shown.styles["CLR"], strict=True)
     }
     assert [label for label, style in styles.items() if style == "bold"] == ["twin0", "twin1"]
-    assert any("Bold: no other competitor" in note for note in shown.footnotes["CLR"])
+    assert any("Bold: no competitor" in note for note in shown.footnotes["CLR"])
 
 
 def test_a_rank_differs_only_where_the_difference_holds(tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_one_place_is_changed_only_where_both_protocols_tell_the_two_apart(tmp_p
     assert (gain.standing.told_apart, gain.passes) == (frozenset(), frozenset())
     assert gain.lost == {("one", "two")}
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    assert "the usual protocol tells which is better and the other does not" in page
-    assert "change places where" not in page
+    assert "only the usual protocol tells which method is better" in page
+    assert "change places when" not in page
 
 
 def test_above_the_real_video_is_said_only_where_it_holds(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_above_the_real_video_is_said_only_where_it_holds(tmp_path: Path) -> Non
         tmp_path, FakeRun(methods=CONTROLS + COMPETITORS[:1] + (near,), reference="still")
     )
     assert not any(one.is_above_truth for one in entries(run, "lse.lse_c").values())
-    assert "scores above the real video" not in page
+    assert "is above the real video" not in page
 
 
 # ---- user study ---------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_nobody_leads_a_study_where_no_difference_holds(tmp_path: Path) -> None:
     kept = dataclasses.replace(scores.kept, comparisons=chance)
     write_scores(run / "studies/pilot.json", dataclasses.replace(scores, kept=kept))
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    assert f"0 of {len(chance)} differences hold" in page
+    assert f"0 of {len(chance)} differences are significant" in page
     assert not re.search(r"leads in [^<]*(Sync accuracy|Visual quality|Overall)", page)
     text = (tmp_path / "out/tables/user_study_pilot.md").read_text(encoding="utf-8")
     assert "<u>" not in text
@@ -173,8 +173,8 @@ def test_one_rated_method_is_told_from_nobody(tmp_path: Path) -> None:
     add_study(run, fake)
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
     assert "cannot be told" not in page[: page.index("<main")]
-    assert "no method is told apart" not in page
-    assert "nothing is ranked, which takes two methods with values" in page
+    assert "no method is significantly better" not in page
+    assert "nothing is ranked, because that takes two methods with values" in page
 
 
 # ---- all methods --------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_undefined_by_definition_is_not_called_failed(tmp_path: Path) -> None:
     one = entries(run, "psnr.psnr")["truth"]
     assert (one.state, one.n_undefined, one.n_failed, one.n_scored) == ("undefined", 11, 1, 0)
     assert "11 N. A., 1 failed" in page
-    assert "not defined here; ValueError" not in page
+    assert "not defined; ValueError" not in page
     assert "failed<small>0/12" not in page
     for name in ("comparison.md", "comparison.csv"):
         text = (tmp_path / "out/tables" / name).read_text(encoding="utf-8")
@@ -261,7 +261,7 @@ def test_a_scorer_that_fails_is_struck_out_wherever_its_numbers_stand(tmp_path: 
     run = build_run(tmp_path / "run", FakeRun(works=False))
     add_study(run, FakeRun(works=False))
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    short = "proves nothing"
+    short = "invalid"
     for table in re.findall(r'<table class="measured(?: paired)?">.*?</table>', page, re.S):
         heads = re.findall(r"<th[^>]*>(?:(?!</th>).)*LSE-[CD](?:(?!</th>).)*</th>", table, re.S)
         assert all(short in head for head in heads if "at 0" not in head)

@@ -96,7 +96,7 @@ def test_simulated_answers_are_marked_wherever_their_numbers_stand(report: Path)
     assert f"<h2>Table 3. User study {MARK}</h2>" in text
     assert re.search(r'banner danger" role="alert">Simulated answers: no person', text)
     page = (report / "index.html").read_text(encoding="utf-8")
-    assert "holds simulated answers" in page[: page.index("<main")]
+    assert "contains simulated answers" in page[: page.index("<main")]
     tables = report / "tables"
     for name in ("user_study_pilot.csv", "user_study_pilot.tex", "user_study_pilot.md"):
         assert "SIMULATED ANSWERS" in (tables / name).read_text(encoding="utf-8")
@@ -118,7 +118,7 @@ def test_answers_of_people_bear_no_such_mark(tmp_path: Path) -> None:
     page = (out / "index.html").read_text(encoding="utf-8")
     first = re.findall(r"Table 3, User study: [^<]+", page[: page.index("<main")])
     assert len(first) == 2  # who leads, and how sure
-    assert re.search(r": \d+ of 9 differences hold \(sign-flip", first[1])
+    assert re.search(r": \d+ of 9 differences are significant \(sign-flip", first[1])
 
 
 def test_a_method_is_called_by_its_title_everywhere(report: Path) -> None:

@@ -1,4 +1,4 @@
-"""The report's two languages: the same keys, and nothing of the other language on a page."""
+"""The report's two languages: the same keys, and no page mixes them."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_titles_of_ranked_outputs_are_read_in_chinese_everywhere(tmp_path: Path)
 
 
 def spoken() -> list[str]:
-    """What metrics, conforming and the doctor say in records, with a number in every place."""
+    """The texts of records by metrics, conforming and the doctor, with a number in every place."""
     files = [
         file
         for name in SPEAKING
@@ -166,10 +166,10 @@ def _filled(node: ast.expr) -> str:
 
 
 def judged() -> list[str]:
-    """What the scoring of a user study gives as reasons and notes."""
+    """The reasons and notes of a user study's scoring."""
     found: dict[str, None] = {}
     for name in ("agreement", "correlation", "crossed", "scoring", "screening", "significance"):
-        tree = ast.parse((ROOT / f"bench/study/{name}.py").read_text(encoding="utf-8"))
+        tree = ast.parse((ROOT / f"bench/study/score/{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             given: list[ast.expr] = []
             if isinstance(node, (ast.Assign, ast.Return)) and node.value is not None:
@@ -181,7 +181,7 @@ def judged() -> list[str]:
 
 
 def _name(node: ast.Call) -> str:
-    """What a call calls."""
+    """The name of the called function."""
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""

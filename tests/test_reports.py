@@ -1,4 +1,4 @@
-"""Reports built from small made-up runs: tables, joins, gaps, protocols, escapes, same bytes."""
+"""Reports on small synthetic runs: tables, joins, gaps, protocols, escapes, same bytes."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_method_with_few_values_stands_apart_and_takes_no_cases_away(tmp_path:
     assert found.standing.compared == 12
     own = found.standing.entries["wav2lip"]
     assert (own.is_apart, own.rank, own.mark, own.n_scored) == (True, None, "", 5)
-    assert found.standing.entries["copycat"].p_value is None  # its reference stands apart
+    assert found.standing.entries["copycat"].p_value is None  # its reference is set apart
 
 
 def test_undefined_is_neither_failure_nor_number(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_copying_loses_its_rank_where_the_answer_is_not_in_the_input(tmp_path: P
     ]
     for one in pairings:
         assert one.official.entries["copycat"].rank == 1
-        if one.column.name == "ssim.ssim":  # one pair is told apart in neither protocol
+        if one.column.name == "ssim.ssim":  # neither protocol tells the other pair apart
             assert one.official.told_apart == {("copycat", "wav2lip")}
             assert one.passes == frozenset()
         else:
@@ -259,7 +259,7 @@ def test_a_scorer_that_fails_is_said_above_the_table_and_its_columns_are_void(
     tmp_path: Path,
 ) -> None:
     page = build_report(tmp_path, FakeRun(works=False)).read_text(encoding="utf-8")
-    warning = page.index("LSE proves nothing here. LSE-C of the real video is above that of wrong")
+    warning = page.index("LSE is meaningless here. LSE-C of the real video is above that of wrong")
     assert warning < page.index('<table class="measured"')
     assert re.search(r'class="value[^"]* void"', page)
     assert "leads in LSE" not in page
@@ -383,7 +383,7 @@ def test_a_run_that_has_just_begun_gives_a_report_that_says_so(tmp_path: Path) -
     (run / "generations.jsonl").unlink()
     (run / "measurements.jsonl").unlink()
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    assert re.search(r"(\d+) of \1 planned values are not there yet", page)
+    assert re.search(r"(\d+) of \1 planned values are missing", page)
 
 
 def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
@@ -398,7 +398,7 @@ def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_an_unknown_language_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="Choose one of: en, zh"):
+    with pytest.raises(BenchError, match="choose one of en, zh"):
         reports.build([build_run(tmp_path / "run")], tmp_path / "out", lang="de")
 
 
@@ -530,8 +530,8 @@ def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -
     for sentence in (
         "3 methods: Wav2Lip (2020), copycat, M-CSAWav2Lip",
         "copycat leads in LSE-D†, LSE-C†, PSNR",
-        "copycat scores above the real video in LSE-D, LSE-C (†)",
-        "Table 1: 6 pairs of methods change places where the answer is not in the input.",
+        "copycat is above the real video in LSE-D, LSE-C (†)",
+        "Table 1: 6 pairs of methods change places when the answer is not in the input.",
         "CLR has 4 speakers: its intervals are rough.",
         "1 cell failed",
     ):
@@ -570,7 +570,7 @@ def test_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     assert set(once) == set(again)
     assert [name for name in once if once[name].read_bytes() != again[name].read_bytes()] == []
     before = {name: path.read_bytes() for name, path in once.items()}
-    reports.build([run], first)  # over itself, with the pictures taken over
+    reports.build([run], first)  # replaces itself and copies the pictures
     assert {name: (first / name).read_bytes() for name in once} == before
     assert any(path.suffix == ".jpg" for path in once)
 
@@ -717,7 +717,7 @@ def test_shares_are_never_rounded_to_all_or_none() -> None:
 def test_many_cases_show_the_frames_of_the_telling_ones(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=2, videos=True))
     index = build_with([run], tmp_path / "out", strips=3)
-    assert "3 of 12 cases show their frames" in index.read_text(encoding="utf-8")
+    assert "3 of 12 case pages show frames" in index.read_text(encoding="utf-8")
     pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "out/cases").glob("*.html")]
     assert sum('class="striprow"' in page for page in pages) == 3
     assert len(pages) == 12

@@ -1,4 +1,4 @@
-"""Clips that cannot be anybody's partner are drawn for no pair, and the plan names them."""
+"""Clips that cannot be a partner are in no pair, and the plan names them."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_clip_without_sound_costs_its_own_cells_alone(clips: list[Clip], tmp_p
     )
     code, output = bench("plan", config, "-o", tmp_path / "run")
     assert code == 0
-    for line in ("mute: drawn for no pair: has no sound", "gone: drawn for no pair: "):
+    for line in ("mute: in no pair: has no sound", "gone: in no pair: "):
         assert line in " ".join(output.split())
     bench("run", config, "-o", tmp_path / "run")
     made = list(read_records(tmp_path / "run" / GENERATIONS))

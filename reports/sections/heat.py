@@ -87,7 +87,7 @@ def _map(
         [_heat(cells[row.label][case], middles.get(case), sign, reach, column) for case in kept]
         for row in rows
     ]
-    across = [
+    columns = [
         HeatCase(
             f"cases/{links[dataset.name, case].file}", _tooltip(case, rows, cells, column, words)
         )
@@ -101,7 +101,7 @@ def _map(
         f"{words('heat_title')} {column.title(words)}, {dataset.name}",
         words("heat_desc", methods=len(rows), n=len(kept), reach=far),
         [row.shown for row in rows],
-        across,
+        columns,
         shown,
         ends=(words("heat_worse", reach=far), words("heat_better", reach=far)),
         sides=(words("heat_hard"), words("heat_easy")),
