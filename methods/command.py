@@ -105,7 +105,7 @@ class Command(bench.Method):
         return {"files": named, "checkout": None if checkout is None else tree_digest(checkout)}
 
     def generate(self, job: bench.Job) -> bench.Generation:
-        """The program's video; raises BenchError with the last lines of its output if there is none."""
+        """The program's video; raises BenchError with the end of its output if there is none."""
         scratch = Scratch.made(job.workdir, checkout=self.options.checkout)
         cwd = scratch.root / self.options.folder
         if not cwd.is_dir():

@@ -114,7 +114,7 @@ def _counts(path: Path) -> bool:
 
 
 def checked_pattern(pattern: str) -> str:
-    """The pattern; raises ValueError on an unknown or formatted field, or if no field differs by case."""
+    """The pattern; raises ValueError if a field is unknown or formatted, or none varies by case."""
     try:
         parts = [part for part in Formatter().parse(pattern) if part[1] is not None]
     except ValueError as error:

@@ -96,7 +96,7 @@ def main() -> None:
       bench run smoke                  a small benchmark on synthetic faces, in a minute
       bench run clr                    the paper's comparison, with a report to open from disk
       bench config                     the names of all shipped configs
-      bench list                       all methods and metrics; details of one: bench list lse
+      bench list                       every method and metric; all about one: bench list lse
       bench doctor MANIFEST            checks your clips before a run
 
     \b
@@ -263,7 +263,7 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
 def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
-    """List all methods and metrics, one per line, or show the details of those in NAMES.
+    """Show every method and metric in a line, or all that is to know of those that NAMES name.
 
     \b
     Examples:

@@ -255,7 +255,7 @@ def show_plugins(registry: Registry) -> None:
 
 
 def show_plugin(registry: Registry, name: str) -> None:
-    """Prints the details of a method or metric."""
+    """All that is to know of a method or metric before it is used."""
     out = console()
     registered = registry.methods.get(name) or registry.metrics[name]
     plugin = registered.plugin
@@ -422,7 +422,7 @@ def show_scorer(
 
 
 def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
-    """What a user must provide, and the status of the weights."""
+    """What a user must provide, and of its weights, whether they are here."""
     from bench.files.weights import listing
 
     plugin = registered.plugin
