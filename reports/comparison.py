@@ -25,7 +25,7 @@ from bench.stats import (
     shared_cases,
 )
 from bench.types import CaseKind
-from reports.results import Column, Dataset, Results, Row, Scores
+from reports.results import Column, ColumnValues, Dataset, Results, Row
 
 EVIDENCE = ("offset", "lse_d_at_0", "lse_c_at_0")  # shown beside a sync metric's own columns
 
@@ -164,7 +164,8 @@ def build_block(
     columns: list[BlockColumn] = []
     for column, is_evidence in _with_evidence(results, dataset, names):
         scores = {
-            row.label: results.scores(dataset, row.label, column, kind=kind) for row in planned
+            row.label: results.column_values(dataset, row.label, column, kind=kind)
+            for row in planned
         }
         tested = None if is_evidence else reference
         standing = _standing(
@@ -179,7 +180,7 @@ def build_block(
 
 
 def stand(
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, ColumnValues],
     rows: Sequence[Row],
     speakers: Mapping[str, str],
     *,
@@ -284,7 +285,7 @@ def _standing(
     results: Results,
     dataset: Dataset,
     column: Column,
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, ColumnValues],
     rows: Sequence[Row],
     reference: str | None,
     kind: CaseKind,
@@ -313,7 +314,7 @@ def _standing(
     return replace(standing, entries=entries)
 
 
-def _within_one(scores: Scores, dataset: Dataset, seed: int) -> Interval:
+def _within_one(scores: ColumnValues, dataset: Dataset, seed: int) -> Interval:
     near = [abs(value) <= 1.0 for value in scores.values.values()]
     return share_interval(near, [dataset.speakers[case] for case in scores.values], seed=seed)
 
@@ -341,7 +342,7 @@ def _set_standing(
     return Standing(entries, 0, 0)
 
 
-def _entry(scores: Scores) -> Entry:
+def _entry(scores: ColumnValues) -> Entry:
     """One method's counts and reasons, before any comparison."""
     n_undefined = sum(scores.undefined.values())
     if scores.planned == 0:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from bench.stats import holm
 from reports.comparison import Standing, Table, stand
-from reports.results import Column, Dataset, Results, Row, Scores
+from reports.results import Column, ColumnValues, Dataset, Results, Row
 
 Kind = Literal["cross", "gain"]
 
@@ -79,7 +79,7 @@ def pair(results: Results, table: Table) -> list[Pairing]:
             counterpart = _mouth(results, dataset, column) if kind == "gain" else column
             judged = not column.is_void
             standing = stand(
-                _scores(results, dataset, table.rows, counterpart, kind),
+                _values(results, dataset, table.rows, counterpart, kind),
                 table.rows,
                 dataset.speakers,
                 better="higher" if kind == "gain" else column.output.better if judged else "none",
@@ -119,15 +119,18 @@ def _mouth(results: Results, dataset: Dataset, column: Column) -> Column:
     return column
 
 
-def _scores(
+def _values(
     results: Results, dataset: Dataset, rows: Sequence[Row], column: Column, kind: Kind
-) -> Mapping[str, Scores]:
+) -> Mapping[str, ColumnValues]:
     if kind == "cross":
-        return {row.label: results.scores(dataset, row.label, column, kind="cross") for row in rows}
+        return {
+            row.label: results.column_values(dataset, row.label, column, kind="cross")
+            for row in rows
+        }
     return {row.label: speech_gain(results, dataset, row.label, column) for row in rows}
 
 
-def speech_gain(results: Results, dataset: Dataset, method: str, column: Column) -> Scores:
+def speech_gain(results: Results, dataset: Dataset, method: str, column: Column) -> ColumnValues:
     """What a clip's own speech adds to its value, by `reconstruct` case.
 
     The gain is the `reconstruct` value minus the mean of the clip's `probe` values. The sign is
@@ -158,4 +161,4 @@ def speech_gain(results: Results, dataset: Dataset, method: str, column: Column)
             missing += 1
         else:
             (undefined if bad.state == "undefined" else failed)[bad.reason] += 1
-    return Scores(values, planned, dict(undefined), dict(failed), missing, faceless)
+    return ColumnValues(values, planned, dict(undefined), dict(failed), missing, faceless)

@@ -256,7 +256,7 @@ def _chosen(
         wanted[dataset.name, case] = None
     for dataset, column in ranked_columns(results, tables):
         for label in competing(results):
-            values = results.scores(dataset, label, column, kind="reconstruct").values
+            values = results.column_values(dataset, label, column, kind="reconstruct").values
             order = sorted(values, key=lambda case: (values[case], case))
             for place in (0, len(order) // 2, len(order) - 1) if order else ():
                 wanted[dataset.name, order[place]] = None

@@ -99,7 +99,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Scores:
+class ColumnValues:
     """A method's values in one column, by case id, and why other planned cases have none.
 
     undefined, failed: number of cases by reason. faceless: how many of the undefined cases show no
@@ -252,7 +252,9 @@ class Results:
                 best = cell
         return best
 
-    def scores(self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind) -> Scores:
+    def column_values(
+        self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind
+    ) -> ColumnValues:
         """The method's values in this column on the cases of one kind."""
         values: dict[str, float] = {}
         undefined: Counter[str] = Counter()
@@ -274,7 +276,7 @@ class Results:
                 failed[cell.reason] += 1
             else:
                 missing += 1
-        return Scores(values, planned, dict(undefined), dict(failed), missing, faceless)
+        return ColumnValues(values, planned, dict(undefined), dict(failed), missing, faceless)
 
     def set_cell(self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind) -> Cell:
         """A set metric's cell for all of the method's videos of one kind of case."""

@@ -158,7 +158,7 @@ def _moved(
     """
     found: dict[tuple[str, str], bool] = {}
     for label, frames in shifts(dataset).items():
-        values = results.scores(dataset, label, offset, kind="reconstruct").values
+        values = results.column_values(dataset, label, offset, kind="reconstruct").values
         for case, value in values.items():
             if case in own and abs(own[case] - frames) <= FARTHEST:
                 found[case, label] = abs(value - (own[case] - frames)) <= WITHIN
@@ -195,5 +195,5 @@ def _values(results: Results, dataset: Dataset, column: Column, name: str) -> Ma
     """The values of the first method in this data set with this plugin name."""
     for row in results.rows:
         if row.name == name and any(row.label in source.methods for source in dataset.sources):
-            return results.scores(dataset, row.label, column, kind="reconstruct").values
+            return results.column_values(dataset, row.label, column, kind="reconstruct").values
     return {}

@@ -88,7 +88,7 @@ def _spread(
     speakers = dataset.speakers
     groups: list[plots.Group] = []
     for row in results.rows:
-        values = results.scores(dataset, row.label, column, kind="reconstruct").values
+        values = results.column_values(dataset, row.label, column, kind="reconstruct").values
         if not values:
             continue
         interval = mean_interval(
@@ -182,7 +182,7 @@ def _trade(
 def _means(results: Results, dataset: Dataset, column: Column) -> dict[str, Interval]:
     """The mean of every method that has one, over the shared cases."""
     scores = {
-        row.label: results.scores(dataset, row.label, column, kind="reconstruct")
+        row.label: results.column_values(dataset, row.label, column, kind="reconstruct")
         for row in results.rows
     }
     standing = stand(

@@ -11,7 +11,7 @@ from bench.files.spreadsheets import csv_text
 from bench.stats import shared_cases
 from reports import plots
 from reports.comparison import Table
-from reports.results import Column, Dataset, Results, Row, Scores
+from reports.results import Column, ColumnValues, Dataset, Results, Row
 from reports.sections.plots import axis
 from reports.sections.worst import ranked_columns
 from reports.sheets import dataset_name, whole_protocol
@@ -63,7 +63,8 @@ def break_down(results: Results, tables: Sequence[Table]) -> list[Breakdown]:
 def _by_speaker(results: Results, dataset: Dataset, column: Column) -> Breakdown | None:
     rows = [row for row in results.rows if row.name == "truth" or not row.control]
     scores = {
-        row.label: results.scores(dataset, row.label, column, kind="reconstruct") for row in rows
+        row.label: results.column_values(dataset, row.label, column, kind="reconstruct")
+        for row in rows
     }
     most = max((one.planned for one in scores.values()), default=0)
     full = [row for row in rows if scores[row.label].values and _has_half(scores, row, most)]
@@ -88,7 +89,7 @@ def _by_speaker(results: Results, dataset: Dataset, column: Column) -> Breakdown
     return Breakdown(dataset, column, tuple(full), speakers, means)
 
 
-def _has_half(scores: Mapping[str, Scores], row: Row, most: int) -> bool:
+def _has_half(scores: Mapping[str, ColumnValues], row: Row, most: int) -> bool:
     return 2 * len(scores[row.label].values) >= most
 
 

@@ -74,7 +74,7 @@ def worst_cells(
         sign = 1.0 if column.output.better == "higher" else -1.0
         bad: list[tuple[float, str, str]] = []
         for label in labels:
-            values = results.scores(dataset, label, column, kind="reconstruct").values
+            values = results.column_values(dataset, label, column, kind="reconstruct").values
             bad += sorted((sign * value, case, label) for case, value in values.items())[:most]
         found += [
             (dataset, label, column, case, sign * value) for value, case, label in sorted(bad)
