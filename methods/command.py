@@ -106,7 +106,7 @@ class Command(bench.Method):
 
     def generate(self, job: bench.Job) -> bench.Generation:
         """The program's video; raises BenchError with the end of its output if there is none."""
-        scratch = Scratch.made(job.workdir, checkout=self.options.checkout)
+        scratch = Scratch.copied(job.workdir, checkout=self.options.checkout)
         cwd = scratch.root / self.options.folder
         if not cwd.is_dir():
             raise bench.BenchError(
@@ -212,7 +212,7 @@ class Scratch:
     linked: Mapping[Path, Stamp]
 
     @classmethod
-    def made(cls, workdir: Path, *, checkout: Path | None) -> Scratch:
+    def copied(cls, workdir: Path, *, checkout: Path | None) -> Scratch:
         """A copy in `workdir`, empty without a checkout; raises BenchError if that is no folder."""
         root = workdir.resolve() / SCRATCH  # the program needs absolute paths
         root.mkdir()

@@ -207,19 +207,19 @@ def _file_name(dataset: Dataset, case: CasePart) -> str:
 
 def _notes(tiles: Sequence[Tile], words: Words) -> tuple[Note, ...]:
     """What conforming changed, where faces are missing, what failed; equal notes are merged."""
-    told: dict[tuple[str, bool], list[str]] = {}
+    noted: dict[tuple[str, bool], list[str]] = {}
     for tile in tiles:
         name = tile.row.shown
         if tile.conformed:
             done = words("sentence_separator").join(words.said(note) for note in tile.conformed)
-            told.setdefault((done, False), []).append(name)
+            noted.setdefault((done, False), []).append(name)
         if tile.faces_missing:
             missing = words("case_faces_missing", share=percent(tile.faces_missing))
-            told.setdefault((missing, False), []).append(name)
+            noted.setdefault((missing, False), []).append(name)
         if tile.state != "ok":
-            told.setdefault((tile.reason, True), []).append(name)
+            noted.setdefault((tile.reason, True), []).append(name)
     return tuple(
-        Note(words.listed(names), text, is_failure) for (text, is_failure), names in told.items()
+        Note(words.listed(names), text, is_failure) for (text, is_failure), names in noted.items()
     )
 
 

@@ -1,9 +1,9 @@
 """Compares methods: means over shared cases, intervals, tests, ranks, and missing values.
 
-A method's rank is 1 plus the number of competitors that are significantly better. Methods that
-cannot be told apart share a rank. Nothing is compared by a scorer that does not work. A row with
-values for fewer than half of the planned cases would shrink the set of shared cases, so it is set
-apart: it shows the mean over its own cases and has no rank.
+A method's rank is 1 plus the number of competitors that are significantly better, so ties share a
+rank. Nothing is compared by a scorer that does not work. A row with values for fewer than half of
+the planned cases would shrink the set of shared cases, so it is set apart: it shows the mean over
+its own cases and has no rank.
 """
 
 from __future__ import annotations

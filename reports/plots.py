@@ -208,8 +208,8 @@ def scatter(
 ) -> Markup:
     """Methods by two means, with the interval of each, over the dots of single cases.
 
-    log_x: equal steps to the right are equal factors. named: whether names stand beside the points;
-    else the page needs a legend, and a point's name is its tooltip.
+    log_x: whether the x axis is logarithmic. named: whether names are drawn beside the points;
+    if not, the page needs a legend, and a point's tooltip gives its name.
     """
     if len(points) < 2:
         return Markup("")

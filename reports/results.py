@@ -121,7 +121,7 @@ class ColumnValues:
 
 @dataclass(frozen=True)
 class DatasetInRun:
-    """One run's share of a data set: its methods by label, metrics, and cases by id."""
+    """One run's part of a data set: its methods by label, metrics, and cases by id."""
 
     run: Run
     methods: Mapping[str, MethodPart]
@@ -139,7 +139,7 @@ class GeneratedVideo:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set of the report: its cases in order, and each run's share of it."""
+    """One data set of the report: its cases in order, and each run's part of it."""
 
     name: str
     info: DatasetPart

@@ -46,7 +46,7 @@ def test_faces_come_before_everything_else(tmp_path: Path) -> None:
     assert [name for _, name in shown] == names
     assert all((tmp_path / "out" / file).is_file() for file, _ in shown)
     assert "case s00_000" in strip
-    assert "a fixed rule picks it, not its looks" in strip
+    assert "The rule is fixed, so nobody can choose a flattering frame" in strip
 
 
 def test_the_strip_takes_the_first_case_that_the_most_methods_have(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def run(
     _quiet_libraries()
     loaded, folder = _loaded(config, output)
     chosen = _device(device)
-    with terminal.progress("making the embedded corpus") as corpus:
+    with terminal.progress("building the embedded corpus") as corpus:
         plan = make_plan(loaded, progress=corpus)
     with stoppable(), Store(folder) as store:
         missing = find_missing(plan, store, retry=retry)
@@ -211,20 +211,20 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     from bench.run.plan import expected_files, find_missing, make_plan
 
     loaded, folder = _loaded(config, output)
-    with terminal.progress("making the embedded corpus") as corpus:
-        made = make_plan(loaded, progress=corpus)
+    with terminal.progress("building the embedded corpus") as corpus:
+        whole = make_plan(loaded, progress=corpus)
     store = Store(folder)
     store.read()
-    terminal.show_plan(made, find_missing(made, store), folder)
+    terminal.show_plan(whole, find_missing(whole, store), folder)
     if cases is not None:
-        every = [planned.case for planned in made.cases]
+        every = [planned.case for planned in whole.cases]
         frames = []
         with terminal.progress("conforming the clips") as step:
             for case in every:
                 frames.append(answer_frames(case, cache_dir()))
                 step(len(frames), len(every))
-        write_cases(cases, every, files=expected_files(made), frames=frames)
-        click.echo(f"{cases}: {len(made.cases)} cases")
+        write_cases(cases, every, files=expected_files(whole), frames=frames)
+        click.echo(f"{cases}: {len(every)} cases")
 
 
 @main.command()
@@ -261,7 +261,7 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
 
 @main.command("list")
 @click.argument("names", nargs=-1)
-@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
+@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also load this plugin file.")
 def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
     """Show every method and metric in a line, or all that is to know of those that NAMES name.
 
@@ -284,7 +284,7 @@ def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
 
 @main.command()
 @click.argument("name")
-@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
+@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also load this plugin file.")
 def check(name: str, files: tuple[Path, ...]) -> None:
     """Run the contract checks on the method or metric NAME.
 
@@ -331,7 +331,9 @@ def new() -> None:
 @new.command("config")
 @click.argument("name")
 @click.option("--manifest", default="mine.csv", show_default=True, help="Manifest of your clips.")
-@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+@click.option(
+    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
+)
 def new_config(name: str, manifest: str, folder: Path) -> None:
     """Write NAME.yaml: a commented config for the clips in your own manifest.
 
@@ -340,30 +342,34 @@ def new_config(name: str, manifest: str, folder: Path) -> None:
     """
     from bench.checks import scaffold
 
-    made = scaffold.new_config(name, folder, manifest=manifest)
-    click.echo(f"{made}: a complete config. Next: bench plan {made}")
+    written = scaffold.new_config(name, folder, manifest=manifest)
+    click.echo(f"{written}: a complete config. Next: bench plan {written}")
 
 
 @new.command("method")
 @click.argument("name")
-@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+@click.option(
+    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
+)
 def new_method(name: str, folder: Path) -> None:
     """Write a method plugin called NAME: the folder bench-NAME, ready to install.
 
-    It holds the plugin (one file), its contract test, pyproject.toml and a README that says how to
-    go on. It works as it is: change what it does.
+    It holds the plugin (one file), its contract test, pyproject.toml and a README with the next
+    steps. It works at once: change what it does.
     """
     _new("method", name, folder)
 
 
 @new.command("metric")
 @click.argument("name")
-@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+@click.option(
+    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
+)
 def new_metric(name: str, folder: Path) -> None:
     """Write a metric plugin called NAME: the folder bench-NAME, ready to install.
 
-    It holds the plugin (one file), its contract test, pyproject.toml and a README that says how to
-    go on. It works as it is: change what it measures.
+    It holds the plugin (one file), its contract test, pyproject.toml and a README with the next
+    steps. It works at once: change what it measures.
     """
     _new("metric", name, folder)
 
@@ -420,7 +426,7 @@ def train(
     folder = output or Path("runs") / loaded.config.name
     begin: Begin = "resume" if resume else "restart" if restart else "new"
     try:
-        made = train_from(
+        trained = train_from(
             loaded,
             folder,
             device=_device(device),
@@ -436,7 +442,7 @@ def train(
         told = after_interrupt(found, begin, names=[training.name for training in asked])
         click.echo(f"\n{told}", err=True)
         raise SystemExit(INTERRUPTED) from error
-    for weights in made:
+    for weights in trained:
         click.echo(weights)
 
 
@@ -455,7 +461,7 @@ def data() -> None:
 @click.argument("kind", type=click.Choice(["grid", "lrs2", "lrs3", "cmlr", "folder"]))
 @click.argument("root", type=_FOLDER)
 @click.option("-o", "--output", type=_PATH, help="The manifest. Default: <kind>.csv here.")
-@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
+@click.option("--force", is_flag=True, help="Replace an existing manifest.")
 @click.option("--videos", metavar="PATH", help="For `folder`: where videos lie, with {fields}.")
 @click.option("--sounds", metavar="PATH", help="For `folder`: where their sounds lie, if apart.")
 @click.option("--texts", metavar="PATH", help="For `folder`: where their texts lie, if apart.")
@@ -526,7 +532,7 @@ def data_import(
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option("-o", "--output", type=_PATH, required=True, help="The new manifest.")
-@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
+@click.option("--force", is_flag=True, help="Replace an existing manifest.")
 def data_faces(
     manifest: Path,
     choose: Literal["speaking", "largest", "central"],
@@ -583,7 +589,7 @@ def data_build() -> None:
     help="Also drop clips whose face is not centred, by this detector. Decodes every clip.",
 )
 @click.option("-o", "--output", type=_PATH, default=Path("clr.csv"), show_default=True)
-@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
+@click.option("--force", is_flag=True, help="Replace an existing manifest.")
 def data_build_clr(
     cmlr: Path,
     extra: Path | None,
@@ -612,8 +618,8 @@ def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
     from bench.command import terminal
     from bench.data import synth
 
-    with terminal.progress(f"making {corpus} {split}") as made:
-        manifest = synth.build(corpus, split, clips=clips, progress=made)
+    with terminal.progress(f"building {corpus} {split}") as step:
+        manifest = synth.build(corpus, split, clips=clips, progress=step)
     click.echo(manifest)
 
 
@@ -762,8 +768,9 @@ def _device(named: str) -> str:
 def _new(kind: str, name: str, folder: Path) -> None:
     from bench.checks.scaffold import new_plugin
 
-    made = new_plugin(kind, name, folder)
-    click.echo(f"{made}: a complete {kind}. Next: pip install -e {made} && bench check {name}")
+    written = new_plugin(kind, name, folder)
+    done = f"{written}: a complete {kind}."
+    click.echo(f"{done} Next: pip install -e {written} && bench check {name}")
 
 
 def _scorer_works(clips: list[Clip], faces: str, face: str, scorer: str) -> bool:
