@@ -192,13 +192,14 @@ class Command(bench.Method):
 
 
 SCRATCH = "checkout"  # the copy's name in the job's folder
-# Arguments that a shell or an interpreter reads as code: those after `sh -c`, `bash -lc`,
-# `python -c`, `perl -e` or `env -S`,
+# A shell or an interpreter reads as code: the argument after an interpreter's option for code
+# (`sh -c`, `bash -lc`, `python -c`, `perl -e`, `env -S`), all arguments of some programs, and
+# arguments that contain special characters of a shell.
 _INTERPRETER = re.compile(r"\w*sh|python[\d.]*|perl|ruby|node|env|su")
 _CODE_FOLLOWS = re.compile(r"-[A-Za-z]*c|-e|-S|--command|--eval")
-_READ_ALL_AGAIN = frozenset({"eval", "parallel", "ssh", "watch"})  # all after one of these,
-_SIGNS = re.compile(r"[\s;|&<>()$`'\"\\]")  # and all with such characters.
-_PLAIN = re.compile(r"[\w@%+=:,./~-]*")  # letters of all scripts; nothing special in a shell
+_READS_ALL_AS_CODE = frozenset({"eval", "parallel", "ssh", "watch"})
+_SHELL_CHARACTERS = re.compile(r"[\s;|&<>()$`'\"\\]")
+_PLAIN = re.compile(r"[\w@%+=:,./~-]*")  # letters of all scripts; no special characters
 _PLAIN_PATH = re.compile(r"[\w@%+=:,./~ -]*")  # and blanks, which quotes can protect
 Stamp = tuple[int, int]  # size in bytes, time of change in nanoseconds
 Stamps = dict[Path, Stamp]
@@ -317,11 +318,11 @@ def filled(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:
     """
     arguments: list[str] = []
     for place, argument in enumerate(argv):
-        if _is_read_again(argv, place):
+        if _is_code(argv, place):
             for field in sorted(fields_of(argument)):
                 allowed = _PLAIN if field == "case" else _PLAIN_PATH
                 if not allowed.fullmatch(values[field]):
-                    raise bench.BenchError(_read_again_problem(argument, field, values[field]))
+                    raise bench.BenchError(_code_problem(argument, field, values[field]))
         text = argument.format_map(values)
         if text.startswith("-") and not argument.startswith("-"):
             raise bench.BenchError(
@@ -332,19 +333,19 @@ def filled(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:
     return arguments
 
 
-def _is_read_again(argv: Sequence[str], place: int) -> bool:
+def _is_code(argv: Sequence[str], place: int) -> bool:
     """Whether a shell or an interpreter reads this argument as code."""
     literal = "".join(text for text, *_ in Formatter().parse(argv[place]))
-    if _SIGNS.search(literal):
+    if _SHELL_CHARACTERS.search(literal):
         return True
     names = [Path(argument).name for argument in argv[:place]]
-    if any(name in _READ_ALL_AGAIN for name in names):
+    if any(name in _READS_ALL_AS_CODE for name in names):
         return True
     has_interpreter = any(map(_INTERPRETER.fullmatch, names))
     return has_interpreter and bool(_CODE_FOLLOWS.fullmatch(names[-1]))
 
 
-def _read_again_problem(argument: str, field: str, value: str) -> str:
+def _code_problem(argument: str, field: str, value: str) -> str:
     safe = f'[sh, -c, \'program "$1"\', sh, "{{{field}}}"]'
     return (
         f"command: {{{field}}} is {value!r}, and a shell or an interpreter reads the argument "

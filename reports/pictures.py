@@ -59,7 +59,7 @@ class Footage:
 class Evidence:
     """What a case page shows of one video. strip, difference: files in `pictures/`.
 
-    difference: the strip's frames minus those of the reference; "" without a reference.
+    difference: the differences of the strip's frames from the reference; "" without a reference.
     at: frame indices of the strip. peaks: the sound's envelope, 0..255. is_located: whether the run
     has the mouth's box.
     """

@@ -16,7 +16,7 @@ from bench.stats import Interval, area_under_curve, share_interval
 from reports.results import Column, Dataset, Results, join
 
 ENOUGH = 0.90  # share of clips on which a working scorer is right
-CHANCE = 0.50  # at least the share of right answers by chance; the interval must exclude it
+CHANCE = 0.50  # upper bound of the share by chance; the interval must lie above it
 WITHIN = 1.0  # frames, tolerance for an offset
 FARTHEST = 15.0  # frames, range of LSE's search
 
