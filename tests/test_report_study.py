@@ -1,4 +1,4 @@
-"""The user study in the report: Table 3, marks, exclusions and plots, simulated or not."""
+"""The user study in the report: Table 3, its marks, exclusions and plots, simulated or not."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report on this run."""
+    """The report on that run."""
     return reports.build([run], tmp_path_factory.mktemp("reports") / "out").parent
 
 
 @pytest.fixture(scope="module")
 def scores(run: Path) -> Scores:
-    """The study's scores in the run folder."""
+    """The study's scores as they lie in the run folder."""
     (found,) = read_studies(join([run]).runs)
     return found
 
@@ -69,7 +69,7 @@ def test_the_table_has_the_papers_layout_and_the_scores_numbers(
     assert text.index("hidden real video") < text.index("low anchor") < text.index("wav2lip")
 
 
-def test_the_study_has_the_title_that_raters_of_that_language_saw(
+def test_the_study_is_called_as_raters_of_that_language_saw_it(
     tmp_path: Path, scores: Scores
 ) -> None:
     assert study_name(scores, read_words("zh")) == "Pilot"
@@ -85,13 +85,13 @@ def test_the_study_has_the_title_that_raters_of_that_language_saw(
     assert r"\caption{用户研究 （模拟评分）。模拟评分：" in table
 
 
-def test_the_published_table_is_beside_it(report: Path) -> None:
+def test_the_published_table_stands_beside_it(report: Path) -> None:
     (table,) = re.findall(r'<table class="published".*?</table>', section(report), re.S)
     assert re.findall(r">(\d\.\d{3})<", table)[-3:] == ["3.921", "3.516", "3.734"]
     assert "ATVGnet" in table
 
 
-def test_simulated_answers_are_marked_everywhere(report: Path) -> None:
+def test_simulated_answers_are_marked_wherever_their_numbers_stand(report: Path) -> None:
     text = section(report)
     assert f"<h2>Table 3. User study {MARK}</h2>" in text
     assert re.search(r'banner danger" role="alert">Simulated answers: no person', text)
@@ -108,7 +108,7 @@ def test_simulated_answers_are_marked_everywhere(report: Path) -> None:
     assert all("simulated answers" in line["protocol"] for line in lines)
 
 
-def test_answers_of_people_are_not_marked_as_simulated(tmp_path: Path) -> None:
+def test_answers_of_people_bear_no_such_mark(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FAKE)
     add_study(run, FAKE, simulated=False)
     out = reports.build([run], tmp_path / "out").parent
@@ -122,7 +122,7 @@ def test_answers_of_people_are_not_marked_as_simulated(tmp_path: Path) -> None:
 
 
 def test_a_method_is_called_by_its_title_everywhere(report: Path) -> None:
-    """In tables, plots and sentences; the label is shown below it, the plugin in its own cell."""
+    """Tables, drawings, sentences; the label stands small below it, the plugin in its own cell."""
     unread = (
         r"<(script|style|pre|code|template)\b.*?</\1>|<small>wav2lip</small>|<td>wav2lip 1</td>"
     )
@@ -148,7 +148,7 @@ def test_excluded_raters_are_listed_with_their_reason_and_both_results(
         assert f"{panel.opinion('copycat', 'sync_accuracy').mean.value:.2f} <span" in both
 
 
-def test_bold_needs_a_paired_interval_that_excludes_zero(scores: Scores) -> None:
+def test_bold_needs_a_paired_interval_without_zero(scores: Scores) -> None:
     def marks(low: float) -> set[str]:
         between = Estimate(0.4, low, 0.9, 30)
         pair = Comparison(
@@ -162,7 +162,7 @@ def test_bold_needs_a_paired_interval_that_excludes_zero(scores: Scores) -> None
     assert marks(-0.1) == {"tied"}
 
 
-def test_agreement_is_interpreted_in_words_and_every_plot_has_its_question(report: Path) -> None:
+def test_agreement_is_read_in_words_and_every_plot_has_its_question(report: Path) -> None:
     text = section(report)
     assert "Krippendorff" in text
     assert "ICC(2,k)" in text
@@ -175,7 +175,7 @@ def test_agreement_is_interpreted_in_words_and_every_plot_has_its_question(repor
     assert "by video ρ = " in text
 
 
-def test_a_report_is_outdated_when_a_study_is_scored(tmp_path: Path, scores: Scores) -> None:
+def test_a_report_is_made_again_when_a_study_was_scored(tmp_path: Path, scores: Scores) -> None:
     run = build_run(tmp_path / "run", FAKE)
     reports.build([run], run / "report")
     assert reports.is_current(run, run / "report")

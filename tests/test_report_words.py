@@ -166,10 +166,10 @@ def _filled(node: ast.expr) -> str:
 
 
 def judged() -> list[str]:
-    """The reasons and notes of a user study's scoring."""
+    """What the scoring of a user study gives as reasons and notes."""
     found: dict[str, None] = {}
     for name in ("agreement", "correlation", "crossed", "scoring", "screening", "significance"):
-        tree = ast.parse((ROOT / f"bench/study/score/{name}.py").read_text(encoding="utf-8"))
+        tree = ast.parse((ROOT / f"bench/study/{name}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             given: list[ast.expr] = []
             if isinstance(node, (ast.Assign, ast.Return)) and node.value is not None:
@@ -181,7 +181,7 @@ def judged() -> list[str]:
 
 
 def _name(node: ast.Call) -> str:
-    """The name of the called function."""
+    """What a call calls."""
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
@@ -192,7 +192,7 @@ def _is_sentence(text: str) -> bool:
 
 
 @pytest.mark.parametrize("text", judged())
-def test_reasons_of_a_study_have_a_chinese_translation(text: str) -> None:
+def test_what_a_study_says_has_a_chinese_reading(text: str) -> None:
     text = text.replace("7 7; 7 at least", "3 methods with a value and ratings; 5 at least")
     text = text.replace(
         "the 7 is the same for all 7",
@@ -232,7 +232,7 @@ def test_a_translation_fills_its_places_and_translates_them() -> None:
     assert words.said("b; unknown") == "b; unknown"
 
 
-def test_two_reasons_for_one_exclusion_are_both_translated() -> None:
+def test_two_reasons_for_one_exclusion_are_both_said() -> None:
     checks = (
         "4 of 8 attention checks failed, more than 25%: of the hidden truth 3 of 6 ratings are "
         "below 3, of the low anchor 1 of 2 are above 3"
