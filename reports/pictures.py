@@ -142,7 +142,7 @@ def take_portraits(
         name = _name(one, f"frame {frame} {PORTRAIT}")
         portrait = Portrait(f"{name}.jpg", f"{name}d.jpg" if one.reference_sha256 else "")
         files = [name for name in (portrait.face, portrait.difference) if name]
-        if _take_over(files, folder, before):
+        if take_over(files, folder, before):
             return portrait
         try:
             return _make_portrait(one, frame, references[one.reference_sha256], portrait, folder)
@@ -177,8 +177,8 @@ def _name(one: Footage, more: str) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()[:20]
 
 
-def _take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
-    """Whether `folder` now has all these files; copies them from `before` if needed."""
+def take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
+    """Whether all these files lie in `folder`, copied from `before` if need be."""
     for name in names:
         if not (folder / name).is_file():
             if not (before / name).is_file():
@@ -189,10 +189,10 @@ def _take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
 
 def _evidence(one: Footage, reference: _Reference, folder: Path, before: Path) -> Evidence | None:
     note = f"{_name(one, '')}.json"
-    if _take_over([note], folder, before):
+    if take_over([note], folder, before):
         evidence = _read(folder / note)
         names = [name for name in (evidence.strip, evidence.difference) if name]
-        if _take_over(names, folder, before):
+        if take_over(names, folder, before):
             return evidence
     try:
         return _make(one, reference, folder / note)

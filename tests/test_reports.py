@@ -52,7 +52,7 @@ def summary(folder: Path) -> list[dict[str, str]]:
 
 
 def rewrite(path: Path, change) -> None:
-    """Applies `change` to every record of a file; drops a record if the result is None."""
+    """Applies `change` to every record of a file; a record for which it gives None is dropped."""
     kept = [change(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     lines = [json.dumps(record, ensure_ascii=False) for record in kept if record is not None]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

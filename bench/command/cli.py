@@ -93,11 +93,11 @@ def main() -> None:
 
     \b
     Start here:
-      bench run smoke                  a small benchmark on synthetic faces, in a minute
-      bench run clr                    the paper's comparison, with a report to open from disk
-      bench config                     the names of all shipped configs
+      bench run smoke                  a small benchmark on made-up faces, in a minute
+      bench run clr                    the paper's comparison; the report opens from disk
+      bench config                     the other configs that are shipped, by name
       bench list                       every method and metric; all about one: bench list lse
-      bench doctor MANIFEST            checks your clips before a run
+      bench doctor MANIFEST            what is wrong with your clips, before a run
 
     \b
     Your own clips, method or metric:
@@ -107,9 +107,9 @@ def main() -> None:
 
     \b
     Environment:
-      BENCH_CACHE                      folder for corpora, face tracks and pulled weights
-      BENCH_WEIGHTS                    folders with weights that you already have
-      BENCH_DISABLE_PLUGINS            installed plugins to leave out, separated by commas
+      BENCH_CACHE                      corpora, face tracks, weights that were pulled
+      BENCH_WEIGHTS                    folders with weights that are here already
+      BENCH_DISABLE_PLUGINS            installed plugins to leave out, with commas
     """
 
 
@@ -122,7 +122,9 @@ def main() -> None:
     "-o", "--output", type=_PATH, help="The run folder. Default: runs/<name of the config>."
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
-@click.option("--workers", type=_COUNT, default=1, show_default=True, help="Number of processes.")
+@click.option(
+    "--workers", type=_COUNT, default=1, show_default=True, help="Processes to share the cases."
+)
 @click.option("--retry", is_flag=True, help="Try failed cells again.")
 @click.option(
     "--lang",
@@ -156,7 +158,7 @@ def run(
     _quiet_libraries()
     loaded, folder = _loaded(config, output)
     chosen = _device(device)
-    with terminal.progress("building the embedded corpus") as corpus:
+    with terminal.progress("making the embedded corpus") as corpus:
         plan = make_plan(loaded, progress=corpus)
     with stoppable(), Store(folder) as store:
         missing = find_missing(plan, store, retry=retry)
@@ -211,7 +213,7 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     from bench.run.plan import expected_files, find_missing, make_plan
 
     loaded, folder = _loaded(config, output)
-    with terminal.progress("building the embedded corpus") as corpus:
+    with terminal.progress("making the embedded corpus") as corpus:
         whole = make_plan(loaded, progress=corpus)
     store = Store(folder)
     store.read()
@@ -330,10 +332,8 @@ def new() -> None:
 
 @new.command("config")
 @click.argument("name")
-@click.option("--manifest", default="mine.csv", show_default=True, help="Manifest of your clips.")
-@click.option(
-    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
-)
+@click.option("--manifest", default="mine.csv", show_default=True, help="Of your clips.")
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
 def new_config(name: str, manifest: str, folder: Path) -> None:
     """Write NAME.yaml: a commented config for the clips in your own manifest.
 
@@ -348,9 +348,7 @@ def new_config(name: str, manifest: str, folder: Path) -> None:
 
 @new.command("method")
 @click.argument("name")
-@click.option(
-    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
-)
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
 def new_method(name: str, folder: Path) -> None:
     """Write a method plugin called NAME: the folder bench-NAME, ready to install.
 
@@ -362,9 +360,7 @@ def new_method(name: str, folder: Path) -> None:
 
 @new.command("metric")
 @click.argument("name")
-@click.option(
-    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
-)
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
 def new_metric(name: str, folder: Path) -> None:
     """Write a metric plugin called NAME: the folder bench-NAME, ready to install.
 
@@ -391,10 +387,8 @@ def new_metric(name: str, folder: Path) -> None:
     is_flag=True,
     help="Start again; earlier results are kept as FOLDER.before-1, -2, ...",
 )
-@click.option("--plugin", "only", multiple=True, help="Train only this plugin of the config.")
-@click.option(
-    "--seed", "seeds", multiple=True, type=int, help="Use this seed instead of the config's."
-)
+@click.option("--plugin", "only", multiple=True, help="Of the config's plugins only this one.")
+@click.option("--seed", "seeds", multiple=True, type=int, help="This seed, not the config's.")
 def train(
     config: Path,
     output: Path | None,
@@ -461,7 +455,7 @@ def data() -> None:
 @click.argument("kind", type=click.Choice(["grid", "lrs2", "lrs3", "cmlr", "folder"]))
 @click.argument("root", type=_FOLDER)
 @click.option("-o", "--output", type=_PATH, help="The manifest. Default: <kind>.csv here.")
-@click.option("--force", is_flag=True, help="Replace an existing manifest.")
+@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
 @click.option("--videos", metavar="PATH", help="For `folder`: where videos lie, with {fields}.")
 @click.option("--sounds", metavar="PATH", help="For `folder`: where their sounds lie, if apart.")
 @click.option("--texts", metavar="PATH", help="For `folder`: where their texts lie, if apart.")
@@ -532,7 +526,7 @@ def data_import(
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option("-o", "--output", type=_PATH, required=True, help="The new manifest.")
-@click.option("--force", is_flag=True, help="Replace an existing manifest.")
+@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
 def data_faces(
     manifest: Path,
     choose: Literal["speaking", "largest", "central"],
@@ -589,7 +583,7 @@ def data_build() -> None:
     help="Also drop clips whose face is not centred, by this detector. Decodes every clip.",
 )
 @click.option("-o", "--output", type=_PATH, default=Path("clr.csv"), show_default=True)
-@click.option("--force", is_flag=True, help="Replace an existing manifest.")
+@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
 def data_build_clr(
     cmlr: Path,
     extra: Path | None,
@@ -747,7 +741,7 @@ def _keep_what_is_there(manifest: Path, force: bool) -> None:
 
 
 def _device(named: str) -> str:
-    """The device, with `auto` resolved. Raises BenchError if this machine does not have it."""
+    """The device itself for `auto`. Raises BenchError for one that is not here, before any work."""
     if named == "cpu":
         return named
     if not re.fullmatch(r"auto|cuda(:\d+)?", named):
@@ -759,8 +753,8 @@ def _device(named: str) -> str:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(named.removeprefix("cuda").removeprefix(":") or 0) >= count:
         raise BenchError(
-            f"--device {named}: PyTorch finds {count} CUDA devices. Use cpu or auto, or "
-            "install PyTorch with CUDA."
+            f"--device {named}: PyTorch finds {count} CUDA devices here. Take cpu or auto, or "
+            "install a PyTorch with CUDA."
         )
     return named
 
@@ -768,9 +762,8 @@ def _device(named: str) -> str:
 def _new(kind: str, name: str, folder: Path) -> None:
     from bench.checks.scaffold import new_plugin
 
-    written = new_plugin(kind, name, folder)
-    done = f"{written}: a complete {kind}."
-    click.echo(f"{done} Next: pip install -e {written} && bench check {name}")
+    made = new_plugin(kind, name, folder)
+    click.echo(f"{made}: a complete {kind}. Next: pip install -e {made} && bench check {name}")
 
 
 def _scorer_works(clips: list[Clip], faces: str, face: str, scorer: str) -> bool:

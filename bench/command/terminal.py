@@ -112,7 +112,7 @@ def cells(missing: Missing) -> Iterator[Notify]:
 
 
 def _changes(record: Record) -> list[str]:
-    """What conforming changed in a method's video, without the notes on the clip itself."""
+    """What conforming changed in a method's video; what it changed in the recording is no news."""
     notes = record.get("conformed")
     every = notes if isinstance(notes, list) else []
     return [str(note) for note in every if not str(note).startswith("source: ")]
@@ -265,7 +265,7 @@ def show_plugin(registry: Registry, name: str) -> None:
         kinds = ", ".join(sorted(registry.methods[name].plugin.kinds))
         lines.append(f"cases: {kinds}")
         is_control = registry.methods[name].plugin.control
-        lines += ["a control, not a competitor"] if is_control else []
+        lines += ["a control, no competitor"] if is_control else []
     else:
         metric = registry.metrics[name].plugin
         lines.append(f"reads: {', '.join(sorted(metric.reads))}")
@@ -360,7 +360,7 @@ def show_import(imported: Imported, manifest: Path) -> None:
 
 
 def show_pointed(pointed: Sequence[Pointed], manifest: Path) -> None:
-    """Prints how many clips of a new manifest have a box, and which ones to check."""
+    """Of how many clips a manifest got a face's box, and which of them to look at."""
     out = console()
     boxes = sum(one.clip.box is not None for one in pointed)
     several = [one for one in pointed if one.faces > 1]
