@@ -100,7 +100,7 @@ def _compared(
 
 
 def _leaders(view: TableView, words: Words) -> Iterable[Line]:
-    """Who leads in each column: the one method on rank 1, if no other shares the rank."""
+    """The leader of each column: the method on rank 1, if no other shares that rank."""
     if len(view.table.competitors) < 2:
         return
     for block in view.table.blocks:
