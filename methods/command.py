@@ -1,7 +1,7 @@
-"""Any external program as a method: its own interpreter, its own copy of a checkout, a time limit.
+"""Any external program as a method, with its own interpreter, copy of a checkout and time limit.
 
-The program never runs in our process. It gets two files (face and speech), writes a third, and what
-it prints is kept. Official command lines as configs: docs/plugins.md.
+The program never runs in our process. It reads two files (face and speech) and writes a third. Its
+output is kept. docs/plugins.md has configs for official command lines.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from bench.records.causes import OUTPUT_FOLLOWS
 from bench.types import Fit
 
 FIELDS = ("face", "image", "speech", "output", "workdir", "checkout", "case", "frames", "seed")
-LINKED_BYTES = 16 << 20  # files of a checkout from this size on are linked, not copied: weights
-LEFT_OUT = frozenset({".git", "__pycache__"})  # neither copied nor part of the checkout's identity
-HIDDEN = ("PYTHONPATH", "PYTHONHOME")  # ours; they would break the program's own interpreter
-TAIL_LINES = 15  # of the log, in the message of a failure
-GRACE = 3.0  # seconds between asking a program to end and ending it
-# A shell's: waits for a group's number, then for the end of the pipe, where nothing more ever comes
+LINKED_BYTES = 16 << 20  # larger files of a checkout (weights) are linked, not copied
+LEFT_OUT = frozenset({".git", "__pycache__"})  # neither copied nor part of the checkout's digest
+HIDDEN = ("PYTHONPATH", "PYTHONHOME")  # our values would break the program's interpreter
+TAIL_LINES = 15  # last lines of the log in the reason of a failure
+GRACE = 3.0  # seconds between SIGTERM and SIGKILL
+# For /bin/sh: reads a process group's id, waits until the pipe closes, then kills the group
 WATCH = 'read -r group && ! read -r rest && kill -s KILL -- "-$group"'
 
 
 class Command(bench.Method):
-    """Runs a program for each case and takes the video that it leaves behind.
+    """Runs a program for each case and takes the video that it writes.
 
-    Needs: the program, with everything that it needs, working on its own; `options.argv`.
-    Source: whatever program the config names; say it in the config's title of the method.
-    Weights: the program's own. Files of the checkout, and files that an argument names, enter the
-    key by their content, so that a changed file is a new method and nothing old is reused. The
-    interpreter's installed packages do not: give the method a new label when you change them.
-    Deviations: none; the program is run as it is.
+    Needs: `options.argv`, and the program with all of its dependencies, ready to run.
+    Source: the program that the config names; name it in the method's title in the config.
+    Weights: the program's own. The contents of the checkout's files, and of files that an argument
+    names, enter the key, so that after a change no old video is reused. The packages installed in
+    the program's interpreter do not: give the method a new label when you change them.
+    Deviations: none; the program runs unchanged.
 
-    The checkout is copied for each case, because research code writes into its own folder. Rule:
-    files below 16 MiB are copied; larger ones (weights) and links that lead out of the checkout are
-    linked, and the case fails if the program has written to a linked file; `.git` and `__pycache__`
-    are left out.
+    The checkout is copied for each case, because research code writes to its own folder. Files
+    below 16 MiB are copied. Larger files (weights), and links that lead out of the checkout, are
+    linked; the case fails if the program writes to a linked file. `.git` and `__pycache__` are left
+    out.
     """
 
     name, version, source = "command", "3", "an external program"
@@ -58,20 +58,20 @@ class Command(bench.Method):
     class Options(bench.Options):
         """How to call the program.
 
-        argv: program and arguments, run without a shell; `{...}` is filled in, see `FIELDS`; write
-            `{{` for a brace. {face}: the recording, mp4, 25 fps; {image}: its first frame, jpg;
-            {speech}: wav, 16 kHz, mono, 16 bit; {output}: where the mp4 is expected; {workdir}: a
-            folder of this case's own; {checkout}: this case's copy of the checkout; {case}: the
-            case's name; {frames}: how many frames are wanted; {seed}: a number for this case.
+        argv: program and arguments, run without a shell. Fields in braces (`FIELDS`) are filled in;
+            write `{{` for a brace. {face}: the face clip, mp4, 25 fps; {image}: its first frame,
+            jpg; {speech}: wav, 16 kHz, mono, 16 bit; {output}: path for the mp4; {workdir}: a
+            folder for this case alone; {checkout}: this case's copy of the checkout; {case}: the
+            case's name; {frames}: the number of frames wanted; {seed}: this case's seed.
         checkout: the program's folder; the program starts in this case's copy of it.
-        folder: where in that copy the program starts.
-        found: a glob, in that copy, of the video, for programs that choose its name themselves.
-        relative: give paths relative to where the program starts (for programs that stumble over
-            blanks or dots in a folder's name); otherwise they are absolute.
-        fit: what becomes of a video of another shape than the face recording: "refuse" fails the
-            case; "pad" adds black bars, "crop" cuts to the middle, "stretch" changes the shape.
-        timeout: seconds until the program and all that it started are ended.
-        env: environment variables, added to the harness's own.
+        folder: the folder inside the copy in which the program starts.
+        found: a glob for the video in the copy, for programs that choose its name themselves.
+        relative: whether paths are relative to the folder in which the program starts (for programs
+            that fail on blanks or dots in a folder's name); by default they are absolute.
+        fit: what to do with a video of another aspect ratio than the face clip: "refuse" fails the
+            case; "pad" adds black bars, "crop" cuts to the middle, "stretch" distorts it.
+        timeout: seconds until the program and all processes that it started are killed.
+        env: environment variables, added to ours.
         """
 
         argv: tuple[str, ...] = pydantic.Field(min_length=1)
@@ -85,7 +85,7 @@ class Command(bench.Method):
 
         @pydantic.model_validator(mode="after")
         def is_complete(self) -> Command.Options:
-            """The options, if every field is known and the output can be found."""
+            """The options, if all fields are known and the output can be located."""
             used = {field for argument in self.argv for field in fields_of(argument)}
             if "output" not in used and self.found is None:
                 raise ValueError("argv has no {output}; add it, or say in `found` where to look")
@@ -99,14 +99,14 @@ class Command(bench.Method):
     options: Options
 
     def identity(self) -> Mapping[str, object]:
-        """Content digests of the checkout's files and of all files that arguments name."""
+        """The digests of the checkout and of all files that arguments name."""
         named = {path: _sha256(Path(path)) for path in sorted(_named_files(self.options.argv))}
         checkout = self.options.checkout
         return {"files": named, "checkout": None if checkout is None else tree_digest(checkout)}
 
     def generate(self, job: bench.Job) -> bench.Generation:
-        """The program's video; raises BenchError with the log's last lines if there is none."""
-        scratch = Scratch.made(job.workdir, checkout=self.options.checkout)
+        """The program's video; raises BenchError with the end of its output if there is none."""
+        scratch = Scratch.copied(job.workdir, checkout=self.options.checkout)
         cwd = scratch.root / self.options.folder
         if not cwd.is_dir():
             raise bench.BenchError(
@@ -114,7 +114,7 @@ class Command(bench.Method):
                 f"{self.options.checkout} does not have"
             )
         arguments = self._arguments(job, scratch, cwd)
-        seen = _matches(scratch.root, self.options.found)
+        before = _matches(scratch.root, self.options.found)
         log = job.workdir / "command.log"
         environment, timeout = self._environment(), self.options.timeout
         failure = run_group(arguments, cwd=cwd, env=environment, log=log, timeout=timeout)
@@ -123,15 +123,15 @@ class Command(bench.Method):
         failure = failure or scratch.damage() or ""
         if failure:
             raise bench.BenchError(f"command: {failure}{_tail(text)}")
-        video = self._output(scratch.root, seen, text)
+        video = self._output(scratch.root, before, text)
         return bench.Generation(video=video, fit=self.options.fit)
 
     def outlook(self, cases: Sequence[bench.Case]) -> Sequence[str]:
-        """Which program a run will start, and whether it is here."""
+        """Which program a run will start, how often, and whether it exists."""
         program = self.options.argv[0]
         times = "once" if len(cases) == 1 else f"{len(cases)} times"
         lines = [f"starts, {times}: {shlex.join(self.options.argv)}"]
-        # A name with a slash may be one of the checkout's.
+        # A relative path may lead into the checkout.
         if "/" not in program and not shutil.which(program, path=self._environment().get("PATH")):
             lines.append(f"options.argv begins with {program}, which is not on the PATH")
         elif Path(program).is_absolute() and not Path(program).exists():
@@ -139,7 +139,7 @@ class Command(bench.Method):
         return lines
 
     def _arguments(self, job: bench.Job, scratch: Scratch, cwd: Path) -> list[str]:
-        """argv filled in, after writing the files that it mentions."""
+        """Writes the program's input files and returns argv with its fields filled in."""
         used = {field for argument in self.options.argv for field in fields_of(argument)}
         folder = scratch.root / "bench_job"
         folder.mkdir()
@@ -165,12 +165,12 @@ class Command(bench.Method):
         own = {name: value for name, value in os.environ.items() if name not in HIDDEN}
         return own | dict(self.options.env)
 
-    def _output(self, root: Path, seen: Seen, text: str) -> Path:
-        """The one new video; raises BenchError if there is none, several, or an unreadable one."""
+    def _output(self, root: Path, before: Stamps, text: str) -> Path:
+        """The new video; raises BenchError if there is none or several, or if it is unreadable."""
         path = root / "bench_job" / "output.mp4"
         if self.options.found is not None:
-            now = _matches(root, self.options.found)
-            new = sorted(each for each in now if seen.get(each) != now[each])
+            after = _matches(root, self.options.found)
+            new = sorted(each for each in after if before.get(each) != after[each])
             if len(new) > 1:
                 names = ", ".join(str(each.relative_to(root)) for each in new)
                 raise bench.BenchError(
@@ -192,30 +192,30 @@ class Command(bench.Method):
 
 
 SCRATCH = "checkout"  # the copy's name in the job's folder
-# An argument is a program's text behind `sh -c`, `bash -lc`, `python -c`, `perl -e`, `env -S`,
+# A shell or an interpreter reads as code: the argument after an interpreter's option for code
+# (`sh -c`, `bash -lc`, `python -c`, `perl -e`, `env -S`), all arguments of some programs, and
+# arguments that contain special characters of a shell.
 _INTERPRETER = re.compile(r"\w*sh|python[\d.]*|perl|ruby|node|env|su")
 _CODE_FOLLOWS = re.compile(r"-[A-Za-z]*c|-e|-S|--command|--eval")
-_READ_ALL_AGAIN = frozenset({"eval", "parallel", "ssh", "watch"})  # behind one of these,
-_SIGNS = re.compile(r"[\s;|&<>()$`'\"\\]")  # or where it has such signs itself.
-_PLAIN = re.compile(r"[\w@%+=:,./~-]*")  # letters of all scripts; none means anything to a shell
-_PLAIN_PATH = re.compile(
-    r"[\w@%+=:,./~ -]*"
-)  # the same with blanks, which quotes can keep together
+_READS_ALL_AS_CODE = frozenset({"eval", "parallel", "ssh", "watch"})
+_SHELL_CHARACTERS = re.compile(r"[\s;|&<>()$`'\"\\]")
+_PLAIN = re.compile(r"[\w@%+=:,./~-]*")  # letters of all scripts; no special characters
+_PLAIN_PATH = re.compile(r"[\w@%+=:,./~ -]*")  # and blanks, which quotes can protect
 Stamp = tuple[int, int]  # size in bytes, time of change in nanoseconds
-Seen = dict[Path, Stamp]
+Stamps = dict[Path, Stamp]
 
 
 @dataclass(frozen=True)
 class Scratch:
-    """A job's own copy of a checkout. linked: the originals that it points to, as they were."""
+    """A job's copy of a checkout. linked: the originals of its links, with their first stamps."""
 
     root: Path
     linked: Mapping[Path, Stamp]
 
     @classmethod
-    def made(cls, workdir: Path, *, checkout: Path | None) -> Scratch:
+    def copied(cls, workdir: Path, *, checkout: Path | None) -> Scratch:
         """A copy in `workdir`, empty without a checkout; raises BenchError if that is no folder."""
-        root = workdir.resolve() / SCRATCH  # paths handed to the program must not be relative
+        root = workdir.resolve() / SCRATCH  # the program needs absolute paths
         root.mkdir()
         if checkout is None:
             return cls(root, {})
@@ -236,12 +236,12 @@ class Scratch:
         return cls(root, linked)
 
     def damage(self) -> str | None:
-        """A sentence that names an original which is no longer as it was; None if all are."""
+        """A message that names a linked original that has changed; None if none has."""
         for path, stamp in self.linked.items():
             if not path.exists() or _stamp(path) != stamp:
                 return (
-                    f"the program changed {path}, which its copy of the checkout only links to, "
-                    "and which other cases use too; keep it out of the program's reach"
+                    f"the program changed {path}, to which its copy of the checkout links, and "
+                    "which other cases use too; make the program write elsewhere"
                 )
         return None
 
@@ -249,11 +249,10 @@ class Scratch:
 def run_group(
     arguments: list[str], *, cwd: Path, env: Mapping[str, str], log: Path, timeout: float
 ) -> str | None:
-    """Runs a program with all that it starts in a group of its own; a sentence if that failed.
+    """Runs a program in a process group of its own; returns a message if it failed, else None.
 
-    Standard output and errors go to `log`. The whole group is ended when the time is up or when we
-    are gone, even by `kill -9`; what is left of it, when the program itself ends or we are
-    interrupted.
+    Standard output and errors go to `log`. The group is killed after `timeout` seconds, when the
+    program ends, when we are interrupted, and when we die, even by `kill -9`.
     """
     with log.open("wb") as file, _watch() as watch:
         try:
@@ -269,23 +268,23 @@ def run_group(
         except OSError as error:
             return f"options.argv begins with {arguments[0]!r}, which cannot be run: {error}"
         try:
-            with contextlib.suppress(BrokenPipeError):  # someone ended the watch: we go on without
+            with contextlib.suppress(BrokenPipeError):  # the watch was killed: go on without it
                 watch.write(b"%d\n" % process.pid)
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
             _signal_group(process.pid, signal.SIGTERM)
             _wait(process)
-            return f"the program was not done after {timeout:g} s (options.timeout) and was ended"
+            return f"the program was not done after {timeout:g} s (options.timeout) and was killed"
         finally:
             _signal_group(process.pid, signal.SIGKILL)
             process.wait()
     if code < 0:
-        return f"the program was ended by {signal.Signals(-code).name}"
+        return f"the program was killed by {signal.Signals(-code).name}"
     return f"the program ended with exit code {code}" if code else None
 
 
 def tree_digest(checkout: Path) -> str:
-    """The SHA-256 of a checkout: names and contents of its files, links by where they lead."""
+    """The SHA-256 of a checkout: names and contents of its files, and targets of its links."""
     source = _checkout_root(checkout)
     running = hashlib.sha256()
     for path in _tree(source):
@@ -297,7 +296,7 @@ def tree_digest(checkout: Path) -> str:
 
 
 def fields_of(argument: str) -> set[str]:
-    """The `{fields}` of one argument; raises ValueError on an unknown one."""
+    """The `{fields}` of one argument; raises ValueError if one is unknown."""
     known = ", ".join("{" + field + "}" for field in FIELDS)
     try:
         parts = [part for part in Formatter().parse(argument) if part[1] is not None]
@@ -312,46 +311,46 @@ def fields_of(argument: str) -> set[str]:
 def filled(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:
     """The arguments with their fields filled in.
 
-    Raises BenchError where a value, which a manifest or a folder's name has a say in, would be run
-    or taken for an option: in a text that a shell or an interpreter reads, a case's name of other
-    than letters, digits and `_ @ % + = : , . / ~ -`, or a path with a shell's signs; elsewhere, a
-    case's name with a hyphen in front.
+    Values come from manifests and folder names. Raises BenchError if one would be run as code or
+    read as an option: in an argument that a shell or an interpreter reads, a case's name with other
+    characters than letters, digits and `_ @ % + = : , . / ~ -`, or a path with special characters
+    of a shell; in any other argument, a case's name that starts with a hyphen.
     """
     arguments: list[str] = []
     for place, argument in enumerate(argv):
-        if _is_read_again(argv, place):
+        if _is_code(argv, place):
             for field in sorted(fields_of(argument)):
                 allowed = _PLAIN if field == "case" else _PLAIN_PATH
                 if not allowed.fullmatch(values[field]):
-                    raise bench.BenchError(_read_again_problem(argument, field, values[field]))
+                    raise bench.BenchError(_code_problem(argument, field, values[field]))
         text = argument.format_map(values)
         if text.startswith("-") and not argument.startswith("-"):
             raise bench.BenchError(
-                f"command: the argument {argument!r} would be {text!r}, which programs take for an "
-                "option; write it behind an option's name (--name={case}), or rename the clip"
+                f"command: the argument {argument!r} would be {text!r}, which programs read as an "
+                "option; write it after an option's name (--name={case}), or rename the clip"
             )
         arguments.append(text)
     return arguments
 
 
-def _is_read_again(argv: Sequence[str], place: int) -> bool:
-    """Whether an argument is a text that something reads as a program: a shell, an interpreter."""
+def _is_code(argv: Sequence[str], place: int) -> bool:
+    """Whether a shell or an interpreter reads this argument as code."""
     literal = "".join(text for text, *_ in Formatter().parse(argv[place]))
-    if _SIGNS.search(literal):
+    if _SHELL_CHARACTERS.search(literal):
         return True
     names = [Path(argument).name for argument in argv[:place]]
-    if any(name in _READ_ALL_AGAIN for name in names):
+    if any(name in _READS_ALL_AS_CODE for name in names):
         return True
     has_interpreter = any(map(_INTERPRETER.fullmatch, names))
     return has_interpreter and bool(_CODE_FOLLOWS.fullmatch(names[-1]))
 
 
-def _read_again_problem(argument: str, field: str, value: str) -> str:
+def _code_problem(argument: str, field: str, value: str) -> str:
     safe = f'[sh, -c, \'program "$1"\', sh, "{{{field}}}"]'
     return (
-        f"command: {{{field}}} is {value!r}, and the argument {argument!r} is a text that is read "
-        "again, by a shell for example, which would run or break what stands in it; give the field "
-        f"as an argument of its own: {safe}"
+        f"command: {{{field}}} is {value!r}, and a shell or an interpreter reads the argument "
+        f"{argument!r} as code, which would run or break the value; pass the field as a separate "
+        f"argument: {safe}"
     )
 
 
@@ -359,14 +358,14 @@ def _checkout_root(checkout: Path) -> Path:
     root = checkout.expanduser().resolve()
     if not root.is_dir():
         raise bench.BenchError(
-            f"command: options.checkout is {checkout}, which is no folder; "
+            f"command: options.checkout is {checkout}, which is not a folder; "
             "give the folder of the program's checkout"
         )
     return root
 
 
 def _tree(folder: Path) -> Iterator[Path]:
-    """Everything in a folder, parents before children, in a fixed order; links are not followed."""
+    """All paths in a folder, parents before children, in a fixed order; links are not followed."""
     for path in sorted(folder.iterdir()):
         if path.name in LEFT_OUT:
             continue
@@ -393,7 +392,7 @@ def _sha256(path: Path) -> str:
 
 
 def _named_files(argv: tuple[str, ...]) -> Iterator[str]:
-    """Arguments, and values of `--key=value` arguments, that are files on this machine."""
+    """The arguments, and values of `--key=value` arguments, that are paths of existing files."""
     for argument in argv:
         for text in {argument, argument.partition("=")[2]}:
             path = Path(text)
@@ -401,10 +400,10 @@ def _named_files(argv: tuple[str, ...]) -> Iterator[str]:
                 yield text
 
 
-def _matches(cwd: Path, pattern: str | None) -> Seen:
+def _matches(root: Path, pattern: str | None) -> Stamps:
     if pattern is None:
         return {}
-    return {path: _stamp(path) for path in cwd.glob(pattern) if path.is_file()}
+    return {path: _stamp(path) for path in root.glob(pattern) if path.is_file()}
 
 
 def _write_face(job: bench.Job, target: Path) -> None:
@@ -434,7 +433,7 @@ def _write_image(frame: bench.Frame, target: Path) -> None:
 
 
 def _check_video(path: Path, text: str) -> None:
-    """Raises BenchError unless the file is a video with at least one frame that decodes."""
+    """Raises BenchError unless the file is a video with a frame that decodes."""
     from bench import media
 
     try:
@@ -453,10 +452,10 @@ def _tail(text: str) -> str:
 
 @contextlib.contextmanager
 def _watch() -> Iterator[IO[bytes]]:
-    """A process that ends the group whose number it is sent, should we be gone before the block is.
+    """A process that kills a process group if we die inside the block; send it the group's id.
 
-    Its pipe closes with us, however we end. It has a session of its own, so that what is sent to
-    our group (Ctrl-C, a closed terminal) does not end it before us.
+    Its pipe closes when we die, however that happens. It has a session of its own, so that signals
+    to our group (Ctrl-C, a closed terminal) do not kill it before us.
     """
     with subprocess.Popen(
         ["/bin/sh", "-c", WATCH],
@@ -472,26 +471,26 @@ def _watch() -> Iterator[IO[bytes]]:
         try:
             yield watch.stdin
         finally:
-            watch.kill()  # before its pipe closes
+            watch.kill()  # before its pipe closes, or it would kill the group
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
     try:
         os.killpg(group, number)
     except ProcessLookupError:
-        return  # nothing of the group is left
+        return  # the group has ended
     except PermissionError:
-        return  # macOS says so for a group that holds only ended processes
+        return  # macOS, for a group of ended processes only
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(GRACE)
     except subprocess.TimeoutExpired:
-        return  # the caller kills it
+        return  # the caller sends SIGKILL
 
 
 @bench.hookimpl
 def register_methods() -> list[type[bench.Method]]:
-    """The one method of this file."""
+    """The method of this file."""
     return [Command]

@@ -1,4 +1,4 @@
-"""The recording with another clip's speech: real lips that say something else."""
+"""The clip with another clip's speech: real lips that say something else."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import bench
 
 
 class Mismatched(bench.Method):
-    """Plays the recorded clip's picture with the speech of the case's other clip.
+    """Plays the clip's frames with the speech of `job.other`.
 
-    Needs: a case in which the face says its own speech (`reconstruct`), and another clip with
-    sound in the data set.
+    Needs: a `reconstruct` case, in which the face says its own speech, and another clip with sound
+    in the data set.
     Source: defined here.
     Weights: none.
-    Deviations: none. Speech longer than the picture is cut; silence follows speech that is shorter.
+    Deviations: none. Speech longer than the video is cut; shorter speech is padded with silence.
     """
 
     name, version, source = "mismatched", "1", "defined here"
@@ -22,11 +22,11 @@ class Mismatched(bench.Method):
     control = True
 
     def generate(self, job: bench.Job) -> bench.Generation:
-        """The face's own picture with the other sound; raises BenchError if there is no other."""
+        """The clip's frames with the other clip's sound; raises BenchError if there is none."""
         if job.other is None:
             raise bench.BenchError(
-                f"mismatched: the data set {job.case.dataset!r} has no other clip that can be "
-                f"heard beside {job.case.face.id!r}; add a second clip with sound to its manifest"
+                f"mismatched: the data set {job.case.dataset!r} has no other clip with sound "
+                f"for {job.case.face.id!r}; add a second clip with sound to its manifest"
             )
         other = job.other.sound()
         if other is None:
@@ -36,12 +36,12 @@ class Mismatched(bench.Method):
 
 
 def fitted(sound: bench.Sound, *, samples: int) -> bench.Sound:
-    """The sound cut to, or filled with silence up to, `samples` samples."""
+    """The sound, cut or padded with silence to `samples` samples."""
     missing = max(0, samples - len(sound))
     return np.pad(sound[:samples], (0, missing))
 
 
 @bench.hookimpl
 def register_methods() -> list[type[bench.Method]]:
-    """The one method of this file."""
+    """The method of this file."""
     return [Mismatched]

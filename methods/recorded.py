@@ -1,4 +1,4 @@
-"""Videos made elsewhere, in a folder and named by case: most users' way in."""
+"""Videos generated elsewhere, in a folder with one file per case."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ import pydantic
 import bench
 from bench.types import Fit
 
-SHOWN = 10  # missing files, and files that no case names, before it says how many more there are
-SPARE_COMPARED = 2000  # files looked through for what was meant
+SHOWN = 10  # missing files, and files that no case names; the rest is counted
+SPARE_COMPARED = 2000  # files searched for similar names
 FIELDS = ("case", "dataset", "face", "speech")
 
 
 class Recorded(bench.Method):
-    """Takes each case's video from a folder in which it lies finished.
+    """Takes the finished video of each case from a folder.
 
-    Needs: `options.folder`, with one video per case named by `options.pattern`. A video of another
-    size, frame rate or length is conformed by the harness's rules, and the record says how; one of
-    another shape fails, unless `options.fit` says how to fit it.
-    Source: whatever made the videos; say it in the config's title of the method.
+    Needs: `options.folder`, with one video per case, named by `options.pattern`. A video of another
+    size, frame rate or length is conformed, and its record says how. A video of another aspect
+    ratio fails, unless `options.fit` says how to fit it.
+    Source: whatever generated the videos; name it in the method's title in the config.
     Weights: none.
-    Deviations: none. A missing video is a failed cell that names the expected file: it is counted.
+    Deviations: none. A missing video is a failed cell whose reason names the expected file.
     """
 
     name, version, source = "recorded", "3", "videos made elsewhere"
     needs = ("a folder with one finished video per case",)
 
     class Options(bench.Options):
-        """folder: where the videos lie. pattern: the file's name in it, see `FIELDS`.
+        """folder: the folder of the videos. pattern: the file's path in it; fields: see `FIELDS`.
 
-        fit: what becomes of videos of another shape than the face recording: "refuse" fails the
-            case; "pad" adds black bars, "crop" cuts to the middle, "stretch" changes the shape.
+        fit: what to do with a video of another aspect ratio than the face clip: "refuse" fails the
+            case; "pad" adds black bars, "crop" cuts to the middle, "stretch" distorts it.
         """
 
         folder: Path
@@ -45,13 +45,13 @@ class Recorded(bench.Method):
         @pydantic.field_validator("pattern")
         @classmethod
         def has_known_fields(cls, pattern: str) -> str:
-            """The pattern, if it has a case in it and no field but the known ones."""
+            """The pattern, if it differs by case and has only known fields."""
             return checked_pattern(pattern)
 
     options: Options
 
     def identity(self) -> dict[str, object]:
-        """The digests of all files of the folder: a new, changed or removed one changes the key."""
+        """The digests of all files in the folder, so that any change of them changes the key."""
         from bench.data.manifest import file_digest
 
         folder = self.options.folder.expanduser()
@@ -59,7 +59,7 @@ class Recorded(bench.Method):
         return {"files": {path.relative_to(folder).as_posix(): file_digest(path) for path in files}}
 
     def generate(self, job: bench.Job) -> bench.Generation:
-        """The case's file; raises BenchError if it is missing or would lie outside the folder."""
+        """The case's file; raises BenchError if it is missing or lies outside the folder."""
         path = self.path_of(job.case)
         if not path.is_file():
             raise bench.BenchError(
@@ -69,14 +69,14 @@ class Recorded(bench.Method):
         return bench.Generation(video=path, fit=self.options.fit)
 
     def expects(self, case: bench.Case) -> Path:
-        """Where this case's video has to lie; raises BenchError if that is outside the folder."""
+        """The path of this case's video; raises BenchError if it lies outside the folder."""
         return self.path_of(case).absolute()
 
     def outlook(self, cases: Sequence[bench.Case]) -> Sequence[str]:
-        """How many videos are there, which are missing, and files that no case names."""
+        """How many videos exist, which are missing, and which files no case names."""
         folder = self.options.folder.expanduser()
         if not folder.is_dir():
-            return [f"options.folder is {folder}, which is no folder: every case will fail"]
+            return [f"options.folder is {folder}, which is not a folder: every case will fail"]
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if _counts(path)}
         wanted = [self.path_of(case).relative_to(folder).as_posix() for case in cases]
         missing = [name for name in dict.fromkeys(wanted) if name not in names]
@@ -94,7 +94,7 @@ class Recorded(bench.Method):
         return lines
 
     def path_of(self, case: bench.Case) -> Path:
-        """Where this case's video has to lie; raises BenchError if that is outside the folder."""
+        """The path of this case's video; raises BenchError if it lies outside the folder."""
         name = self.options.pattern.format(
             case=case.id, dataset=case.dataset, face=case.face.id, speech=case.speech.id
         )
@@ -103,22 +103,22 @@ class Recorded(bench.Method):
         if not path.resolve().is_relative_to(folder.resolve()):
             raise bench.BenchError(
                 f"recorded: options.pattern {self.options.pattern!r} leads out of options.folder "
-                f"to {path}; videos have to lie inside the folder"
+                f"to {path}; videos must lie inside the folder"
             )
         return path
 
 
 def _counts(path: Path) -> bool:
-    """Whether it is a file that somebody put there, and not the system."""
+    """Whether the path is a file and not hidden, as the files of operating systems are."""
     return path.is_file() and not path.name.startswith(".")
 
 
 def checked_pattern(pattern: str) -> str:
-    """The pattern; raises ValueError on a field that is unknown, formatted, or missing."""
+    """The pattern; raises ValueError if a field is unknown or formatted, or none varies by case."""
     try:
         parts = [part for part in Formatter().parse(pattern) if part[1] is not None]
     except ValueError as error:
-        raise ValueError(f"{pattern!r} is no pattern: {error}") from error
+        raise ValueError(f"{pattern!r} is not a pattern: {error}") from error
     known = ", ".join("{" + field + "}" for field in FIELDS)
     for _, field, layout, conversion in parts:
         if field not in FIELDS or layout or conversion:
@@ -130,5 +130,5 @@ def checked_pattern(pattern: str) -> str:
 
 @bench.hookimpl
 def register_methods() -> list[type[bench.Method]]:
-    """The one method of this file."""
+    """The method of this file."""
     return [Recorded]

@@ -1,4 +1,4 @@
-"""The recording with its sound moved by whole frames: the right lips at the wrong time."""
+"""The clip with its sound shifted by whole frames: the right lips at the wrong time."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import bench
 
 
 class Shifted(bench.Method):
-    """Plays the recorded clip with its sound `frames` frames later (earlier where negative).
+    """Plays the clip with its sound `frames` frames later (earlier if negative).
 
-    Sign: with `frames: 5` every sound is heard 5 frames after the lips have made it. In LSE's terms
-    the picture leads, so the offset falls by 5 (LSE's offset is above 0 where the sound leads).
-    LSE-D and LSE-C search over 15 frames either way and forgive the shift; the offset and the score
-    at offset 0 show it.
+    Sign: with `frames: 5` every sound is heard 5 frames after the lip movement, so LSE's offset
+    falls by 5 (it is above 0 if the sound is early). LSE-D and LSE-C search over 15 frames either
+    way and ignore the shift; the offset and the score at offset 0 reveal it.
 
-    Needs: a case in which the face says its own speech (`reconstruct`).
+    Needs: a `reconstruct` case, in which the face says its own speech.
     Source: defined here.
     Weights: none.
-    Deviations: none. Sound that leaves the clip is lost and silence fills the other end.
+    Deviations: none. Sound shifted out of the clip is lost, and silence fills the other end.
     """
 
     name, version, source = "shifted", "1", "defined here"
@@ -33,11 +32,11 @@ class Shifted(bench.Method):
     options: Options
 
     def generate(self, job: bench.Job) -> bench.Generation:
-        """The own picture with the moved sound; raises BenchError if nothing would be left."""
+        """The clip's frames with the shifted sound; raises BenchError if no sound would be left."""
         if abs(self.options.frames) >= job.frames:
             raise bench.BenchError(
-                f"shifted: options.frames is {self.options.frames}, yet the clip "
-                f"{job.case.face.id!r} has {job.frames} frames, so that no sound would be left; "
+                f"shifted: options.frames is {self.options.frames}, but the clip "
+                f"{job.case.face.id!r} has {job.frames} frames, so no sound would be left; "
                 "choose a smaller shift"
             )
         sound = moved(job.speech, frames=self.options.frames)
@@ -45,7 +44,7 @@ class Shifted(bench.Method):
 
 
 def moved(sound: bench.Sound, *, frames: int) -> bench.Sound:
-    """The sound (S,) `frames` frames later (earlier where negative), as long as before."""
+    """The sound (S,), `frames` frames later (earlier if negative), of unchanged length."""
     samples = min(abs(frames) * bench.SAMPLES_PER_FRAME, len(sound))
     silence = np.zeros(samples, dtype=np.int16)
     if frames >= 0:
@@ -55,5 +54,5 @@ def moved(sound: bench.Sound, *, frames: int) -> bench.Sound:
 
 @bench.hookimpl
 def register_methods() -> list[type[bench.Method]]:
-    """The one method of this file."""
+    """The method of this file."""
     return [Shifted]

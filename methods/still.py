@@ -1,4 +1,4 @@
-"""One frame for the whole length: what a metric gives to a face that does not speak."""
+"""A still face: shows which value a metric gives to a face that does not move."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import bench
 class Still(bench.Method):
     """Repeats the first frame of the face while the speech plays.
 
-    Where the face tracker sees no face in the first frame, yet one later, the first frame that has
-    it is frozen instead, and the record says which: else the video would have no face to measure.
+    If the face tracker finds no face in the first frame but finds one later, the first frame with a
+    face is repeated instead, and a note names it: otherwise there would be no face to measure.
 
     Needs: one frame of the face.
     Source: defined here.
     Weights: none.
-    Deviations: none. A sync metric has to put it below `truth`; a full-reference metric shows by it
-    how much of its value comes from a face that merely does not move.
+    Deviations: none. A sync metric must rank it below `truth`. Its value in a full-reference metric
+    shows how much of other values a motionless face already gets.
     """
 
     name, version, source = "still", "2", "defined here"
     control = True
 
     def generate(self, job: bench.Job) -> bench.Generation:
-        """`job.frames` times the first frame that shows the face, else the first of all."""
+        """`job.frames` copies of the first frame with a face, or of the first frame."""
         place = first_with_face(job.face)
         frame = job.face.read()[place]
         notes = (f"frozen at frame {place}, the first with a face",) if place else ()
@@ -34,9 +34,9 @@ class Still(bench.Method):
 
 
 def first_with_face(face: bench.Video) -> int:
-    """The first frame, counted from 0, in which the tracker sees the face; 0 where it never does.
+    """The index of the first frame in which the tracker finds the face; 0 if there is none.
 
-    0 too where faces cannot be tracked, for want of weights say: then nothing here needs them.
+    Also 0 if faces cannot be tracked, for example without weights: this method works without them.
     """
     try:
         return int(np.argmax(face.faces().found))
@@ -46,5 +46,5 @@ def first_with_face(face: bench.Video) -> int:
 
 @bench.hookimpl
 def register_methods() -> list[type[bench.Method]]:
-    """The one method of this file."""
+    """The method of this file."""
     return [Still]

@@ -1,4 +1,4 @@
-"""The recording itself: the upper bound of every table, and the proof that the metrics measure."""
+"""The reference itself: the upper bound of every table, and a test of the metrics."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import bench
 
 
 class Truth(bench.Method):
-    """Returns the recorded clip unchanged.
+    """Returns the clip unchanged.
 
-    Needs: a case in which the face says its own speech (`reconstruct`).
+    Needs: a `reconstruct` case, in which the face says its own speech.
     Source: defined here.
     Weights: none.
-    Deviations: none. It is the reference itself, so SSIM is 1 and PSNR is undefined.
+    Deviations: none. The video equals its reference, so SSIM is 1 and PSNR is undefined.
     """
 
     name, version, source = "truth", "1", "defined here"
@@ -19,11 +19,11 @@ class Truth(bench.Method):
     control = True
 
     def generate(self, job: bench.Job) -> bench.Generation:
-        """The face's own file, or its frames where it stands on arrays."""
+        """The clip's file, or its frames if it is made of arrays."""
         return bench.Generation(video=job.face.path or job.face.read())
 
 
 @bench.hookimpl
 def register_methods() -> list[type[bench.Method]]:
-    """The one method of this file."""
+    """The method of this file."""
     return [Truth]

@@ -1,4 +1,4 @@
-"""Reports: from run folders to static pages and tables. Reads nothing but the run folders."""
+"""Reports: static pages and tables made from run folders, and from nothing else."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 def build(runs: Sequence[Path], out: Path, *, lang: str = "en") -> Path:
-    """Writes the report on these run folders into the folder `out`; returns its index.html."""
+    """Writes the report on these run folders to the folder `out` and returns its index.html."""
     from reports import report
 
     return report.build(runs, out, lang=lang)
 
 
 def is_current(run: Path, out: Path, *, lang: str = "en") -> bool:
-    """Whether the report at `out` is what `build` would write again."""
+    """Whether `build` would write the report at `out` again without a change."""
     from reports import report
 
     return report.is_current(run, out, lang=lang)
 
 
 def closing(runs: Sequence[Path], *, lang: str = "en") -> Closing:
-    """What `bench run` shows at its end: the first table and what to know about it."""
+    """What `bench run` shows when it ends: the first table with its notes."""
     from reports import terminal
 
     return terminal.closing(runs, lang=lang)

@@ -1,4 +1,4 @@
-"""One case's page: all videos in step, strips with zoomed mouths, sound and sync curves."""
+"""The page of one case: videos played in step, frames with mouths, sound and sync curves."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from reports.results import Cell, Column, Dataset, GeneratedVideo, Results, Row
 from reports.text import fixed, percent
 from reports.words import Words
 
-CLIP_WINDOW = 5  # frames that one value of the framewise confidence stands on
-MOST_SHIFT = 15  # distances[k] belongs to the offset MOST_SHIFT - k
+CLIP_WINDOW = 5  # frames that one value of the framewise confidence covers
+MOST_SHIFT = 15  # frames; distances[k] is the distance at the offset MOST_SHIFT - k
 
 
 @dataclass(frozen=True)
 class CaseLink:
-    """Where a case's page is, and what it is called."""
+    """A case and the file name of its page."""
 
     dataset: Dataset
     case: CasePart
@@ -38,7 +38,7 @@ class CaseLink:
 
 @dataclass(frozen=True)
 class Tile:
-    """One method on a case page. video: relative to the page, empty where there is none to play."""
+    """One method on a case page. video: its path relative to the page, empty if there is none."""
 
     row: Row
     colour: int
@@ -54,9 +54,9 @@ class Tile:
 
 @dataclass(frozen=True)
 class Note:
-    """What is to be said of one or several methods of a case, once.
+    """A note on one or several methods of a case.
 
-    methods: their names. is_failure: the text is a failure's own message, which stays English.
+    methods: their names. is_failure: the text is a failure's message, which is not translated.
     """
 
     methods: str
@@ -84,18 +84,18 @@ class CaseView:
 
     @property
     def has_differences(self) -> bool:
-        """Whether any method's frames are compared with the real video's."""
+        """Whether any method has a picture of its difference from the real video."""
         return any(tile.evidence is not None and tile.evidence.difference for tile in self.tiles)
 
     @property
     def is_located(self) -> bool:
-        """Whether the run said where the mouths are; otherwise the strips show a fixed part."""
+        """Whether the run recorded the mouths' boxes; else the strips show a fixed region."""
         shown = [tile.evidence for tile in self.tiles if tile.evidence is not None]
         return all(one.is_located for one in shown)
 
 
 def case_links(results: Results) -> list[CaseLink]:
-    """The pages of all cases, in the report's order; file names are plain ASCII and distinct."""
+    """The pages of all cases, in the report's order; file names are ASCII and unique."""
     return [
         CaseLink(dataset, case, _file_name(dataset, case))
         for dataset in results.datasets
@@ -172,7 +172,7 @@ def view_case(
 
 
 def case_columns(results: Results, dataset: Dataset, names: Sequence[str]) -> list[Column]:
-    """The columns that case pages show: the tables' own and the evidence beside them."""
+    """The columns of case pages: those of the tables, evidence, and the mouth region's."""
     available = results.columns(dataset)
     wanted = [column for name in names for column in available if column.name == name]
     wanted += [
@@ -212,25 +212,25 @@ def _file_name(dataset: Dataset, case: CasePart) -> str:
 
 
 def _notes(tiles: Sequence[Tile], words: Words) -> tuple[Note, ...]:
-    """What was done to the videos, where faces are missing, what failed; each told once."""
-    told: dict[tuple[str, bool], list[str]] = {}
+    """What conforming changed, where faces are missing, what failed; equal notes are merged."""
+    noted: dict[tuple[str, bool], list[str]] = {}
     for tile in tiles:
         name = tile.row.shown
         if tile.conformed:
             done = words("sentence_separator").join(words.said(note) for note in tile.conformed)
-            told.setdefault((done, False), []).append(name)
+            noted.setdefault((done, False), []).append(name)
         if tile.faces_missing:
             missing = words("case_faces_missing", share=percent(tile.faces_missing))
-            told.setdefault((missing, False), []).append(name)
+            noted.setdefault((missing, False), []).append(name)
         if tile.state != "ok":
-            told.setdefault((tile.reason, True), []).append(name)
+            noted.setdefault((tile.reason, True), []).append(name)
     return tuple(
-        Note(words.listed(names), text, is_failure) for (text, is_failure), names in told.items()
+        Note(words.listed(names), text, is_failure) for (text, is_failure), names in noted.items()
     )
 
 
 def _number(column: Column, cell: Cell | None, words: Words) -> tuple[str, str, str]:
-    """A cell as state, text and reason; of a number that proves nothing the state is "void"."""
+    """A cell as state, text and reason; the state is "void" if the scorer does not work."""
     if cell is None:
         return "absent", words("absent_short"), words("absent")
     if cell.state != "ok":
@@ -254,7 +254,7 @@ def _plots(
     *,
     is_void: bool,
 ) -> tuple[plots.Drawing, ...]:
-    """What is seen of one case; is_void: the synchronisation scorer does not work on these data."""
+    """The plots of one case; is_void: the synchronisation scorer does not work on this data."""
     framewise: list[plots.Series] = []
     shifts: list[plots.Series] = []
     for label, (colour, cell) in curves.items():

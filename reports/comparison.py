@@ -1,9 +1,9 @@
-"""Compares methods: means over the cases that all have, intervals, tests, ranks, and every gap.
+"""Compares methods: means over shared cases, intervals, tests, ranks, and missing values.
 
-A method's rank is 1 and how many others are told to be better: ties share a rank, and what cannot
-be told apart is never put in an order. Where the scorer does not work, nothing is compared. A row
-that scored fewer than half of the planned cases would take the others' cases away; it stands
-apart, with the mean of its own cases and without a rank.
+A method's rank is 1 plus the number of competitors that are significantly better, so ties share a
+rank. Nothing is compared by a scorer that does not work. A row with values for fewer than half of
+the planned cases would shrink the set of shared cases, so it is set apart: it shows the mean over
+its own cases and has no rank.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from bench.stats import (
     shared_cases,
 )
 from bench.types import CaseKind
-from reports.results import Column, Dataset, Results, Row, Scores
+from reports.results import Column, ColumnValues, Dataset, Results, Row
 
-EVIDENCE = ("offset", "lse_d_at_0", "lse_c_at_0")  # what stands beside a synchronisation error
+EVIDENCE = ("offset", "lse_d_at_0", "lse_c_at_0")  # shown beside a sync metric's own columns
 
 EntryState = Literal["value", "undefined", "failed", "missing", "absent"]
 Mark = Literal["best", "second", "tied", ""]
@@ -35,19 +35,21 @@ Mark = Literal["best", "second", "tied", ""]
 
 @dataclass(frozen=True)
 class Entry:
-    """One method's standing in one column.
+    """One method in one column.
 
-    state: "value", or why there is none: "absent" where the method was never asked; of several
-    reasons the most frequent. interval: over the compared cases (the method's own where it stands
-    apart). is_above_truth: better than the real video, and the difference holds.
-    reasons: why cases have no value, with how many; undefined: those of them that are no failures.
-    difference, p_value: against the reference; p after Holm's correction over the data set's table.
-    is_tied: a reference that competes cannot be told from it among all competitors of the column.
-    mark: "best" for all that nobody is told to beat, "second" for the next rank, "tied" where no
-    two competitors can be told apart.
-    within_one: of an offset, the share of cases within one frame.
-    n_faceless: how many cases have no value because no face was found in any frame; they are among
-    the n_undefined.
+    state: "value", or the most frequent reason for having none; "absent" if nothing was planned.
+    interval: of the mean over the compared cases (over the method's own cases if is_apart).
+    is_above_truth: significantly better than the real video.
+    reasons: each reason for a missing value, with its number of cases; undefined: those reasons
+    that are not failures.
+    difference, p_value: against the table's reference; p is Holm-corrected over all comparisons of
+    one data set in the table.
+    is_tied: the reference competes, and the test between all competitors of the column cannot tell
+    it from this method.
+    mark: "best" for rank 1, "second" for the next rank, "tied" if no two competitors can be told
+    apart.
+    within_one: in the offset's column, the share of cases within one frame of 0.
+    n_faceless: how many of the n_undefined cases show no face in any frame.
     """
 
     state: EntryState
@@ -70,7 +72,7 @@ class Entry:
 
     @property
     def is_significant(self) -> bool:
-        """Whether the method can be told from the reference: by corrected test and interval."""
+        """Whether the difference from the reference is significant: corrected test and interval."""
         if self.p_value is None or self.difference is None or self.is_tied:
             return False
         return Comparison(self.difference, self.p_value).holds
@@ -78,23 +80,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class Standing:
-    """All methods in one column: their entries, and on how many cases they were compared.
+    """All methods in one column: their entries, and the number of cases compared.
 
-    left_out: planned cases that not every method has a value for. pairs: every two competitors,
-    first minus second, corrected over all pairs of the column. told: (better, worse) wherever that
-    difference holds.
+    left_out: planned cases for which some method lacks a value. pairs: the comparison of every two
+    competitors, first minus second, Holm-corrected over all pairs of the column. told_apart:
+    (better, worse) of every pair whose difference is significant.
     """
 
     entries: Mapping[str, Entry]
     compared: int
     left_out: int
     pairs: Mapping[tuple[str, str], Comparison] = field(default_factory=dict)
-    told: frozenset[tuple[str, str]] = frozenset()
+    told_apart: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
 class BlockColumn:
-    """A column of a block; evidence columns are shown, never ranked."""
+    """A column of a block; evidence columns are never ranked."""
 
     column: Column
     standing: Standing
@@ -103,7 +105,7 @@ class BlockColumn:
 
 @dataclass(frozen=True)
 class Block:
-    """One data set's part of a table. failures: failed and planned cases by method."""
+    """One data set's part of a table. failures: (failed, planned) cases by method."""
 
     dataset: Dataset
     columns: tuple[BlockColumn, ...]
@@ -120,7 +122,7 @@ class Table:
     reference: str | None
 
     def shown(self, label: str) -> str:
-        """What pages call the row with this label."""
+        """The name of the row with this label, as pages show it."""
         return next((row.shown for row in self.rows if row.label == label), label)
 
     @property
@@ -130,10 +132,10 @@ class Table:
 
 
 def build_table(results: Results, part: TablePart) -> Table:
-    """The measured table that `part` asks for, on `reconstruct` cases, as in the paper.
+    """The measured table that `part` describes, on `reconstruct` cases, as in the paper.
 
-    The truth has its row in every table, whether the config names it or not: without it nothing
-    shows that a score is too good.
+    Every table has a row for `truth`, whether the config names it or not: only beside it does a
+    reader see that a value is too good.
     """
     rows = tuple(results.row(label) for label in part.rows)
     truth = results.row_named("truth")
@@ -157,12 +159,13 @@ def build_block(
     reference: str | None,
     kind: CaseKind = "reconstruct",
 ) -> Block:
-    """One data set's part of a table: the named columns, one for each protocol, and evidence."""
+    """One data set's part of a table: the named columns, one per protocol, and evidence."""
     planned = [row for row in rows if any(row.label in s.methods for s in dataset.sources)]
     columns: list[BlockColumn] = []
     for column, is_evidence in _with_evidence(results, dataset, names):
         scores = {
-            row.label: results.scores(dataset, row.label, column, kind=kind) for row in planned
+            row.label: results.column_values(dataset, row.label, column, kind=kind)
+            for row in planned
         }
         tested = None if is_evidence else reference
         standing = _standing(
@@ -177,7 +180,7 @@ def build_block(
 
 
 def stand(
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, ColumnValues],
     rows: Sequence[Row],
     speakers: Mapping[str, str],
     *,
@@ -186,7 +189,10 @@ def stand(
     seed: int,
     ranked: bool = True,
 ) -> Standing:
-    """All rows in one column, compared over the cases that every sufficiently scored row has."""
+    """All rows in one column, compared over the cases that all rows share.
+
+    Rows with values for fewer than half of the planned cases are set apart (Entry.is_apart).
+    """
     most = max((one.planned for one in scores.values()), default=0)
     full = {label for label, one in scores.items() if one.values and 2 * len(one.values) >= most}
     cases = shared_cases([scores[label].values for label in sorted(full)])
@@ -225,20 +231,21 @@ def stand(
     if not ranked or len(competitors) < 2:
         return Standing(entries, len(cases), left_out)
     pairs = compare_all(competitors, speakers, seed=seed)
-    told = frozenset(
+    told_apart = frozenset(
         names if (one.difference.mean > 0) == (better == "higher") else names[::-1]
         for names, one in pairs.items()
         if one.holds
     )
-    placed = ranks(competitors, told)
+    placed = ranks(competitors, told_apart)
     for label, mark in marks(placed).items():
-        is_tied = reference in competitors and not {(label, reference), (reference, label)} & told
+        against = {(label, reference), (reference, label)}
+        is_tied = reference in competitors and not against & told_apart
         entries[label] = replace(entries[label], rank=placed[label], mark=mark, is_tied=is_tied)
-    return Standing(entries, len(cases), left_out, pairs, told)
+    return Standing(entries, len(cases), left_out, pairs, told_apart)
 
 
 def marks(placed: Mapping[str, int]) -> dict[str, Mark]:
-    """How each of these ranks is set off: the best, the next; none of them where all are tied."""
+    """The mark of each rank: best, second, or none; all are tied if there is only one rank."""
     first, *others = sorted(set(placed.values()))
     if not others:
         return dict.fromkeys(placed, "tied")
@@ -253,7 +260,7 @@ def _above(
     better: Literal["higher", "lower"],
     seed: int,
 ) -> list[str]:
-    """Who is better than the real video, where the difference holds after Holm's correction."""
+    """The competitors that are significantly better than the real video, after Holm."""
     sign = 1.0 if better == "higher" else -1.0
     tested = {label: compare(own, truth, speakers, seed=seed) for label, own in competitors.items()}
     raw = [None if one is None else one.p_value for one in tested.values()]
@@ -278,7 +285,7 @@ def _standing(
     results: Results,
     dataset: Dataset,
     column: Column,
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, ColumnValues],
     rows: Sequence[Row],
     reference: str | None,
     kind: CaseKind,
@@ -307,7 +314,7 @@ def _standing(
     return replace(standing, entries=entries)
 
 
-def _within_one(scores: Scores, dataset: Dataset, seed: int) -> Interval:
+def _within_one(scores: ColumnValues, dataset: Dataset, seed: int) -> Interval:
     near = [abs(value) <= 1.0 for value in scores.values.values()]
     return share_interval(near, [dataset.speakers[case] for case in scores.values], seed=seed)
 
@@ -315,14 +322,14 @@ def _within_one(scores: Scores, dataset: Dataset, seed: int) -> Interval:
 def _set_standing(
     results: Results, dataset: Dataset, column: Column, rows: Sequence[Row], kind: CaseKind
 ) -> Standing:
-    """A set metric has one value for all videos: no interval, no test, and so no rank."""
+    """A set metric has one value for all videos: no interval, no test, no rank."""
     entries: dict[str, Entry] = {}
     cases = dataset.of_kind(kind)
     for row in rows:
         cell = results.set_cell(dataset, row.label, column, kind=kind)
-        made = [results.generation(dataset, row.label, case) for case in cases]
-        count = sum(one is not None and one.record.status == "ok" for one in made)
-        planned = sum(one is not None for one in made)
+        generated = [results.generation(dataset, row.label, case) for case in cases]
+        count = sum(one is not None and one.record.status == "ok" for one in generated)
+        planned = sum(one is not None for one in generated)
         if cell.state == "ok" and column.output.name in cell.values:
             value = cell.values[column.output.name]
             interval = Interval(value, None, None, count, 0, "none")
@@ -335,8 +342,8 @@ def _set_standing(
     return Standing(entries, 0, 0)
 
 
-def _entry(scores: Scores) -> Entry:
-    """The account of one method's cells, before any comparison."""
+def _entry(scores: ColumnValues) -> Entry:
+    """One method's counts and reasons, before any comparison."""
     n_undefined = sum(scores.undefined.values())
     if scores.planned == 0:
         return Entry("absent")
@@ -358,7 +365,7 @@ def _entry(scores: Scores) -> Entry:
 
 
 def _corrected(columns: Sequence[BlockColumn]) -> list[BlockColumn]:
-    """The columns with p values corrected over every comparison of the block."""
+    """The columns with p values Holm-corrected over all comparisons of the block."""
     places = [
         (index, label) for index, column in enumerate(columns) for label in column.standing.entries
     ]
@@ -377,7 +384,7 @@ def _corrected(columns: Sequence[BlockColumn]) -> list[BlockColumn]:
 def _with_evidence(
     results: Results, dataset: Dataset, names: Sequence[str]
 ) -> list[tuple[Column, bool]]:
-    """The named columns in order; behind the last of a synchronisation metric, its evidence."""
+    """The named columns in order; the last one of a sync metric is followed by its evidence."""
     available = results.columns(dataset)
     named = [column for name in names for column in available if column.name == name]
     ordered: list[tuple[Column, bool]] = []
@@ -403,7 +410,7 @@ def _failures(
     columns: Sequence[BlockColumn],
     kind: CaseKind,
 ) -> tuple[int, int]:
-    """How many of the method's planned cases failed, in its own work or in any column's."""
+    """How many planned cases failed, in generation or in any column, and how many were planned."""
     failed = planned = 0
     for case in dataset.of_kind(kind):
         if not any(
@@ -412,8 +419,8 @@ def _failures(
         ):
             continue
         planned += 1
-        made = results.generation(dataset, label, case)
-        states = {"failed"} if made is not None and made.record.status != "ok" else set()
+        video = results.generation(dataset, label, case)
+        states = {"failed"} if video is not None and video.record.status != "ok" else set()
         for one in columns:
             cell = None if one.column.is_set else results.cell(dataset, label, case, one.column)
             if cell is not None:

@@ -1,7 +1,7 @@
-"""What every plot is drawn with: scales, axes, labels, whiskers, and the frame around them.
+"""The parts of every plot: scales, axes, labels, whiskers, and the SVG element around them.
 
-A drawing is 360 units wide, so that its text stays readable on a phone and four stand side by side
-on a desk. Colours come from the page's style sheet: classes `c0` .. `c6`, dashed
+A drawing is 360 units wide: its text is readable on a phone, and four drawings fit side by side on
+a desktop screen. Colours come from the page's style sheet: classes `c0` .. `c6` for methods, dashed
 from the eighth method on, and greys `k0` .. `k3` for controls.
 """
 
@@ -16,9 +16,9 @@ from markupsafe import Markup
 from bench.stats import Interval
 
 WIDTH = 360
-LABELS = 122  # units left of the plots whose rows are methods
-LONGEST = 18  # letters of a row's label; the whole one is its tooltip
-LEFT, RIGHT = 40, WIDTH - 10  # the frame of plots with two axes
+LABELS = 122  # units for the labels of plots whose rows are methods
+LONGEST = 18  # letters of a row's label; the tooltip has the whole label
+LEFT, RIGHT = 40, WIDTH - 10  # horizontal extent of plots with two axes
 COLOURS, GREYS = 7, 4
 LETTER = 6.3  # units, about the width of a letter
 
@@ -33,11 +33,11 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Where the value lies, in units."""
+        """The position of the value, in units."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """Round values inside the range, about `count` of them."""
+        """About `count` round values inside the range."""
         rough = (self.high - self.low) / count
         power = 10.0 ** math.floor(math.log10(rough))
         step = min((1.0, 2.0, 5.0, 10.0), key=lambda one: abs(one * power - rough)) * power
@@ -48,15 +48,15 @@ class Scale:
 
 @dataclass(frozen=True)
 class LogScale(Scale):
-    """A map that gives equal factors equal lengths; low and high are above 0."""
+    """A logarithmic map; low and high are above 0."""
 
     def __call__(self, value: float) -> float:
-        """Where the value lies, in units."""
+        """The position of the value, in units."""
         share = math.log(value / self.low) / math.log(self.high / self.low)
         return self.start + share * (self.end - self.start)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """Values such as 1, 2, 5, 10 inside the range, at most about twice `count` of them."""
+        """Values such as 1, 2, 5, 10 inside the range, at most about twice `count`."""
         lowest, highest = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         for steps in ((1.0, 2.0, 5.0), (1.0,)):
             powers = [step * 10.0**power for power in range(lowest, highest + 1) for step in steps]
@@ -67,26 +67,26 @@ class LogScale(Scale):
 
 
 def log_scale(values: Sequence[float], start: float, end: float) -> Scale:
-    """A logarithmic scale that shows all the values, all above 0, with a little air around them."""
+    """A logarithmic scale that covers all values, which are above 0, with a margin."""
     low, high = min(values), max(values)
     air = (high / low) ** 0.05 if high > low else 1.5
     return LogScale(low / air, high * air, start, end)
 
 
 def scale(values: Sequence[float], start: float, end: float) -> Scale:
-    """A scale that shows all the values with a little air around them."""
+    """A scale that covers all values with a margin."""
     low, high = min(values), max(values)
     air = (high - low) * 0.05 or max(abs(high), 1.0) * 0.05
     return Scale(low - air, high + air, start, end)
 
 
 def number(value: float) -> str:
-    """A tick's label: as short as its value allows."""
+    """A tick's label, with six significant digits at most."""
     return f"{round(value, 6):g}".replace("-", "\N{MINUS SIGN}")
 
 
 def colour_class(colour: int) -> str:
-    """The style sheet's class of a series: greys for controls (below 0), hues for methods."""
+    """The CSS class of a series: a grey for a control (below 0), a hue for a method."""
     if colour < 0:
         return f"k{(-1 - colour) % GREYS}"
     dash = " dashed" if colour >= COLOURS else ""
@@ -101,9 +101,13 @@ def drawn(
     *,
     classes: str = "",
     frame: tuple[float, float] = (0.0, 0.0),
-    said: Sequence[str] = (),
+    numbers: Sequence[str] = (),
 ) -> Markup:
-    """The whole drawing. frame: the axes' top and bottom, for the page's script. said: numbers."""
+    """The whole drawing.
+
+    frame: the axes' top and bottom, for the page's script. numbers: the description lists them for
+    readers who do not see the drawing.
+    """
     head = Markup(
         '<svg class="{}" viewBox="0 0 {} {:.0f}" role="img" data-left="{}" data-right="{}" '
         'data-top="{:.0f}" data-bottom="{:.0f}"><title>{}</title><desc>{}</desc>'
@@ -115,13 +119,13 @@ def drawn(
         RIGHT,
         *frame,
         title,
-        " ".join([about, "; ".join(said)]).strip(),
+        " ".join([about, "; ".join(numbers)]).strip(),
     )
     return head + Markup("").join(body) + Markup("</svg>")
 
 
-def told(interval: Interval | None) -> str:
-    """A mean with its interval as text, for the description."""
+def interval_text(interval: Interval | None) -> str:
+    """A mean with its interval, for the description."""
     if interval is None:
         return "–"
     if interval.low is None or interval.high is None:
@@ -133,7 +137,7 @@ def told(interval: Interval | None) -> str:
 def names_beside(
     points: Sequence[tuple[str, float, float]], top: float, bottom: float
 ) -> list[Markup]:
-    """The points' labels, each beside its point where it covers the least of what is there."""
+    """The points' labels, each placed beside its point where it overlaps least."""
     taken = [(x - 6, y - 6, x + 6, y + 6) for _, x, y in points]
     drawn: list[Markup] = []
     for label, x, y in points:
@@ -165,7 +169,7 @@ def names_beside(
 def _overlap(
     first: tuple[float, float, float, float], second: tuple[float, float, float, float]
 ) -> float:
-    """The area that two boxes x0 y0 x1 y1 share."""
+    """The area in which two boxes (x0, y0, x1, y1) overlap."""
     wide = min(first[2], second[2]) - max(first[0], second[0])
     tall = min(first[3], second[3]) - max(first[1], second[1])
     return max(0.0, wide) * max(0.0, tall)
@@ -225,7 +229,7 @@ def row_label(label: str, middle: float) -> Markup:
 
 
 def diamond(x: float, middle: float, colour: int) -> Markup:
-    """A mean."""
+    """The mark of a mean."""
     return Markup('<path class="dot {}" d="M{:.1f} {:.1f}l5 5 -5 5 -5 -5z"/>').format(
         colour_class(colour), x, middle - 5
     )

@@ -1,4 +1,4 @@
-"""Which video shows a method on a case, and which real video it should equal."""
+"""Finds a method's video of a case, and the real video to compare it with."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from reports.results import Dataset, GeneratedVideo, Results
 
 
 def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart) -> Footage | None:
-    """A method's video for a case; None where it has none inside of its run folder.
+    """A method's video of a case; None if its run folder holds none.
 
-    Its real video is that of the face's own clip; `cross` cases have none, nobody ever filmed them.
+    The reference is the video of the face's own clip. A `cross` case has no reference: no real
+    video of it exists.
     """
     made = results.generation(dataset, label, case)
     video = video_file(made) if made is not None else None
@@ -20,10 +21,10 @@ def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart)
         return None
     mouth = made.record.mouth or case.mouth
     real = _truth(results, dataset, case)
-    truth = video_file(real) if real is not None else None
-    if real is None or truth is None or real.record.sha256 == made.record.sha256:
+    reference = video_file(real) if real is not None else None
+    if real is None or reference is None or real.record.sha256 == made.record.sha256:
         return Footage(video, made.record.sha256, mouth)
-    return Footage(video, made.record.sha256, mouth, truth, real.record.sha256)
+    return Footage(video, made.record.sha256, mouth, reference, real.record.sha256)
 
 
 def video_file(made: GeneratedVideo) -> Path | None:

@@ -1,4 +1,4 @@
-"""The report's first page: the first screen and the sections below it, in order."""
+"""The report's index page: the first screen, then the sections in order."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ NOTES = 7  # how_1 .. how_7
 class IndexView:
     """Everything that index.html shows. contents: anchor and name of every section.
 
-    pairs: by a table's anchor. sources: the text of the tables' files by name, where it is short
-    enough to be copied from here.
+    pairs: by a table's anchor. sources: the text of each table's file that is short enough for the
+    page's copy button, by file name.
     """
 
     title: str
@@ -77,7 +77,7 @@ def view_index(
     sources: Mapping[str, str],
     breakdowns: Sequence[Breakdown],
 ) -> IndexView:
-    """The whole page. n_shown: how many of the cases show their frames."""
+    """The whole page. n_shown: how many case pages show frames."""
     gaps = gather_gaps(results, links)
     by_case = {(link.dataset.name, link.case.id): link for link in links}
     worst = find_worst(results, tables, by_case, evidence, words)
@@ -132,7 +132,7 @@ def view_index(
 
 
 def title_of(results: Results, words: Words) -> str:
-    """The report's title: the run's own, or all runs' names."""
+    """The report's title: that of the run, or those of all runs."""
     titles = dict.fromkeys(run.manifest.title or run.manifest.name for run in results.runs)
     return " · ".join(words.said(title) for title in titles)
 

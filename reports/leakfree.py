@@ -1,9 +1,9 @@
-"""The comparison on cases whose answer is not in the input, beside the paper's protocol.
+"""The leak-free comparison: cases whose answer is not in the input, beside the paper's protocol.
 
-In the paper's protocol a method may see the very frames it is to make, so copying them wins. Two
-kinds of case take the answer away: `cross` (another clip's speech; synchronisation metrics) and
-`probe` (another clip's speech, scored against the own video). The speech gain, `reconstruct` minus
-`probe`, is what of a picture score comes from the speech.
+In the paper's protocol a method may see the very frames that it has to generate, so copying wins.
+Two kinds of case remove the answer: `cross` (another clip's speech; sync metrics) and `probe`
+(another clip's speech, compared with the clip's own video). The speech gain, `reconstruct` minus
+`probe`, is the part of a full-reference metric's value that comes from the speech.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 
 from bench.stats import holm
 from reports.comparison import Standing, Table, stand
-from reports.results import Column, Dataset, Results, Row, Scores
+from reports.results import Column, ColumnValues, Dataset, Results, Row
 
 Kind = Literal["cross", "gain"]
 
@@ -24,11 +24,11 @@ Kind = Literal["cross", "gain"]
 class Pairing:
     """One column of the paper's protocol beside its leak-free counterpart.
 
-    column, official: the paper's protocol. counterpart, standing: the same number on `cross` cases,
-    or the speech gain of `counterpart` (the mouth region's where the run measured it).
+    column, official: the paper's protocol. counterpart, standing: the same output on `cross` cases,
+    or the speech gain of `counterpart` (that of the mouth region if the run measured it).
 
-    Ranks are compared by pairs: two methods change places only where each of the two standings
-    tells them apart, and the other way round.
+    Ranks are compared by pairs: two methods change places only if both standings tell them apart,
+    in opposite order.
     """
 
     kind: Kind
@@ -40,34 +40,32 @@ class Pairing:
 
     @property
     def passes(self) -> frozenset[tuple[str, str]]:
-        """(who passes, whom) of every two methods that change places."""
-        return frozenset(one for one in self.standing.told if one[::-1] in self.official.told)
+        """(winner, loser) of every two methods that change places, winner in the leak-free one."""
+        after, before = self.standing.told_apart, self.official.told_apart
+        return frozenset(one for one in after if one[::-1] in before)
 
     @property
     def lost(self) -> frozenset[tuple[str, str]]:
-        """(better, worse) of every two that only the paper's protocol tells apart."""
-        return frozenset(
-            one
-            for one in self.official.told
-            if one not in self.standing.told and one[::-1] not in self.standing.told
-        )
+        """(better, worse) of every two methods that only the paper's protocol tells apart."""
+        after, before = self.standing.told_apart, self.official.told_apart
+        return frozenset(one for one in before if one not in after and one[::-1] not in after)
 
     def gained(self, label: str) -> int:
-        """How many other methods this one passes."""
+        """How many methods this one passes."""
         return sum(winner == label for winner, _ in self.passes)
 
     def fallen(self, label: str) -> int:
-        """How many other methods pass this one."""
+        """How many methods pass this one."""
         return sum(loser == label for _, loser in self.passes)
 
     @property
     def better(self) -> Literal["higher", "lower", "none"]:
-        """The direction of the leak-free number; of a gain, more is always better."""
+        """The direction of the leak-free number; a higher gain is always better."""
         return "higher" if self.kind == "gain" else self.counterpart.output.better
 
 
 def pair(results: Results, table: Table) -> list[Pairing]:
-    """Every ranked column of the table beside its leak-free counterpart, where the run has one."""
+    """Every ranked column of the table that has a leak-free counterpart, beside it."""
     found: list[Pairing] = []
     for block in table.blocks:
         dataset = block.dataset
@@ -81,7 +79,7 @@ def pair(results: Results, table: Table) -> list[Pairing]:
             counterpart = _mouth(results, dataset, column) if kind == "gain" else column
             judged = not column.is_void
             standing = stand(
-                _scores(results, dataset, table.rows, counterpart, kind),
+                _values(results, dataset, table.rows, counterpart, kind),
                 table.rows,
                 dataset.speakers,
                 better="higher" if kind == "gain" else column.output.better if judged else "none",
@@ -94,7 +92,7 @@ def pair(results: Results, table: Table) -> list[Pairing]:
 
 
 def _corrected(pairings: Sequence[Pairing]) -> list[Pairing]:
-    """The pairings with p values corrected over all leak-free comparisons of a data set."""
+    """The pairings with p values Holm-corrected over all leak-free comparisons of a data set."""
     corrected = list(pairings)
     for name in dict.fromkeys(one.dataset.name for one in pairings):
         places = [
@@ -113,7 +111,7 @@ def _corrected(pairings: Sequence[Pairing]) -> list[Pairing]:
 
 
 def _mouth(results: Results, dataset: Dataset, column: Column) -> Column:
-    """The mouth region's column of the same metric, or the column itself where there is none."""
+    """The mouth region's column of the same metric, or the column itself if there is none."""
     for other in results.columns(dataset):
         same = (other.metric_name, other.output.name) == (column.metric_name, column.output.name)
         if same and (other.region == "mouth" or other.metric.endswith("_mouth")):
@@ -121,19 +119,22 @@ def _mouth(results: Results, dataset: Dataset, column: Column) -> Column:
     return column
 
 
-def _scores(
+def _values(
     results: Results, dataset: Dataset, rows: Sequence[Row], column: Column, kind: Kind
-) -> Mapping[str, Scores]:
+) -> Mapping[str, ColumnValues]:
     if kind == "cross":
-        return {row.label: results.scores(dataset, row.label, column, kind="cross") for row in rows}
+        return {
+            row.label: results.column_values(dataset, row.label, column, kind="cross")
+            for row in rows
+        }
     return {row.label: speech_gain(results, dataset, row.label, column) for row in rows}
 
 
-def speech_gain(results: Results, dataset: Dataset, method: str, column: Column) -> Scores:
-    """What the own speech adds to the score of each face clip, by `reconstruct` case.
+def speech_gain(results: Results, dataset: Dataset, method: str, column: Column) -> ColumnValues:
+    """What a clip's own speech adds to its value, by `reconstruct` case.
 
-    The `reconstruct` value minus the mean of the clip's `probe` values; turned round for an output
-    that is better when lower, so that a positive gain always means that the speech helped.
+    The gain is the `reconstruct` value minus the mean of the clip's `probe` values. The sign is
+    reversed for an output that is better when lower: a positive gain means that the speech helped.
     """
     sign = -1.0 if column.output.better == "lower" else 1.0
     probes: dict[str, list[str]] = {}
@@ -150,14 +151,14 @@ def speech_gain(results: Results, dataset: Dataset, method: str, column: Column)
         if len(names) < 2 or any(cell is None for cell in cells):
             continue
         planned += 1
-        there = [cell for cell in cells if cell is not None]
-        bad = next((cell for cell in there if cell.state != "ok"), None)
+        asked = [cell for cell in cells if cell is not None]
+        bad = next((cell for cell in asked if cell.state != "ok"), None)
         faceless += bad is not None and bad.is_faceless
         if bad is None:
-            own, *others = [cell.values[column.output.name] for cell in there]
+            own, *others = [cell.values[column.output.name] for cell in asked]
             values[case.id] = sign * (own - sum(others) / len(others))
         elif bad.state == "missing":
             missing += 1
         else:
             (undefined if bad.state == "undefined" else failed)[bad.reason] += 1
-    return Scores(values, planned, dict(undefined), dict(failed), missing, faceless)
+    return ColumnValues(values, planned, dict(undefined), dict(failed), missing, faceless)

@@ -1,4 +1,4 @@
-"""Every two competitors of a table, column by column: is the difference between them real?"""
+"""Compares every two competitors of a table in each column: is their difference significant?"""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from reports.results import Column, Dataset
 
 @dataclass(frozen=True)
 class Matrix:
-    """One column of a table: every two of its competitors, both ways; the first minus the second.
+    """All pairs of competitors in one column, in both orders; the first minus the second.
 
-    duels: their p values are corrected over all pairs of the column; none where it is void. n: the
-    cases that they stand on.
+    duels: with p values Holm-corrected over all pairs of the column; none if it is void. n: the
+    number of cases compared.
     """
 
     dataset: Dataset
@@ -31,12 +31,12 @@ class Matrix:
 
     @property
     def n_held(self) -> int:
-        """How many of the differences hold."""
+        """How many of the differences are significant."""
         return sum(duel.holds for duel in self.duels.values()) // 2
 
 
 def compare_pairs(table: Table) -> list[Matrix]:
-    """A matrix for each ranked column, as its ranks were made."""
+    """A matrix for each ranked column, from the comparisons behind its ranks."""
     found: list[Matrix] = []
     for block in table.blocks:
         for one in block.columns:
@@ -55,7 +55,7 @@ def _matrix(table: Table, dataset: Dataset, one: BlockColumn) -> Matrix:
 
 
 def _turned(duel: Comparison) -> Comparison:
-    """The same from the other's side."""
+    """The comparison with the two methods exchanged."""
     one = duel.difference
     low = None if one.high is None else -one.high
     high = None if one.low is None else -one.low

@@ -1,4 +1,4 @@
-"""The paper's four columns alone: for one column of a two-column page, and to paste from."""
+"""The paper's four columns as a table that fits one column of a two-column page."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from reports.sheets import NUMBERED, Sheet, SheetCell, cell, dataset_title, head
 from reports.text import latex
 from reports.words import Words
 
-PAPER = ("lse_d", "lse_c", "ssim", "psnr")  # the columns of the paper's Tables 1 and 2, in order
+PAPER = ("lse_d", "lse_c", "ssim", "psnr")  # columns of the paper's Tables 1 and 2, in order
 
 
 def paper_sheet(table: Table, words: Words, caption: str) -> Sheet | None:
     """The paper's columns of a table for the real video and the competitors; None without any.
 
-    Of a scorer that does not work the column stays empty.
+    The columns of a scorer that does not work hold dashes.
     """
     blocks = [(block, found) for block in table.blocks if (found := _paper_columns(block))]
     rows = [row for row in table.rows if row.name == "truth" or not row.control]
@@ -42,7 +42,7 @@ def paper_sheet(table: Table, words: Words, caption: str) -> Sheet | None:
 
 
 def to_narrow_latex(sheet: Sheet) -> str:
-    """The sheet as a LaTeX table for one column of two: data sets stand below each other."""
+    """The sheet as LaTeX for one column of a two-column page, one data set below the other."""
     widest = max(width for _, width in sheet.groups)
     lines = [
         "% needs \\usepackage{booktabs,graphicx}; Chinese besides: \\usepackage{ctex} and XeLaTeX",
@@ -64,7 +64,9 @@ def to_narrow_latex(sheet: Sheet) -> str:
         lines.append("& " + " & ".join(map(latex, sheet.headings[places])) + empty + r" \\")
         lines.append(r"\midrule")
         for label, cells in sheet.rows:
-            own = "{}" * label.startswith(("[", "*"))  # else the \\ before would take it
+            own = "{}" * label.startswith(
+                ("[", "*")
+            )  # else the \\ before it would read it as its argument
             texts = " & ".join(map(latex_cell, cells[places]))
             lines.append(f"{own}{latex(label)} & {texts}{empty} \\\\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
@@ -74,7 +76,7 @@ def to_narrow_latex(sheet: Sheet) -> str:
 
 
 def _paper_columns(block: Block) -> list[BlockColumn]:
-    """One column for each of the paper's four; the whole face's where the mouth's is there, too."""
+    """One column for each of the paper's four; the whole face's, if the mouth is measured too."""
     found: list[BlockColumn] = []
     for name in PAPER:
         named = [c for c in block.columns if c.column.output.name == name and not c.is_evidence]
@@ -96,11 +98,11 @@ def _name(row: Row, words: Words) -> str:
 
 
 def _cell(entry: Entry, words: Words) -> SheetCell:
-    """The mean alone; set off only where best and second can be told apart."""
-    made = cell(entry, words)
+    """The mean alone; styled only if best and second can be told apart."""
+    full = cell(entry, words)
     apart = "‡" if entry.is_apart and entry.interval is not None else ""
-    style = "" if entry.mark == "tied" else made.style
-    return replace(made, span="", sign=apart, style=style)
+    style = "" if entry.mark == "tied" else full.style
+    return replace(full, span="", sign=apart, style=style)
 
 
 def _notes(

@@ -1,7 +1,7 @@
-"""Pictures and envelopes taken from a run's videos: frames, zoomed mouths, differences, waveforms.
+"""Pictures made from a run's videos (frames, zoomed mouths, differences), and sound envelopes.
 
-Their files are named by the digest of the video they show, so that a rebuilt report takes over
-those of the report before it instead of decoding again.
+Each file is named by the digest of the video that it shows, so that a rebuilt report copies the
+files of the previous report instead of decoding the videos again.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from bench.files.intact import is_intact
 if TYPE_CHECKING:
     from bench.types import Frame, Frames, Sound
 
-MOMENTS = 8  # frames in a strip, evenly spread over the clip
-FACE = 112  # pixels, side of a strip's frame
+MOMENTS = 8  # frames in a strip, evenly spaced over the clip
+FACE = 112  # pixels, side of a frame in a strip
 MOUTH = (112, 76)  # pixels, width and height of a zoomed mouth
-PORTRAIT = 2  # a portrait is this much larger than a strip's frame
-GAIN = 4  # a difference of 255 / GAIN grey levels from the real video is white
-PEAKS = 240  # stretches of an envelope
+PORTRAIT = 2  # scale of a portrait, relative to a frame in a strip
+GAIN = 4  # a difference of 255 / GAIN grey levels or more is white
+PEAKS = 240  # segments of an envelope
 QUALITY = 82  # JPEG
-VERSION = "2"  # raise it when the pictures of the same video would differ
-# Where a run does not say where the mouth is: a part of the frame, for a centred face.
+VERSION = "2"  # raise it whenever the pictures of the same video may change
+# The mouth's region if the run has no box for it: shares of the frame, for a centred face.
 FALLBACK = (0.30, 0.56, 0.70, 0.90)  # x0, y0, x1, y1
 
 Region = tuple[float, float, float, float]
@@ -42,25 +42,26 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Footage:
-    """A video to take pictures of, and the real video that it should equal, if there is one.
+    """A video to make pictures of, and its reference, if it has one.
 
-    sha256, truth_sha256: their digests. mouth: where the mouth is, in pixels, if the run says so.
+    sha256, reference_sha256: their digests. mouth: the mouth's box x0, y0, x1, y1 in pixels, if the
+    run has one.
     """
 
     video: Path
     sha256: str
     mouth: Region | None
-    truth: Path | None = None
-    truth_sha256: str = ""
+    reference: Path | None = None
+    reference_sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was taken from one video. strip, difference: files in `pictures/`.
+    """What a case page shows of one video. strip, difference: files in `pictures/`.
 
-    difference: how far each of the strip's frames is from the real video's, "" where there is none
-    to compare with. at: frame indices of the strip. peaks: the sound's envelope, 0..255.
-    is_located: whether the run said where the mouth is.
+    difference: the differences of the strip's frames from the reference; "" without a reference.
+    at: frame indices of the strip. peaks: the sound's envelope, 0..255. is_located: whether the run
+    has the mouth's box.
     """
 
     strip: str
@@ -73,14 +74,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Portrait:
-    """One frame of one video: face and mouth, and how far it is from the real one; as Evidence."""
+    """One frame of one video, face and mouth; difference: as in Evidence."""
 
     face: str
     difference: str
 
 
-class _Truth:
-    """The frames of a real video, decoded once for all that are compared with it."""
+class _Reference:
+    """The frames of a reference, decoded once for all videos that are compared with it."""
 
     def __init__(self, video: Path | None, sha256: str) -> None:
         self._video = video
@@ -89,7 +90,7 @@ class _Truth:
         self._lock = Lock()
 
     def frames(self, distinct: tuple[int, ...]) -> Frames | None:
-        """These frames, (K, H, W, 3); None where there is no such video or frame."""
+        """These frames, (K, H, W, 3); None if the video or a frame is missing."""
         from bench import media
 
         with self._lock:
@@ -105,20 +106,20 @@ class _Truth:
 def take_evidence(
     asked: Mapping[Key, Footage], *, folder: Path, before: Path
 ) -> dict[Key, Evidence]:
-    """The evidence of these videos, in `folder`; taken over from `before` where it lies there.
+    """The evidence of these videos, in `folder`; copied from `before` if it exists there.
 
     folder, before: the `pictures` folders of the report being built and of the one it replaces.
-    A video that cannot be read has none.
+    A video that cannot be read has no evidence.
     """
-    # Equal videos share a file: each is taken by one thread only, with those of its real video.
+    # Equal videos share a file, so one thread takes all videos of one reference.
     groups: dict[str, dict[Footage, None]] = {}
     for one in dict.fromkeys(asked.values()):
-        groups.setdefault(one.truth_sha256 or one.sha256, {})[one] = None
+        groups.setdefault(one.reference_sha256 or one.sha256, {})[one] = None
 
     def take(group: Sequence[Footage]) -> dict[Footage, Evidence]:
-        compared = next((one for one in group if one.truth is not None), group[0])
-        truth = _Truth(compared.truth, compared.truth_sha256)
-        found = {one: _evidence(one, truth, folder, before) for one in group}
+        compared = next((one for one in group if one.reference is not None), group[0])
+        reference = _Reference(compared.reference, compared.reference_sha256)
+        found = {one: _evidence(one, reference, folder, before) for one in group}
         return {one: evidence for one, evidence in found.items() if evidence is not None}
 
     taken: dict[Footage, Evidence] = {}
@@ -131,16 +132,20 @@ def take_evidence(
 def take_portraits(
     asked: Mapping[Key, Footage], frame: int, *, folder: Path, before: Path
 ) -> dict[Key, Portrait]:
-    """The same frame of these videos, as `take_evidence` does."""
-    truths = {one.truth_sha256: _Truth(one.truth, one.truth_sha256) for one in asked.values()}
+    """One frame of each of these videos, all at the same index; as in `take_evidence`."""
+    references = {
+        one.reference_sha256: _Reference(one.reference, one.reference_sha256)
+        for one in asked.values()
+    }
 
     def take(one: Footage) -> Portrait | None:
         name = _name(one, f"frame {frame} {PORTRAIT}")
-        made = Portrait(f"{name}.jpg", f"{name}d.jpg" if one.truth_sha256 else "")
-        if take_over([name for name in (made.face, made.difference) if name], folder, before):
-            return made
+        portrait = Portrait(f"{name}.jpg", f"{name}d.jpg" if one.reference_sha256 else "")
+        files = [name for name in (portrait.face, portrait.difference) if name]
+        if take_over(files, folder, before):
+            return portrait
         try:
-            return _make_portrait(one, frame, truths[one.truth_sha256], made, folder)
+            return _make_portrait(one, frame, references[one.reference_sha256], portrait, folder)
         except BenchError:
             return None
 
@@ -152,23 +157,23 @@ def take_portraits(
 
 
 def _make_portrait(
-    one: Footage, frame: int, truth: _Truth, made: Portrait, folder: Path
+    one: Footage, frame: int, reference: _Reference, portrait: Portrait, folder: Path
 ) -> Portrait:
     from bench import media
 
     _check(one.video, one.sha256)
     frames = media.pick_frames(one.video, [frame])  # (1, H, W, 3)
-    _save(_strip(frames, one.mouth, PORTRAIT), folder / made.face)
-    real = truth.frames((frame,))
+    _save(_strip(frames, one.mouth, PORTRAIT), folder / portrait.face)
+    real = reference.frames((frame,))
     if real is None or real.shape != frames.shape:
-        return Portrait(made.face, "")
-    _save(_differences(frames, real, PORTRAIT), folder / made.difference)
-    return made
+        return Portrait(portrait.face, "")
+    _save(_differences(frames, real, PORTRAIT), folder / portrait.difference)
+    return portrait
 
 
 def _name(one: Footage, more: str) -> str:
     asked = f"{VERSION} {one.sha256} {one.mouth} {FALLBACK} {MOMENTS} {FACE} {MOUTH} {more}"
-    asked += f" {one.truth_sha256} {GAIN}"
+    asked += f" {one.reference_sha256} {GAIN}"
     return hashlib.sha256(asked.encode()).hexdigest()[:20]
 
 
@@ -182,7 +187,7 @@ def take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
     return True
 
 
-def _evidence(one: Footage, truth: _Truth, folder: Path, before: Path) -> Evidence | None:
+def _evidence(one: Footage, reference: _Reference, folder: Path, before: Path) -> Evidence | None:
     note = f"{_name(one, '')}.json"
     if take_over([note], folder, before):
         evidence = _read(folder / note)
@@ -190,10 +195,10 @@ def _evidence(one: Footage, truth: _Truth, folder: Path, before: Path) -> Eviden
         if take_over(names, folder, before):
             return evidence
     try:
-        return _make(one, truth, folder / note)
+        return _make(one, reference, folder / note)
     except BenchError:
         (folder / note).unlink(missing_ok=True)
-        return None  # the page then says that no frames are shown; the numbers stand
+        return None  # the page says that it shows no frames; its numbers remain
 
 
 def _read(note: Path) -> Evidence:
@@ -208,7 +213,7 @@ def _read(note: Path) -> Evidence:
     )
 
 
-def _make(one: Footage, truth: _Truth, note: Path) -> Evidence:
+def _make(one: Footage, reference: _Reference, note: Path) -> Evidence:
     from bench import media
 
     _check(one.video, one.sha256)
@@ -221,7 +226,7 @@ def _make(one: Footage, truth: _Truth, note: Path) -> Evidence:
     frames = media.pick_frames(one.video, distinct)  # (K, H, W, 3)
     strip, difference = note.with_suffix(".jpg"), note.with_name(f"{note.stem}d.jpg")
     _save(_strip(frames[places], one.mouth), strip)
-    real = truth.frames(distinct) if one.truth_sha256 else None
+    real = reference.frames(distinct) if one.reference_sha256 else None
     is_compared = real is not None and real.shape == frames.shape
     if real is not None and is_compared:
         _save(_differences(frames[places], real[places]), difference)
@@ -233,9 +238,9 @@ def _make(one: Footage, truth: _Truth, note: Path) -> Evidence:
 
 
 def _check(video: Path, sha256: str) -> None:
-    """Raises BenchError for a damaged video: its pictures would be kept as of its digest."""
+    """Raises BenchError for a damaged video, whose pictures must not be kept under its digest."""
     if not is_intact(video, sha256):
-        raise BenchError(f"{video}: is damaged, its SHA-256 is not that of its record")
+        raise BenchError(f"{video}: is damaged: its SHA-256 is not the one in its record")
 
 
 def _save(picture: Frames, file: Path) -> None:
@@ -248,16 +253,17 @@ def _save(picture: Frames, file: Path) -> None:
     file.write_bytes(encoded.tobytes())
 
 
-def _differences(frames: Frames, truth: Frames, times: int = 1) -> Frames:
-    """How far each frame is from the real one, white from 255 / GAIN grey levels on, in a row.
+def _differences(frames: Frames, reference: Frames, times: int = 1) -> Frames:
+    """The difference of each frame from the reference, side by side.
 
-    The largest of the three channels' absolute differences. frames, truth: (K, H, W, 3), one shape.
+    A pixel is the largest absolute difference of the three channels times GAIN. frames, reference:
+    (K, H, W, 3), of one shape. Returns (FACE * times, K * FACE * times, 3).
     """
     import cv2
 
     side = (FACE * times, FACE * times)
     shown: list[Frame] = []
-    for frame, real in zip(frames, truth, strict=True):
+    for frame, real in zip(frames, reference, strict=True):
         red, green, blue = cv2.split(cv2.absdiff(frame, real))
         apart = cv2.max(cv2.max(red, green), blue)  # (H, W)
         bright = cv2.convertScaleAbs(apart, alpha=GAIN).astype(np.uint8)  # saturates at 255
@@ -267,7 +273,7 @@ def _differences(frames: Frames, truth: Frames, times: int = 1) -> Frames:
 
 
 def _strip(frames: Frames, mouth: Region | None, times: int = 1) -> Frames:
-    """Faces above mouths, (FACE + mouth height, K * FACE, 3) `times` as large, a column a frame."""
+    """Faces above mouths, one column per frame: (FACE + MOUTH[1], K * FACE, 3), times `times`."""
     import cv2
 
     height, width = frames.shape[1:3]
@@ -284,7 +290,7 @@ def _strip(frames: Frames, mouth: Region | None, times: int = 1) -> Frames:
 
 
 def _square(frame: Frame) -> Frame:
-    """The frame in the middle of a square, so that no face is stretched; (H, W, 3) or (H, W)."""
+    """The frame centred in a black square, so that no face is stretched; (H, W, 3) or (H, W)."""
     height, width = frame.shape[:2]
     if height == width:
         return frame
@@ -296,7 +302,7 @@ def _square(frame: Frame) -> Frame:
 
 
 def _inside(mouth: Region | None, width: int, height: int) -> tuple[int, int, int, int]:
-    """The mouth's box in whole pixels, widened to the picture's shape and kept inside the frame."""
+    """The mouth's box in whole pixels, widened to the aspect ratio of MOUTH, inside the frame."""
     if mouth is None:
         x0, y0, x1, y1 = FALLBACK
         mouth = (x0 * width, y0 * height, x1 * width, y1 * height)
@@ -311,7 +317,7 @@ def _inside(mouth: Region | None, width: int, height: int) -> tuple[int, int, in
 
 
 def _peaks(sound: Sound | None) -> tuple[int, ...]:
-    """The largest magnitude of each of PEAKS stretches, scaled to the loudest, 0..255."""
+    """The peak magnitude of each of PEAKS segments, scaled to the largest; 0..255."""
     if sound is None or len(sound) < PEAKS:
         return ()
     loud = np.abs(sound.astype(np.int32))  # (S,)

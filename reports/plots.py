@@ -1,6 +1,6 @@
-"""The plots, drawn from numbers as inline SVG; no script and no library draws them.
+"""The plots as inline SVG, drawn without a script or a plotting library.
 
-Each carries a title and a description with its numbers for readers who do not see it.
+Each has a title and a description with its numbers, for screen readers.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from reports.drawing import (
     ends,
     grid_x,
     grid_y,
+    interval_text,
     log_scale,
     names_beside,
     number,
     plain_scale,
     row_label,
     scale,
-    told,
     whisker,
 )
 
-MOST_DOTS = 150  # of a method's values in one row; more are thinned by rank
+MOST_DOTS = 150  # values of a method in one row; more are thinned by rank
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """One interval in a forest plot; solid where the test holds."""
+    """One interval in a forest plot; its dot is filled if the difference is significant."""
 
     label: str
     colour: int
@@ -71,7 +71,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Point:
-    """One method in a scatter plot, with an interval each way, and its single cases if any."""
+    """One method in a scatter plot, with an interval on each axis. cloud: its single cases."""
 
     label: str
     colour: int
@@ -82,7 +82,7 @@ class Point:
 
 @dataclass(frozen=True)
 class DotLine:
-    """One line of dots: method, colour and value of each."""
+    """One line of dots. dots: method, colour and value."""
 
     label: str
     dots: tuple[tuple[str, int, float], ...]
@@ -90,7 +90,7 @@ class DotLine:
 
 @dataclass(frozen=True)
 class Ratings:
-    """How often one method was given 1, 2, 3, 4, 5, and the mean of it."""
+    """How often one method was rated 1, 2, 3, 4, 5, and its mean rating."""
 
     label: str
     colour: int
@@ -100,9 +100,9 @@ class Ratings:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished plot with its caption, and what must be said of it.
+    """A finished plot with its caption and a note.
 
-    is_void: it shows a scorer that does not work on the data.
+    is_void: the plot shows values of a scorer that does not work on the data.
     """
 
     caption: str
@@ -112,7 +112,7 @@ class Drawing:
 
 
 def distribution(title: str, about: str, unit: str, groups: Sequence[Group]) -> Markup:
-    """Every value of every method as a dot, with quartiles, mean and its interval."""
+    """Every value of every method as a dot, with quartiles, mean and interval."""
     groups = [group for group in groups if group.values]
     if not groups:
         return Markup("")
@@ -125,8 +125,8 @@ def distribution(title: str, about: str, unit: str, groups: Sequence[Group]) -> 
         body.append(row_label(group.label, middle))
         body.append(_dots(group, across, middle))
         body.append(_box(group, across, middle))
-    said = [f"{group.label} {told(group.interval)}" for group in groups]
-    return drawn(title, about, height, body, said=said)
+    numbers = [f"{group.label} {interval_text(group.interval)}" for group in groups]
+    return drawn(title, about, height, body, numbers=numbers)
 
 
 def lines(
@@ -141,7 +141,7 @@ def lines(
     height: int = 230,
     classes: str = "",
 ) -> Markup:
-    """Lines over a common axis; `mark_x` is drawn as a reference, `range_x` fixes the axis."""
+    """Lines over a common axis; `mark_x` draws a vertical line, `range_x` fixes the axis."""
     series = [one for one in series if one.x]
     if not series:
         return Markup("")
@@ -164,12 +164,12 @@ def lines(
                 colour_class(one.colour), points, one.label
             )
         )
-    said = [f"{one.label} {number(min(one.y))} – {number(max(one.y))}" for one in series]
-    return drawn(title, about, height, body, classes=classes, frame=(top, bottom), said=said)
+    numbers = [f"{one.label} {number(min(one.y))} – {number(max(one.y))}" for one in series]
+    return drawn(title, about, height, body, classes=classes, frame=(top, bottom), numbers=numbers)
 
 
 def forest(title: str, about: str, unit: str, bars: Sequence[Bar]) -> Markup:
-    """Differences from a reference with their intervals, around a line at zero."""
+    """Differences from the table's reference with their intervals, and a line at zero."""
     if not bars:
         return Markup("")
     row, top = 26, 6
@@ -191,7 +191,9 @@ def forest(title: str, about: str, unit: str, bars: Sequence[Bar]) -> Markup:
                 filled, colour_class(bar.colour), across(bar.interval.mean), middle
             )
         )
-    return drawn(title, about, height, body, said=[f"{b.label} {told(b.interval)}" for b in bars])
+    return drawn(
+        title, about, height, body, numbers=[f"{b.label} {interval_text(b.interval)}" for b in bars]
+    )
 
 
 def scatter(
@@ -206,8 +208,8 @@ def scatter(
 ) -> Markup:
     """Methods by two means, with the interval of each, over the dots of single cases.
 
-    log_x: equal steps to the right are equal factors. named: whether names stand beside the points;
-    else the page needs a legend, and a point's name is its tooltip.
+    log_x: whether the x axis is logarithmic. named: whether names are drawn beside the points;
+    if not, the page needs a legend, and a point's tooltip gives its name.
     """
     if len(points) < 2:
         return Markup("")
@@ -246,12 +248,12 @@ def scatter(
     if named:
         places = [(p.label, across(p.x.mean), up(p.y.mean)) for p in points]
         body += names_beside(places, top, bottom)
-    said = [f"{p.label} {told(p.x)} / {told(p.y)}" for p in points]
-    return drawn(title, about, height, body, said=said)
+    numbers = [f"{p.label} {interval_text(p.x)} / {interval_text(p.y)}" for p in points]
+    return drawn(title, about, height, body, numbers=numbers)
 
 
 def dot_lines(title: str, about: str, unit: str, lines: Sequence[DotLine]) -> Markup:
-    """A line for each name, on it a dot for each method."""
+    """A line for each name, with a dot for each method."""
     if not lines:
         return Markup("")
     row, top = 22, 6
@@ -273,16 +275,16 @@ def dot_lines(title: str, about: str, unit: str, lines: Sequence[DotLine]) -> Ma
             ).format(colour_class(colour), across(value), middle, name, number(round(value, 3)))
             for name, colour, value in line.dots
         ]
-    said = [
+    numbers = [
         f"{line.label}: {number(round(min(v), 3))} – {number(round(max(v), 3))}"
         for line in lines
         if (v := [value for _, _, value in line.dots])
     ]
-    return drawn(title, about, height, body, said=said)
+    return drawn(title, about, height, body, numbers=numbers)
 
 
 def ratings(title: str, about: str, x_title: str, groups: Sequence[Ratings]) -> Markup:
-    """How often each of 1 to 5 was given, a row of bars for each method, the mean below them."""
+    """How often each rating was given: bars for each method, with the mean below them."""
     groups = [group for group in groups if sum(group.counts)]
     if not groups:
         return Markup("")
@@ -323,12 +325,14 @@ def ratings(title: str, about: str, x_title: str, groups: Sequence[Ratings]) -> 
         if group.mean is not None:
             body.append(whisker(group.mean, across, ground + 6, group.colour))
             body.append(diamond(across(group.mean.mean), ground + 6, group.colour))
-    said = [f"{g.label} {', '.join(map(str, g.counts))}; {told(g.mean)}" for g in groups]
-    return drawn(title, about, height, body, said=said)
+    numbers = [
+        f"{g.label} {', '.join(map(str, g.counts))}; {interval_text(g.mean)}" for g in groups
+    ]
+    return drawn(title, about, height, body, numbers=numbers)
 
 
 def waveform(title: str, about: str, x_title: str, peaks: Sequence[int], seconds: float) -> Markup:
-    """The sound's envelope over time; `peaks` are magnitudes, 0..255, of equal stretches."""
+    """The sound's envelope over time; `peaks`: magnitudes, 0..255, of equal segments."""
     if not peaks or seconds <= 0:
         return Markup("")
     middle, height = 40, 114
@@ -346,7 +350,7 @@ def _dots(group: Group, across: Scale, middle: float) -> Markup:
     values = sorted(group.values)
     if len(values) > MOST_DOTS:
         values = [values[i * (len(values) - 1) // (MOST_DOTS - 1)] for i in range(MOST_DOTS)]
-    spread = (0.0, 5.0, -5.0, 2.5, -2.5)  # a fixed pattern instead of chance: same bytes every time
+    spread = (0.0, 5.0, -5.0, 2.5, -2.5)  # fixed, not random: a rebuilt report has the same bytes
     circles = [
         Markup('<circle cx="{:.1f}" cy="{:.1f}" r="2.2"/>').format(
             across(value), middle + spread[index % len(spread)]
@@ -361,7 +365,7 @@ def _dots(group: Group, across: Scale, middle: float) -> Markup:
 
 
 def _box(group: Group, across: Scale, middle: float) -> Markup:
-    """Quartiles as a frame, the mean as a diamond on its interval."""
+    """Quartiles as a box, the mean as a diamond on its interval."""
     values = sorted(group.values)
     low, median, high = (_quantile(values, share) for share in (0.25, 0.5, 0.75))
     parts = [

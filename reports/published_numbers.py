@@ -1,4 +1,4 @@
-"""Numbers as a paper printed them; they stand beside the measured ones, never among them."""
+"""Numbers that a paper printed; reports show them in tables of their own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FOLDER = Path(__file__).resolve().parent / "published"
 
 @dataclass(frozen=True)
 class Figure:
-    """One printed value, as text; empty where the paper prints N. A.
+    """One printed value, as text; empty if the paper prints N. A.
 
-    contradiction: what the same paper says elsewhere of the same number, or empty.
+    contradiction: the value that the same paper prints elsewhere for the same number, or empty.
     """
 
     value: str
@@ -25,10 +25,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A paper's table: for each data set its outputs, and each method's figures.
+    """A paper's table.
 
-    data: the paper's names of the data sets, in order. measured: which data set of the report each
-    stands for. figures: by data, method and output.
+    data: the paper's names of the data sets, in order. measured: the report's data set for each of
+    them. figures: by data, method and output.
     """
 
     source: str
@@ -41,12 +41,12 @@ class PublishedTable:
 
     @property
     def contradictions(self) -> tuple[tuple[str, str, str, Figure], ...]:
-        """Data, method, output and figure wherever the paper contradicts itself."""
+        """Data, method, output and figure of every number that the paper contradicts."""
         return tuple((*key, one) for key, one in self.figures.items() if one.contradiction)
 
 
 def read_published(part: PublishedPart) -> PublishedTable:
-    """The published table that a config asks for, its data sets in the config's order."""
+    """The published table that a config names, with data sets in the config's order."""
     with (FOLDER / f"{part.table}.csv").open(encoding="utf-8", newline="") as file:
         lines = [line for line in csv.DictReader(file) if line["data"] in part.data.values()]
     present = {line["data"] for line in lines}

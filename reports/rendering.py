@@ -1,4 +1,4 @@
-"""The templates' environment: what every page may call, and how text becomes markup."""
+"""The jinja2 environment: the functions that templates may call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 class _Compiled(jinja2.BytecodeCache):
-    """Templates that this process has compiled already: that is a third of a small report."""
+    """Templates that this process has compiled; compiling takes a third of a small report."""
 
     def __init__(self) -> None:
         self._by_source: dict[tuple[str, str], bytes] = {}
@@ -44,8 +44,8 @@ _COMPILED = _Compiled()
 
 
 def environment(words: Words) -> jinja2.Environment:
-    """The environment of one language; every text is escaped, an unknown name is an error."""
-    made = jinja2.Environment(
+    """The environment of one language; all text is escaped, an unknown name is an error."""
+    pages = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         bytecode_cache=_COMPILED,
@@ -72,8 +72,8 @@ def environment(words: Words) -> jinja2.Environment:
     def rho(estimate: object) -> str:
         return rho_text(estimate, words)  # type: ignore[arg-type]
 
-    made.filters["coded"] = coded
-    made.globals.update(
+    pages.filters["coded"] = coded
+    pages.globals.update(
         t=words,
         arrow=arrow,
         colour_class=colour_class,
@@ -97,11 +97,11 @@ def environment(words: Words) -> jinja2.Environment:
         stand_in_text=stand_in,
         unit=unit,
     )
-    return made
+    return pages
 
 
 def _output_text(output: OutputPart, words: Words) -> str:
-    """One output of a metric as provenance lists it: name, direction, unit, range, best value."""
+    """One output of a metric, for the provenance: name, direction, unit, range, best value."""
     parts = [
         f"{words.said(output.heading)} {arrow(output.better)}".strip(),
         words.unit(output.unit),
@@ -116,7 +116,7 @@ def _output_text(output: OutputPart, words: Words) -> str:
 
 
 def _shown(block: Block) -> list[tuple[BlockColumn, BlockColumn | None]]:
-    """The columns on the page; the score at offset 0 stands inside of its own score's cell."""
+    """The columns that the page shows; a value at offset 0 is paired with its column."""
     by_name = {(one.column.protocol, one.column.output.name): one for one in block.columns}
     shown: list[tuple[BlockColumn, BlockColumn | None]] = []
     for one in block.columns:

@@ -1,4 +1,4 @@
-"""Writes a report: reads run folders, computes once, renders pages and tables, swaps them in."""
+"""Writes a report: reads run folders, computes, renders pages and tables, replaces the old ones."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from reports.studies import read_studies, study_files
 from reports.validity import Validity, read_judged
 from reports.words import Words, read_words
 
-MOST_COPIED = 30_000  # bytes of a table's file that the page holds itself, to copy from
-STRIPS = 60  # cases whose frames are shown; beyond, the telling ones are chosen
+MOST_COPIED = 30_000  # bytes up to which a table's file is embedded in the page, for copying
+STRIPS = 60  # cases whose pages show frames; of more cases, the most informative are chosen
 
 
 def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = STRIPS) -> Path:
     """Writes the report on these run folders into the folder `out` and returns its index.html.
 
-    The same records give the same bytes. The folder appears whole or not at all; a report that
-    stood there is replaced, anything else is refused. strips: how many cases show their frames.
-    Raises BenchError where a run cannot be read or `out` is something else than a report.
+    The same records give the same bytes. The folder is written in one move. An existing report is
+    replaced. strips: how many case pages show frames.
+    Raises BenchError if a run cannot be read, or if `out` exists and is not a report.
     """
     words = read_words(lang)
     results, validities = read_judged(runs)
@@ -58,7 +58,7 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = ST
 
 
 def is_current(run: Path, out: Path, *, lang: str = "en") -> bool:
-    """Whether the report at `out` is as `build` would write it: same records, code, language."""
+    """Whether the report at `out` is newer than its records and code, and in this language."""
     index = out / "index.html"
     if not index.is_file():
         return False
@@ -67,7 +67,7 @@ def is_current(run: Path, out: Path, *, lang: str = "en") -> bool:
             return False
     names = ("manifest.json", "generations.jsonl", "measurements.jsonl")
     sources = [run / name for name in names] + list(TEMPLATES.parent.rglob("*.*"))
-    sources += [*study_files(run), run / "studies"]  # the folder itself: a file may have gone
+    sources += [*study_files(run), run / "studies"]  # the folder: a file may have been deleted
     written = index.stat().st_mtime_ns
     return all(path.stat().st_mtime_ns <= written for path in sources if path.exists())
 
@@ -79,7 +79,7 @@ def _check_target(out: Path) -> None:
         return
     raise BenchError(
         f"{out}: exists and is not a report, so it is not replaced. "
-        "Name a new folder, or the folder of a report, with --output."
+        "Give a new folder, or the folder of a report, as --output."
     )
 
 
@@ -145,7 +145,7 @@ def _write_tables(
     validities: Sequence[Validity],
     folder: Path,
 ) -> tuple[list[TableView], list[tuple[Table, Pairing]]]:
-    """Writes every measured table's files; returns the tables as the page shows them."""
+    """Writes the files of all measured tables; returns the tables as the page shows them."""
     views: list[TableView] = []
     paired: list[tuple[Table, Pairing]] = []
     said: list[str] = []
@@ -171,7 +171,7 @@ def _write_tables(
 def _write_studies(
     results: Results, words: Words, n_tables: int, folder: Path
 ) -> list[tuple[Scores, StudyView]]:
-    """Writes every user study's files; returns the studies with what the page shows of them."""
+    """Writes the files of all user studies; returns the studies and their views."""
     studies: list[tuple[Scores, StudyView]] = []
     for index, scores in enumerate(read_studies(results.runs)):
         number = max(FIRST_NUMBER, n_tables + 1) + index
@@ -202,8 +202,8 @@ def _write_sheets(
     name = _file_stem(table.part.name, number)
     caption = table_headline(table, number, words)
     files = ["summary.csv"]
-    made = sheets.sheet(table, words, caption, table_notes(table, words))
-    files += _save_sheet(folder, name, made)
+    sheet = sheets.sheet(table, words, caption, table_notes(table, words))
+    files += _save_sheet(folder, name, sheet)
     paper = paper_sheet(table, words, caption)
     if paper is not None:
         files += [f"{name}_paper.csv", f"{name}_paper.tex"]
@@ -212,18 +212,18 @@ def _write_sheets(
     if pairings:
         title = words("leakfree_title", number=number)
         rows = view_rows(table, pairings)
-        made = sheets.leakfree_sheet(f"{name}_leakfree", rows, pairings, words, title)
-        files += _save_sheet(folder, made.name, made)
+        sheet = sheets.leakfree_sheet(f"{name}_leakfree", rows, pairings, words, title)
+        files += _save_sheet(folder, sheet.name, sheet)
     return files
 
 
-def _save_sheet(folder: Path, stem: str, made: sheets.Sheet) -> list[str]:
-    """Writes a sheet as csv (as printed; numbers alone), LaTeX and Markdown; the names."""
+def _save_sheet(folder: Path, stem: str, sheet: sheets.Sheet) -> list[str]:
+    """Writes a sheet as csv (as printed, and as numbers), LaTeX and Markdown; returns the names."""
     texts = {
-        f"{stem}.csv": sheets.to_csv(made),
-        f"{stem}_numbers.csv": sheets.to_numbers(made),
-        f"{stem}.tex": sheets.to_latex(made),
-        f"{stem}.md": sheets.to_markdown(made),
+        f"{stem}.csv": sheets.to_csv(sheet),
+        f"{stem}_numbers.csv": sheets.to_numbers(sheet),
+        f"{stem}.tex": sheets.to_latex(sheet),
+        f"{stem}.md": sheets.to_markdown(sheet),
     }
     for name, text in texts.items():
         _save(folder / name, text)
@@ -231,7 +231,7 @@ def _save_sheet(folder: Path, stem: str, made: sheets.Sheet) -> list[str]:
 
 
 def _sources(folder: Path) -> dict[str, str]:
-    """The tables' files as text, by name, for pages that offer to copy them."""
+    """The text of each table's file that the page offers to copy, by name."""
     return {
         path.name: path.read_text(encoding="utf-8")
         for path in sorted(folder.iterdir())
@@ -240,7 +240,7 @@ def _sources(folder: Path) -> dict[str, str]:
 
 
 def _file_stem(name: str, number: int) -> str:
-    """A plain file name; numbered where the table's own name is none."""
+    """The table's name as a file name; `table-NUMBER` if the name has no plain letters."""
     plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
     return (
         plain if plain.isascii() and plain.strip("-") and plain != "summary" else f"table-{number}"
@@ -250,7 +250,7 @@ def _file_stem(name: str, number: int) -> str:
 def _chosen(
     results: Results, tables: Sequence[Table], links: Sequence[CaseLink], most: int
 ) -> list[CaseLink]:
-    """The cases whose frames are shown: all if few, else worst, median, best and failures."""
+    """The cases whose pages show frames: all of a few, else worst, median, best and failures."""
     if len(links) <= most:
         return list(links)
     wanted: dict[tuple[str, str], None] = {}
@@ -258,13 +258,13 @@ def _chosen(
         wanted[dataset.name, case] = None
     for dataset, column in ranked_columns(results, tables):
         for label in competing(results):
-            values = results.scores(dataset, label, column, kind="reconstruct").values
+            values = results.column_values(dataset, label, column, kind="reconstruct").values
             order = sorted(values, key=lambda case: (values[case], case))
             for place in (0, len(order) // 2, len(order) - 1) if order else ():
                 wanted[dataset.name, order[place]] = None
     for link in links:
-        made = [results.generation(link.dataset, row.label, link.case) for row in results.rows]
-        if any(one is not None and one.record.status != "ok" for one in made):
+        videos = [results.generation(link.dataset, row.label, link.case) for row in results.rows]
+        if any(one is not None and one.record.status != "ok" for one in videos):
             wanted[link.dataset.name, link.case.id] = None
     names = set(list(wanted)[:most])
     return [link for link in links if (link.dataset.name, link.case.id) in names]
@@ -273,7 +273,7 @@ def _chosen(
 def _evidence(
     results: Results, links: Sequence[CaseLink], folder: Path, before: Path
 ) -> dict[tuple[str, str], Evidence]:
-    """Strips and envelopes by case key and method; a video that cannot be read has none."""
+    """The evidence by case key and method; a video that cannot be read has none."""
     asked: dict[tuple[str, str], Footage] = {}
     for link in links:
         for row in results.rows:

@@ -1,8 +1,8 @@
-"""The joined records of one or several runs, as tables, plots and pages ask for them.
+"""The joined records of one or several runs, for tables, plots and pages.
 
-A cell is found through keys only: method and case key give the generation, its video's digest and
-the metric's key give the measurement. Runs of the same data become one data set; a method that
-keeps its label is one row; a metric whose protocol differs is another column.
+Cells are looked up by key only: method key and case key give the generation; its video's digest and
+the metric's key give the measurement. Runs on the same data become one data set. A method with the
+same label in several runs is one row. A metric under two protocols is two columns.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ Stage = Literal["method", "metric"]
 
 @dataclass(frozen=True)
 class Row:
-    """One method of the report; `settings_differ` where its label stands for several settings.
+    """One method of the report.
 
-    protocol: the method's own; one row never has two. shown: what pages call it: its title, with
-    the label where several rows have that title.
+    protocol: the method's own; a row has only one. settings_differ: whether runs use the label for
+    different settings. shown: the name on pages: the title, with the label if several rows share
+    the title.
     """
 
     label: str
@@ -50,10 +51,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One number of one metric under one protocol; two protocols are two columns.
+    """One output of one metric under one protocol.
 
-    is_void: its scorer does not work on the data set (`reports.validity`), so that it proves
-    nothing: whatever shows it strikes it out, and nothing is ranked or tested by it.
+    is_void: its scorer does not work on the data set (`reports.validity`). Such a column is struck
+    out wherever it is shown, and nothing is ranked or tested by it.
     """
 
     metric: str
@@ -71,13 +72,13 @@ class Column:
         return f"{self.metric}.{self.output.name}"
 
     def title(self, words: Words) -> str:
-        """What the metric calls this number, in the report's language."""
+        """The output's heading in the report's language."""
         return words.said(self.output.heading)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one metric said about one method's video for one case, or why there is no number."""
+    """A metric's values for one method's video of one case, or why there are none."""
 
     state: State
     reason: str = ""
@@ -89,15 +90,16 @@ class Cell:
 
     @property
     def is_faceless(self) -> bool:
-        """Whether there is no number because no face was found in any frame."""
+        """Whether there is no value because no face was found in any frame."""
         return self.state == "undefined" and self.faces_missing == 1.0
 
 
 @dataclass(frozen=True)
-class Scores:
-    """A method's values in one column, by case id, and why the other planned cases have none.
+class ColumnValues:
+    """A method's values in one column, by case id, and why other planned cases have none.
 
-    faceless: how many of the undefined ones show no face in any frame.
+    undefined, failed: number of cases by reason. faceless: how many of the undefined cases show no
+    face in any frame.
     """
 
     values: Mapping[str, float]
@@ -109,13 +111,13 @@ class Scores:
 
     @property
     def n_failed(self) -> int:
-        """Planned cases that ended in a failure."""
+        """The number of planned cases that failed."""
         return sum(self.failed.values())
 
 
 @dataclass(frozen=True)
-class Source:
-    """A data set of the report as one run knows it."""
+class DatasetInRun:
+    """One run's part of a data set: its methods by label, metrics, and cases by id."""
 
     run: Run
     methods: Mapping[str, MethodPart]
@@ -125,7 +127,7 @@ class Source:
 
 @dataclass(frozen=True)
 class GeneratedVideo:
-    """A generated video and the run that it lies in."""
+    """The record of a generated video, and its run."""
 
     run: Run
     record: GenerationRecord
@@ -133,12 +135,12 @@ class GeneratedVideo:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set of the report: its cases in order, and the runs that hold its records."""
+    """One data set of the report: its cases in order, and each run's part of it."""
 
     name: str
     info: DatasetPart
     cases: tuple[CasePart, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[DatasetInRun, ...]
 
     @property
     def speakers(self) -> Mapping[str, str]:
@@ -151,7 +153,7 @@ class Dataset:
 
 
 class Results:
-    """Everything the runs hold, joined. Build it with `join`."""
+    """The records of several runs, joined. Build it with `join`."""
 
     def __init__(
         self,
@@ -169,14 +171,14 @@ class Results:
 
     @property
     def seed(self) -> int:
-        """The seed of the first run's config; intervals are drawn with it."""
+        """The seed of the first run's config, for all bootstrap draws."""
         return self.runs[0].manifest.seed
 
     @property
     def colours(self) -> Mapping[str, int]:
-        """Every method's colour, the same in the whole report: 0, 1, ...
+        """Each method's colour, the same in the whole report: 0, 1, ...
 
-        Controls stand back with -1, -2, ... unless nobody competes.
+        Controls have -1, -2, ... (greys), unless there are only controls.
         """
         controls = [row.label for row in self.rows if row.control]
         methods = [row.label for row in self.rows if not row.control]
@@ -190,7 +192,7 @@ class Results:
         return next(row for row in self.rows if row.label == label)
 
     def shown(self, label: str) -> str:
-        """What pages call the method with this label; the label itself where no row has it."""
+        """The name of this method on pages; the label itself if no row has it."""
         return self._shown.get(label, label)
 
     def row_named(self, name: str) -> Row | None:
@@ -198,7 +200,7 @@ class Results:
         return next((row for row in self.rows if row.name == name), None)
 
     def columns(self, dataset: Dataset) -> tuple[Column, ...]:
-        """All columns of numbers that this data set's runs measured."""
+        """All columns that this data set's runs measured."""
         return tuple(self._columns[dataset.name])
 
     def strike_out(self, void: Collection[tuple[str, str]]) -> None:
@@ -216,7 +218,7 @@ class Results:
         return None
 
     def generation(self, dataset: Dataset, method: str, case: CasePart) -> GeneratedVideo | None:
-        """The method's video record for this case; None where it was not planned or not run yet."""
+        """The method's video of this case; None if it is not planned or not run yet."""
         found: GeneratedVideo | None = None
         for source in dataset.sources:
             part, own = source.methods.get(method), source.cases.get(case.id)
@@ -231,7 +233,7 @@ class Results:
         return found
 
     def cell(self, dataset: Dataset, method: str, case: CasePart, column: Column) -> Cell | None:
-        """What the column's metric said here; None where nobody planned it."""
+        """The column's cell for this method and case; None if it is not planned."""
         best: Cell | None = None
         for source in dataset.sources:
             if not _plans(source, method, case):
@@ -246,7 +248,9 @@ class Results:
                 best = cell
         return best
 
-    def scores(self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind) -> Scores:
+    def column_values(
+        self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind
+    ) -> ColumnValues:
         """The method's values in this column on the cases of one kind."""
         values: dict[str, float] = {}
         undefined: Counter[str] = Counter()
@@ -268,10 +272,10 @@ class Results:
                 failed[cell.reason] += 1
             else:
                 missing += 1
-        return Scores(values, planned, dict(undefined), dict(failed), missing, faceless)
+        return ColumnValues(values, planned, dict(undefined), dict(failed), missing, faceless)
 
     def set_cell(self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind) -> Cell:
-        """What a set metric said about all of the method's videos for one kind of case."""
+        """A set metric's cell for all of the method's videos of one kind of case."""
         for source in dataset.sources:
             metric, part = _metric(source, column), source.methods.get(method)
             if metric is None or part is None:
@@ -289,7 +293,7 @@ class Results:
 
 
 def join(folders: Sequence[Path]) -> Results:
-    """The results of these run folders together; raises BenchError where one cannot be read."""
+    """The joined results of these run folders; raises BenchError if one cannot be read."""
     if not folders:
         raise BenchError("no run folder was named. Name at least one: bench report runs/NAME.")
     runs = [read_run(folder) for folder in folders]
@@ -297,19 +301,19 @@ def join(folders: Sequence[Path]) -> Results:
     return Results(runs, datasets, _join_rows(datasets), _join_tables(runs, datasets))
 
 
-def _plans(source: Source, method: str, case: CasePart) -> bool:
+def _plans(source: DatasetInRun, method: str, case: CasePart) -> bool:
     part = source.methods.get(method)
     return part is not None and case.id in source.cases and case.kind in part.kinds
 
 
-def _metric(source: Source, column: Column) -> MetricPart | None:
+def _metric(source: DatasetInRun, column: Column) -> MetricPart | None:
     for metric in source.metrics:
         if (metric.label, metric.protocol) == (column.metric, column.protocol):
             return metric
     return None
 
 
-def _cell(source: Source, method: str, case: CasePart, metric: MetricPart) -> Cell:
+def _cell(source: DatasetInRun, method: str, case: CasePart, metric: MetricPart) -> Cell:
     case = source.cases[case.id]
     made = source.run.generations.get((source.methods[method].key, case.key))
     if made is None:
@@ -354,7 +358,7 @@ def _columns(dataset: Dataset) -> list[Column]:
 
 
 def _join_datasets(runs: Sequence[Run]) -> list[Dataset]:
-    """Data sets by name; one name for different clips becomes two data sets, told apart by run."""
+    """Data sets by name; if runs use one name for different clips, the run's name is added."""
     joined: dict[str, Dataset] = {}
     labels: dict[tuple[str, str], str] = {}  # (data set, method label) -> method key
     protocols: dict[str, str] = {}  # method label -> method protocol
@@ -376,7 +380,7 @@ def _join_datasets(runs: Sequence[Run]) -> list[Dataset]:
                     labels[name, label] = method.key
                 protocols.setdefault(label, method.protocol)
                 methods[label] = method
-            source = Source(run, methods, metrics[index], cases)
+            source = DatasetInRun(run, methods, metrics[index], cases)
             if name not in joined:
                 joined[name] = Dataset(name, info, tuple(cases.values()), (source,))
                 continue
@@ -402,7 +406,7 @@ def _same_data(known: Dataset, info: DatasetPart, cases: Mapping[str, CasePart])
 
 
 def _distinct_protocols(runs: Sequence[Run]) -> list[tuple[MetricPart, ...]]:
-    """Each run's metrics; where one protocol comes in several versions, the version joins it."""
+    """Each run's metrics; a protocol that occurs in several versions gets the version added."""
     versions: dict[str, set[str]] = {}
     for run in runs:
         for metric in run.manifest.metrics:
@@ -436,7 +440,7 @@ def _join_rows(datasets: Sequence[Dataset]) -> list[Row]:
 
 
 def _join_tables(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[TablePart]:
-    """The configured tables, joined by name and kind; without any, a comparison of everything."""
+    """The configured tables, joined by name and kind; a run without any compares everything."""
     joined: dict[tuple[str, str], TablePart] = {}
     for run in runs:
         for table in run.manifest.tables or (_default_table(run),):
@@ -462,7 +466,7 @@ def _join_tables(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[Table
 
 
 def _renamed(rows: Sequence[str], run: Run, datasets: Sequence[Dataset]) -> tuple[str, ...]:
-    """The rows under the labels that joining gave them in any data set of this run."""
+    """The rows' labels after joining, in any data set of this run."""
     keys = {method.label: method.key for method in run.manifest.methods}
     names: dict[str, None] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Measured tables as files: tidy and wide csv, LaTeX (booktabs), Markdown."""
+"""Measured tables as files: summary.csv, and each table as csv, LaTeX (booktabs) and Markdown."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from reports.text import arrow, fixed, latex, markdown, span
 from reports.validity import Validity, shifts
 from reports.words import Words
 
-NUMBERED = re.compile(r"(?:Table \d+\.|表 \d+) ")  # at the start of a caption: LaTeX counts itself
+NUMBERED = re.compile(
+    r"(?:Table \d+\.|表 \d+) "
+)  # at the start of a caption; LaTeX numbers tables itself
 
-_STRUCK = (  # by hand: no package that may be missing
+_STRUCK = (  # defined here, because a package for it may be missing
     r"\providecommand{\struck}[1]{\setbox0\hbox{#1}"
     r"\rlap{\vrule height0.75ex depth-0.65ex width\wd0}\box0}"
 )
@@ -25,7 +27,7 @@ _STRUCK = (  # by hand: no package that may be missing
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One line of summary.csv. mean: over the cases compared; empty where there is no value."""
+    """One line of summary.csv. mean: over the compared cases, or None."""
 
     table: str
     dataset: str
@@ -42,10 +44,10 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class SheetCell:
-    """One cell: its text, its interval's text, how it is set off, and its signs.
+    """One cell. span: the interval's text. sign: footnote signs.
 
-    style: bold, underlined, struck or nothing.
-    numbers: what the text says, in full precision: a value, or a value and its interval's ends.
+    style: "bold", "underlined", "struck" or "".
+    numbers: the cell in full precision: a value, or a value and the ends of its interval.
     """
 
     text: str
@@ -57,7 +59,7 @@ class SheetCell:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table as text. groups: heading and width of each group of columns, in order."""
+    """A table as text. groups: heading and number of columns of each group, in order."""
 
     name: str
     caption: str
@@ -68,7 +70,7 @@ class Sheet:
 
 
 def sheet(table: Table, words: Words, caption: str, notes: Sequence[str]) -> Sheet:
-    """A measured table in the paper's layout, with the number of failed cases for each data set."""
+    """A measured table in the paper's layout, with the failed cases of each data set."""
     groups: list[tuple[str, int]] = []
     headings: list[str] = []
     for block in table.blocks:
@@ -98,7 +100,7 @@ def leakfree_sheet(
     words: Words,
     caption: str,
 ) -> Sheet:
-    """Both protocols side by side, with both ranks and the change."""
+    """Both protocols side by side, with both ranks and the changes of rank."""
     groups: list[tuple[str, int]] = []
     headings: list[str] = []
     for one in pairings:
@@ -131,37 +133,37 @@ def heading(column: Column, words: Words) -> str:
 
 
 def whole_heading(column: Column, words: Words) -> str:
-    """The heading of a table that is copied: it says itself where the scorer does not work."""
+    """The heading in a file: it says if the scorer does not work."""
     text = heading(column, words)
     return f"{text} ({words('void_short')})" if column.is_void else text
 
 
 def dataset_title(dataset: Dataset, words: Words) -> str:
-    """A data set's title with its stand-in, so that no copied table hides it."""
+    """A data set's title with its stand-in, so that a copied table still names it."""
     title = words.said(dataset.info.title or dataset.name)
     return f"{title} [{dataset.info.stand_in}]" if dataset.info.stand_in else title
 
 
 def dataset_name(dataset: Dataset) -> str:
-    """The same for summary.csv: `CLR [synth-zh]`."""
+    """A data set's name with its stand-in, for summary.csv: `CLR [synth-zh]`."""
     stand_in = dataset.info.stand_in
     return f"{dataset.name} [{stand_in}]" if stand_in else dataset.name
 
 
 def row_label(row: Row) -> str:
-    """A method's name; in brackets its label, where that is another, and its protocol."""
+    """A method's title, followed by its label (if it differs) and its protocol in brackets."""
     name = row.title or row.label
     more = [one for one in (row.label, row.protocol) if one and one != name]
     return f"{name} ({'; '.join(more)})" if more else name
 
 
 def rank_text(entry: Entry) -> str:
-    """The rank, or a dash."""
+    """The rank; a dash for None."""
     return "–" if entry.rank is None else str(entry.rank)
 
 
 def gap_text(entry: Entry, words: Words) -> str:
-    """How many cases lack a value for which reason; empty for one reason: `9 N. A., 1 failed`."""
+    """The missing values by reason, such as `9 N. A., 1 failed`; empty for a single reason."""
     missing = entry.n_planned - entry.n_scored - entry.n_failed - entry.n_undefined
     counts = (("undefined", entry.n_undefined), ("failed", entry.n_failed), ("missing", missing))
     named = [words("gap", n=n, what=words(f"{state}_short")) for state, n in counts if n > 0]
@@ -169,7 +171,7 @@ def gap_text(entry: Entry, words: Words) -> str:
 
 
 def cell(entry: Entry, words: Words, *, signed: bool = False, void: bool = False) -> SheetCell:
-    """An entry as text; void: by a scorer that does not work on the data."""
+    """An entry as text; void: its scorer does not work on the data."""
     if entry.interval is None:
         state = "faceless" if entry.n_faceless else entry.state
         gaps = gap_text(entry, words)
@@ -185,7 +187,7 @@ def cell(entry: Entry, words: Words, *, signed: bool = False, void: bool = False
 
 
 def to_csv(sheet: Sheet) -> str:
-    """The sheet as csv, as it is printed: one line of headings, intervals in brackets."""
+    """The sheet as csv, as printed: one line of headings, intervals in brackets."""
     body = [
         [label, *(OwnText(f"{one.text} [{one.span}]" if one.span else one.text) for one in cells)]
         for label, cells in sheet.rows
@@ -194,9 +196,9 @@ def to_csv(sheet: Sheet) -> str:
 
 
 def to_numbers(sheet: Sheet) -> str:
-    """The sheet as csv of numbers alone, in full precision; empty where there is no number.
+    """The sheet as csv with numbers only, in full precision; a missing number is an empty field.
 
-    A column with intervals is followed by one for either end.
+    A column with intervals is followed by two columns with their low and high ends.
     """
     columns = list(zip(*(cells for _, cells in sheet.rows), strict=True))
     head: list[str] = ["method"]
@@ -210,7 +212,7 @@ def to_numbers(sheet: Sheet) -> str:
 
 
 def _whole_headings(sheet: Sheet) -> list[str]:
-    """Each column's heading behind that of its group."""
+    """Each column's heading, preceded by that of its group."""
     groups = [name for name, width in sheet.groups for _ in range(width)]
     return [f"{group} {name}" for group, name in zip(groups, sheet.headings, strict=True)]
 
@@ -239,7 +241,7 @@ def _markdown_cell(one: SheetCell) -> str:
 
 
 def to_latex(sheet: Sheet) -> str:
-    """The sheet as a LaTeX table, no wider than the text; intervals stand below their means."""
+    """The sheet as a LaTeX table no wider than the text, with intervals below their means."""
     spans: list[str] = []
     rules: list[str] = []
     at = 2
@@ -262,7 +264,9 @@ def to_latex(sheet: Sheet) -> str:
         r"\midrule",
     ]
     for label, cells in sheet.rows:
-        own = "{}" * label.startswith(("[", "*"))  # else the \\ before would take it for its own
+        own = "{}" * label.startswith(
+            ("[", "*")
+        )  # else the \\ before it would read it as its argument
         lines.append(f"{own}{latex(label)} & " + " & ".join(map(latex_cell, cells)) + r" \\")
         if any(one.span for one in cells):
             lines.append("& " + " & ".join(map(_latex_span, cells)) + r" \\")
@@ -292,7 +296,7 @@ def summary_rows(
     pairings: Iterable[tuple[Table, Pairing]],
     validities: Iterable[Validity],
 ) -> list[SummaryRow]:
-    """Every number of the report's tables, one a line."""
+    """Every number of the report's tables, one per line."""
     rows: list[SummaryRow] = []
     for table in tables:
         for block in table.blocks:
@@ -323,7 +327,7 @@ def summary_rows(
 
 
 def _validity_rows(validity: Validity) -> list[SummaryRow]:
-    """`works` is 1, 0, or empty where it is not known; `offset_median` is in frames."""
+    """`works` is 1 or 0, and absent if unknown; `offset_median` is in frames."""
     asked = len(validity.dataset.of_kind("reconstruct"))
     works = None if validity.works is None else float(validity.works)
     found: list[tuple[str, Interval | None, int]] = [
@@ -357,7 +361,7 @@ def _validity_rows(validity: Validity) -> list[SummaryRow]:
 
 
 def whole_protocol(column: Column, rows: Sequence[Row], label: str) -> str:
-    """`psnr[face; rgb; native] | reference: first`: the metric's protocol, then the method's."""
+    """The metric's protocol, then the method's: `psnr[face; rgb; native] | reference: first`."""
     own = next((row.protocol for row in rows if row.label == label), "")
     return f"{column.protocol} | {own}" if own else column.protocol
 
@@ -407,7 +411,7 @@ def _within_one_rows(
 
 
 def summary_csv(rows: Iterable[SummaryRow]) -> str:
-    """summary.csv: full precision, empty where there is no number."""
+    """The text of summary.csv, in full precision; a missing number is an empty field."""
     names = [field.name for field in fields(SummaryRow)]
     body = [[getattr(row, name) for name in names] for row in rows]
     return csv_text([names, *body])

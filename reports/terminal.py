@@ -1,4 +1,4 @@
-"""What the command line shows: a run's first table, and what the doctor finds of a scorer."""
+"""Texts for the command line: a run's first table, and the doctor's findings on a scorer."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from reports.sections.tables import compared_text, left_out_notes
 from reports.validity import Validity, read_judged
 from reports.words import Words, read_words
 
-CASES_SHOWN = 5  # of each cause of failures; the report names more
+CASES_SHOWN = 5  # cases named per cause of failure; the report names more
 Rows = list[tuple[str, ...]]  # header first
 
 
 @dataclass(frozen=True)
 class Closing:
-    """The end of a run, as text.
+    """What the terminal shows at the end of a run.
 
-    notes: what must be read before the numbers: stand-ins, scorers that do not work, missing
-    values. tables: by data set, the first table's rows. styles: how each
-    of their cells is set off, row by row without the header (`SheetCell.style`). footnotes: by data
-    set, over which cases the means are, and how to read the marks.
-    causes: of failures, the most frequent first, each in two or three lines.
+    notes: to be read before the numbers: stand-ins, scorers that do not work, missing values.
+    tables: by data set, the rows of the first table. styles: by data set, the style of each cell
+    (`SheetCell.style`), without the header. footnotes: by data set, the number of cases compared,
+    and how to read the marks. causes: of failures, the most frequent first, each in two or three
+    lines.
     """
 
     notes: list[str]
@@ -39,7 +39,7 @@ class Closing:
 
 
 def closing(runs: Sequence[Path], *, lang: str) -> Closing:
-    """The end of these runs; raises BenchError where one cannot be read."""
+    """What the terminal shows of these runs; raises BenchError if one cannot be read."""
     words = read_words(lang)
     results, validities = read_judged(runs)
     table = build_table(results, results.tables[0])
@@ -78,7 +78,7 @@ def _rows(table: Table, block: Block, words: Words) -> Rows:
         entries = [one.standing.entries[row.label] for one in columns]
         found = _cells(row.label, block, words)
         failed, planned = block.failures.get(row.label, (0, 0))
-        # Where a value is undefined by definition, none is lacking.
+        # A value that is undefined by definition is not missing.
         defined = [one for one in entries if one.state != "undefined" or one.n_faceless]
         scored = sorted({one.n_scored for one in defined}) or [0]
         text = str(scored[0]) if len(scored) == 1 else f"{scored[0]}\N{EN DASH}{scored[-1]}"
@@ -88,7 +88,7 @@ def _rows(table: Table, block: Block, words: Words) -> Rows:
 
 
 def _cause_lines(one: Cause, words: Words) -> list[str]:
-    """What failed how often and why, the last line of the program's own output, the cases."""
+    """What failed, how often and why, the last line of the program's output, and the cases."""
     lines = [f"{words('failures_of', n=len(one.failures))} ({', '.join(one.whats)}): {one.text}"]
     if one.last_line:
         lines.append(f"{words('last_line')}: {one.last_line}")
@@ -105,36 +105,36 @@ def _footnotes(block: Block, words: Words) -> list[str]:
 
 
 def scorer_findings(validity: Validity) -> list[str]:
-    """What a scorer makes of clips, a line each: its three shares, their own offset, the AUC."""
+    """How a scorer rates the controls, one line each: three shares, the clips' offset, the AUC."""
     what = {
         "above_mismatched": "truth above mismatched in LSE-C",
         "above_still": "truth above still in LSE-C",
-        "followed": "sound moved by 5 frames either way, followed within one frame",
+        "followed": "sound shifted by 5 frames either way, followed within one frame",
     }
     found = [f"{what[name]}: {_share(share)}" for name, share in validity.shares.items()]
     if validity.offset is not None and validity.within_one is not None:
         within = validity.within_one.mean
         text = f"median {validity.offset:+.1f} frames, {within:.0%} within one frame of 0"
-        found.append(f"the clips' own offset (above 0: sound early): {text}")
+        found.append(f"offset of the clips themselves (above 0: sound early): {text}")
     if validity.auc is not None:
         text = f"{validity.auc.mean:.2f}{_span(validity.auc, '.2f')}"
-        found.append(f"truth of any clip above mismatched of any clip (AUC): {text}")
+        found.append(f"truth on any clip above mismatched on any clip (AUC): {text}")
     return found
 
 
 def scorer_verdict(validity: Validity) -> str:
-    """Whether the scorer works on the clips, and how late or early their sound is if it does."""
+    """Whether the scorer works on the clips; if it does, how late or early their sound is."""
     late = ""
     if validity.offset is not None and validity.is_lagging:
         late = f"; your sound is about {abs(validity.offset):g} frames "
         late += "early" if validity.offset > 0 else "late"
     said = {
         "works": f"it works on these clips{late}",
-        "fails": "it does not work on these clips: LSE would prove nothing here",
-        "unsure": "it cannot be told from these clips whether it works: too few of them",
+        "fails": "it does not work on these clips: LSE would be meaningless here",
+        "unsure": "these clips are too few to tell whether it works",
         "unmeasured": "it could not be judged",
     }
-    return f"{said[validity.state]} (asked: 90 % in each of the three shares)"
+    return f"{said[validity.state]} (required: 90 % in each of the three shares)"
 
 
 def _share(share: Interval | None) -> str:

@@ -1,4 +1,4 @@
-"""Numbers and names as text: fixed digits, shares, p values, escapes for LaTeX and Markdown."""
+"""Formats numbers and escapes text for pages, LaTeX and Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from bench.stats import Interval
 from bench.study.score.scores import Estimate
 
-DIGITS = 3  # as the paper prints
+DIGITS = 3  # decimals, as in the paper
 MINUS = "\N{MINUS SIGN}"
 
 _LATEX = {
@@ -26,7 +26,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': "''",  # \textquotedbl needs another font encoding than LaTeX's own
+    '"': "''",  # \textquotedbl is missing in LaTeX's default font encoding
     "\N{DOWNWARDS ARROW}": r"$\downarrow$",
     "\N{UPWARDS ARROW}": r"$\uparrow$",
     "\N{DAGGER}": r"$\dagger$",
@@ -46,7 +46,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~!$&])")
 
 
 def fixed(value: float | None, *, signed: bool = False, digits: int = DIGITS) -> str:
-    """The value with fixed decimals; nothing for None."""
+    """The value with fixed decimals; empty for None."""
     if value is None:
         return ""
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
@@ -54,7 +54,7 @@ def fixed(value: float | None, *, signed: bool = False, digits: int = DIGITS) ->
 
 
 def span(interval: Interval | None, *, signed: bool = False, digits: int = DIGITS) -> str:
-    """The interval's ends, `0.712 – 0.764`; nothing where there is none."""
+    """The interval's ends, `0.712 – 0.764`; empty if there are none."""
     if interval is None or interval.low is None or interval.high is None:
         return ""
     low = fixed(interval.low, signed=signed, digits=digits)
@@ -62,7 +62,7 @@ def span(interval: Interval | None, *, signed: bool = False, digits: int = DIGIT
 
 
 def estimate_span(estimate: Estimate | None, *, signed: bool = False, digits: int = 2) -> str:
-    """The interval's ends; nothing where there is none."""
+    """The interval's ends; empty if there are none."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
     low = fixed(estimate.low, signed=signed, digits=digits)
@@ -70,7 +70,7 @@ def estimate_span(estimate: Estimate | None, *, signed: bool = False, digits: in
 
 
 def percent(value: float | None) -> str:
-    """A share as whole percent; less than all is never rounded to 100 %, nor some to 0 %."""
+    """A share as whole percent; only 1 is rounded to 100 %, and only 0 to 0 %."""
     if value is None:
         return ""
     shown = round(100 * value)
@@ -89,15 +89,15 @@ def p_text(value: float | None) -> str:
 
 
 def arrow(better: str) -> str:
-    """The paper's arrow for a direction."""
+    """The arrow for a direction, as in the paper."""
     return {"lower": "\N{DOWNWARDS ARROW}", "higher": "\N{UPWARDS ARROW}"}.get(better, "")
 
 
 def coded(text: str) -> Markup:
-    """Text for a page, what stands between `backticks` as code."""
+    """Text for a page, with `backticks` turned into code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
-        return escape(text)  # a lone backtick is nobody's code
+        return escape(text)  # an unpaired backtick is plain text
     shown = [
         Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts)
     ]
@@ -105,12 +105,12 @@ def coded(text: str) -> Markup:
 
 
 def latex(text: str) -> str:
-    """Text that LaTeX prints as it stands."""
+    """The text escaped for LaTeX."""
     return "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
 
 
 def markdown(text: str) -> str:
-    """Text that Markdown prints as it stands, in a table's cell."""
+    """The text escaped for a cell of a Markdown table."""
     return _MARKDOWN.sub(r"\\\1", _one_line(text)).replace("\\<", "&lt;").replace("\\&", "&amp;")
 
 

@@ -1,7 +1,7 @@
-"""Whether the synchronisation scorer works on a data set, judged by the run's own controls.
+"""Judges by a run's own controls whether a sync scorer works on a data set.
 
-A scorer is for telling right speech from wrong and for finding a sound that was moved. Whether the
-recordings themselves are in step is another question, with an answer of its own: their offset.
+A scorer works if it tells right speech from wrong speech and finds by how much a sound was shifted.
+Whether the clips themselves are in sync is a separate question: their offset answers it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Literal
 from bench.stats import Interval, area_under_curve, share_interval
 from reports.results import Column, Dataset, Results, join
 
-ENOUGH = 0.90  # the share of clips on which a scorer that works is right
-CHANCE = 0.50  # how often it is right by luck, or more: a share must be told from it
-WITHIN = 1.0  # frames by which a moved sound may be missed
-FARTHEST = 15.0  # frames: what the search of LSE can find
+ENOUGH = 0.90  # share of clips on which a working scorer is right
+CHANCE = 0.50  # upper bound of the share by chance; the interval must lie above it
+WITHIN = 1.0  # frames, tolerance for an offset
+FARTHEST = 15.0  # frames, range of LSE's search
 
 State = Literal["works", "fails", "unsure", "unmeasured"]
 
 
 @dataclass(frozen=True)
 class Validity:
-    """What one scorer makes of a data set's own controls.
+    """How one scorer rates the controls of a data set.
 
-    above_mismatched, above_still: share of cases in which the truth's confidence is above the
-    control's. followed: share of moved sounds (`shifted`) whose offset moved as far as the sound,
-    within one frame of the truth's own offset on that clip. Shares with exact intervals; None: not
-    measured. auc: how often the truth of any clip is above the wrong speech of any clip.
-    offsets: how many truth clips have one; offset: their median in frames, above 0 where the sound
-    is early; within_one: the share within one frame of 0. These three judge the recordings.
+    above_mismatched, above_still: share of cases in which the confidence of `truth` is above that
+    of the control. followed: share of shifted sounds (`shifted`) whose offset differs from that of
+    `truth` by the shift, within one frame. These shares have exact intervals; None: not measured.
+    auc: probability that `truth` on any clip is above wrong speech on any clip.
+    offsets: the number of `truth` clips with an offset; offset: their median in frames, above 0 if
+    the sound is early; within_one: the share within one frame of 0. These three judge the clips.
     """
 
     dataset: Dataset
@@ -57,9 +57,9 @@ class Validity:
 
     @property
     def state(self) -> State:
-        """The verdict: fails if one share fails; unsure if one is, or too few clips decide.
+        """The verdict: "fails" if one share fails, else "unsure" if one share is.
 
-        "unmeasured" where nothing was scored against wrong speech, without which nothing is known.
+        "unmeasured" if `mismatched` has no values.
         """
         states = [verdict(share) for share in self.shares.values()]
         if "fails" in states:
@@ -70,20 +70,20 @@ class Validity:
 
     @property
     def works(self) -> bool | None:
-        """The verdict as yes or no; None where it is not known."""
+        """Whether the scorer works; None if unknown."""
         return {"works": True, "fails": False}.get(self.state)
 
     @property
     def is_lagging(self) -> bool:
-        """Whether the recordings' own sound is off by more than a frame."""
+        """Whether the sound of the clips is off by more than a frame."""
         return self.offset is not None and abs(self.offset) > WITHIN
 
 
 def verdict(share: Interval | None) -> State:
-    """What one share says: it fails where its interval lies below 90 %.
+    """The verdict of one share: it fails if its interval lies below 90 %.
 
-    It works from 90 % on, if the interval is above chance; six clips of six are enough for that.
-    Anything else is too little to tell.
+    It works from 90 % on, if the interval is above chance; six right clips of six are enough.
+    Otherwise the clips are too few to tell.
     """
     if share is None or share.low is None or share.high is None:
         return "unmeasured"
@@ -93,7 +93,7 @@ def verdict(share: Interval | None) -> State:
 
 
 def read_judged(folders: Sequence[Path]) -> tuple[Results, list[Validity]]:
-    """The joined results of these runs; columns of a scorer that does not work are struck out.
+    """The joined results of these runs, with the columns of failing scorers marked as void.
 
     Raises BenchError as `join` does.
     """
@@ -151,14 +151,14 @@ def _judge(results: Results, dataset: Dataset, column: Column) -> Validity:
 def _moved(
     results: Results, dataset: Dataset, offset: Column, own: Mapping[str, float]
 ) -> dict[tuple[str, str], bool]:
-    """Whether each moved sound was followed, by case and label of the control.
+    """Whether the offset followed each shifted sound, by case and label of the control.
 
-    A sound that is `frames` later has an offset that is `frames` lower. One that was moved out of
-    the range of the search is no test of the scorer.
+    A sound that is `frames` later has an offset that is `frames` lower. A sound shifted out of the
+    search range does not test the scorer and is left out.
     """
     found: dict[tuple[str, str], bool] = {}
     for label, frames in shifts(dataset).items():
-        values = results.scores(dataset, label, offset, kind="reconstruct").values
+        values = results.column_values(dataset, label, offset, kind="reconstruct").values
         for case, value in values.items():
             if case in own and abs(own[case] - frames) <= FARTHEST:
                 found[case, label] = abs(value - (own[case] - frames)) <= WITHIN
@@ -166,15 +166,14 @@ def _moved(
 
 
 def shifts(dataset: Dataset) -> dict[str, float]:
-    """By label, how many frames later every `shifted` control of the data set plays the sound."""
+    """By label, how many frames later each `shifted` control of the data set plays the sound."""
     return {
         label: float(frames)
         for source in dataset.sources
         for label, method in source.methods.items()
         if method.name == "shifted"
         and isinstance(frames := method.options.get("frames"), int | float)
-        and abs(frames)
-        > 2 * WITHIN  # else an offset that stays put could pass for one that follows
+        and abs(frames) > 2 * WITHIN  # else an unchanged offset could pass as one that follows
     }
 
 
@@ -193,8 +192,8 @@ def _auc(
 
 
 def _values(results: Results, dataset: Dataset, column: Column, name: str) -> Mapping[str, float]:
-    """The values of the first method of this plugin name that the data set's runs have."""
+    """The values of the first method in this data set with this plugin name."""
     for row in results.rows:
         if row.name == name and any(row.label in source.methods for source in dataset.sources):
-            return results.scores(dataset, row.label, column, kind="reconstruct").values
+            return results.column_values(dataset, row.label, column, kind="reconstruct").values
     return {}

@@ -50,7 +50,7 @@ def _numbers(results: Results, dataset: Dataset, method: str) -> Iterator[str]:
     for kind, group in (("reconstruct", USUAL), ("reconstruct", MOUTH), ("cross", CROSS)):
         for _, metric, output, form in group:
             column = _column(results, dataset, metric, output)
-            values = results.scores(dataset, method, column, kind=kind).values
+            values = results.column_values(dataset, method, column, kind=kind).values
             yield _cell(results, dataset, values, form, is_offset=output == "offset")
     for _, metric, output, form in GAINS:
         column = _column(results, dataset, metric, output)

@@ -434,7 +434,9 @@ def test_an_id_that_a_shell_would_run_is_told_and_costs_its_own_cell(
     _, made = _run_folder_as_by_default(tmp_path, monkeypatch, EVIL, argv)
     reasons = {str(record["case"]): str(record["reason"]) for record in made}
     assert reasons.pop("plain") == "None"
-    assert all("is read again, by a shell" in reason for reason in reasons.values())
+    assert all(
+        "a shell or an interpreter reads the argument" in reason for reason in reasons.values()
+    )
     assert not list(tmp_path.rglob("ran"))
 
 
@@ -453,13 +455,13 @@ def test_an_argument_of_its_own_carries_every_id(
 @pytest.mark.parametrize(
     ("argv", "case", "said"),
     [
-        (["bash", "-lc", "{case}"], "a b", "read again"),
-        (["bash", "-o", "pipefail", "-c", "{case}"], "a;b", "read again"),
-        (["env", "X=1", "python3", "-c", "{case}"], "a()", "read again"),
-        (["ssh", "host", "run", "{case}"], "a b", "read again"),
-        (["srun", "--wrap=run {case}"], "a;b", "read again"),
-        (["sh", "-c", "run '{case}'"], "a'b", "read again"),
-        (["run", "{case}"], "--help", "take for an option"),
+        (["bash", "-lc", "{case}"], "a b", "as code"),
+        (["bash", "-o", "pipefail", "-c", "{case}"], "a;b", "as code"),
+        (["env", "X=1", "python3", "-c", "{case}"], "a()", "as code"),
+        (["ssh", "host", "run", "{case}"], "a b", "as code"),
+        (["srun", "--wrap=run {case}"], "a;b", "as code"),
+        (["sh", "-c", "run '{case}'"], "a'b", "as code"),
+        (["run", "{case}"], "--help", "read as an option"),
         (["sh", "-c", "run {case}"], "新闻_1~a.b+c", None),
         (["run", "-c", "{case}"], "a b;c", None),
         (["run", "--name={case}"], "--help", None),
@@ -479,5 +481,5 @@ def test_fields_are_filled_in_where_nothing_reads_them_again(
 def test_a_path_with_shell_signs_is_not_given_to_a_shell() -> None:
     argv = ["sh", "-c", 'run "{face}"']
     assert filled(argv, {"face": "/my runs/a.mp4"})[2] == 'run "/my runs/a.mp4"'
-    with pytest.raises(bench.BenchError, match="read again"):
+    with pytest.raises(bench.BenchError, match="as code"):
         filled(argv, {"face": "/runs $(touch x)/a.mp4"})

@@ -100,7 +100,7 @@ def test_a_plan_says_which_finished_videos_are_there(tmp_path: Path, several: bo
         tables=[],
     )
     _, output = bench("plan", config)
-    assert f"a: options.folder is {tmp_path / 'made a'}, which is no folder" in output
+    assert f"a: options.folder is {tmp_path / 'made a'}, which is not a folder" in output
     names = ["one.mp4", "Two.mp4", "three.avi", ".DS_Store"]
     names += [f"spare {number}.mp4" for number in range(30)] if several else []
     for name in names:

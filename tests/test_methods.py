@@ -184,7 +184,7 @@ def test_recorded_does_not_leave_its_folder(job: bench.Job, tmp_path: Path) -> N
         ("{clip}.mp4", "{clip}"),
         ("{case.face}.mp4", "{case.face}"),
         ("{case!r}.mp4", "the fields are"),
-        ("{case.mp4", "is no pattern"),
+        ("{case.mp4", "is not a pattern"),
         ("{}.mp4", "the fields are"),
         ("{dataset}.mp4", "same file for every case"),
         ("video.mp4", "same file for every case"),

@@ -20,7 +20,7 @@ SECONDS = FRAMES / 25
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium driven through its own driver; skipped where either is missing."""
+    """A headless Chromium with its driver; skipped if either is missing."""
     chrome = chromium.started(tmp_path_factory.mktemp("chromium"))
     yield chrome
     chrome.quit()
@@ -28,7 +28,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report inside of its run folder: real videos, a failure, a working scorer, a user study."""
+    """A report inside its run folder: real videos, a failure, a working scorer, a user study."""
     fake = FakeRun(speakers=2, clips_each=1, videos=True, failing=[("wav2lip", "s00_000")])
     run = build_run(tmp_path_factory.mktemp("runs") / "clr", fake)
     add_study(run, fake)
@@ -37,12 +37,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def case_page(report: Path) -> str:
-    """The page of a case that every method but one has a video for."""
+    """The page of a case for which all methods but one have a video."""
     return next((report / "cases").glob("CLR-s00-000-????????.html")).as_uri()
 
 
 def videos(browser: Any) -> list[dict[str, Any]]:
-    """What every video of the page is doing, taken at one moment."""
+    """The state of every video of the page at one moment."""
     found: list[dict[str, Any]] = browser.execute_script(
         "return [...document.querySelectorAll('video')].map(v => ({time: v.currentTime, "
         "paused: v.paused, ready: v.readyState, muted: v.muted, rate: v.playbackRate, "
@@ -59,7 +59,7 @@ def open_case(browser: Any, report: Path) -> None:
 
 
 def click(browser: Any, name: str) -> None:
-    """Clicks as a user does; an element that something covers would refuse."""
+    """Clicks as a user does; fails if another element covers this one."""
     element = browser.find_element("id", name)
     browser.execute_script(
         "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element
@@ -157,7 +157,9 @@ def column(browser: Any, index: int) -> list[str]:
     return found
 
 
-def test_a_click_on_a_heading_sorts_and_the_third_one_restores(browser: Any, report: Path) -> None:
+def test_a_click_on_a_heading_sorts_and_the_third_click_restores(
+    browser: Any, report: Path
+) -> None:
     browser.get((report / "index.html").as_uri())
     as_built = column(browser, 0)
     button = browser.find_element("css selector", "#table-1 thead tr:last-child th button.sort")
@@ -175,7 +177,7 @@ def test_a_click_on_a_heading_sorts_and_the_third_one_restores(browser: Any, rep
     assert column(browser, 0) == as_built
 
 
-def test_cells_without_a_value_are_last_whichever_way_a_column_is_sorted(
+def test_cells_without_a_value_are_last_in_either_sort_direction(
     browser: Any, report: Path
 ) -> None:
     browser.get((report / "index.html").as_uri())
@@ -200,7 +202,7 @@ def test_controls_and_intervals_can_be_hidden_and_the_real_video_stays(
     kept = browser.execute_script(shown, spans)
     assert kept == browser.execute_script(
         shown, f"{spans}.short"
-    )  # what is lacking is never hidden
+    )  # counts with missing cases are never hidden
 
 
 def test_a_tables_files_can_be_copied_from_the_page(browser: Any, report: Path) -> None:
@@ -222,9 +224,7 @@ def test_a_tables_files_can_be_copied_from_the_page(browser: Any, report: Path) 
     assert complaints(browser) == []
 
 
-def test_a_table_that_scrolls_says_so_and_one_that_fits_does_not(
-    browser: Any, report: Path
-) -> None:
+def test_only_a_table_that_scrolls_says_so(browser: Any, report: Path) -> None:
     hints = (
         "return [...document.querySelectorAll('.scroll')].filter(e => e.offsetParent).map(e => "
         "[e.scrollWidth > e.clientWidth + 4, getComputedStyle(e, '::before').content])"
@@ -243,8 +243,8 @@ def test_a_table_that_scrolls_says_so_and_one_that_fits_does_not(
         assert any(scrolls for scrolls, _ in found) or width == 1400
 
 
-def test_no_third_of_the_page_is_empty_on_a_desk(browser: Any, report: Path) -> None:
-    """Of 1400 pixels, every section's words, tables and pictures reach beyond two thirds."""
+def test_no_third_of_the_page_is_empty_on_a_desktop_screen(browser: Any, report: Path) -> None:
+    """On 1400 pixels, the text, tables and pictures of every section reach beyond two thirds."""
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": 1400, "height": 900, "deviceScaleFactor": 1, "mobile": False},
@@ -290,7 +290,7 @@ def test_pages_fit_their_width_and_the_console_stays_empty(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground_in_both_schemes(
+def test_text_contrasts_with_its_background_in_both_schemes(
     browser: Any, report: Path, scheme: str
 ) -> None:
     browser.execute_cdp_cmd(

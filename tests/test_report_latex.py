@@ -33,7 +33,7 @@ def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def compiled(table: Path, language: str, folder: Path) -> str:
-    """pdfLaTeX's log of a page with this table alone; it must make one page of it."""
+    """pdfLaTeX's log of a document with only this table, which must fit one page."""
     program = shutil.which("pdflatex")
     if program is None:
         pytest.skip("needs pdflatex")
@@ -69,10 +69,10 @@ def test_every_table_of_a_report_compiles_and_fits_the_page(tables: Path, tmp_pa
         assert "Missing character" not in log, table.name
 
 
-def test_every_row_has_the_headers_cells_and_the_notes_are_true(tables: Path) -> None:
+def test_every_row_has_as_many_cells_as_the_header_and_notes_fit_a_file(tables: Path) -> None:
     for table in tables.glob("*.tex"):
         if table.stem.endswith("_paper"):
-            continue  # has rows of its own, below
+            continue  # tested below
         text = table.read_text(encoding="utf-8")
         (columns,) = re.findall(r"\\begin{tabular}{(l?r+)}", text)
         body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip()
@@ -84,10 +84,10 @@ def test_every_row_has_the_headers_cells_and_the_notes_are_true(tables: Path) ->
         assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
         caption = text.split(r"\caption{")[1].splitlines()[0]
         assert not re.match(r"Table|表 \d", caption)  # LaTeX numbers tables itself
-        assert "below" not in text  # what stands below on the page does not in a file
+        assert "below" not in text  # a file has nothing below the table to refer to
 
 
-def test_the_papers_columns_stand_alone_and_fit_one_column_of_two(
+def test_the_papers_columns_fit_one_column_of_a_two_column_page(
     tables: Path, tmp_path: Path
 ) -> None:
     text = (tables / "comparison_paper.tex").read_text(encoding="utf-8")
@@ -110,7 +110,7 @@ def test_the_papers_columns_stand_alone_and_fit_one_column_of_two(
 def test_the_papers_table_needs_no_shrinking_in_a_column_of_252_points(
     tables: Path, tmp_path: Path
 ) -> None:
-    """IEEE's column; a table that had to be shrunk would not be as wide as it is by nature."""
+    """The column width is IEEE's; the table's natural width must not exceed it."""
     lines = (tables / "comparison_paper.tex").read_text(encoding="utf-8").splitlines()
     first, last = (
         next(i for i, line in enumerate(lines) if mark in line)
@@ -128,7 +128,7 @@ def test_the_papers_table_needs_no_shrinking_in_a_column_of_252_points(
     assert float(width) <= 252.0
 
 
-def test_text_that_latex_would_take_for_its_own_compiles(tmp_path: Path) -> None:
+def test_text_with_latex_syntax_compiles(tmp_path: Path) -> None:
     cell = SheetCell(HOSTILE, HOSTILE, "bold", "≈*†‡")
     rows = ((HOSTILE, (cell,)), ("[2pt] x", (cell,)), ("* x", (cell,)), ("-", (SheetCell(""),)))
     sheet = Sheet("hostile", f"Table 1. {HOSTILE}", ((HOSTILE, 1),), (HOSTILE,), rows, (HOSTILE,))

@@ -1,4 +1,4 @@
-"""What every page of a report owes its readers: headings in order, plots with words, contrast."""
+"""Accessibility of the report's pages: headings in order, descriptions of plots, contrast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUNDS = {"good": "good-paper", "warn": "warn-paper", "bad": "bad-paper"}
 
 
 class Outline(HTMLParser):
-    """Heading levels, ids, and what controls and pictures are called."""
+    """Heading levels, ids, and elements without a name."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """An index with every section, and a case page."""
+    """An index page with every section, and a case page."""
     fake = FakeRun(speakers=2, clips_each=1, videos=True, ablation=("wav2lip", "copycat"))
     run = build_run(tmp_path_factory.mktemp("runs") / "run", fake)
     add_study(run, fake)
@@ -62,7 +62,7 @@ def test_headings_go_down_one_level_at_a_time_and_ids_are_distinct(pages: list[P
         assert outline.unnamed == []
 
 
-def test_every_plot_tells_its_question_and_its_numbers(pages: list[Path]) -> None:
+def test_every_plot_has_a_question_and_its_numbers(pages: list[Path]) -> None:
     found = 0
     for page in pages:
         text = page.read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_contrast_by_hand() -> None:
 
 
 @pytest.mark.parametrize("index", [0, 1, 2], ids=["light", "dark", "print"])
-def test_every_text_colour_stands_out_from_its_grounds(index: int) -> None:
+def test_every_text_colour_contrasts_with_its_backgrounds(index: int) -> None:
     colours = palettes()[index]
     for text in TEXTS:
         for ground in ("paper", "panel", *([GROUNDS[text]] if text in GROUNDS else [])):
@@ -117,7 +117,7 @@ def test_every_text_colour_stands_out_from_its_grounds(index: int) -> None:
 
 
 @pytest.mark.parametrize("index", [0, 1, 2], ids=["light", "dark", "print"])
-def test_every_series_stands_out_from_the_paper(index: int) -> None:
+def test_every_series_contrasts_with_the_page(index: int) -> None:
     """Graphics need 3:1 (WCAG 2, 1.4.11)."""
     colours = palettes()[index]
     assert all(contrast(colours[f"c{n}"], colours["paper"]) >= 3.0 for n in range(7))

@@ -1,4 +1,4 @@
-"""What a report shows beside its tables: faces, pairs, cases, speakers, time, paper columns."""
+"""The report beside its tables: faces, pairs, cases, speakers, time, the paper's columns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def page_of(tmp_path: Path, fake: FakeRun, lang: str = "en") -> str:
 # ---- faces --------------------------------------------------------------------------------------
 
 
-def test_faces_stand_before_everything_else(tmp_path: Path) -> None:
+def test_faces_come_before_everything_else(tmp_path: Path) -> None:
     page = page_of(tmp_path, FakeRun(speakers=2, clips_each=1, videos=True))
     strip = page[page.index('<section class="faces"') : page.index('<p class="intro">')]
     shown = re.findall(r'<img src="(pictures/\w+\.jpg)" alt="([^"]+): the face', strip)
@@ -46,7 +46,7 @@ def test_faces_stand_before_everything_else(tmp_path: Path) -> None:
     assert [name for _, name in shown] == names
     assert all((tmp_path / "out" / file).is_file() for file, _ in shown)
     assert "case s00_000" in strip
-    assert "chosen by rule and not by looks" in strip
+    assert "The rule is fixed, so nobody can choose a flattering frame" in strip
 
 
 def test_the_strip_takes_the_first_case_that_the_most_methods_have(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_strip_takes_the_first_case_that_the_most_methods_have(tmp_path: Pat
     assert "case s01_000" in page_of(tmp_path, fake)
 
 
-def test_a_method_without_a_video_of_the_case_is_seen_to_have_failed(tmp_path: Path) -> None:
+def test_a_method_without_a_video_of_the_case_is_shown_as_failed(tmp_path: Path) -> None:
     failing = [("wav2lip", "s00_000"), ("wav2lip", "s01_000")]
     page = page_of(tmp_path, FakeRun(speakers=2, clips_each=1, videos=True, failing=failing))
     assert '<span class="noface"><strong>failed</strong></span>' in page
@@ -74,12 +74,12 @@ def video(path: Path, level: int) -> Path:
 
 
 def footage(one: Path, truth: Path | None = None) -> Footage:
-    """A video as it is, and the real one."""
+    """A video, and its reference."""
     own = file_sha256(one)
     return Footage(one, own, None, truth, "" if truth is None else file_sha256(truth))
 
 
-def test_damaged_videos_have_no_pictures_and_are_no_measure_for_others(tmp_path: Path) -> None:
+def test_damaged_videos_have_no_pictures_and_are_no_reference(tmp_path: Path) -> None:
     truth = video(tmp_path / "truth.mp4", 100)
     near = video(tmp_path / "near.mp4", 120)
     asked = {"truth": footage(truth), "near": footage(near, truth)}
@@ -92,7 +92,7 @@ def test_damaged_videos_have_no_pictures_and_are_no_measure_for_others(tmp_path:
     assert found["near"].difference == ""
 
 
-def test_a_difference_is_the_frames_distance_from_the_real_video_times_the_gain(
+def test_a_difference_is_that_from_the_real_video_times_the_gain(
     tmp_path: Path,
 ) -> None:
     import cv2
@@ -134,7 +134,7 @@ def test_videos_of_another_size_or_length_than_the_real_one_have_no_difference(
     assert found["other"].strip
 
 
-def test_case_pages_show_differences_but_none_of_speech_that_nobody_filmed(tmp_path: Path) -> None:
+def test_case_pages_show_differences_except_for_cross_cases(tmp_path: Path) -> None:
     page_of(tmp_path, FakeRun(speakers=2, clips_each=1, videos=True))
     counts = {
         path.name.rsplit("-", 1)[0]: path.read_text(encoding="utf-8").count('class="difference"')
@@ -143,7 +143,7 @@ def test_case_pages_show_differences_but_none_of_speech_that_nobody_filmed(tmp_p
     assert counts["CLR-s00-000-s01-000"] in (0, 4)  # `cross` and `probe` share the plain name
     assert counts["CLR-s00-000"] > 0
     pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "out/cases").glob("*.html")]
-    cross = [page for page in pages if "nobody" in page.lower() or "No video of that" in page]
+    cross = [page for page in pages if "No real video of that" in page]
     assert cross
     assert all('class="difference"' not in page for page in cross)
 
@@ -159,7 +159,7 @@ def test_pairs_are_tested_on_the_same_cases_and_corrected_within_their_column(
     assert [matrix.column.output.name for matrix in matrices] == ["lse_d", "lse_c", "ssim", "psnr"]
     psnr = matrices[3]
     values = {
-        label: results.scores(psnr.dataset, label, psnr.column, kind="reconstruct").values
+        label: results.column_values(psnr.dataset, label, psnr.column, kind="reconstruct").values
         for label in psnr.labels
     }
     pairs = [("one", "two"), ("one", "far"), ("two", "far")]
@@ -179,7 +179,7 @@ def test_the_matrix_points_at_the_better_method_whatever_the_direction(tmp_path:
     page = page_of(tmp_path, FakeRun(methods=methods, reference="good"))
     for title in ("LSE-D", "LSE-C"):
         (matrix,) = re.findall(rf"<strong>{title}</strong>.*?</table>", page, re.S)
-        assert "1 of 1 difference holds (n = 12 cases)" in matrix
+        assert "1 of 1 difference is significant (n = 12 cases)" in matrix
         good, bad = re.findall(r'<tr><th scope="row" class="label">(\w+)</th>(.*?)</tr>', matrix)
         assert good[0] == "good"
         assert "▲" in good[1]
@@ -187,12 +187,12 @@ def test_the_matrix_points_at_the_better_method_whatever_the_direction(tmp_path:
         assert "▼" in bad[1]
 
 
-def test_a_scorer_that_does_not_work_shows_nothing_as_fine(tmp_path: Path) -> None:
+def test_nothing_is_shown_as_valid_by_a_scorer_that_does_not_work(tmp_path: Path) -> None:
     page = page_of(tmp_path, FakeRun(works=False))
     (matrix,) = re.findall(
         r'<div class="matrix"><p class="caption"><strong>LSE-D.*?</div>', page, re.S
     )
-    assert "the column proves nothing" in matrix
+    assert "the column is meaningless" in matrix
     assert "<table" not in matrix
     maps = page[page.index('<section id="heat">') : page.index('<section id="worst">')]
     assert "<figcaption>LSE" not in maps
@@ -200,7 +200,7 @@ def test_a_scorer_that_does_not_work_shows_nothing_as_fine(tmp_path: Path) -> No
     with (tmp_path / "out/tables/comparison_paper.csv").open(encoding="utf-8") as file:
         _, *rows = csv.reader(file)
     assert {tuple(row[1:3]) for row in rows} == {("–", "–")}
-    assert "would prove nothing" in (tmp_path / "out/tables/comparison_paper.tex").read_text(
+    assert "would be meaningless" in (tmp_path / "out/tables/comparison_paper.tex").read_text(
         "utf-8"
     )
 
@@ -213,7 +213,7 @@ def cells_of(drawing: str, kind: str) -> int:
     return path.count("M")
 
 
-def test_the_map_colours_by_distance_from_the_same_case_and_marks_what_is_not_there() -> None:
+def test_the_map_colours_by_distance_and_marks_missing_values() -> None:
     rows = [
         [Heat(1.0), Heat(-1.0), Heat(0.0), Heat(None, "failed")],
         [Heat(5.0), Heat(None, "undefined"), Heat(None, "missing"), Heat(None, "absent")],
@@ -225,11 +225,11 @@ def test_the_map_colours_by_distance_from_the_same_case_and_marks_what_is_not_th
     counts = [cells_of(drawn, f"h{shade}") for shade in range(9)]
     assert counts == [1, 0, 0, 0, 1, 0, 0, 0, 2]
     assert [cells_of(drawn, f"nothing {s}") for s in ("undefined", "missing")] == [1, 1]
-    assert drawn.count("<path") == 3 + 3  # nothing is drawn of what nobody asked for
+    assert drawn.count("<path") == 3 + 3  # cells that are not planned are not drawn
     assert drawn.count("<a href=") == 4
 
 
-def test_the_map_orders_cases_from_hard_to_easy_and_tells_their_values(tmp_path: Path) -> None:
+def test_the_map_orders_cases_from_hard_to_easy_and_lists_their_values(tmp_path: Path) -> None:
     results = joined(tmp_path, FakeRun(failing=[("copycat", "s00_000")]))
     table = build_table(results, results.tables[0])
     links = {(link.dataset.name, link.case.id): link for link in reports_links(results)}
@@ -239,7 +239,9 @@ def test_the_map_orders_cases_from_hard_to_easy_and_tells_their_values(tmp_path:
     dataset = results.datasets[0]
     column = next(c for c in results.columns(dataset) if c.name == "psnr.psnr")
     labels = ("wav2lip", "copycat", "M-CSAWav2Lip")
-    scores = {x: results.scores(dataset, x, column, kind="reconstruct").values for x in labels}
+    scores = {
+        x: results.column_values(dataset, x, column, kind="reconstruct").values for x in labels
+    }
     middle = {
         case: float(np.median([scores[x][case] for x in labels if case in scores[x]]))
         for case in scores["wav2lip"]
@@ -255,7 +257,7 @@ def reports_links(results: Results):
     return case_links(results)
 
 
-def test_three_hundred_cases_of_twelve_methods_stay_a_light_page(tmp_path: Path) -> None:
+def test_a_map_of_three_hundred_cases_and_twelve_methods_is_small(tmp_path: Path) -> None:
     methods = CONTROLS + SEVEN + (FakeMethod("twelfth", psnr=29.0),)
     methods = tuple(replace(one, kinds=("reconstruct",)) for one in methods)  # what the map shows
     fake = FakeRun(methods=methods, speakers=20, clips_each=15, reference="Wav2Lip")
@@ -272,13 +274,13 @@ def test_three_hundred_cases_of_twelve_methods_stay_a_light_page(tmp_path: Path)
 # ---- speakers -----------------------------------------------------------------------------------
 
 
-def test_speakers_have_their_own_means_on_the_cases_that_all_have(tmp_path: Path) -> None:
+def test_speakers_have_their_own_means_on_the_shared_cases(tmp_path: Path) -> None:
     fake = FakeRun(failing=[("copycat", "s00_000")])
     results = joined(tmp_path, fake)
     found = break_down(results, [build_table(results, results.tables[0])])
     psnr = next(one for one in found if one.column.name == "psnr.psnr")
     assert dict(psnr.speakers) == {"s00": 2, "s01": 3, "s02": 3, "s03": 3}
-    values = results.scores(psnr.dataset, "wav2lip", psnr.column, kind="reconstruct").values
+    values = results.column_values(psnr.dataset, "wav2lip", psnr.column, kind="reconstruct").values
     own = [values["s00_001"], values["s00_002"]]
     assert psnr.means["s00", "wav2lip"] == pytest.approx(sum(own) / 2)
     page_of(tmp_path, fake)
@@ -294,7 +296,7 @@ def test_speakers_have_their_own_means_on_the_cases_that_all_have(tmp_path: Path
 
 
 @pytest.mark.parametrize(("speakers", "clips_each"), [(1, 4), (4, 1)])
-def test_one_speaker_or_one_clip_each_is_no_breakdown(
+def test_one_speaker_or_one_clip_each_has_no_breakdown(
     tmp_path: Path, speakers: int, clips_each: int
 ) -> None:
     results = joined(tmp_path, FakeRun(speakers=speakers, clips_each=clips_each))
@@ -304,14 +306,14 @@ def test_one_speaker_or_one_clip_each_is_no_breakdown(
 # ---- time ---------------------------------------------------------------------------------------
 
 
-def test_pace_is_seconds_of_generating_for_a_second_of_video(tmp_path: Path) -> None:
+def test_pace_is_seconds_of_generation_per_second_of_video(tmp_path: Path) -> None:
     results = joined(tmp_path, FakeRun())
     paces = measure_pace(results, read_words("en"))
     assert set(paces) == {"wav2lip", "copycat", "M-CSAWav2Lip"}
     assert paces["wav2lip"].seconds == pytest.approx(0.5 / (30 / 25))
     assert paces["wav2lip"].n == 36
     page = page_of(tmp_path, FakeRun())
-    assert "Timed on: " in page[page.index('<section id="speed">') :]
+    assert "Measured on: " in page[page.index('<section id="speed">') :]
 
 
 def test_a_logarithmic_scale_gives_equal_factors_equal_lengths() -> None:
@@ -345,7 +347,7 @@ def test_methods_that_share_a_title_keep_their_labels_beside_it(tmp_path: Path) 
     assert names == ["Wav2Lip (first)", "Wav2Lip (other)", "The Copycat", "truth", "nobody"]
 
 
-def test_what_was_done_to_several_videos_is_told_once(tmp_path: Path) -> None:
+def test_a_note_on_several_videos_is_shown_once(tmp_path: Path) -> None:
     page_of(tmp_path, FakeRun(speakers=2, clips_each=1, videos=True))
     text = next((tmp_path / "out/cases").glob("CLR-s00-000-????????.html")).read_text("utf-8")
     assert text.count("size 128x128 -&gt; 96x96") == 1

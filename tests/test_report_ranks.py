@@ -41,7 +41,7 @@ def page_of(tmp_path: Path, fake: FakeRun) -> tuple[Path, str]:
 
 @functools.cache
 def first_table(run: Path) -> Table:
-    """The first table of a run that no test changes once it is built."""
+    """The first table of a run; cached, because no test changes a run after building it."""
     results, _ = read_judged([run])
     return build_table(results, results.tables[0])
 
@@ -55,7 +55,7 @@ def entries(run: Path, name: str):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_methods_that_differ_by_chance_share_rank_one_and_nobody_leads(
+def test_methods_that_differ_by_chance_share_rank_one_and_none_leads(
     tmp_path: Path, seed: int
 ) -> None:
     fake = FakeRun(methods=CONTROLS + TWINS, reference="still", seed=seed)
@@ -66,16 +66,18 @@ def test_methods_that_differ_by_chance_share_rank_one_and_nobody_leads(
     assert {one for row in closing([run], lang="en").styles["CLR"] for one in row} == {""}
 
 
-def test_a_page_of_methods_that_differ_by_chance_sets_nobody_off(tmp_path: Path) -> None:
+def test_a_page_of_methods_that_differ_by_chance_marks_none_as_best(tmp_path: Path) -> None:
     _, page = page_of(tmp_path, FakeRun(methods=CONTROLS + TWINS, reference="still"))
     assert " leads in " not in page
     assert 'class="value best' not in page
     assert 'class="value second' not in page
-    shown = re.sub(r"<(li|p)\b.*?</\1>", "", page, flags=re.DOTALL)  # without what explains signs
+    shown = re.sub(
+        r"<(li|p)\b.*?</\1>", "", page, flags=re.DOTALL
+    )  # without explanations of the signs
     assert "▲" not in shown
     assert "▼" not in shown
-    assert "no method is told apart as the best in any column" in page
-    assert "change places where the answer" not in page
+    assert "no method is significantly better than all others in any column" in page
+    assert "change places when the answer" not in page
     for name in ("comparison.md", "comparison.tex", "comparison_leakfree.md"):
         text = (tmp_path / "out/tables" / name).read_text(encoding="utf-8")
         assert "<u>" not in text
@@ -85,7 +87,7 @@ def test_a_page_of_methods_that_differ_by_chance_sets_nobody_off(tmp_path: Path)
         assert not re.search(r"\d \([+-]\d", text)  # a change of places
 
 
-def test_all_that_nobody_beats_are_bold_and_the_rest_follow(tmp_path: Path) -> None:
+def test_all_methods_on_rank_one_are_bold(tmp_path: Path) -> None:
     fake = FakeRun(methods=CONTROLS + FIRST_TWO + TWINS[2:], reference="still", seed=1)
     run, page = page_of(tmp_path, fake)
     found = entries(run, "psnr.psnr")
@@ -103,10 +105,10 @@ def test_all_that_nobody_beats_are_bold_and_the_rest_follow(tmp_path: Path) -> N
         for row, style in zip(shown.tables["CLR"][1:], shown.styles["CLR"], strict=True)
     }
     assert [label for label, style in styles.items() if style == "bold"] == ["twin0", "twin1"]
-    assert any("Bold: no other competitor" in note for note in shown.footnotes["CLR"])
+    assert any("Bold: no competitor" in note for note in shown.footnotes["CLR"])
 
 
-def test_a_rank_differs_only_where_the_difference_holds(tmp_path: Path) -> None:
+def test_ranks_differ_only_by_significant_differences(tmp_path: Path) -> None:
     results, _ = read_judged([build_run(tmp_path / "run", FakeRun(ablation=[]))])
     table = build_table(results, results.tables[0])
     for one in table.blocks[0].columns:
@@ -114,13 +116,14 @@ def test_a_rank_differs_only_where_the_difference_holds(tmp_path: Path) -> None:
         for (first, second), compared in standing.pairs.items():
             ranks = standing.entries[first].rank, standing.entries[second].rank
             if compared.holds:
-                assert ((first, second) in standing.told) != ((second, first) in standing.told)
+                told_apart = standing.told_apart
+                assert ((first, second) in told_apart) != ((second, first) in told_apart)
             elif len(standing.pairs) == 1:
                 assert ranks[0] == ranks[1]
 
 
-def test_one_place_is_changed_only_where_both_protocols_tell_the_two_apart(tmp_path: Path) -> None:
-    """A clear lead in the usual protocol that is mere noise in the other is no change of places."""
+def test_two_methods_change_places_only_if_both_protocols_tell_them_apart(tmp_path: Path) -> None:
+    """Methods that only one protocol tells apart do not change places."""
     methods = (
         FakeMethod("one", psnr=35.0, gain=0.5),
         FakeMethod("two", psnr=31.0, gain=0.5),
@@ -129,27 +132,27 @@ def test_one_place_is_changed_only_where_both_protocols_tell_the_two_apart(tmp_p
     results, _ = read_judged([run])
     table = build_table(results, results.tables[0])
     (gain,) = [one for one in pair(results, table) if one.column.name == "psnr.psnr"]
-    assert gain.official.told == {("one", "two")}
-    assert (gain.standing.told, gain.passes) == (frozenset(), frozenset())
+    assert gain.official.told_apart == {("one", "two")}
+    assert (gain.standing.told_apart, gain.passes) == (frozenset(), frozenset())
     assert gain.lost == {("one", "two")}
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    assert "the usual protocol tells which is better and the other does not" in page
-    assert "change places where" not in page
+    assert "only the usual protocol tells which method is better" in page
+    assert "change places when" not in page
 
 
-def test_above_the_real_video_is_said_only_where_it_holds(tmp_path: Path) -> None:
+def test_above_the_real_video_is_said_only_if_significant(tmp_path: Path) -> None:
     near = FakeMethod("near", sync=6.5)  # as the truth, give or take noise
     run, page = page_of(
         tmp_path, FakeRun(methods=CONTROLS + COMPETITORS[:1] + (near,), reference="still")
     )
     assert not any(one.is_above_truth for one in entries(run, "lse.lse_c").values())
-    assert "scores above the real video" not in page
+    assert "is above the real video" not in page
 
 
 # ---- user study ---------------------------------------------------------------------------------
 
 
-def test_nobody_leads_a_study_where_no_difference_holds(tmp_path: Path) -> None:
+def test_no_method_leads_a_study_without_significant_differences(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run")
     scores = add_study(run, FakeRun())
     chance = tuple(
@@ -159,21 +162,21 @@ def test_nobody_leads_a_study_where_no_difference_holds(tmp_path: Path) -> None:
     kept = dataclasses.replace(scores.kept, comparisons=chance)
     write_scores(run / "studies/pilot.json", dataclasses.replace(scores, kept=kept))
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    assert f"0 of {len(chance)} differences hold" in page
+    assert f"0 of {len(chance)} differences are significant" in page
     assert not re.search(r"leads in [^<]*(Sync accuracy|Visual quality|Overall)", page)
     text = (tmp_path / "out/tables/user_study_pilot.md").read_text(encoding="utf-8")
     assert "<u>" not in text
     assert not re.search(r"\*\*\d\.\d+\*\*", text)
 
 
-def test_one_rated_method_is_told_from_nobody(tmp_path: Path) -> None:
+def test_one_competitor_has_no_rank_in_table_or_study(tmp_path: Path) -> None:
     fake = FakeRun(methods=CONTROLS + COMPETITORS[:1])
     run = build_run(tmp_path / "run", fake)
     add_study(run, fake)
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
     assert "cannot be told" not in page[: page.index("<main")]
-    assert "no method is told apart" not in page
-    assert "nothing is ranked, which takes two methods with values" in page
+    assert "no method is significantly better" not in page
+    assert "nothing is ranked, because that takes two methods with values" in page
 
 
 # ---- all methods --------------------------------------------------------------------------------
@@ -203,7 +206,7 @@ def test_worst_cases_and_plots_cover_the_methods_of_all_tables(tmp_path: Path) -
         values = [
             value
             for method in SEVEN
-            for value in results.scores(
+            for value in results.column_values(
                 dataset, method.label, column, kind="reconstruct"
             ).values.values()
         ]
@@ -220,13 +223,13 @@ def test_worst_cases_and_plots_cover_the_methods_of_all_tables(tmp_path: Path) -
 # ---- counts -------------------------------------------------------------------------------------
 
 
-def test_undefined_by_definition_is_not_called_failed(tmp_path: Path) -> None:
+def test_undefined_by_definition_does_not_count_as_failed(tmp_path: Path) -> None:
     fake = FakeRun(broken_metric=[("truth", "s00_000")])
     run, page = page_of(tmp_path, fake)
     one = entries(run, "psnr.psnr")["truth"]
     assert (one.state, one.n_undefined, one.n_failed, one.n_scored) == ("undefined", 11, 1, 0)
     assert "11 N. A., 1 failed" in page
-    assert "not defined here; ValueError" not in page
+    assert "not defined; ValueError" not in page
     assert "failed<small>0/12" not in page
     for name in ("comparison.md", "comparison.csv"):
         text = (tmp_path / "out/tables" / name).read_text(encoding="utf-8")
@@ -240,8 +243,8 @@ def test_undefined_by_definition_is_not_called_failed(tmp_path: Path) -> None:
     assert "3 N. A., 9 failed" in page
 
 
-def test_what_is_left_out_has_one_number(tmp_path: Path) -> None:
-    """Also where no method has a value: that case is left out of the comparison like any other."""
+def test_page_and_terminal_agree_on_how_many_cases_are_left_out(tmp_path: Path) -> None:
+    """A case for which no method has a value is left out too."""
     everyone = [*CONTROLS, *COMPETITORS]
     lost = [(one.label or one.name, "s00_000") for one in everyone]
     fake = FakeRun(failing=[*lost, ("wav2lip", "s01_001"), ("copycat", "s02_001")])
@@ -256,11 +259,11 @@ def test_what_is_left_out_has_one_number(tmp_path: Path) -> None:
 # ---- scorers that do not work -------------------------------------------------------------------
 
 
-def test_a_scorer_that_fails_is_struck_out_wherever_its_numbers_stand(tmp_path: Path) -> None:
+def test_a_scorer_that_fails_is_struck_out_everywhere(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(works=False))
     add_study(run, FakeRun(works=False))
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    short = "proves nothing"
+    short = "invalid"
     for table in re.findall(r'<table class="measured(?: paired)?">.*?</table>', page, re.S):
         heads = re.findall(r"<th[^>]*>(?:(?!</th>).)*LSE-[CD](?:(?!</th>).)*</th>", table, re.S)
         assert all(short in head for head in heads if "at 0" not in head)
@@ -296,7 +299,7 @@ def test_a_scorer_that_fails_is_struck_out_wherever_its_numbers_stand(tmp_path: 
 # ---- printed numbers ----------------------------------------------------------------------------
 
 
-def test_another_scale_is_said_beside_printed_numbers(tmp_path: Path) -> None:
+def test_another_scale_is_named_beside_printed_numbers(tmp_path: Path) -> None:
     _, page = page_of(tmp_path, FakeRun(protocol="lse[tracked:haar; sync_small@b5d1dbe2]"))
     assert page.index("a scorer with a scale of its own") < page.index('<table class="published"')
     _, page = page_of(tmp_path / "b", FakeRun(protocol="lse[lrs; syncnet_v2@961e8696]"))
@@ -306,8 +309,8 @@ def test_another_scale_is_said_beside_printed_numbers(tmp_path: Path) -> None:
     assert "a scorer with a scale of its own" not in page
 
 
-def test_no_sign_says_the_contrary_of_a_rank(tmp_path: Path) -> None:
-    """What shares its rank with a baseline that competes bears no star, whatever the correction."""
+def test_no_sign_contradicts_a_rank(tmp_path: Path) -> None:
+    """A method on the rank of a competing baseline never has a star, whatever the correction."""
     fake = FakeRun(methods=CONTROLS + SEVEN[:4], reference="Wav2Lip")
     results, _ = read_judged([build_run(tmp_path / "run", fake)])
     table = build_table(results, results.tables[0])
@@ -318,6 +321,6 @@ def test_no_sign_says_the_contrary_of_a_rank(tmp_path: Path) -> None:
         for label, one in standing.entries.items():
             if one.is_significant:
                 starred += 1
-                assert {(label, "Wav2Lip"), ("Wav2Lip", label)} & standing.told
+                assert {(label, "Wav2Lip"), ("Wav2Lip", label)} & standing.told_apart
             assert not (one.mark == "tied" and one.is_significant)
     assert starred

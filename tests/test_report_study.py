@@ -96,7 +96,7 @@ def test_simulated_answers_are_marked_wherever_their_numbers_appear(report: Path
     assert f"<h2>Table 3. User study {MARK}</h2>" in text
     assert re.search(r'banner danger" role="alert">Simulated answers: no person', text)
     page = (report / "index.html").read_text(encoding="utf-8")
-    assert "holds simulated answers" in page[: page.index("<main")]
+    assert "contains simulated answers" in page[: page.index("<main")]
     tables = report / "tables"
     for name in ("user_study_pilot.csv", "user_study_pilot.tex", "user_study_pilot.md"):
         assert "SIMULATED ANSWERS" in (tables / name).read_text(encoding="utf-8")
@@ -118,7 +118,7 @@ def test_real_answers_are_not_marked_as_simulated(tmp_path: Path) -> None:
     page = (out / "index.html").read_text(encoding="utf-8")
     first = re.findall(r"Table 3, User study: [^<]+", page[: page.index("<main")])
     assert len(first) == 2  # who leads, and how sure
-    assert re.search(r": \d+ of 9 differences hold \(sign-flip", first[1])
+    assert re.search(r": \d+ of 9 differences are significant \(sign-flip", first[1])
 
 
 def test_methods_are_shown_by_their_titles_everywhere(report: Path) -> None:

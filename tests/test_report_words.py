@@ -1,4 +1,4 @@
-"""The report's two languages: the same keys, and nothing of the other language on a page."""
+"""The report's two languages: the same keys, and no page mixes them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.fixtures_run import CONTROLS, SEVEN, FakeRun, add_study, build_run
 
 FOLDER = Path(reports.__file__).parent / "words"
 SENTENCE = re.compile(r"[A-Za-z][a-z']+(?:,? [a-z']{2,}){2,}")  # three words in a row
-COMPOSED = (  # beginnings that code and templates complete: `f"caption_{kind}"`
+COMPOSED = (  # prefixes that code and templates complete: `f"caption_{kind}"`
     *("absent_", "alpha_", "axis_", "caption_", "fact_", "failed_", "faceless_", "how_", "icc_"),
     *("kind_", "leakfree_", "missing_", "note_", "output_", "question_", "rho_", "role_", "rule_"),
     *("section_", "size_", "table_", "undefined_", "unit_", "gain_", "validity_"),
 )
 VOID = ("br", "img", "input", "link", "meta")  # tags that never close
-SPEAKING = (
+SOURCES = (  # of texts in records
     "metrics",
     "bench/data/conform.py",
     "bench/media",
@@ -35,7 +35,7 @@ SPEAKING = (
 
 
 class Visible(HTMLParser):
-    """The text and tooltips of a page, without code and what is marked as English."""
+    """The text and tooltips of a page, without code and text marked as English."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def test_both_languages_have_the_same_words_and_places() -> None:
 
 
 def test_every_word_is_used_somewhere() -> None:
-    """A key is named in code or in a template, or put together there from a known beginning."""
+    """Code or a template names each key, or composes it from a known prefix."""
     files = [*(ROOT / "reports").rglob("*.py"), *(ROOT / "reports/templates").rglob("*.html")]
     source = "".join(path.read_text(encoding="utf-8") for path in files)
     words = yaml.safe_load((FOLDER / "zh.yaml").read_text(encoding="utf-8"))
@@ -103,15 +103,15 @@ def test_the_chinese_report_has_no_english_sentence(tmp_path: Path) -> None:
         visible = Visible()
         visible.feed(page.read_text(encoding="utf-8"))
         found = [one for text in visible.texts for one in SENTENCE.findall(text)]
-        own = "out of ideas"  # a failure's message is the program's own
+        own = "out of ideas"  # a failure's message is not translated
         assert [one for one in found if one != own] == [], page.name
     assert '<html lang="zh-CN">' in (tmp_path / "zh/index.html").read_text(encoding="utf-8")
     assert reports.is_current(run, tmp_path / "zh", lang="zh")
     assert not reports.is_current(run, tmp_path / "zh", lang="en")
 
 
-def test_titles_of_ranked_outputs_are_read_in_chinese_everywhere(tmp_path: Path) -> None:
-    """Two ranked columns get titles with a known reading: no page, drawing or file keeps them."""
+def test_titles_of_ranked_outputs_are_translated_everywhere(tmp_path: Path) -> None:
+    """Two ranked columns get titles with a translation: no page, plot or file has the original."""
     fake = FakeRun(speakers=2, clips_each=2, undefined=[("copycat", "s01_000")])
     run = build_run(tmp_path / "run", fake)
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
@@ -137,10 +137,10 @@ def test_titles_of_ranked_outputs_are_read_in_chinese_everywhere(tmp_path: Path)
 
 
 def spoken() -> list[str]:
-    """What metrics, conforming and the doctor say in records, with a number in every place."""
+    """The texts of records by metrics, conforming and the doctor, with a number in every place."""
     files = [
         file
-        for name in SPEAKING
+        for name in SOURCES
         for file in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
     ]
     found: dict[str, None] = {}
@@ -209,7 +209,7 @@ def test_what_a_study_says_has_a_chinese_reading(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", spoken())
-def test_what_records_say_has_a_chinese_reading(text: str) -> None:
+def test_reasons_in_records_have_a_chinese_translation(text: str) -> None:
     words = read_words("zh")
     if text == "7no frames":  # its first part is empty or a case's name
         text = "no frames"
@@ -223,14 +223,14 @@ def test_what_records_say_has_a_chinese_reading(text: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
-def test_titles_of_shipped_configs_have_a_chinese_reading(path: Path) -> None:
+def test_titles_of_shipped_configs_have_a_chinese_translation(path: Path) -> None:
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     titles = [config.get("title"), *(part.get("title") for part in config.get("tables", ()))]
     for title in filter(None, titles):
         assert read_words("zh").said(title) != title
 
 
-def test_a_saying_fills_its_places_and_translates_what_stands_in_them() -> None:
+def test_a_translation_fills_its_places_and_translates_them() -> None:
     words = Words(
         "xx", {"sentence_separator": "|"}, {"a {one} of {two}": "{two}: {one}!", "b": "B"}
     )
@@ -251,12 +251,12 @@ def test_two_reasons_for_one_exclusion_are_both_said() -> None:
     assert not SENTENCE.search(both)
 
 
-def test_one_thing_is_said_in_the_singular() -> None:
+def test_a_single_thing_has_a_singular() -> None:
     words = read_words("en")
     assert words("size_clips", n=1) == "1 clip"
     assert words("size_clips", n=2) == "2 clips"
 
 
-def test_backticks_become_code_and_nothing_else_does() -> None:
+def test_only_backticks_become_code() -> None:
     assert str(coded("no `truth` & <b>")) == "no <code>truth</code> &amp; &lt;b&gt;"
     assert str(coded("a lone ` stays <i>")) == "a lone ` stays &lt;i&gt;"

@@ -1,4 +1,4 @@
-"""Reports built from small made-up runs: tables, joins, gaps, protocols, escapes, same bytes."""
+"""Reports on small synthetic runs: tables, joins, gaps, protocols, escapes, same bytes."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def rewrite(path: Path, change) -> None:
 # ---- numbers ------------------------------------------------------------------------------------
 
 
-def test_means_are_over_the_cases_that_all_methods_have(tmp_path: Path) -> None:
+def test_means_are_over_the_shared_cases(tmp_path: Path) -> None:
     results = joined(tmp_path, FakeRun(failing=[("wav2lip", "s01_001"), ("copycat", "s00_000")]))
     found = column(results, "psnr.psnr")
     dataset = results.datasets[0]
@@ -79,7 +79,7 @@ def test_means_are_over_the_cases_that_all_methods_have(tmp_path: Path) -> None:
     assert found.standing.entries["wav2lip"].n_scored == 11
 
 
-def test_a_failure_is_counted_and_never_a_number(tmp_path: Path) -> None:
+def test_a_failure_is_counted_and_never_becomes_a_number(tmp_path: Path) -> None:
     failing = [("wav2lip", f"s{s:02d}_{c:03d}") for s in range(4) for c in range(3)]
     run = build_run(tmp_path / "run", FakeRun(failing=failing, reference=None))
     index = reports.build([run], run / "report")
@@ -96,13 +96,13 @@ def test_a_failure_is_counted_and_never_a_number(tmp_path: Path) -> None:
     assert not re.search(r"\bnan\b", page.lower())
 
 
-def test_a_method_with_few_values_stands_apart_and_takes_no_cases_away(tmp_path: Path) -> None:
+def test_a_method_with_few_values_does_not_shrink_the_shared_cases(tmp_path: Path) -> None:
     failing = [("wav2lip", f"s{s:02d}_{c:03d}") for s in range(4) for c in range(3)][:7]
     found = column(joined(tmp_path, FakeRun(failing=failing)), "lse.lse_d")
     assert found.standing.compared == 12
     own = found.standing.entries["wav2lip"]
     assert (own.is_apart, own.rank, own.mark, own.n_scored) == (True, None, "", 5)
-    assert found.standing.entries["copycat"].p_value is None  # its reference stands apart
+    assert found.standing.entries["copycat"].p_value is None  # its reference is set apart
 
 
 def test_undefined_is_neither_failure_nor_number(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_p_values_are_paired_and_corrected_over_the_tables_comparisons(tmp_path:
     for name in ("lse.lse_d", "lse.lse_c", "ssim.ssim", "psnr.psnr"):
         found = column(results, name)
         values = {
-            label: results.scores(dataset, label, found.column, kind="reconstruct").values
+            label: results.column_values(dataset, label, found.column, kind="reconstruct").values
             for label in ("wav2lip", "copycat", "M-CSAWav2Lip")
         }
         for label in ("copycat", "M-CSAWav2Lip"):
@@ -133,7 +133,7 @@ def test_p_values_are_paired_and_corrected_over_the_tables_comparisons(tmp_path:
     assert shown == pytest.approx(stats.holm(raw))
 
 
-def test_best_is_bold_only_if_the_paired_interval_tells_it_from_the_second(tmp_path: Path) -> None:
+def test_best_is_bold_only_if_it_is_told_apart_from_the_second(tmp_path: Path) -> None:
     twins = (FakeMethod("one", psnr=30.0), FakeMethod("two", psnr=30.0))
     results = joined(tmp_path, FakeRun(methods=CONTROLS + twins, reference="one"))
     found = column(results, "psnr.psnr").standing.entries
@@ -166,7 +166,7 @@ def test_a_method_above_the_truth_is_marked(tmp_path: Path) -> None:
     assert entries["copycat"].is_above_truth
 
 
-def test_offset_and_score_at_zero_stand_beside_the_scores_without_rank(tmp_path: Path) -> None:
+def test_offset_and_score_at_zero_are_shown_without_rank(tmp_path: Path) -> None:
     results = joined(tmp_path, FakeRun())
     block = build_table(results, results.tables[0]).blocks[0]
     names = [(c.column.output.name, c.is_evidence) for c in block.columns]
@@ -193,15 +193,15 @@ def test_speech_gain_is_own_speech_minus_other_speech_by_clip(tmp_path: Path) ->
     dataset = results.datasets[0]
     psnr = next(c for c in results.columns(dataset) if c.name == "psnr_mouth.psnr")
     gains = speech_gain(results, dataset, "M-CSAWav2Lip", psnr)
-    own = results.scores(dataset, "M-CSAWav2Lip", psnr, kind="reconstruct").values
-    probe = results.scores(dataset, "M-CSAWav2Lip", psnr, kind="probe").values
+    own = results.column_values(dataset, "M-CSAWav2Lip", psnr, kind="reconstruct").values
+    probe = results.column_values(dataset, "M-CSAWav2Lip", psnr, kind="probe").values
     assert gains.values["s00_000"] == pytest.approx(own["s00_000"] - probe["s00_000~s01_000"])
     assert (len(gains.values), gains.planned) == (12, 12)
     assert set(speech_gain(results, dataset, "still", psnr).values.values()) == {0.0}
     assert speech_gain(results, dataset, "truth", psnr).planned == 0
 
 
-def test_copying_loses_its_rank_where_the_answer_is_not_in_the_input(tmp_path: Path) -> None:
+def test_copying_loses_its_rank_without_the_answer_in_the_input(tmp_path: Path) -> None:
     results = joined(tmp_path, FakeRun())
     pairings = pair(results, build_table(results, results.tables[0]))
     assert [(p.kind, p.column.name, p.counterpart.name) for p in pairings] == [
@@ -212,8 +212,8 @@ def test_copying_loses_its_rank_where_the_answer_is_not_in_the_input(tmp_path: P
     ]
     for one in pairings:
         assert one.official.entries["copycat"].rank == 1
-        if one.column.name == "ssim.ssim":  # one pair is told apart in neither protocol
-            assert one.official.told == {("copycat", "wav2lip")}
+        if one.column.name == "ssim.ssim":  # neither protocol tells the other pair apart
+            assert one.official.told_apart == {("copycat", "wav2lip")}
             assert one.passes == frozenset()
         else:
             assert one.passes == {("wav2lip", "copycat"), ("M-CSAWav2Lip", "copycat")}
@@ -229,7 +229,7 @@ def test_leak_free_p_values_are_corrected_over_their_own_comparisons(tmp_path: P
     shown: list[float] = []
     for one in pairings:
         values = {
-            label: results.scores(dataset, label, one.counterpart, kind="cross").values
+            label: results.column_values(dataset, label, one.counterpart, kind="cross").values
             if one.kind == "cross"
             else speech_gain(results, dataset, label, one.counterpart).values
             for label in ("wav2lip", "copycat", "M-CSAWav2Lip")
@@ -241,7 +241,7 @@ def test_leak_free_p_values_are_corrected_over_their_own_comparisons(tmp_path: P
     assert shown == pytest.approx(stats.holm(raw))
 
 
-def test_every_change_of_places_is_said(tmp_path: Path) -> None:
+def test_every_change_of_places_is_listed(tmp_path: Path) -> None:
     page = build_report(tmp_path).read_text(encoding="utf-8")
     assert "6 pairs of methods change places" in page
     assert "Wav2Lip (2020) passes copycat: LSE-D, LSE-C, PSNR" in page
@@ -252,23 +252,23 @@ def test_every_change_of_places_is_said(tmp_path: Path) -> None:
 # ---- scorer and stand-in ------------------------------------------------------------------------
 
 
-def test_a_scorer_that_works_is_said_to_work(tmp_path: Path) -> None:
+def test_a_scorer_works_if_its_controls_are_right(tmp_path: Path) -> None:
     (validity,) = judge(joined(tmp_path, FakeRun()))
     assert validity.works is True
     assert [share.mean for share in validity.shares.values()] == [1.0, 1.0, 1.0]
 
 
-def test_a_scorer_that_fails_is_said_above_the_table_and_its_columns_are_void(
+def test_a_scorer_that_fails_has_a_warning_above_the_table_and_void_columns(
     tmp_path: Path,
 ) -> None:
     page = build_report(tmp_path, FakeRun(works=False)).read_text(encoding="utf-8")
-    warning = page.index("LSE proves nothing here. LSE-C of the real video is above that of wrong")
+    warning = page.index("LSE is meaningless here. LSE-C of the real video is above that of wrong")
     assert warning < page.index('<table class="measured"')
     assert re.search(r'class="value[^"]* void"', page)
     assert "leads in LSE" not in page
 
 
-def test_without_controls_the_scorers_worth_is_unknown(tmp_path: Path) -> None:
+def test_without_controls_the_validity_of_the_scorer_is_unknown(tmp_path: Path) -> None:
     results = joined(tmp_path, FakeRun(methods=COMPETITORS))
     (validity,) = judge(results)
     assert validity.works is None
@@ -373,7 +373,7 @@ def test_records_of_older_configs_are_ignored(tmp_path: Path) -> None:
     assert column(join([run]), "psnr.psnr").standing == before
 
 
-def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_ignored(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run")
     before = column(join([run]), "psnr.psnr").standing
     with (run / "measurements.jsonl").open("a", encoding="utf-8") as file:
@@ -381,15 +381,15 @@ def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:
     assert column(join([run]), "psnr.psnr").standing == before
 
 
-def test_a_run_that_has_just_begun_gives_a_report_that_says_so(tmp_path: Path) -> None:
+def test_the_report_on_a_run_without_records_says_that_values_are_missing(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run")
     (run / "generations.jsonl").unlink()
     (run / "measurements.jsonl").unlink()
     page = reports.build([run], tmp_path / "out").read_text(encoding="utf-8")
-    assert re.search(r"(\d+) of \1 planned values are not there yet", page)
+    assert re.search(r"(\d+) of \1 planned values are missing", page)
 
 
-def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"manifest\.json: no such file.*bench run"):
         reports.build([tmp_path], tmp_path / "out")
     (tmp_path / "manifest.json").write_text('{"schema": 99}')
@@ -401,14 +401,16 @@ def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_an_unknown_language_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="Choose one of: en, zh"):
+    with pytest.raises(BenchError, match="choose one of en, zh"):
         reports.build([build_run(tmp_path / "run")], tmp_path / "out", lang="de")
 
 
 # ---- published numbers --------------------------------------------------------------------------
 
 
-def test_published_numbers_stand_apart_with_both_values_of_a_contradiction(tmp_path: Path) -> None:
+def test_published_numbers_have_their_own_table_with_both_values_of_a_contradiction(
+    tmp_path: Path,
+) -> None:
     page = build_report(
         tmp_path, FakeRun(ablation=("wav2lip", "copycat", "M-CSAWav2Lip"))
     ).read_text(encoding="utf-8")
@@ -424,7 +426,7 @@ def test_published_numbers_stand_apart_with_both_values_of_a_contradiction(tmp_p
     assert all(line["method"] != "ATVGnet" for line in summary(tmp_path / "out"))
 
 
-def test_published_numbers_of_data_that_is_not_here_are_not_shown(tmp_path: Path) -> None:
+def test_published_numbers_of_other_data_are_not_shown(tmp_path: Path) -> None:
     page = build_report(tmp_path).read_text(encoding="utf-8")
     (table,) = re.findall(r'<table class="published".*?</table>', page, re.S)
     assert "LRS2" not in table
@@ -452,7 +454,7 @@ def test_the_ablation_has_the_papers_seven_rows_in_order_below_the_truth(tmp_pat
     ]
 
 
-def test_controls_stand_back_in_grey_unless_nobody_competes(tmp_path: Path) -> None:
+def test_controls_are_grey_unless_nothing_competes(tmp_path: Path) -> None:
     assert joined(tmp_path / "a", FakeRun()).colours == {
         "truth": -1,
         "still": -2,
@@ -470,7 +472,7 @@ def test_controls_stand_back_in_grey_unless_nobody_competes(tmp_path: Path) -> N
 # ---- the method's own protocol ------------------------------------------------------------------
 
 
-def test_a_methods_protocol_stands_in_every_table_and_file(tmp_path: Path) -> None:
+def test_a_methods_protocol_is_in_every_table_and_file(tmp_path: Path) -> None:
     fake = FakeRun(methods=(*CONTROLS, SEVEN[0], COMPETITORS[1]), reference="Wav2Lip", clips_each=2)
     page = reports.build([build_run(tmp_path / "run", fake)], tmp_path / "out").read_text("utf-8")
     assert page.count("<small>reference: first</small></th>") == 3  # Table 1, other speech, gain
@@ -508,7 +510,9 @@ def test_two_protocols_of_one_method_are_two_rows_on_any_data(tmp_path: Path) ->
 # ---- no face ------------------------------------------------------------------------------------
 
 
-def test_a_method_without_a_face_in_any_frame_is_seen_at_once(tmp_path: Path) -> None:
+def test_a_method_without_a_face_in_any_frame_is_reported_on_the_first_screen(
+    tmp_path: Path,
+) -> None:
     faceless = [("copycat", f"s{s:02d}_{c:03d}") for s in range(4) for c in range(2)]
     page = build_report(tmp_path, FakeRun(faceless=faceless, clips_each=2)).read_text(
         encoding="utf-8"
@@ -525,7 +529,7 @@ def test_a_method_without_a_face_in_any_frame_is_seen_at_once(tmp_path: Path) ->
 # ---- first screen -------------------------------------------------------------------------------
 
 
-def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -> None:
+def test_the_first_screen_names_the_limits_of_the_comparison(tmp_path: Path) -> None:
     page = build_report(tmp_path, FakeRun(failing=[("wav2lip", "s00_000")])).read_text(
         encoding="utf-8"
     )
@@ -533,8 +537,8 @@ def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -
     for sentence in (
         "3 methods: Wav2Lip (2020), copycat, M-CSAWav2Lip",
         "copycat leads in LSE-D†, LSE-C†, PSNR",
-        "copycat scores above the real video in LSE-D, LSE-C (†)",
-        "Table 1: 6 pairs of methods change places where the answer is not in the input.",
+        "copycat is above the real video in LSE-D, LSE-C (†)",
+        "Table 1: 6 pairs of methods change places when the answer is not in the input.",
         "CLR has 4 speakers: its intervals are rough.",
         "1 cell failed",
     ):
@@ -546,7 +550,7 @@ def test_the_first_screen_says_what_a_reviewer_would_object_to(tmp_path: Path) -
 # ---- files --------------------------------------------------------------------------------------
 
 
-def test_summary_has_exactly_the_promised_columns_and_full_precision(tmp_path: Path) -> None:
+def test_summary_has_the_documented_columns_and_full_precision(tmp_path: Path) -> None:
     build_report(tmp_path)
     text = (tmp_path / "out/tables/summary.csv").read_text(encoding="utf-8")
     assert text.splitlines()[0] == SUMMARY
@@ -573,12 +577,12 @@ def test_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     assert set(once) == set(again)
     assert [name for name in once if once[name].read_bytes() != again[name].read_bytes()] == []
     before = {name: path.read_bytes() for name, path in once.items()}
-    reports.build([run], first)  # over itself, with the pictures taken over
+    reports.build([run], first)  # replaces itself and copies the pictures
     assert {name: (first / name).read_bytes() for name in once} == before
     assert any(path.suffix == ".jpg" for path in once)
 
 
-def test_a_folder_that_is_no_report_is_never_replaced(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_report_is_never_replaced(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run")
     with pytest.raises(BenchError, match="is not a report, so it is not replaced"):
         reports.build([run], run)
@@ -604,7 +608,7 @@ def test_nothing_is_left_over_when_building_fails(
 
 
 class Links(HTMLParser):
-    """Collects the addresses and ids of a page, and any script it holds."""
+    """Collects the addresses, ids and scripts of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -650,7 +654,7 @@ def test_every_address_leads_to_a_file_beside_the_report(tmp_path: Path, lang: s
                 assert anchor in links(target).ids, address
 
 
-def test_a_report_inside_of_its_run_reaches_the_videos_relatively(tmp_path: Path) -> None:
+def test_a_report_inside_its_run_links_to_videos_by_relative_paths(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=1, videos=True))
     reports.build([run], run / "report")
     pages = list((run / "report/cases").glob("*.html"))
@@ -670,7 +674,7 @@ def test_a_video_path_that_leaves_the_run_folder_is_refused(tmp_path: Path) -> N
 # ---- hostile names ------------------------------------------------------------------------------
 
 
-def test_hostile_names_are_shown_and_never_run(tmp_path: Path) -> None:
+def test_hostile_names_are_escaped(tmp_path: Path) -> None:
     methods = (*CONTROLS, FakeMethod("a", label=HOSTILE), COMPETITORS[0])
     fake = FakeRun(methods=methods, texts=(HOSTILE,), title=HOSTILE, failing=[(HOSTILE, "s00_000")])
     build_report(tmp_path, fake)
@@ -717,10 +721,10 @@ def test_shares_are_never_rounded_to_all_or_none() -> None:
 # ---- evidence -----------------------------------------------------------------------------------
 
 
-def test_many_cases_show_the_frames_of_the_telling_ones(tmp_path: Path) -> None:
+def test_of_many_cases_only_the_most_informative_show_frames(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=2, videos=True))
     index = build_with([run], tmp_path / "out", strips=3)
-    assert "3 of 12 cases show their frames" in index.read_text(encoding="utf-8")
+    assert "3 of 12 case pages show frames" in index.read_text(encoding="utf-8")
     pages = [p.read_text(encoding="utf-8") for p in (tmp_path / "out/cases").glob("*.html")]
     assert sum('class="striprow"' in page for page in pages) == 3
     assert len(pages) == 12
@@ -751,7 +755,7 @@ def test_the_gallery_shows_the_worst_of_every_competitor(tmp_path: Path) -> None
     dataset = results.datasets[0]
     for label in ("wav2lip", "copycat", "M-CSAWav2Lip"):
         found = [c for c in cells if c[1] == label and c[2].name == "psnr.psnr"]
-        values = results.scores(dataset, label, found[0][2], kind="reconstruct").values
+        values = results.column_values(dataset, label, found[0][2], kind="reconstruct").values
         assert found[0][4] == min(values.values())
 
 
@@ -763,7 +767,7 @@ def test_doctor_marks_and_missing_faces_are_counted(tmp_path: Path) -> None:
     assert "share of frames" in page
 
 
-def test_terminal_tables_are_the_first_table(tmp_path: Path) -> None:
+def test_the_terminal_shows_the_first_table(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(failing=[("wav2lip", "s00_000")]))
     ((_, (header, *rows)),) = reports.closing([run]).tables.items()
     assert header == ("Method", "LSE-D ↓", "LSE-C ↑", "SSIM ↑", "PSNR ↑", "scored", "failed")

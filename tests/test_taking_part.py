@@ -170,7 +170,7 @@ def test_a_clip_without_sound_fails_only_its_own_cells(clips: list[Clip], tmp_pa
     )
     code, output = bench("plan", config, "-o", tmp_path / "run")
     assert code == 0
-    for line in ("mute: drawn for no pair: has no sound", "gone: drawn for no pair: "):
+    for line in ("mute: in no pair: has no sound", "gone: in no pair: "):
         assert line in " ".join(output.split())
     bench("run", config, "-o", tmp_path / "run")
     made = list(read_records(tmp_path / "run" / GENERATIONS))

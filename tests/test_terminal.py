@@ -80,7 +80,7 @@ def test_the_table_says_over_which_cases_its_means_are(tmp_path: Path) -> None:
     assert code == 1
     assert "means over the 2 of 3 cases that all methods have" in text
     assert text.count("1 left out") == 1
-    assert "cases without one: dimmed 1" in text
+    assert "missing values: dimmed 1" in text
     assert re.search(r"dimmed [\d.]+ 2/3 1", text), text
     rest = make_config(tmp_path, tables=tables, methods=[{"name": "truth"}], **changes)
     _, output = bench("run", rest, "-o", tmp_path / "rest")
@@ -132,7 +132,7 @@ def test_a_manifest_is_replaced_only_on_demand(tmp_path: Path) -> None:
     target.write_text("put right by hand")
     code, output = bench(*asked)
     assert code == 2
-    assert "is there already" in output
+    assert "exists already" in output
     assert "--force" in output
     assert target.read_text() == "put right by hand"
     assert bench(*asked, "--force")[0] == 0
@@ -146,7 +146,7 @@ def test_the_scorer_check_says_which_clips_got_no_value(tmp_path: Path) -> None:
     code, output = bench("doctor", manifest, "--scorer", "--workers", 1)
     text = " ".join(output.split())
     assert code == 1
-    assert "asked on 4 of 4 clips" in text
+    assert "tested on 4 of 4 clips" in text
     unwrapped = "".join(output.split())  # a path may wrap anywhere
     assert re.search(r"truthwithoutavalue:1\(two\):.*two\.mp4", unwrapped), text
     assert "truth without a value: 3 (one, three, four): no face found in any of the" in text

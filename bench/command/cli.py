@@ -1,4 +1,4 @@
-"""The command line: `bench run configs/clr.yaml` and what belongs around it."""
+"""The command line: `bench run` and the other commands."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 _COUNT = click.IntRange(min=1)
 
-NOTHING_DONE = 2  # exit code: config, plugin or data is wrong, nothing was run
-INTERRUPTED = 130  # exit code: Ctrl-C, as shells have it
+NOTHING_DONE = 2  # exit code: nothing ran, because config, plugin or data is wrong
+INTERRUPTED = 130  # exit code after Ctrl-C, as in shells
 SOME_FAILED = 1  # exit code: finished, with failed cells
 
 
 class _Config(click.ParamType):  # type: ignore[type-arg]  # generic in some releases only
-    """A config's file, or the name of a shipped one."""
+    """A config file, or the name of a shipped config."""
 
     name = "config"
 
@@ -43,7 +43,7 @@ class _Config(click.ParamType):  # type: ignore[type-arg]  # generic in some rel
     def convert(
         self, value: object, _parameter: click.Parameter | None, _context: click.Context | None
     ) -> Path:
-        """The file; raises BenchError, with the names there are, where there is none."""
+        """The file; raises BenchError, with the known names, if there is none."""
         from bench.config import shipped
 
         return shipped.find_config(
@@ -52,7 +52,7 @@ class _Config(click.ParamType):  # type: ignore[type-arg]  # generic in some rel
 
 
 class _Commands(click.Group):
-    """Shows a BenchError as its message alone, and lists commands in the order of use."""
+    """Shows only the message of a BenchError, and lists commands in the order of use."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(self.commands)
@@ -64,7 +64,10 @@ class _Commands(click.Group):
             refuse_shadows()
             return super().invoke(context)
         except KeyboardInterrupt as error:
-            click.echo("\nstopped; what was recorded is kept, the same command goes on.", err=True)
+            click.echo(
+                "\nstopped; all records are kept, and the same command goes on from there.",
+                err=True,
+            )
             raise SystemExit(128 + signal_of(error)) from error
         except Exception as error:
             said = _said(error)
@@ -75,7 +78,7 @@ class _Commands(click.Group):
 
 
 def _said(error: Exception) -> str | None:
-    """What the command line says of an error instead of its traceback; None of a bug."""
+    """The message to show instead of a traceback; None for a bug."""
     fault = str(error) if isinstance(error, MachineFault) else machine_fault(error)
     if fault is not None and not isinstance(error, click.ClickException):
         return str(fault_message(fault))
@@ -97,9 +100,9 @@ def main() -> None:
 
     \b
     Your own clips, method or metric:
-      bench new config mine            a commented config for a manifest of your own
+      bench new config mine            a commented config for your own manifest
       bench new metric flicker         a complete plugin, ready to install
-      bench check flicker              the contract tests every plugin must pass
+      bench check flicker              the contract checks that every plugin must pass
 
     \b
     Environment:
@@ -151,15 +154,15 @@ def run(
     retry: bool,
     lang: str,
 ) -> None:
-    """Make and measure what CONFIG asks for, then write the report.
+    """Generate and measure the videos that CONFIG asks for, then write the report.
 
-    CONFIG is a file, or the name of one that is shipped (`bench config` lists them).
+    CONFIG is a file, or the name of a shipped config (`bench config` lists them).
 
-    Can be stopped at any time; the same command goes on where it stopped. Nothing is done twice.
+    You can stop it at any time; the same command goes on where it stopped. Nothing is done twice.
 
     \b
-    Exit code: 0 all cells have values or are undefined by definition, 1 finished with failed
-    cells, 2 nothing was run because config, plugin or data is wrong.
+    Exit code: 0 all cells have values or are undefined by definition, 1 some cells failed,
+    2 nothing ran, because config, plugin or data is wrong.
 
     \b
     Examples:
@@ -212,15 +215,15 @@ def run(
 @click.option(
     "--cases",
     type=_PATH,
-    help="Also write a csv: every case, its two clips' files, the video to make and its length.",
+    help="Also write a csv: each case, the files of its clips, the video to supply, its length.",
 )
 def plan(config: Path, output: Path | None, cases: Path | None) -> None:
-    """Say what CONFIG would run, what is there already, and how much is missing.
+    """Show what CONFIG would run, what is done already, and how much is missing.
 
     No method or metric runs (embedded corpora are built, half a minute each the first time), but
-    all mistakes in CONFIG and its data are told, each with its line. With
-    --cases you know what to make where your method runs elsewhere: the video of CASE shows the face
-    of one clip and says the speech of the other (method `recorded`, docs/plugins.md).
+    all mistakes in CONFIG and its data are reported, each with its line. If your method runs
+    elsewhere, --cases lists the videos to supply: each shows the face of one clip saying the speech
+    of another (method `recorded`, docs/plugins.md).
 
     \b
     Example: bench plan configs/clr.yaml --cases cases.csv
@@ -233,19 +236,19 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
 
     loaded, folder = _loaded(config, output)
     with terminal.progress("making the embedded corpus") as corpus:
-        made = make_plan(loaded, progress=corpus)
+        whole = make_plan(loaded, progress=corpus)
     store = Store(folder)
     store.read()
-    terminal.show_plan(made, find_missing(made, store), folder)
+    terminal.show_plan(whole, find_missing(whole, store), folder)
     if cases is not None:
-        every = [planned.case for planned in made.cases]
+        every = [planned.case for planned in whole.cases]
         frames = []
         with terminal.progress("conforming the clips") as step:
             for case in every:
                 frames.append(answer_frames(case, cache_dir()))
                 step(len(frames), len(every))
-        write_cases(cases, every, files=expected_files(made), frames=frames)
-        click.echo(f"{cases}: {len(made.cases)} cases")
+        write_cases(cases, every, files=expected_files(whole), frames=frames)
+        click.echo(f"{cases}: {len(every)} cases")
 
 
 @main.command()
@@ -254,7 +257,7 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     "-o",
     "--output",
     type=_PATH,
-    help="The report's folder. Default: RUN/report; of several runs, RUN+RUN beside the first.",
+    help="The report's folder. Default: RUN/report, or RUN+RUN beside the first of several runs.",
 )
 @click.option(
     "--lang",
@@ -282,7 +285,7 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
 
 @main.command("list")
 @click.argument("names", nargs=-1)
-@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
+@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also load this plugin file.")
 def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
     """Show every plugin in a line, or all that is to know of those that NAMES name.
 
@@ -305,11 +308,12 @@ def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
 
 @main.command()
 @click.argument("name")
-@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
+@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also load this plugin file.")
 def check(name: str, files: tuple[Path, ...]) -> None:
     """Run the contract checks on the plugin NAME: a method, metric, feature or importer.
 
-    Exit code: 0 none failed (skipped ones say why), 1 some failed. docs/plugins.md explains each.
+    Exit code: 0 no check failed (skipped checks say why), 1 some failed. docs/plugins.md explains
+    each check.
 
     \b
     Examples:
@@ -330,7 +334,7 @@ def check(name: str, files: tuple[Path, ...]) -> None:
 @main.command("config")
 @click.argument("name", required=False)
 def show_config(name: str | None) -> None:
-    """Print the shipped config NAME, or list those there are.
+    """Print the shipped config NAME, or list all shipped configs.
 
     \b
     Example: bench config clr > mine.yaml
@@ -347,7 +351,7 @@ def show_config(name: str | None) -> None:
 
 @main.group()
 def new() -> None:
-    """Write a config for clips of your own, or a complete, installable plugin to start from."""
+    """Write a config for your own clips, or a complete, installable plugin to start from."""
 
 
 @new.command("config")
@@ -355,15 +359,15 @@ def new() -> None:
 @click.option("--manifest", default="mine.csv", show_default=True, help="Of your clips.")
 @click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
 def new_config(name: str, manifest: str, folder: Path) -> None:
-    """Write NAME.yaml: a commented benchmark of the clips in a manifest of your own.
+    """Write NAME.yaml: a commented config for the clips in your own manifest.
 
     \b
     Example: bench new config mine --manifest mine.csv
     """
     from bench.checks import scaffold
 
-    made = scaffold.new_config(name, folder, manifest=manifest)
-    click.echo(f"{made}: a complete config. Next: bench plan {made}")
+    written = scaffold.new_config(name, folder, manifest=manifest)
+    click.echo(f"{written}: a complete config. Next: bench plan {written}")
 
 
 @new.command("method")
@@ -373,8 +377,8 @@ def new_config(name: str, manifest: str, folder: Path) -> None:
 def new_method(name: str, folder: Path, trainable: bool) -> None:
     """Write a method plugin called NAME: the folder bench-NAME, ready to install.
 
-    It holds the plugin (one file), its contract test, pyproject.toml and a README that says how to
-    go on. It works as it is: change what it does.
+    It holds the plugin (one file), its contract test, pyproject.toml and a README with the next
+    steps. It works at once: change what it does.
     """
     _new("method", name, folder, trainable=trainable)
 
@@ -385,8 +389,8 @@ def new_method(name: str, folder: Path, trainable: bool) -> None:
 def new_metric(name: str, folder: Path) -> None:
     """Write a metric plugin called NAME: the folder bench-NAME, ready to install.
 
-    It holds the plugin (one file), its contract test, pyproject.toml and a README that says how to
-    go on. It works as it is: change what it measures.
+    It holds the plugin (one file), its contract test, pyproject.toml and a README with the next
+    steps. It works at once: change what it measures.
     """
     _new("metric", name, folder)
 
@@ -412,11 +416,13 @@ def new_feature(name: str, folder: Path) -> None:
     type=_COUNT,
     default=1,
     show_default=True,
-    help="How many of them (extra `gpus`).",
+    help="Number of GPUs (needs the extra `gpus`).",
 )
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option("--resume", is_flag=True, help="Continue from the last checkpoint.")
 @click.option(
-    "--restart", is_flag=True, help="Begin anew; what is there is kept as FOLDER.before-1, -2, ..."
+    "--restart",
+    is_flag=True,
+    help="Start again; earlier results are kept as FOLDER.before-1, -2, ...",
 )
 @click.option("--plugin", "only", multiple=True, help="Of the config's plugins only this one.")
 @click.option("--seed", "seeds", multiple=True, type=int, help="This seed, not the config's.")
@@ -432,10 +438,10 @@ def train(
     seeds: tuple[int, ...],
     parts: tuple[str, ...],
 ) -> None:
-    """Train the networks of the plugins that CONFIG, a file or a shipped config's name, names.
+    """Train the networks of the plugins in CONFIG: a file, or the name of a shipped config.
 
-    docs/training.md and docs/scorer.md explain the settings. Ctrl-C saves; --resume goes on.
-    Where something is trained already, only --resume or --restart begins.
+    docs/training.md and docs/scorer.md explain the settings. Ctrl-C saves; --resume continues.
+    A folder with an earlier training needs --resume or --restart.
 
     \b
     Examples:
@@ -454,7 +460,7 @@ def train(
     folder = output or Path("runs") / loaded.config.name
     begin: Begin = "resume" if resume else "restart" if restart else "new"
     try:
-        made = train_from(
+        trained = train_from(
             loaded,
             folder,
             device=present_device(device),
@@ -471,7 +477,7 @@ def train(
         told = after_interrupt(found, begin, names=[training.name for training in asked])
         click.echo(f"\n{told}", err=True)
         raise SystemExit(INTERRUPTED) from error
-    for weights in made:
+    for weights in trained:
         click.echo(weights)
 
 
@@ -483,7 +489,7 @@ main.add_command(study)
 
 @main.group()
 def data() -> None:
-    """Manifests: import a data set from disk, build CLR, make an embedded corpus."""
+    """Manifests: import a data set from disk, build CLR, build an embedded corpus."""
 
 
 @data.command("import")
@@ -509,9 +515,9 @@ def data_import(
 
     `bench list` shows the names; docs/plugins.md, how to add one.
 
-    Nothing is copied; what is left out is told. docs/data.md shows the layout that each data set
-    must have, and the columns. `folder` takes any videos, with the sound (.wav, .m4a, ...) and the
-    text (.txt) of the same name beside them, or where --sounds and --texts say.
+    Nothing is copied; clips left out are listed. docs/data.md shows the columns, and the layout
+    that each data set must have. `folder` takes any videos, with the sound (.wav, .m4a, ...) and
+    the text (.txt) of the same name beside them, or where --sounds and --texts say.
 
     \b
     Examples:
@@ -549,7 +555,7 @@ def data_import(
     type=click.Choice(["speaking", "largest", "central"]),
     default="speaking",
     show_default=True,
-    help="Whose box is written, where a clip shows several faces.",
+    help="Which face to box in a clip with several faces.",
 )
 @click.option("--faces", type=click.Choice(["haar", "yunet"]), default="haar", show_default=True)
 @click.option(
@@ -557,7 +563,7 @@ def data_import(
     type=click.Choice(["sync_small", "syncnet_v2"]),
     default="sync_small",
     show_default=True,
-    help="Who hears which lips follow the sound.",
+    help="The sync scorer that finds the speaking face.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option("-o", "--output", type=_PATH, required=True, help="The new manifest.")
@@ -571,11 +577,11 @@ def data_faces(
     output: Path,
     force: bool,
 ) -> None:
-    """Write MANIFEST anew with a box on one face of each clip, for clips that show several.
+    """Write a copy of MANIFEST with a box on one face of each clip, for clips that show several.
 
-    A config follows that face in every method's video with `face: given`. Of several faces, the one
-    is taken whose lips follow the clip's sound best (--choose speaking). Doubtful clips are named:
-    look at them and put the box right by hand.
+    With `face: given` in a config, every method's video is measured on that face. By default it is
+    the face whose lips follow the clip's sound best (--choose speaking). Doubtful clips are listed:
+    look at them and correct the box by hand.
 
     \b
     Example: bench data faces mine.csv -o mine_faces.csv
@@ -610,8 +616,8 @@ def data_build() -> None:
 
 
 @data_build.command("clr")
-@click.option("--cmlr", type=_FOLDER, required=True, help="CMLR as its authors give it out.")
-@click.option("--extra", type=_FOLDER, help="Further clips (sights of Guilin in the paper).")
+@click.option("--cmlr", type=_FOLDER, required=True, help="CMLR as its authors distribute it.")
+@click.option("--extra", type=_FOLDER, help="Further clips (sights of Guilin, in the paper).")
 @click.option(
     "--faces",
     type=click.Choice(["haar", "yunet"]),
@@ -626,7 +632,7 @@ def data_build_clr(
     output: Path,
     force: bool,
 ) -> None:
-    """Apply the paper's rules for CLR and say what was kept and dropped, and why."""
+    """Apply the paper's rules for CLR, and list what was kept and dropped, and why."""
     from bench.command import terminal
     from bench.data.clr import build_clr
     from bench.features.faces import detector
@@ -641,14 +647,14 @@ def data_build_clr(
 @click.option(
     "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True
 )
-@click.option("--clips", type=_COUNT, help="How many. Default: the split's usual number.")
+@click.option("--clips", type=_COUNT, help="Number of clips. Default: the split's usual number.")
 def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
-    """Make a split of an embedded corpus and print where its manifest is."""
+    """Build a split of an embedded corpus and print the path of its manifest."""
     from bench.command import terminal
     from bench.data import synth
 
-    with terminal.progress(f"making {corpus} {split}") as made:
-        manifest = synth.build(corpus, split, clips=clips, progress=made)
+    with terminal.progress(f"building {corpus} {split}") as step:
+        manifest = synth.build(corpus, split, clips=clips, progress=step)
     click.echo(manifest)
 
 
@@ -660,28 +666,28 @@ def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
     type=click.Choice(["given", "haar", "yunet"]),
     default="haar",
     show_default=True,
-    help="Who looks for faces; given: the manifest's boxes.",
+    help="The face detector; given: the manifest's boxes.",
 )
 @click.option(
     "--face",
     type=click.Choice(["largest", "central", "given"]),
     default="largest",
     show_default=True,
-    help="Which of several faces will be followed; given: the one on the manifest's box.",
+    help="Which of several faces to follow; given: the one in the manifest's box.",
 )
 @click.option(
     "--workers",
     type=_COUNT,
     default=os.cpu_count() or 1,
     show_default=True,
-    help="Threads to share the clips.",
+    help="Number of threads.",
 )
 @click.option(
     "--scorer",
     is_flag=False,
     flag_value="sync_small",
     type=click.Choice(["sync_small", "syncnet_v2"]),
-    help="Also: does this sync scorer work on these clips? Default: sync_small.",
+    help="Also test whether this sync scorer works on the clips. Default: sync_small.",
 )
 def doctor(
     manifest: Path,
@@ -691,13 +697,13 @@ def doctor(
     workers: int,
     scorer: str | None,
 ) -> None:
-    """Examine every clip of MANIFEST before a run: what is wrong with it, if anything.
+    """Examine every clip of MANIFEST before a run, and mark clips with problems.
 
     \b
-    Looks at frame rate, length, sound (there, silent, as long as the picture), whether the file
-    decodes to its end, faces (how many, how often, how large), flat and frozen stretches, cuts.
-    Exit code: 0 nothing wrong, 1 some clips are marked, or the scorer is known not to work on them
-    or could not be asked.
+    Checks frame rate, length, sound (missing, silent, not as long as the frames), whether the file
+    decodes to its end, faces (how many, how often, how large), flat and frozen frames, cuts.
+    Exit code: 0 no problems, 1 some clips are marked, or the scorer does not work on them or could
+    not be tested.
     """
     from bench.command import terminal
     from bench.data.doctor import examine_all
@@ -716,12 +722,12 @@ def doctor(
 
 @main.group()
 def weights() -> None:
-    """Weights that are fetched once: list them, pull one, verify what is here."""
+    """Weights that are downloaded once: list them, pull one, verify those on this machine."""
 
 
 @weights.command("list")
 def weights_list() -> None:
-    """Show every weights file: size, digest, licence, source, what needs it, whether it is here."""
+    """List every weights file: status, size, digest, licence, source, and what needs it."""
     from bench.command import terminal
     from bench.files import weights as table
 
@@ -731,10 +737,10 @@ def weights_list() -> None:
 @weights.command("pull")
 @click.argument("name")
 def weights_pull(name: str) -> None:
-    """Download NAME (goes on where it stopped), verify its digest, put it in place.
+    """Download the weights NAME (an interrupted download continues) and verify their digest.
 
-    Its place is the folder `weights` of the cache (BENCH_CACHE). What already lies in a folder that
-    BENCH_WEIGHTS names is not downloaded again.
+    They go to the folder `weights` of the cache (BENCH_CACHE). A file that is in a folder of
+    BENCH_WEIGHTS is not downloaded again.
     """
     from bench.command import terminal
     from bench.files import weights as table
@@ -746,7 +752,7 @@ def weights_pull(name: str) -> None:
 
 @weights.command("verify")
 def weights_verify() -> None:
-    """Check the digest of every weights file that is here; exit code 1 if one is damaged."""
+    """Check the digests of all weights on this machine; exit code 1 if a file is damaged."""
     from bench.command import terminal
     from bench.files import weights as table
 
@@ -762,15 +768,15 @@ def _loaded(config: Path, output: Path | None) -> tuple[Loaded, Path]:
     from bench.run.config import load_config
 
     loaded = load_config(config)
-    # Resolved once, here: plugins may change the working folder, and programs start in their own.
+    # Resolved now, because plugins may change the working folder and programs have their own.
     return loaded, (output or Path("runs") / loaded.config.name).resolve()
 
 
 def _keep_what_is_there(manifest: Path, force: bool) -> None:
-    """Raises BenchError rather than replace a manifest that somebody may have put right by hand."""
+    """Raises BenchError if the manifest exists: somebody may have corrected it by hand."""
     if manifest.exists() and not force:
         raise BenchError(
-            f"{manifest}: is there already. Name another file with --output, or replace it with "
+            f"{manifest}: exists already. Give another file as --output, or replace it with "
             "--force."
         )
 
@@ -783,9 +789,9 @@ def _new(kind: str, name: str, folder: Path, *, trainable: bool = False) -> None
 
 
 def _scorer_works(clips: list[Clip], faces: str, face: str, scorer: str) -> bool:
-    """Runs the controls and says what the scorer makes of them.
+    """Scores the controls on these clips and shows the verdict on the scorer.
 
-    False where they speak against it, or where nothing could be asked.
+    False if the scorer does not work on them, or if it could not be tested.
     """
     import tempfile
 
@@ -811,7 +817,7 @@ def _scorer_works(clips: list[Clip], faces: str, face: str, scorer: str) -> bool
 
 
 def _quiet_libraries() -> None:
-    """Keeps native libraries from writing warnings into the progress bar."""
+    """Stops native libraries from printing warnings into the progress bar."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     import av
 

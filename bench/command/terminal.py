@@ -1,4 +1,4 @@
-"""What the command line shows: tables and progress bars, by rich; nothing here decides anything."""
+"""What the command line prints: tables and progress bars, with rich. It only displays."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
     from bench.run.runner import Faceless, Notify, Summary
     from bench.types import Output
 
-_PIPED_WIDTH = 10_000  # columns where nobody looks
+_PIPED_WIDTH = 10_000  # columns, if the output is no terminal
 _STYLES = {"bold": "bold", "underlined": "underline", "struck": "strike"}
-_SHOWN = 20  # rows of a long list before it says how many more there are
+_SHOWN = 20  # items of a long list; the rest is counted
 
 
 def console() -> Console:
-    """Where everything is shown; made anew, so that tests may capture the standard output.
+    """A console on the current standard output, which tests may capture.
 
-    What is piped into a file or another program is not cut or wrapped: names stay whole.
+    Output that goes to a file or another program is neither cut nor wrapped.
     """
     out = Console(highlight=False, soft_wrap=False)
     if out.is_terminal:
@@ -60,7 +60,7 @@ def console() -> Console:
 
 @contextmanager
 def progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that appears with its first step: step(done, wanted)."""
+    """A progress bar that appears with its first step(done, wanted)."""
     bar = _bar()
     task = bar.add_task(text, total=None, visible=False)
 
@@ -73,7 +73,7 @@ def progress(text: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def cells(missing: Missing) -> Iterator[Notify]:
-    """A bar over the cells of a run, which names the failures as they come; none for no cells."""
+    """A progress bar over the cells of a run, which also prints each new cause of failure."""
     total, came = missing.videos + missing.values, 0
     bar = _bar()
     task = bar.add_task("running", total=total, visible=total > 0)
@@ -121,7 +121,7 @@ def _changes(record: GenerationRecord) -> list[str]:
 
 
 def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
-    """What a plan asks for, how much of it is there, and which weights the rest lacks."""
+    """Prints what a plan asks for, how much of it is missing, and which weights are missing."""
     from bench.run.plan import lacking_weights, outlook
 
     out = console()
@@ -135,7 +135,7 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         stand_in = f" [yellow](stand-in: {data.stand_in})[/]" if data.stand_in else ""
         out.print(f"  {escape(data.name)}{stand_in}: {len(data.clips)} clips; cases: {counted}")
         reasons = plan.barred.get(data.name, {})
-        for line in _some([f"{name}: drawn for no pair: {why}" for name, why in reasons.items()]):
+        for line in _some([f"{name}: in no pair: {why}" for name, why in reasons.items()]):
             out.print(f"    [yellow]{escape(line)}[/]")
     if files := _code_files(plan):
         out.print(f"  runs the code of: {escape(', '.join(files))}")
@@ -155,7 +155,7 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
 
 
 def _code_files(plan: Plan) -> list[str]:
-    """The local files whose code a run executes: the config's plugins and what they import."""
+    """The local files whose code a run executes: plugins of the config, and their imports."""
     registry = plan.loaded.registry
     files = [path for one in registry.plugins.values() for path in (one.file, *one.helpers)]
     known = dict.fromkeys(path.resolve() for path in files if path is not None)
@@ -179,9 +179,9 @@ def show_summary(
     *,
     worked: bool,
 ) -> None:
-    """The tables at the end of a run, what to know before and below them, where to look next.
+    """Prints the end of a run: notes, tables, causes of failures, counts, and the report's path.
 
-    tables: header first. styles: of their cells, without the header: bold, underlined, struck, "".
+    tables: header first. styles: of the cells without the header: bold, underlined, struck or "".
     causes: of failed cells, each in a few lines.
     """
     out = console()
@@ -219,12 +219,12 @@ def show_summary(
         spent += f", {summary.overhead:.1%} outside decoding, encoding, computing"
     out.print(f"cells: {', '.join(counted)}; {spent}")
     if summary.failed:
-        out.print("Whole reasons stand in the report; --retry tries the failed cells again.")
+        out.print("The report gives the full reasons; --retry tries failed cells again.")
     out.print(f"report: [bold]{escape(str(index))}[/]   records: {escape(str(folder))}")
 
 
 def _warn_of_faceless(out: Console, found: Sequence[Faceless]) -> None:
-    """Says whose videos show no face: red where that is all of them, else yellow."""
+    """Prints which methods have videos without a face: red for all of their videos, else yellow."""
     metrics: dict[tuple[str, int, int], list[str]] = {}
     for one in found:
         metrics.setdefault((one.method, one.videos, one.asked), []).append(one.metric)
@@ -238,7 +238,7 @@ def _warn_of_faceless(out: Console, found: Sequence[Faceless]) -> None:
 
 
 def show_plugins(registry: Registry) -> None:
-    """Every plugin in a line: what it is, and which weights it lacks."""
+    """Prints all plugins, one per line, with the weights that they lack."""
     out = console()
     for title, kind, plugins in (
         ("Methods", "method", registry.methods),
@@ -246,7 +246,7 @@ def show_plugins(registry: Registry) -> None:
         ("Features", "feature", registry.features),
         ("Importers", "importer", registry.importers),
     ):
-        table = Table(kind, "version", "what it is", "lacks", box=None, title=title)
+        table = Table(kind, "version", "description", "lacks", box=None, title=title)
         for name, registered in plugins.items():
             plugin = registered.plugin
             states = [state for state in _weights_of(plugin) if state.condition != "here"]
@@ -254,7 +254,7 @@ def show_plugins(registry: Registry) -> None:
             what = (inspect.getdoc(plugin) or "").partition("\n")[0]
             table.add_row(name, plugin.version, escape(what), escape(lacks))
         out.print(table)
-    out.print("All about one of them: bench list NAME")
+    out.print("Details of one: bench list NAME")
 
 
 def show_plugin(registry: Registry, name: str) -> None:
@@ -296,7 +296,7 @@ def show_plugin(registry: Registry, name: str) -> None:
 
 
 def _type_name(annotation: object) -> str:
-    """A type as one writes it, without the modules: `Path`, `Literal['pad', 'crop']`."""
+    """A type without its module: `Path`, `Literal['pad', 'crop']`."""
     is_plain = isinstance(annotation, type) and not get_args(annotation)
     text = annotation.__name__ if is_plain else str(annotation)  # type: ignore[attr-defined]
     return re.sub(r"\b[\w.]+\.", "", text)
@@ -312,7 +312,7 @@ def _output_line(output: Output) -> str:
 
 
 def _weights_of(plugin: type[Plugin]) -> list[WeightState]:
-    """The weights that a plugin asks for with its default options."""
+    """The status of the weights that a plugin needs with default options."""
     from bench.files.weights import listing
 
     always = _usual_weights(plugin)
@@ -320,7 +320,7 @@ def _weights_of(plugin: type[Plugin]) -> list[WeightState]:
 
 
 def show_checks(name: str, results: Sequence[CheckResult]) -> None:
-    """The outcome of every contract check."""
+    """Prints the result of every contract check."""
     out = console()
     colours = {"passed": "green", "failed": "red", "skipped": "yellow"}
     for result in results:
@@ -332,7 +332,7 @@ def show_checks(name: str, results: Sequence[CheckResult]) -> None:
 
 
 def show_weights(states: Sequence[WeightState]) -> None:
-    """Every weights file and whether it is here."""
+    """Prints every weights file and its status."""
     table = Table("weights", "status", "bytes", "licence", "needed by", box=None)
     out = console()
     for state in states:
@@ -356,7 +356,7 @@ def show_weights(states: Sequence[WeightState]) -> None:
 
 
 def show_import(imported: Imported, manifest: Path) -> None:
-    """How many clips a manifest got, and what was left out and why."""
+    """Prints the number of clips in a new manifest, and what was left out and why."""
     out = console()
     splits = Counter(clip.split or "no split" for clip in imported.clips)
     counted = ", ".join(f"{count} {split}" for split, count in sorted(splits.items()))
@@ -379,7 +379,7 @@ def show_pointed(pointed: Sequence[BoxedClip], manifest: Path) -> None:
 
 
 def show_account(account: Account, manifest: Path) -> None:
-    """What the rules for CLR kept and dropped."""
+    """Prints what the rules for CLR kept and dropped."""
     out = console()
     for line in str(account).splitlines():
         out.print(escape(line))
@@ -387,11 +387,11 @@ def show_account(account: Account, manifest: Path) -> None:
 
 
 def show_findings(findings: Sequence[Findings]) -> None:
-    """The doctor's table: the marked clips first, then a summary."""
+    """Prints the doctor's table of marked clips, and a summary."""
     out = console()
     marked = [found for found in findings if found.marks]
     if marked:
-        name = Column("clip", overflow="fold")  # a name that is cut is none
+        name = Column("clip", overflow="fold")  # a cut name would be useless
         table = Table(name, "fps", "frames", "size", "sound", "face", "marks", box=None)
         for found in marked[: 10 * _SHOWN]:
             table.add_row(*[escape(cell) for cell in found.row()])
@@ -410,13 +410,13 @@ def show_scorer(
     asked: tuple[int, int],
     lacking: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> None:
-    """What a scorer makes of a data set's own controls, and what follows.
+    """Prints how a scorer rates a data set's controls, and the verdict.
 
-    works: None where it is not known. asked: how many clips were taken, and of how many. lacking:
-    by control and reason, the clips without a value.
+    works: None if unknown. asked: the number of clips tested, and of all clips. lacking: the clips
+    without a value, by control and reason.
     """
     out = console()
-    out.print(f"scorer {escape(protocol)}, asked on {asked[0]} of {asked[1]} clips")
+    out.print(f"scorer {escape(protocol)}, tested on {asked[0]} of {asked[1]} clips")
     for line in findings:
         out.print(f"  {escape(line)}")
     for control, reasons in lacking.items():
@@ -447,7 +447,7 @@ def _needs(registered: Registered[Plugin]) -> str:
 
 
 def _usual_weights(plugin: type[Plugin]) -> tuple[str, ...]:
-    """The weights that a plugin asks for with its default options; none where it has no such."""
+    """The weights that a plugin needs with default options; none if an option has no default."""
     from pydantic import ValidationError
 
     try:
@@ -462,7 +462,7 @@ def _list(out: Console, lines: Sequence[str]) -> None:
 
 
 def _some(lines: Sequence[str]) -> list[str]:
-    """The first lines of many, and how many more there are."""
+    """The first lines, and the number of the rest."""
     more = len(lines) - _SHOWN
     return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 

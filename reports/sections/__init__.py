@@ -1,1 +1,1 @@
-"""The sections of the report's first page, one file each; `templates/sections/` draws them."""
+"""The sections of the report's index page, one file each; `templates/sections/` renders them."""

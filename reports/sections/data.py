@@ -1,4 +1,4 @@
-"""What is known of the data itself: size, the doctor's marks, frames without a face."""
+"""The data sets: their size, the doctor's marks, frames without a face."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from reports.words import Words
 
 @dataclass(frozen=True)
 class FacesLine:
-    """How often a method's videos show no face that the detector finds.
+    """How often the detector finds no face in a method's videos.
 
-    share: of the frames. clips: videos with any such frame. lost: videos without a face in any.
+    share: of the frames. clips: videos with any such frame. lost: videos with no face in any frame.
     """
 
     method: str
@@ -25,7 +25,7 @@ class FacesLine:
 
 @dataclass(frozen=True)
 class DataView:
-    """A data set's account."""
+    """What the page shows of a data set."""
 
     title: str
     text: str
@@ -35,7 +35,7 @@ class DataView:
 
 
 def view_data(results: Results, words: Words) -> tuple[DataView, ...]:
-    """Each data set's account."""
+    """The view of each data set."""
     views: list[DataView] = []
     for dataset in results.datasets:
         marks = {clip: tuple(found) for clip, found in dataset.info.marks.items() if found}
@@ -53,24 +53,24 @@ def view_data(results: Results, words: Words) -> tuple[DataView, ...]:
 
 
 def stand_in_text(dataset: Dataset, words: Words) -> str:
-    """The sentence that must stand with numbers made on a stand-in."""
+    """The warning that goes with numbers measured on a stand-in."""
     return words("stand_in", stand_in=dataset.info.stand_in, name=dataset.name)
 
 
 def size(dataset: Dataset, words: Words) -> str:
-    """How many clips, speakers and cases a data set has."""
+    """The number of clips and speakers of a data set."""
     counts = words("size_clips", n=dataset.info.clips)
     return words("size", clips=counts, speakers=words("size_speakers", n=speaker_count(dataset)))
 
 
 def case_counts(dataset: Dataset, words: Words) -> str:
-    """How many cases of each kind a data set has."""
+    """The number of cases of each kind in a data set."""
     kinds = Counter(case.kind for case in dataset.cases)
     return words.listed(words(f"size_{kind}", n=n) for kind, n in kinds.items())
 
 
 def speaker_count(dataset: Dataset) -> int:
-    """How many speakers its cases have."""
+    """The number of speakers in a data set's cases."""
     return len({case.speaker for case in dataset.cases})
 
 

@@ -1,4 +1,4 @@
-"""The strip at the top: one moment of one case, as every method made it."""
+"""The strip at the top of the page: one frame of one case by every method."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reports.results import Results, Row
 
 @dataclass(frozen=True)
 class Face:
-    """One method in the strip. portrait: None where there is no video; state says why."""
+    """One method in the strip. portrait: None if there is no video; state says why."""
 
     row: Row
     colour: int
@@ -26,9 +26,9 @@ class Face:
 
 @dataclass(frozen=True)
 class FacesView:
-    """One case at one moment. frame: its index. is_located: whether the run says where mouths are.
+    """One frame of one case. is_located: whether the run has the mouths' boxes.
 
-    differences: whether any method can be compared with the real video.
+    differences: whether any method has a difference from the real video to show.
     """
 
     link: CaseLink
@@ -42,10 +42,10 @@ class FacesView:
 def show_faces(
     results: Results, links: Sequence[CaseLink], *, folder: Path, before: Path
 ) -> FacesView | None:
-    """The first case that the most methods have a video for, where its speech is loudest.
+    """The loudest frame of the first case for which the largest number of methods have a video.
 
-    Chosen by rule, not by looks. None where no video can be read. folder, before: as for
-    `take_portraits`.
+    The choice is a fixed rule, so that nobody can pick a flattering frame. None if no video can be
+    read. folder, before: as for `take_portraits`.
     """
     best: tuple[CaseLink, dict[str, Footage]] | None = None
     for link in links:
@@ -62,10 +62,10 @@ def show_faces(
     portraits = take_portraits(asked, frame, folder=folder, before=before)
     faces: list[Face] = []
     for row in _ordered(results.rows):
-        made = results.generation(link.dataset, row.label, link.case)
-        if made is not None:
+        video = results.generation(link.dataset, row.label, link.case)
+        if video is not None:
             portrait = portraits.get(row.label)
-            state = made.record.status if portrait is None else "ok"
+            state = video.record.status if portrait is None else "ok"
             faces.append(Face(row, results.colours[row.label], portrait, state))
     return FacesView(
         link=link,
@@ -78,7 +78,7 @@ def show_faces(
 
 
 def _ordered(rows: Sequence[Row]) -> list[Row]:
-    """The real video, then who competes, then the other controls."""
+    """The real video, the competitors, then the other controls."""
     return sorted(rows, key=lambda row: (row.name != "truth", row.control))
 
 
@@ -92,7 +92,7 @@ def _footage(results: Results, link: CaseLink) -> dict[str, Footage]:
 
 
 def _loudest(video: Path) -> int | None:
-    """The frame whose sound is loudest; the middle one of a silent video, None of an unreadable."""
+    """The frame with the loudest sound; the middle frame of a silent video; None if unreadable."""
     import numpy as np
 
     from bench import media

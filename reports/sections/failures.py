@@ -1,4 +1,4 @@
-"""Every cell without a value: failures by cause, undefined ones counted by reason."""
+"""Every cell without a value: failures by cause, undefined cells by reason."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bench.types import CASE_KINDS, CaseKind
 from reports.case_page import CaseLink
 from reports.results import Cell, Results
 
-MOST_SHOWN = 40  # causes on the page; the records have all failures
-MOST_CASES = 20  # named of each cause
+MOST_SHOWN = 40  # causes shown on the page; the records hold all failures
+MOST_CASES = 20  # cases named per cause
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that failed, with what is known of it.
+    """A failed cell. what: the method, or the metric and the method.
 
-    case, file: its case and that case's page; of a set metric the kind of case, and no page.
+    case, file: its case and that case's page; for a set metric the kind of case and "".
     """
 
     what: str
@@ -32,10 +32,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Cause:
-    """Failures that differ in names and numbers alone.
+    """Failures whose reasons differ only in names and numbers.
 
-    text, last_line: of the first of them: what the reason says, and the last line of the output of
-    the program that failed (empty where there is none).
+    text, last_line: the first failure's reason, and the last line that its program printed, if any.
     """
 
     text: str
@@ -44,12 +43,12 @@ class Cause:
 
     @property
     def example(self) -> Failure:
-        """The first of them."""
+        """The first failure."""
         return self.failures[0]
 
     @property
     def whats(self) -> tuple[str, ...]:
-        """What failed: methods, and metrics on the videos of methods."""
+        """What failed: methods, or metrics with the method measured."""
         return tuple(dict.fromkeys(failure.what for failure in self.failures))
 
     @property
@@ -61,7 +60,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class UndefinedLine:
-    """How many cells have no value by definition, and why; is_faceless: no face was found."""
+    """How many cells are undefined for one reason; is_faceless: no face was found."""
 
     dataset: str
     method: str
@@ -73,9 +72,10 @@ class UndefinedLine:
 
 @dataclass(frozen=True)
 class Gaps:
-    """All cells without a value, gathered once.
+    """All cells without a value.
 
-    faceless: by data set and method, in how many cases no face was found in any frame.
+    faceless: by data set and method, the number of cases without a face in any frame. missing,
+    planned: the number of cells not run yet, and of all planned cells.
     """
 
     failures: tuple[Failure, ...]
@@ -144,7 +144,7 @@ def gather_gaps(results: Results, links: Sequence[CaseLink]) -> Gaps:
 
 
 def _set_cells(results: Results) -> Iterator[tuple[str, str, str, CaseKind, Cell]]:
-    """Data set, method, metric, kind of case and cell of every set metric; these are no case's."""
+    """Data set, method, metric, kind of case and cell of every set metric."""
     for dataset in results.datasets:
         columns = {(c.metric, c.protocol): c for c in results.columns(dataset) if c.is_set}
         for column in columns.values():

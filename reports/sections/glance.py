@@ -1,4 +1,4 @@
-"""The first screen: what must be known first, what is compared, on what, how sure, where next."""
+"""The first screen: warnings, what is compared, on what data, how sure, where to look next."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from reports.sections.worst import Card
 from reports.validity import Validity
 from reports.words import Words
 
-FEW_SPEAKERS = 5  # below, an interval over speakers is a rough guess
+FEW_SPEAKERS = 5  # with fewer, an interval over speakers is rough
 
 
 @dataclass(frozen=True)
 class Banner:
-    """A sentence that must be read first. kind: danger, warning, good or info."""
+    """A sentence to be read first. kind: danger, warning, good or info."""
 
     kind: str
     text: str
@@ -27,7 +27,7 @@ class Banner:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a panel, with a link if it leads somewhere. kind: good, warning, danger or ""."""
+    """One line of a panel, with or without a link. kind: good, warning, danger or ""."""
 
     text: str
     href: str = ""
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the four answers at the top."""
+    """One of the four panels of the first screen."""
 
     title: str
     lines: tuple[Line, ...]
@@ -45,7 +45,7 @@ class Panel:
 def banners(
     results: Results, validities: Sequence[Validity], gaps: Gaps, words: Words
 ) -> tuple[Banner, ...]:
-    """What must be known before any number is read."""
+    """The warnings to be read before any number."""
     found = [
         Banner("warning", stand_in_text(dataset, words))
         for dataset in results.datasets
@@ -69,7 +69,7 @@ def glance(
     worst: Sequence[Card],
     words: Words,
 ) -> tuple[Panel, ...]:
-    """The four answers of the first screen."""
+    """The four panels of the first screen."""
     return (
         Panel(words("glance_compared"), tuple(_compared(results, tables, studies, words))),
         Panel(words("glance_data"), tuple(_data(results, tables, words))),
@@ -100,7 +100,7 @@ def _compared(
 
 
 def _leaders(view: TableView, words: Words) -> Iterable[Line]:
-    """Who leads in each column of each data set: who alone is told to be better than others."""
+    """The leader of each column: the method on rank 1, if no other shares that rank."""
     if len(view.table.competitors) < 2:
         return
     for block in view.table.blocks:
@@ -183,7 +183,7 @@ def _sure(
 
 
 def _flattered(tables: Sequence[TableView], words: Words) -> Iterable[Line]:
-    """The methods that score above the real video, with the columns in which they do."""
+    """The methods above the real video, and in which columns."""
     for view in tables[:1]:
         above: dict[str, dict[str, None]] = {}
         for block in view.table.blocks:

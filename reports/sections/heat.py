@@ -1,4 +1,4 @@
-"""Method by case: on which cases is a mean won or lost?"""
+"""The map of methods by cases: which cases raise or lower a mean?"""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from reports.sections.worst import ranked_columns
 from reports.text import fixed
 from reports.words import Words
 
-MOST_CELLS = 3600  # of one map: 300 cases of 12 methods; beyond, cases are thinned evenly
-MOST_TOLD = 60  # cases whose column leads to its page and says its values
-REACH = 0.95  # the last shades stand for this share of all distances and beyond
+MOST_CELLS = 3600  # of one map (300 cases of 12 methods); beyond it, cases are thinned evenly
+MOST_LINKED = 60  # up to this many cases, columns have links and tooltips
+REACH = 0.95  # quantile of the distances at which the last shade begins
 
 
 @dataclass(frozen=True)
 class HeatView:
-    """The maps. states: what marks stand for, of those that occur. note: which cases are shown."""
+    """The maps. states: those that occur, for the legend. note: which cases are shown."""
 
     maps: tuple[Drawing, ...]
     states: tuple[str, ...]
@@ -35,9 +35,9 @@ def map_heat(
     links: Mapping[tuple[str, str], CaseLink],
     words: Words,
 ) -> HeatView | None:
-    """A map for each ranked column; None where there is nothing to compare.
+    """A map for each ranked column; None if there is nothing to compare.
 
-    Of a scorer that does not work there is none: its colours would say what it cannot know.
+    The columns of a scorer that does not work have no map.
     """
     maps: list[Drawing] = []
     states: dict[str, None] = {}
@@ -87,9 +87,11 @@ def _map(
         [_heat(cells[row.label][case], middles.get(case), sign, reach, column) for case in kept]
         for row in rows
     ]
-    told = [
-        HeatCase(f"cases/{links[dataset.name, case].file}", _told(case, rows, cells, column, words))
-        if len(kept) <= MOST_TOLD
+    columns = [
+        HeatCase(
+            f"cases/{links[dataset.name, case].file}", _tooltip(case, rows, cells, column, words)
+        )
+        if len(kept) <= MOST_LINKED
         else HeatCase("", "")
         for case in kept
     ]
@@ -99,7 +101,7 @@ def _map(
         f"{words('heat_title')} {column.title(words)}, {dataset.name}",
         words("heat_desc", methods=len(rows), n=len(kept), reach=far),
         [row.shown for row in rows],
-        told,
+        columns,
         shown,
         ends=(words("heat_worse", reach=far), words("heat_better", reach=far)),
         sides=(words("heat_hard"), words("heat_easy")),
@@ -120,7 +122,7 @@ def _value(cell: Cell | None, column: Column) -> float | None:
 def _middles(
     rows: Sequence[Row], cells: Mapping[str, Mapping[str, Cell | None]], column: Column
 ) -> dict[str, float]:
-    """Each case's median over the competitors; over all rows where fewer than two compete."""
+    """Each case's median over the competitors, or over all rows if fewer than two compete."""
     judged = [row for row in rows if not row.control]
     judged = judged if len(judged) > 1 else list(rows)
     found: dict[str, float] = {}
@@ -139,7 +141,7 @@ def _reach(
     middles: Mapping[str, float],
     column: Column,
 ) -> float:
-    """How far from the median the last shade begins; controls, which lie far off, don't set it."""
+    """The distance from the median at which the last shade begins; controls do not count."""
     judged = [row for row in rows if not row.control]
     judged = judged if len(judged) > 1 else list(rows)
     apart = sorted(
@@ -163,10 +165,10 @@ def _heat(
 
 
 def _without(cell: Cell) -> str:
-    return "failed" if cell.state == "ok" else cell.state  # the record lacks this output
+    return "failed" if cell.state == "ok" else cell.state  # an ok record without this output
 
 
-def _told(
+def _tooltip(
     case: str,
     rows: Sequence[Row],
     cells: Mapping[str, Mapping[str, Cell | None]],

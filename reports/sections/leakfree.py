@@ -1,4 +1,4 @@
-"""Beside a comparison: the same methods where the answer is not in the input, in plain words."""
+"""The leak-free comparison beside a table, with examples in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reports.words import Words
 
 @dataclass(frozen=True)
 class LeakFreePart:
-    """All columns of one kind (`cross` or `gain`): their rows, and an example in words."""
+    """All columns of one kind (`cross` or `gain`), their rows, and examples in words."""
 
     kind: str
     pairings: tuple[Pairing, ...]
@@ -27,7 +27,7 @@ class LeakFreePart:
 
 @dataclass(frozen=True)
 class LeakFreeView:
-    """The leak-free comparison. moves: who passes whom, a sentence each; n_moves: how often."""
+    """The leak-free comparison. moves: sentences on who passes whom; n_moves: how many pairs."""
 
     anchor: str
     title: str
@@ -40,7 +40,7 @@ class LeakFreeView:
 def view_leakfree(
     table: Table, number: int, pairings: Sequence[Pairing], words: Words
 ) -> LeakFreeView | None:
-    """The comparison beside a table; None where the run has no such cases."""
+    """The comparison beside a table; None if the run has no `cross` and no `probe` cases."""
     if not pairings:
         return None
     parts = [
@@ -66,13 +66,13 @@ def view_leakfree(
 
 
 def is_unshown_gain(entry: Entry) -> bool:
-    """Whether a gain's interval reaches down to zero, so that no gain from speech is shown."""
+    """Whether a gain's interval reaches 0, so that no gain from the speech is shown."""
     interval = entry.interval
     return interval is not None and (interval.low is None or interval.low <= 0.0)
 
 
 def view_rows(table: Table, pairings: Sequence[Pairing]) -> tuple[Row, ...]:
-    """The table's rows without those that no leak-free column asks; the truth always stays."""
+    """The table's rows that have leak-free cells, and `truth`."""
     return tuple(
         row
         for row in table.rows
@@ -95,7 +95,7 @@ def _part(kind: str, pairings: tuple[Pairing, ...], table: Table, words: Words) 
 
 
 def _examples(pairings: Sequence[Pairing], table: Table, words: Words) -> tuple[str, ...]:
-    """What the largest and the smallest gain of the last column mean, for who never heard of it."""
+    """Sentences that explain the largest and the smallest gain of the last column."""
     if not pairings:
         return ()
     one = pairings[-1]
@@ -122,7 +122,7 @@ def _examples(pairings: Sequence[Pairing], table: Table, words: Words) -> tuple[
 
 
 def _moves(table: Table, pairings: Sequence[Pairing], words: Words) -> list[str]:
-    """Who passes whom, in which columns; in the table's order."""
+    """Sentences on who passes whom and in which columns, in the table's order."""
     several = len({one.dataset.name for one in pairings}) > 1
     moves: dict[tuple[str, str], list[str]] = {}
     for winner, loser in permutations(table.competitors, 2):

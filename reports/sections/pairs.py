@@ -1,4 +1,4 @@
-"""Below a table: every two competitors against each other, a matrix for each column."""
+"""The matrices below a table: every two competitors compared, one matrix per column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.words import Words
 
 @dataclass(frozen=True)
 class DuelCell:
-    """One cell. kind: "better", "worse" or "open" from its row's side, "same" on the diagonal."""
+    """One cell. kind: its row is "better", "worse" or not told apart ("open"); "same": diagonal."""
 
     kind: str
     text: str = ""
@@ -24,7 +24,7 @@ class DuelCell:
 
 @dataclass(frozen=True)
 class MatrixView:
-    """One matrix. void: the column's scorer does not work on these data; then it has no rows."""
+    """One matrix. void: the column's scorer does not work on this data; then rows is empty."""
 
     title: str
     verdict: str
@@ -64,9 +64,9 @@ def _cell(results: Results, matrix: Matrix, first: str, second: str, words: Word
         return DuelCell("same")
     interval = span(duel.difference, signed=True)
     shown = fixed(duel.difference.mean, signed=True)
-    told = f"{shown} ({interval})" if interval else shown
+    text = f"{shown} ({interval})" if interval else shown
     pair = f"{results.shown(first)} \N{MINUS SIGN} {results.shown(second)}"
-    tooltip = f"{pair}{words('colon')}{told}; {p_text(duel.p_value)}; n = {matrix.n}"
+    tooltip = f"{pair}{words('colon')}{text}; {p_text(duel.p_value)}; n = {matrix.n}"
     return DuelCell(_kind(matrix, duel), shown, p_text(duel.p_value), tooltip)
 
 

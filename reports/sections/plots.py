@@ -1,4 +1,4 @@
-"""The questions that plots answer: spread, differences, sync over shift, sync against quality."""
+"""The plots by question: spread, differences, sync over shift, sync against visual quality."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reports.words import Words
 
 @dataclass(frozen=True)
 class Question:
-    """A question and the plots that answer it. legend: colours, if the plots do not name them."""
+    """A question and the plots that answer it. legend: if the plots do not name the methods."""
 
     title: str
     about: str
@@ -27,9 +27,9 @@ class Question:
 
 
 def ask(results: Results, tables: Sequence[Table], words: Words) -> tuple[Question, ...]:
-    """The questions about all methods of the runs, those without any plot left out.
+    """The questions that have a plot, about all methods of the runs.
 
-    Differences are each table's own: it names the baseline, and corrects for its comparisons.
+    Differences are plotted for each table, which names the baseline and corrects the p values.
     """
     colours = results.colours
     spread: list[plots.Drawing] = []
@@ -67,7 +67,7 @@ def ask(results: Results, tables: Sequence[Table], words: Words) -> tuple[Questi
 
 
 def axis(column: Column, words: Words) -> str:
-    """A column's axis title with its unit, and which way is better."""
+    """A column's axis title with its unit and the better direction."""
     return with_direction(column.title(words), column.output.unit, column.output.better, words)
 
 
@@ -88,7 +88,7 @@ def _spread(
     speakers = dataset.speakers
     groups: list[plots.Group] = []
     for row in results.rows:
-        values = results.scores(dataset, row.label, column, kind="reconstruct").values
+        values = results.column_values(dataset, row.label, column, kind="reconstruct").values
         if not values:
             continue
         interval = mean_interval(
@@ -150,13 +150,13 @@ def _trade(
     colours: Mapping[str, int],
     words: Words,
 ) -> list[plots.Drawing]:
-    """Synchronisation against picture quality, and whom the plot cannot show."""
+    """Synchronisation against visual quality, with a note on methods that lack a value."""
     ranked = [column for one, column in ranked_columns(results, tables) if one is dataset]
     sync = next((one for one in ranked if one.output.name == "lse_c"), None)
-    picture = next((one for one in reversed(ranked) if one.reads_reference), None)
-    if sync is None or picture is None:
+    quality = next((one for one in reversed(ranked) if one.reads_reference), None)
+    if sync is None or quality is None:
         return []
-    up, across = (_means(results, dataset, column) for column in (sync, picture))
+    up, across = (_means(results, dataset, column) for column in (sync, quality))
     points = [
         plots.Point(results.shown(label), colours[label], across[label], up[label])
         for label in up
@@ -165,14 +165,14 @@ def _trade(
     drawn = plots.scatter(
         words("plot_trade"),
         words("plot_trade_about"),
-        axis(picture, words),
+        axis(quality, words),
         words("axis_up", axis=sync.title(words)),
         points,
     )
     lacking = [results.shown(label) for label in up if label not in across]
     note = ""
     if lacking:
-        title = picture.title(words)
+        title = quality.title(words)
         note = words("plot_lacking", methods=words.listed(lacking), column=title)
     found: list[plots.Drawing] = []
     _add(found, dataset.name, drawn, note, is_void=sync.is_void)
@@ -180,9 +180,9 @@ def _trade(
 
 
 def _means(results: Results, dataset: Dataset, column: Column) -> dict[str, Interval]:
-    """The mean of every method that has one, over the cases that all have."""
+    """The mean of every method that has one, over the shared cases."""
     scores = {
-        row.label: results.scores(dataset, row.label, column, kind="reconstruct")
+        row.label: results.column_values(dataset, row.label, column, kind="reconstruct")
         for row in results.rows
     }
     standing = stand(

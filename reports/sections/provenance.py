@@ -1,4 +1,4 @@
-"""Where the numbers come from: each run's config, methods, metrics, machine and versions."""
+"""The provenance of the numbers: each run's config, methods, metrics, machine and versions."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _method_line(run: Run, method: MethodPart, words: Words) -> MethodLine:
 
 
 def _short(values: Mapping[str, object], words: Words) -> str:
-    """A small mapping on one line."""
+    """The mapping on one line, without empty values."""
     kept = [
         (key, value) for key, value in sorted(values.items()) if value not in (None, "", {}, [])
     ]

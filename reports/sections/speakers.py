@@ -1,4 +1,4 @@
-"""Broken down by speaker: does one person carry, or spoil, a mean?"""
+"""Means by speaker: does a single speaker determine a mean?"""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from bench.files.spreadsheets import csv_text
 from bench.stats import shared_cases
 from reports import plots
 from reports.comparison import Table
-from reports.results import Column, Dataset, Results, Row, Scores
+from reports.results import Column, ColumnValues, Dataset, Results, Row
 from reports.sections.plots import axis
 from reports.sections.worst import ranked_columns
 from reports.sheets import dataset_name, whole_protocol
 from reports.text import fixed
 from reports.words import Words
 
-MOST_SPEAKERS = 24  # on the page: the hardest and the easiest half; the file has all
+MOST_SPEAKERS = 24  # on the page: the hardest and the easiest; the file has all
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """One column by speaker. means: by speaker and method, over the cases that all rows have.
+    """One column by speaker. means: by speaker and method, over the cases that all rows share.
 
-    speakers: with their number of cases, the hardest first.
+    speakers: names and numbers of cases, the hardest first.
     """
 
     dataset: Dataset
@@ -37,7 +37,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class SpeakerTable:
-    """The numbers behind one plot. rows: speaker, cases, and each method's mean as text."""
+    """The numbers of one plot. rows: speaker, number of cases, each method's mean as text."""
 
     title: str
     names: tuple[str, ...]
@@ -46,7 +46,7 @@ class SpeakerTable:
 
 @dataclass(frozen=True)
 class SpeakersView:
-    """The plots, their numbers, and what is left out."""
+    """The plots, their numbers, and a note on speakers left out."""
 
     plots: tuple[plots.Drawing, ...]
     legend: tuple[tuple[int, Row], ...]
@@ -55,7 +55,7 @@ class SpeakersView:
 
 
 def break_down(results: Results, tables: Sequence[Table]) -> list[Breakdown]:
-    """Every ranked column by speaker, where there are several and any has several cases."""
+    """Every ranked column by speaker, if there are several and any of them has several cases."""
     found = (_by_speaker(results, *ranked) for ranked in ranked_columns(results, tables))
     return [one for one in found if one is not None]
 
@@ -63,7 +63,8 @@ def break_down(results: Results, tables: Sequence[Table]) -> list[Breakdown]:
 def _by_speaker(results: Results, dataset: Dataset, column: Column) -> Breakdown | None:
     rows = [row for row in results.rows if row.name == "truth" or not row.control]
     scores = {
-        row.label: results.scores(dataset, row.label, column, kind="reconstruct") for row in rows
+        row.label: results.column_values(dataset, row.label, column, kind="reconstruct")
+        for row in rows
     }
     most = max((one.planned for one in scores.values()), default=0)
     full = [row for row in rows if scores[row.label].values and _has_half(scores, row, most)]
@@ -88,14 +89,14 @@ def _by_speaker(results: Results, dataset: Dataset, column: Column) -> Breakdown
     return Breakdown(dataset, column, tuple(full), speakers, means)
 
 
-def _has_half(scores: Mapping[str, Scores], row: Row, most: int) -> bool:
+def _has_half(scores: Mapping[str, ColumnValues], row: Row, most: int) -> bool:
     return 2 * len(scores[row.label].values) >= most
 
 
 def view_speakers(
     results: Results, breakdowns: Sequence[Breakdown], words: Words
 ) -> SpeakersView | None:
-    """The breakdowns as the page shows them; a scorer that does not work has none."""
+    """The breakdowns as the page shows them, without those of a scorer that does not work."""
     shown = [one for one in breakdowns if not one.column.is_void]
     if not shown:
         return None
@@ -153,7 +154,7 @@ def _plot(
 
 
 def speakers_csv(breakdowns: Sequence[Breakdown]) -> str:
-    """Every mean by speaker, one a line, in full precision."""
+    """The text of speakers.csv: every mean by speaker, one per line, in full precision."""
     rows: list[tuple[object, ...]] = [
         ("dataset", "speaker", "method", "output", "protocol", "mean", "n_cases")
     ]

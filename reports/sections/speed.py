@@ -1,4 +1,4 @@
-"""Time against quality: what does a better number cost in seconds?"""
+"""Time against quality: how much time does a better value cost?"""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from reports.words import Words
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a method took for a second of video. low, high: quartiles over videos.
+    """Seconds that a method took per second of video: median and quartiles over n videos.
 
-    machines: what it ran on, as the runs say; several where runs differ.
+    machines: those that the runs name.
     """
 
     seconds: float
@@ -34,7 +34,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class SpeedView:
-    """The plots and the numbers of pace: method, seconds, quartiles, videos."""
+    """The plots, and the numbers: method, median, quartiles, number of videos."""
 
     plots: tuple[plots.Drawing, ...]
     legend: tuple[tuple[int, Row], ...]
@@ -43,7 +43,7 @@ class SpeedView:
 
 
 def measure_pace(results: Results, words: Words) -> dict[str, Pace]:
-    """By method, over all of its finished videos: seconds of `generate` for a second of video."""
+    """By method, over all of its finished videos: seconds of `generate` per second of video."""
     found: dict[str, Pace] = {}
     for row in results.rows:
         if row.control:
@@ -67,7 +67,7 @@ def measure_pace(results: Results, words: Words) -> dict[str, Pace]:
 
 
 def view_speed(results: Results, tables: Sequence[Table], words: Words) -> SpeedView | None:
-    """Pace against every ranked column; None with fewer than two timed competitors."""
+    """Pace against every ranked column; None if fewer than two competitors have times."""
     paces = measure_pace(results, words)
     if len(paces) < 2:
         return None
@@ -123,13 +123,13 @@ def _plot(
 
 
 def with_direction_up(column: Column, words: Words) -> str:
-    """A vertical axis' title: `↑ better, PSNR (dB)` or `↓ better, LSE-D`."""
+    """The title of a vertical axis: `↑ better, PSNR (dB)` or `↓ better, LSE-D`."""
     shown = with_direction(column.title(words), column.output.unit, "none", words)
     return words("axis_up" if column.output.better == "higher" else "axis_down", axis=shown)
 
 
 def _means(tables: Sequence[Table], dataset: Dataset, column: Column) -> dict[str, Interval]:
-    """Each method's mean in the first table that has it, as that table shows it."""
+    """Each method's mean from the first table that has one."""
     found: dict[str, Interval] = {}
     for table in tables:
         for block in table.blocks:
@@ -143,7 +143,7 @@ def _means(tables: Sequence[Table], dataset: Dataset, column: Column) -> dict[st
 
 
 def _machine(run: Run, words: Words) -> str:
-    """The run's machine in a few words."""
+    """A short description of the run's machine."""
     hardware = run.manifest.hardware
     name = hardware.get("gpu") or hardware.get("processor") or hardware.get("machine")
     cores = hardware.get("cores") or hardware.get("cpus")

@@ -1,4 +1,4 @@
-"""One measured table with everything that stands around it: checks, notes, published numbers."""
+"""One measured table with its scorer checks, notes and published numbers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class ValidityView:
 
 @dataclass(frozen=True)
 class TableView:
-    """One measured table with everything that stands around it.
+    """One measured table with its scorer checks, notes and published numbers.
 
-    compared: by data set, on how many of the cases. scale: what keeps the measured numbers and the
-    published ones beside them apart.
+    compared: by data set, a text on how many cases are compared. scale: why measured and published
+    numbers are not comparable, or "".
     """
 
     anchor: str
@@ -62,7 +62,7 @@ def view_table(
     files: Sequence[str],
     said: Collection[str] = (),
 ) -> TableView:
-    """A measured table as the page shows it. said: notes that stand below an earlier table."""
+    """A measured table as the page shows it. said: notes already shown below earlier tables."""
     metrics = {one.column.metric for block in table.blocks for one in block.columns}
     protocols = dict.fromkeys(
         (f"{block.dataset.name} · {one.column.metric}", one.column.protocol)
@@ -98,19 +98,19 @@ def view_table(
 
 
 def table_title(table: Table, number: int, words: Words) -> str:
-    """`Table 1. Comparison`, or the config's own title."""
+    """`Table 1. Comparison`, or `Table 1.` and the config's title."""
     name = words.said(table.part.title) or words(f"table_{table.part.kind}")
     return words("table_title", number=number, name=name)
 
 
 def table_caption(table: Table, words: Words) -> str:
-    """What a measured table shows, on what."""
+    """What a measured table shows, and on which data sets."""
     names = words.listed(block.dataset.name for block in table.blocks)
     return words(f"caption_{table.part.kind}", data=names)
 
 
 def table_headline(table: Table, number: int, words: Words) -> str:
-    """Title, caption and on how many cases the means stand: what a copied table must say."""
+    """Title, caption and the number of cases compared: the caption of a table's file."""
     counts = [(block.dataset.name, compared_text(block, words)) for block in table.blocks]
     stop = words("full_stop")
     said = [f"{name}{words('colon')}{text}{stop}" for name, text in counts if text]
@@ -119,7 +119,7 @@ def table_headline(table: Table, number: int, words: Words) -> str:
 
 
 def table_notes(table: Table, words: Words) -> list[str]:
-    """The footnotes: how to read a cell, whom the marks compare, which cases were left out."""
+    """The footnotes: how to read a cell, what the marks compare, which cases are left out."""
     notes = [words("note_cell")]
     if not table.competitors:
         notes.append(words("only_controls"))
@@ -172,7 +172,7 @@ def table_notes(table: Table, words: Words) -> list[str]:
 
 
 def _reasons(entries: Sequence[Entry]) -> list[str]:
-    """Why an entry is undefined for all of its cases, without those that merely show no face."""
+    """Why entries are undefined for all of their cases, without those that show no face."""
     return list(
         dict.fromkeys(
             reason
@@ -184,7 +184,7 @@ def _reasons(entries: Sequence[Entry]) -> list[str]:
 
 
 def compared_text(block: Block, words: Words) -> str:
-    """On how many of a data set's cases the means stand; "" where there is none."""
+    """How many of a data set's cases are compared; "" if there are none."""
     standings = [
         one.standing
         for one in block.columns
@@ -201,9 +201,9 @@ def compared_text(block: Block, words: Words) -> str:
 
 
 def left_out_notes(block: Block, words: Words, names: Mapping[str, str] | None = None) -> list[str]:
-    """Which columns were compared on fewer cases, and who lacks them.
+    """Which columns are compared on fewer cases than planned, and which methods lack values.
 
-    names: what to call the methods; their labels without.
+    names: by label, the names of methods; the default is the labels.
     """
     names = names or {}
     gathered: dict[tuple[int, int, str], list[str]] = {}
@@ -243,8 +243,8 @@ def _published_data(published: PublishedTable | None, words: Words) -> str:
 def _scale(table: Table, published: PublishedTable, words: Words) -> str:
     """Which measured columns have another protocol than the printed ones of the same name.
 
-    The scorer that printed numbers of LSE are commonly made with is `syncnet_v2`; any other has a
-    scale of its own.
+    Printed LSE values commonly come from the scorer `syncnet_v2`; any other scorer has its own
+    scale.
     """
     measured = {
         one.column.output.name: one.column
@@ -286,7 +286,7 @@ def _validity_view(one: Validity, words: Words) -> ValidityView:
 
 
 def validity_verdict(one: Validity, words: Words) -> str:
-    """Whether the scorer works, in one sentence; of one that does, how late the data's sound is."""
+    """Whether the scorer works, in one sentence; if it does, how late the clips' sound is."""
     named = {"data": one.dataset.name, "metric": one.metric}
     if one.state == "works" and one.offset is not None and one.is_lagging:
         late = "early" if one.offset > 0 else "late"
@@ -295,7 +295,7 @@ def validity_verdict(one: Validity, words: Words) -> str:
 
 
 def validity_shares(one: Validity, words: Words) -> dict[str, str]:
-    """The three shares that judge the scorer, with their intervals, by name."""
+    """The three shares that judge the scorer as text with intervals, by name."""
     return {
         name: words("validity_unmeasured_share") if share is None else _share(share, words)
         for name, share in one.shares.items()

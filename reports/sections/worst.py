@@ -1,4 +1,4 @@
-"""The gallery of the cases worth looking at: every competitor's worst in each ranked column."""
+"""The gallery of worst cases: those of every competitor in each ranked column."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from reports.results import Column, Dataset, Results
 from reports.text import fixed
 from reports.words import Words
 
-WORST = 3  # cases shown at most for each method and column
-CARDS = 24  # cases shown in all, about
+WORST = 3  # most cases per method and column
+CARDS = 24  # approximate number of cases in total
 
 
 @dataclass(frozen=True)
 class Card:
-    """A case worth looking at. is_void: by a scorer that does not work on the data."""
+    """One case of the gallery. is_void: its column's scorer does not work on the data."""
 
     file: str
     strip: str
@@ -37,9 +37,9 @@ def find_worst(
     evidence: Mapping[tuple[str, str], Evidence],
     words: Words,
 ) -> tuple[Card, ...]:
-    """The worst cases of each competitor and ranked column; of the truth where none competes.
+    """The worst cases of each competitor and ranked column; of `truth` if nothing competes.
 
-    The very worst of a column stand first; what a scorer says that does not work stands last.
+    The worst case of a column comes first, columns of a scorer that does not work come last.
     """
     cards: dict[tuple[str, str, str], Card] = {}
     for dataset, label, column, case, value in worst_cells(results, tables):
@@ -64,7 +64,7 @@ def worst_cells(
 ) -> list[tuple[Dataset, str, Column, str, float]]:
     """Data set, method, column, case and value of the worst cells of every competitor of the runs.
 
-    In each column that any table ranks, the worst cell of all methods first.
+    They cover each column that any table ranks, with the worst cell of all methods first.
     """
     labels = competing(results)
     columns = list(ranked_columns(results, tables))
@@ -74,7 +74,7 @@ def worst_cells(
         sign = 1.0 if column.output.better == "higher" else -1.0
         bad: list[tuple[float, str, str]] = []
         for label in labels:
-            values = results.scores(dataset, label, column, kind="reconstruct").values
+            values = results.column_values(dataset, label, column, kind="reconstruct").values
             bad += sorted((sign * value, case, label) for case, value in values.items())[:most]
         found += [
             (dataset, label, column, case, sign * value) for value, case, label in sorted(bad)
@@ -83,13 +83,13 @@ def worst_cells(
 
 
 def competing(results: Results) -> list[str]:
-    """The competitors of all runs, whatever table names them; the truth where nobody competes."""
+    """The competitors of all runs, in a table or not; `truth` if nothing competes."""
     labels = [row.label for row in results.rows if not row.control]
     return labels or [row.label for row in results.rows if row.name == "truth"]
 
 
 def ranked_columns(results: Results, tables: Sequence[Table]) -> Iterator[tuple[Dataset, Column]]:
-    """Every column by case that a table ranks, once for each data set."""
+    """Every column that a table ranks, except set metrics, once for each data set."""
     for dataset in results.datasets:
         columns = (
             one.column

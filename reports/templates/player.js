@@ -1,4 +1,4 @@
-// Plays all videos of a case in step. The video whose sound is heard is the clock; the others follow it.
+// Plays all videos of a case in step: the video with sound is the clock, the others follow it.
 (() => {
   "use strict";
   const root = document.getElementById("player");
@@ -12,8 +12,8 @@
   const fps = Number(root.dataset.fps);
   const seconds = Number(root.dataset.seconds);
   const last = Math.max(0, seconds - 0.5 / fps);
-  const NEAR = 0.02; // seconds of drift that nobody sees
-  const FAR = 0.15; // seconds of drift that are worth a jump
+  const NEAR = 0.02; // seconds of drift that are not visible
+  const FAR = 0.15; // seconds of drift that call for a seek
   const playheads = [];
   let playing = false;
   let master = videos[0];
@@ -21,7 +21,7 @@
   for (const plot of document.querySelectorAll("svg.timed")) {
     const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
     line.setAttribute("class", "playhead");
-    const frame = plot.dataset; // the axes' place within the drawing
+    const frame = plot.dataset; // the extent of the axes within the drawing
     const left = Number(frame.left);
     const across = Number(frame.right) - left;
     line.setAttribute("y1", frame.top);
@@ -69,7 +69,7 @@
   function start(video) {
     video.playbackRate = Number(speed.value);
     const started = video.play();
-    if (started) started.catch(() => undefined); // interrupted by a pause: the next click plays again
+    if (started) started.catch(() => undefined); // a pause interrupted it; the next click plays again
   }
 
   function follow() {
@@ -108,7 +108,7 @@
     setPlaying(false);
     if (!master) return;
     const frame = Math.floor(master.currentTime * fps + 1e-6) + frames;
-    seekTo((frame + 0.5) / fps); // the middle of a frame, so that rounding never shows its neighbour
+    seekTo((frame + 0.5) / fps); // the middle of a frame, so that rounding cannot show its neighbour
   }
 
   play.addEventListener("click", () => setPlaying(!playing));

@@ -1,10 +1,10 @@
-// Sorts tables, copies their files' text, and says which tables scroll. The page is whole without it.
+// Sorts tables, copies their files, and marks tables that scroll. The page is complete without it.
 (() => {
   "use strict";
   const words = document.body.dataset;
   const NUMBER = /[+\u2212-]?\d+(\.\d+)?/;
 
-  // Every heading that stands over one column, with that column's number.
+  // Every heading of a single column, with that column's index.
   function headings(table) {
     const taken = []; // taken[row][column]
     const found = [];
@@ -23,7 +23,7 @@
     return found;
   }
 
-  // What a cell is sorted by: its number, else its text; nothing where it has no value.
+  // The sort key of a cell: its text in a heading, else its number; null without a value.
   function key(cell) {
     if (cell.tagName === "TH") return cell.textContent.trim().toLowerCase();
     if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
@@ -38,7 +38,7 @@
 
   function sortable(table) {
     const body = table.tBodies[0];
-    const rows = [...body.rows]; // as the report orders them
+    const rows = [...body.rows]; // in the report's order
     const heads = headings(table);
     for (const { cell, column } of heads) {
       const button = document.createElement("button");
@@ -71,7 +71,7 @@
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      const area = document.createElement("textarea"); // where the page has no clipboard of its own
+      const area = document.createElement("textarea"); // for browsers that give the page no clipboard
       area.value = text;
       document.body.append(area);
       area.select();

@@ -1,7 +1,7 @@
-"""The report's words, one dictionary per language: en.yaml and zh.yaml beside this file.
+"""The report's texts, one dictionary per language: en.yaml and zh.yaml beside this file.
 
-What the records themselves say (reasons, notes, the shipped configs' titles) is English;
-`records.zh.yaml` holds their Chinese readings. A failure's own message stays as it is.
+Records hold English texts (reasons, notes, titles of shipped configs); `records.zh.yaml` translates
+them into Chinese. Messages of failures are not translated.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 
 class Words:
-    """The words of one language; call it with a key, and with the values that the text names.
+    """The texts of one language; call it with a key and the values of the text's {places}.
 
-    texts: by key; `KEY_one`, where there is one, is taken for `n=1`. sayings: what records say,
-    with {places}, and how it reads in this language.
+    texts: by key; `KEY_one`, if it exists, is used for `n=1`. sayings: texts of records, with
+    {places}, and their translations.
     """
 
     def __init__(
@@ -34,22 +34,22 @@ class Words:
         self._sayings = [(_pattern(text), reading) for text, reading in (sayings or {}).items()]
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text under this key, its `{names}` filled in."""
+        """The text of this key with its `{places}` filled in."""
         if values.get("n") == 1:
             key = f"{key}_one" if f"{key}_one" in self._texts else key
         return self._texts[key].format(**values)
 
     @property
     def page_language(self) -> str:
-        """The language as a page declares it."""
+        """The language code for the page's `lang` attribute."""
         return {"zh": "zh-CN"}.get(self.language, self.language)
 
     def optional(self, key: str, default: str) -> str:
-        """The text under this key, or `default` where there is none."""
+        """The text of this key, or `default` if there is none."""
         return self._texts.get(key, default)
 
     def unit(self, unit: str) -> str:
-        """A unit as a reader sees it; nothing for a plain number."""
+        """A unit as shown to readers; empty for a plain number."""
         return self.optional(f"unit_{unit}", unit)
 
     def listed(self, names: Iterable[str]) -> str:
@@ -57,8 +57,10 @@ class Words:
         return self._texts["list_separator"].join(names)
 
     def said(self, text: str) -> str:
-        """What a record says, in this language; as it stands where nobody has written how."""
-        parts = text.split("; ")  # first: the last place of a saying would swallow the next one
+        """A record's text in this language; unchanged if there is no translation."""
+        parts = text.split(
+            "; "
+        )  # first, because a saying's last place would match the next part too
         if len(parts) > 1 and all(self._is_known(part) for part in parts):
             return self("sentence_separator").join(self.said(part) for part in parts)
         for pattern, reading in self._sayings:
@@ -73,10 +75,10 @@ class Words:
 
 @functools.cache
 def read_words(language: str) -> Words:
-    """The dictionary of a language; raises BenchError for one that is not here."""
+    """The dictionary of a language; raises BenchError for an unknown language."""
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
-        raise BenchError(f"--lang: no report language {language!r}. Choose one of: {known}.")
+        raise BenchError(f"--lang: unknown report language {language!r}; choose one of {known}.")
     sayings = FOLDER / f"records.{language}.yaml"
     return Words(
         language,
