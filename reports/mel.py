@@ -88,7 +88,7 @@ def draw_mel(
     body = [grid_x(across, TOP, BOTTOM), image, *labels, caption_y("Hz")]
     body.append(caption_x(x_title, LEFT, HEIGHT))
     said = [f"0 – {SAMPLE_RATE // 2} Hz, 0 – {number(round(shown, 2))} s"]
-    return drawn(title, about, HEIGHT, body, classes="timed", frame=(TOP, BOTTOM), said=said)
+    return drawn(title, about, HEIGHT, body, classes="timed", frame=(TOP, BOTTOM), numbers=said)
 
 
 def mel(hertz: float) -> float:
