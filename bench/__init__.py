@@ -15,6 +15,7 @@ from bench.contract.plugins import (
 )
 from bench.contract.video import Video
 from bench.errors import BenchError, Undefined
+from bench.records.load import load
 from bench.types import (
     FPS,
     SAMPLE_RATE,
@@ -58,4 +59,5 @@ __all__ = [
     "Video",
     "checks",
     "hookimpl",
+    "load",
 ]

@@ -17,6 +17,7 @@ from bench.types import FPS
 from reports import plots
 from reports.comparison import EVIDENCE
 from reports.footage import video_file
+from reports.mel import draw_mel
 from reports.pictures import Evidence
 from reports.results import Cell, Column, Dataset, GeneratedVideo, Results, Row
 from reports.text import fixed, percent
@@ -109,10 +110,14 @@ def view_case(
     *,
     columns: Sequence[Column],
     evidence: Mapping[tuple[str, str], Evidence],
+    mel: str,
     folder: Path,
     neighbours: tuple[CaseLink | None, CaseLink | None],
 ) -> CaseView:
-    """The view of one case. evidence: by case key and method. folder: where it will lie."""
+    """The view of one case. evidence: by case key and method. folder: where it will lie.
+
+    mel: the picture of what is heard, in the report's `pictures`; "" where there is none.
+    """
     dataset, case = link.dataset, link.case
     tiles: list[Tile] = []
     curves: dict[str, tuple[int, Cell]] = {}
@@ -152,6 +157,7 @@ def view_case(
             tiles,
             curves,
             seconds,
+            mel,
             words,
             is_void=any(one.is_void for one in columns if one.output.name == "lse_c"),
         ),
@@ -243,6 +249,7 @@ def _plots(
     tiles: Sequence[Tile],
     curves: Mapping[str, tuple[int, Cell]],
     seconds: float,
+    mel: str,
     words: Words,
     *,
     is_void: bool,
@@ -259,7 +266,9 @@ def _plots(
             framewise.append(_framewise(label, colour, confidence))
         if distances is not None:
             shifts.append(shift_series(label, colour, distances))
-    peaks = next((tile.evidence.peaks for tile in tiles if tile.evidence), ())
+    first = next((tile.evidence for tile in tiles if tile.evidence), None)
+    peaks = first.peaks if first else ()
+    heard = first.frames / FPS if first else 0.0
     drawn = [
         plots.lines(
             words("plot_framewise"),
@@ -272,6 +281,14 @@ def _plots(
         ),
         plots.waveform(
             words("plot_wave"), words("plot_wave_about"), words("axis_seconds"), peaks, seconds
+        )
+        + draw_mel(
+            words("plot_mel"),
+            words("plot_mel_about"),
+            words("axis_seconds"),
+            f"../pictures/{mel}" if mel else "",
+            heard,
+            seconds,
         ),
         plots.lines(
             words("plot_shift"),

@@ -133,7 +133,7 @@ def take_portraits(
     def take(one: Footage) -> Portrait | None:
         name = _name(one, f"frame {frame} {PORTRAIT}")
         made = Portrait(f"{name}.jpg", f"{name}d.jpg" if one.truth_sha256 else "")
-        if _take_over([name for name in (made.face, made.difference) if name], folder, before):
+        if take_over([name for name in (made.face, made.difference) if name], folder, before):
             return made
         try:
             return _make_portrait(one, frame, truths[one.truth_sha256], made, folder)
@@ -167,7 +167,7 @@ def _name(one: Footage, more: str) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()[:20]
 
 
-def _take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
+def take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
     """Whether all these files lie in `folder`, copied from `before` if need be."""
     for name in names:
         if not (folder / name).is_file():
@@ -179,10 +179,10 @@ def _take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
 
 def _evidence(one: Footage, truth: _Truth, folder: Path, before: Path) -> Evidence | None:
     note = f"{_name(one, '')}.json"
-    if _take_over([note], folder, before):
+    if take_over([note], folder, before):
         evidence = _read(folder / note)
         names = [name for name in (evidence.strip, evidence.difference) if name]
-        if _take_over(names, folder, before):
+        if take_over(names, folder, before):
             return evidence
     try:
         return _make(one, truth, folder / note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -17,6 +17,7 @@ from reports.comparison import Table, build_table
 from reports.footage import find_footage
 from reports.index_page import view_index
 from reports.leakfree import Pairing, pair
+from reports.mel import Heard, take_mels
 from reports.paper_sheet import paper_sheet, to_narrow_latex
 from reports.pictures import Evidence, Footage, take_evidence
 from reports.published_numbers import read_published, read_published_study
@@ -106,6 +107,7 @@ def _write(
     links = case_links(results)
     shown = _chosen(results, tables, links, strips)
     evidence = _evidence(results, shown, part / "pictures", out / "pictures")
+    mels = _mels(results, shown, evidence, part / "pictures", out / "pictures")
     faces = show_faces(results, links, folder=part / "pictures", before=out / "pictures")
     views, paired = _write_tables(results, words, tables, validities, part / "tables")
     studies = _write_studies(results, words, len(tables), part / "tables")
@@ -133,7 +135,7 @@ def _write(
     pages = environment(words)
     pages.globals["called"] = results.shown
     _save(part / "index.html", pages.get_template("index.html").render(view=index, root=""))
-    _write_cases(results, words, tables, links, evidence, pages, part, out)
+    _write_cases(results, words, tables, links, evidence, mels, pages, part, out)
 
 
 def _write_tables(
@@ -281,12 +283,32 @@ def _evidence(
     return take_evidence(asked, folder=folder, before=before)
 
 
+def _mels(
+    results: Results,
+    links: Sequence[CaseLink],
+    evidence: Mapping[tuple[str, str], Evidence],
+    folder: Path,
+    before: Path,
+) -> dict[str, str]:
+    """By case key, the picture of what is heard in the first video shown."""
+    heard: dict[str, Heard] = {}
+    for link in links:
+        for row in results.rows:
+            found = evidence.get((link.case.key, row.label))
+            footage = find_footage(results, link.dataset, row.label, link.case)
+            if found is not None and footage is not None:
+                heard[link.case.key] = Heard(footage.video, footage.sha256, found.frames)
+                break
+    return take_mels(heard, folder=folder, before=before)
+
+
 def _write_cases(
     results: Results,
     words: Words,
     tables: Sequence[Table],
     links: Sequence[CaseLink],
-    evidence: dict[tuple[str, str], Evidence],
+    evidence: Mapping[tuple[str, str], Evidence],
+    mels: Mapping[str, str],
     pages: jinja2.Environment,
     part: Path,
     out: Path,
@@ -304,6 +326,7 @@ def _write_cases(
             words,
             columns=chosen,
             evidence=evidence,
+            mel=mels.get(link.case.key, ""),
             folder=out / "cases",
             neighbours=(before, after),
         )

@@ -13,6 +13,8 @@ import pytest
 import bench
 from bench.checks import CheckFailed, CheckResult, checks_for, run_checks
 from bench.checks.ladders import LADDERS, Specimen, talking_patterns
+from metrics.psnr import Psnr
+from metrics.ssim import Ssim
 
 
 @pytest.fixture(autouse=True)
@@ -205,9 +207,43 @@ class BestOutside(Error):
     outputs = (bench.Output("error", unit="grey^2", better="lower", best=-1.0, low=0.0),)
 
 
+class Contradicted(Error):
+    def independent(self, sample: bench.Sample) -> bench.Values:
+        return {"error": self.measure(sample)["error"] * (1 + 3e-5)}
+
+
+class Agreeing(Error):
+    def independent(self, sample: bench.Sample) -> bench.Values:
+        from skimage.metrics import mean_squared_error
+
+        assert sample.reference is not None
+        return {"error": float(mean_squared_error(sample.video.read(), sample.reference.read()))}
+
+
+class Uncompared(Error):
+    def independent(self, sample: bench.Sample) -> bench.Values | None:
+        return None
+
+
+class ComparedElsewhere(Error):
+    def independent(self, sample: bench.Sample) -> bench.Values:
+        return {"mistake": 1.0}
+
+
+def test_a_metric_is_compared_with_its_independent_code_where_it_has_some() -> None:
+    name = "agrees with independent code"
+    assert results_of(Agreeing)[name].status == "passed"
+    assert name not in results_of(Error)
+    for plugin in (Psnr, Ssim):
+        assert results_of(plugin)[name].status == "passed"
+
+
 @pytest.mark.parametrize(
     ("plugin", "check", "told"),
     [
+        (Contradicted, "agrees with independent code", "and independent code gives"),
+        (Uncompared, "agrees with independent code", "no value for any specimen"),
+        (ComparedElsewhere, "agrees with independent code", "mistake is ()"),
         (Bare, "docstring has its sections", "no section Reads, Output, Raises, Source"),
         (Random, "is deterministic", "the same instance gives"),
         (Misnamed, "gives the declared outputs", "declare ['error'], the values have ['mistake']"),

@@ -37,7 +37,7 @@ def old(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def old_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The versions that entered the keys then; that raising one means new keys is no matter here."""
+    """The versions that entered the keys then; raised ones would mean new keys, rightly."""
     monkeypatch.setattr("bench.run.plan.conform_version", lambda _clip: "1")
     monkeypatch.setattr("bench.run.plan.OUTPUT_VERSION", "2")
     monkeypatch.setattr("bench.run.plan.FACES_VERSION", "3")

@@ -169,7 +169,8 @@ def judged() -> list[str]:
     """What the scoring of a user study gives as reasons and notes."""
     found: dict[str, None] = {}
     for name in ("agreement", "correlation", "crossed", "scoring", "screening", "significance"):
-        tree = ast.parse((ROOT / f"bench/study/{name}.py").read_text(encoding="utf-8"))
+        (path,) = (ROOT / "bench" / "study").rglob(f"{name}.py")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             given: list[ast.expr] = []
             if isinstance(node, (ast.Assign, ast.Return)) and node.value is not None:

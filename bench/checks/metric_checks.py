@@ -27,6 +27,7 @@ from bench.errors import BenchError, Undefined
 from bench.types import SAMPLES_PER_FRAME, Frames, Output, Sound
 
 BEST_TOLERANCE = 1e-6  # of the value of the truth against itself
+INDEPENDENT_TOLERANCE = 1e-5  # of the value, or of 1 where that is more: float32 has 7 digits
 STEP_TOLERANCE = 0.02  # of a ladder's whole range: by so much may a step be better than the last
 # What listens has nothing left to lose once picture and sound are unrelated, and wanders there.
 SPENT, SPENT_TOLERANCE = 0.8, 0.1  # of the range: from there on, a step may be better by so much
@@ -40,6 +41,8 @@ def metric_checks(subject: Subject, metric: type[Metric]) -> Iterator[NamedCheck
     if "reference" in metric.reads:
         yield "truth against itself is best", lambda: _check_truth_is_best(subject)
         yield "unequal lengths raise", lambda: _check_unequal_lengths(subject)
+    if issubclass(metric, ClipMetric) and metric.independent is not ClipMetric.independent:
+        yield "agrees with independent code", lambda: _check_independent(subject)
     if not metric.sees:
         yield "gets worse along a ladder", _skip_ladders
     climbed = _Climbed(subject)
@@ -215,6 +218,28 @@ def _shortened(video: Video, frames: Frames, sound: Sound | None) -> Video:
         return Video.of(frames, sound)
     kept = replace(track, boxes=track.boxes[:-1], mouths=track.mouths[:-1], found=track.found[:-1])
     return Video.of(frames, sound, track=kept)
+
+
+def _check_independent(subject: Subject) -> None:
+    metric = subject.metric()
+    assert isinstance(metric, ClipMetric)
+    samples = [_distorted(each) for each in subject.specimens()]
+    compared = 0
+    for sample, own in zip(samples, _defined(metric, samples), strict=True):
+        other = metric.independent(sample) or {}
+        for name, value in other.items():
+            _check_close(name, own.get(name, ()), value)
+        compared += len(other)
+    if not compared:
+        raise CheckFailed("`independent` gives no value for any specimen, so nothing is compared")
+
+
+def _check_close(name: str, own: float | Sequence[float], other: float | Sequence[float]) -> None:
+    numbers, wanted = np.atleast_1d(own), np.atleast_1d(other)
+    close = INDEPENDENT_TOLERANCE * np.maximum(1.0, np.abs(wanted))
+    # Negated, so that NaN is told as well.
+    if numbers.shape != wanted.shape or not (np.abs(numbers - wanted) <= close).all():
+        raise CheckFailed(f"{name} is {own!r:.80}, and independent code gives {other!r:.80}")
 
 
 class _Climbed:

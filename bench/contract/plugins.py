@@ -172,6 +172,13 @@ class ClipMetric(Metric):
     def measure(self, sample: Sample) -> Values:
         """One number (or curve) per output. Raises Undefined where the sample has no value."""
 
+    def independent(self, sample: Sample) -> Values | None:  # noqa: ARG002 (for those with one)
+        """What independent code computes for a sample that has a value; `bench check` compares.
+
+        May be slow and give some of the outputs only. None where there is no such code.
+        """
+        return None
+
     def score(self, samples: Sequence[Sample]) -> Values:
         """The values of the one sample."""
         (sample,) = samples

@@ -7,18 +7,15 @@ opens the folder for writing; every whole line stays for ever.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import fcntl
-import json
 import os
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal
+from typing import Literal
 
-from bench.errors import BenchError
-from bench.files.json_file import write_json
+from bench.files.json_file import json_line, write_json
+from bench.files.lock import locked
 from bench.files.one_move import sweep
 from bench.records.manifest import Manifest
 from bench.records.reading import parse_record, read_records
@@ -72,20 +69,15 @@ class Store:
         self.measurements: dict[str, str] = {}
         self.faceless: set[str] = set()
         self._files: dict[str, FileIO] = {}
-        self._lock: IO[bytes] | None = None
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> Store:
         """Takes the lock, cuts a torn last line away, and reads what is known."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / ".lock").open("ab")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise BenchError(
-                f"{self.folder}: another `bench run` is writing here. Wait for it, or choose "
-                "another folder with --output."
-            ) from None  # a lock that is held is not the machine's state
+        busy = (
+            f"{self.folder}: another `bench run` is writing here. Wait for it, or choose another "
+            "folder with --output."
+        )
+        self._held.enter_context(locked(self.folder / ".lock", busy=busy))
         try:
             sweep(self.folder)
             for name in RECORDS:
@@ -113,11 +105,10 @@ class Store:
         return self._files[name]
 
     def _close(self) -> None:
-        for file in self._files.values():
-            with file, contextlib.suppress(OSError):  # pipes and some network disks cannot
-                os.fsync(file.fileno())
-        if self._lock is not None:
-            self._lock.close()
+        with self._held:
+            for file in self._files.values():
+                with file, contextlib.suppress(OSError):  # pipes and some network disks cannot
+                    os.fsync(file.fileno())
 
     def read(self) -> None:
         """Reads what is known; needs no lock, so a plan can be shown while a run is writing."""
@@ -132,9 +123,10 @@ class Store:
         before its record is written. Raises OSError where the disk takes no more, and BenchError
         for a record that no reader would take.
         """
-        path, file = self.folder / record.file, self._open(record.file)
-        line = _line(record)
-        record = parse_record(type(record), line, str(path))
+        file = self._open(record.file)
+        # What a reason quotes may be no text that a file can hold.
+        line = json_line(record).encode(errors="replace") + b"\n"
+        record = parse_record(type(record), line, f"{self.folder}/{record.file}")
         end = file.seek(0, os.SEEK_END)
         left = memoryview(line)
         try:
@@ -144,13 +136,14 @@ class Store:
             with contextlib.suppress(OSError):
                 file.truncate(end)
             if isinstance(error, OSError):
+                path = self.folder / record.file
                 raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         self._know(record)
 
     def manifest(self, manifest: Manifest) -> None:
         """Writes manifest.json: what was asked and what it ran on."""
-        write_json(self.folder / MANIFEST, dataclasses.asdict(manifest))
+        write_json(self.folder / MANIFEST, manifest)
 
     def _know(self, record: Record) -> None:
         if isinstance(record, GenerationRecord):
@@ -161,12 +154,6 @@ class Store:
                 self.faceless.add(record.key)
             else:
                 self.faceless.discard(record.key)
-
-
-def _line(record: Record) -> bytes:
-    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    text = json.dumps(fields, sort_keys=True, ensure_ascii=False)
-    return text.encode(errors="replace") + b"\n"  # a reason may quote what no file can hold
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -105,6 +105,8 @@ def distances(video: Embeddings, sound: Embeddings, *, shift: int = SHIFT) -> ND
 
 def lse(video: Embeddings, sound: Embeddings) -> LseResult:
     """LSE-D, LSE-C and what belongs to them, from embeddings of picture and sound, N >= 1."""
+    from scipy.ndimage import median_filter
+
     table = distances(video, sound)  # (N, 31)
     # Rounded to float32 as the reference has it, so that shifts which tie there also tie here.
     mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)  # (31,)
@@ -118,7 +120,10 @@ def lse(video: Embeddings, sound: Embeddings) -> LseResult:
         lse_c_at_0=median - float(mean[SHIFT]),
         padding_share=min(abs(best - SHIFT), len(video)) / len(video),
         mean_distance=mean,
-        framewise_confidence=_smoothed(median - table[:, best].astype(np.float64)),
+        # The running median, zeros beyond the ends, as scipy.signal.medfilt has it.
+        framewise_confidence=median_filter(
+            median - table[:, best].astype(np.float64), MEDIAN_KERNEL, mode="constant"
+        ),
     )
 
 
@@ -129,10 +134,3 @@ def score(crops: Crops, sound: Sound, scorer: Scorer) -> LseResult:
     """
     windows(len(crops), len(sound))
     return lse(*scorer.embed(crops, sound))
-
-
-def _smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The running median over nine frames, zeros beyond the ends, as scipy's medfilt has it."""
-    padded = np.pad(values, MEDIAN_KERNEL // 2)
-    around = np.lib.stride_tricks.sliding_window_view(padded, MEDIAN_KERNEL)  # (N, 9)
-    return np.asarray(np.median(around, axis=1), dtype=np.float64)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import resource
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import uvicorn
 
 from bench.errors import BenchError
+from bench.files.lock import locked
 from bench.study.ask import connections
 from bench.study.ask.ledger import Ledger
 from bench.study.ask.server import Application
 from bench.study.folder import ANSWERS, LOG, Study
 from bench.study.make.invitations import Tokens
 
+BUSY = (
+    "another `bench study serve` serves this study. Use its links, or stop it first: two would "
+    "share one log, and one of them would be forgotten."
+)
 OWN_FILES = 200  # that the server itself may have open besides its connections: ledger, videos
 LOG_BYTES = 5_000_000  # then the log starts anew, one old one is kept: nobody fills the disk
 
@@ -44,7 +47,7 @@ def serve(
     """
     tokens = Tokens(study.folder)
     with (
-        _alone(study.folder),
+        locked(study.folder, busy=f"{study.folder}: {BUSY}"),
         _listening(host, port) as listening,
         Ledger(study.folder / ANSWERS) as ledger,
     ):
@@ -64,23 +67,6 @@ def serve(
         )
         _allow_open_files(connections.MOST + OWN_FILES)
         uvicorn.Server(config).run(sockets=[listening])
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds the study for this process; the system gives it back however the process ends."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BenchError(
-                f"{folder}: another `bench study serve` serves this study. Use its links, or stop "
-                "it first: two would share one log, and one of them would be forgotten."
-            ) from None  # a lock that is held is not the machine's state
-        yield
-    finally:
-        os.close(handle)
 
 
 def _allow_open_files(wanted: int) -> None:

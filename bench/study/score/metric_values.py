@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.records.manifest import CasePart, MethodPart, MetricPart
+from bench.records.load import load
 from bench.records.reading import read_manifest
-from bench.records.record import GenerationRecord, MeasurementRecord
-from bench.records.run_folder import Run, read_run
 from bench.study.score.ratings import Clip
 
 
@@ -53,14 +51,19 @@ def run_videos(folder: Path) -> frozenset[tuple[Clip, str]]:
 
 def metric_columns(folder: Path) -> tuple[MetricColumn, ...]:
     """Every number that the run's metrics give, curves left out; raises BenchError for no run."""
-    run = read_run(folder)
+    manifest, rows = read_manifest(folder), load(folder)
+    values = rows[rows["status"] == "ok"]
+    kinds = {(case.dataset, case.id): case.kind for case in manifest.cases}
     columns: list[MetricColumn] = []
-    for metric in run.manifest.metrics:
+    for metric in manifest.metrics:
         for output in metric.outputs:
             if output.curve:
                 continue
+            own = values[(values["metric"] == metric.label) & (values["output"] == output.name)]
+            by_clip = zip(zip(own["dataset"], own["case"], strict=True), own["method"], strict=True)
+            by_set = zip(own["dataset"], own["kind"], own["method"], strict=True)
             column = MetricColumn(
-                run=run.manifest.name,
+                run=manifest.name,
                 metric=metric.label,
                 output=output.name,
                 title=output.heading,
@@ -68,45 +71,9 @@ def metric_columns(folder: Path) -> tuple[MetricColumn, ...]:
                 better=output.better,
                 protocol=metric.protocol,
                 is_set=metric.set,
-                by_clip={} if metric.set else _by_clip(run, metric, output.name),
-                by_set=_by_set(run, metric, output.name) if metric.set else {},
-                kinds={(case.dataset, case.id): case.kind for case in run.manifest.cases},
+                by_clip={} if metric.set else dict(zip(by_clip, own["value"], strict=True)),
+                by_set=dict(zip(by_set, own["value"], strict=True)) if metric.set else {},
+                kinds=kinds,
             )
             columns.append(column)
     return tuple(columns)
-
-
-def _by_clip(run: Run, metric: MetricPart, output: str) -> dict[tuple[Clip, str], float]:
-    values: dict[tuple[Clip, str], float] = {}
-    for method, case, video in _finished(run):
-        value = _value(run.measured(metric, case, video), output)
-        if value is not None:
-            values[(case.dataset, case.id), method.label] = value
-    return values
-
-
-def _by_set(run: Run, metric: MetricPart, output: str) -> dict[tuple[str, str, str], float]:
-    videos: dict[tuple[str, str, str], list[GenerationRecord]] = {}
-    for method, case, video in _finished(run):
-        videos.setdefault((case.dataset, case.kind, method.label), []).append(video)
-    values: dict[tuple[str, str, str], float] = {}
-    for place, together in videos.items():
-        value = _value(run.measured_set(metric, together), output)
-        if value is not None:
-            values[place] = value
-    return values
-
-
-def _finished(run: Run) -> Sequence[tuple[MethodPart, CasePart, GenerationRecord]]:
-    """Every finished video, with its method and case."""
-    return [
-        (method, case, video)
-        for method in run.manifest.methods
-        for case in run.manifest.cases
-        if (video := run.generations.get((method.key, case.key))) is not None
-        and video.status == "ok"
-    ]
-
-
-def _value(record: MeasurementRecord | None, output: str) -> float | None:
-    return None if record is None or record.status != "ok" else record.values.get(output)

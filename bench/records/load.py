@@ -1,0 +1,136 @@
+"""The public way into a run folder: its numbers as one tidy table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from bench.records.manifest import CasePart, MethodPart, MetricPart
+from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.run_folder import Run, read_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_Status: TypeAlias = Literal["ok", "undefined", "failed", "missing"]
+
+
+class _Row(NamedTuple):
+    """One output of one metric, asked of one method's video or of all its videos together."""
+
+    run: str
+    dataset: str
+    kind: str
+    method: str
+    method_title: str
+    control: bool
+    case: str
+    speaker: str
+    metric: str
+    output: str
+    value: float
+    status: _Status
+    reason: str
+    unit: str
+    better: str
+    protocol: str
+    method_protocol: str
+    video_sha256: str
+
+
+def load(run: str | Path) -> pd.DataFrame:
+    """The numbers of a run folder: one row for each output of each planned measurement.
+
+    value: NaN unless status is "ok". status: "undefined" where the metric has no value by
+    definition, "failed" where the method or the metric failed, each with its reason; "missing"
+    where it was not done yet. A metric of whole sets has one row for each data set, kind of case
+    and method, whose case and speaker are empty and whose video_sha256 stands for the set. control:
+    whether the method is one. protocol, method_protocol: rows that differ in them measure different
+    things. Curves are left out: they are evidence, not numbers.
+
+    Raises BenchError where the folder is no run's, with file and key.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(_rows(read_run(Path(run))), columns=pd.Index(_Row._fields))
+
+
+def _rows(run: Run) -> Iterator[_Row]:
+    for metric in run.manifest.metrics:
+        for method in run.manifest.methods:
+            cases = [case for case in run.manifest.cases if _asks(metric, method, case)]
+            if metric.set:
+                yield from _of_sets(run, metric, method, cases)
+                continue
+            for case in cases:
+                video = run.generations.get((method.key, case.key))
+                found: GenerationRecord | MeasurementRecord | None = video
+                if video is not None and video.status == "ok":
+                    found = run.measured(metric, case, video)
+                digest = video.sha256 if video is not None else ""
+                yield from _outputs(run, metric, method, case, case.id, found, digest)
+
+
+def _of_sets(
+    run: Run, metric: MetricPart, method: MethodPart, cases: list[CasePart]
+) -> Iterator[_Row]:
+    together: dict[tuple[str, str], list[CasePart]] = {}
+    for case in cases:
+        together.setdefault((case.dataset, case.kind), []).append(case)
+    for group in together.values():
+        made = [run.generations.get((method.key, case.key)) for case in group]
+        videos = [video for video in made if video is not None and video.status == "ok"]
+        found: GenerationRecord | MeasurementRecord | None = made[0]  # failed, or not done yet
+        if videos:
+            found = run.measured_set(metric, videos)
+        digest = found.video_sha256 if isinstance(found, MeasurementRecord) else ""
+        yield from _outputs(run, metric, method, group[0], "", found, digest)
+
+
+def _asks(metric: MetricPart, method: MethodPart, case: CasePart) -> bool:
+    """Whether the metric is asked about the method's video for this case."""
+    has_reference = case.kind != "cross"
+    return case.kind in method.kinds and (has_reference or "reference" not in metric.reads)
+
+
+def _outputs(
+    run: Run,
+    metric: MetricPart,
+    method: MethodPart,
+    case: CasePart,
+    name: str,
+    found: GenerationRecord | MeasurementRecord | None,
+    digest: str,
+) -> Iterator[_Row]:
+    values = found.values if isinstance(found, MeasurementRecord) else {}
+    status: _Status = found.status if found is not None else "missing"
+    reason = (found.reason or "") if found is not None else ""
+    for output in metric.outputs:
+        if output.curve:
+            continue
+        own = status, reason
+        if status == "ok" and output.name not in values:
+            own = "failed", f"the record has no value `{output.name}`"
+        yield _Row(
+            run=run.manifest.name,
+            dataset=case.dataset,
+            kind=case.kind,
+            method=method.label,
+            method_title=method.title or method.label,
+            control=method.control,
+            case=name,
+            speaker=case.speaker if name else "",
+            metric=metric.label,
+            output=output.name,
+            value=values.get(output.name, math.nan),
+            status=own[0],
+            reason=own[1],
+            unit=output.unit,
+            better=output.better,
+            protocol=metric.protocol,
+            method_protocol=method.protocol,
+            video_sha256=digest,
+        )
