@@ -7,8 +7,6 @@ opens the folder for writing; every whole line stays for ever.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import os
 from dataclasses import dataclass
 from io import FileIO
@@ -16,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from bench.files.json_file import write_json
+from bench.files.json_file import json_line, write_json
 from bench.files.lock import locked
 from bench.files.one_move import sweep
 from bench.records.manifest import Manifest
@@ -125,9 +123,10 @@ class Store:
         before its record is written. Raises OSError where the disk takes no more, and BenchError
         for a record that no reader would take.
         """
-        path, file = self.folder / record.file, self._open(record.file)
-        line = _line(record)
-        record = parse_record(type(record), line, str(path))
+        file = self._open(record.file)
+        # What a reason quotes may be no text that a file can hold.
+        line = json_line(record).encode(errors="replace") + b"\n"
+        record = parse_record(type(record), line, f"{self.folder}/{record.file}")
         end = file.seek(0, os.SEEK_END)
         left = memoryview(line)
         try:
@@ -137,13 +136,14 @@ class Store:
             with contextlib.suppress(OSError):
                 file.truncate(end)
             if isinstance(error, OSError):
+                path = self.folder / record.file
                 raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         self._know(record)
 
     def manifest(self, manifest: Manifest) -> None:
         """Writes manifest.json: what was asked and what it ran on."""
-        write_json(self.folder / MANIFEST, dataclasses.asdict(manifest))
+        write_json(self.folder / MANIFEST, manifest)
 
     def _know(self, record: Record) -> None:
         if isinstance(record, GenerationRecord):
@@ -154,12 +154,6 @@ class Store:
                 self.faceless.add(record.key)
             else:
                 self.faceless.discard(record.key)
-
-
-def _line(record: Record) -> bytes:
-    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    text = json.dumps(fields, sort_keys=True, ensure_ascii=False)
-    return text.encode(errors="replace") + b"\n"  # a reason may quote what no file can hold
 
 
 def _cut_torn_line(path: Path) -> None:

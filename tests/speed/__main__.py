@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from bench.run.provenance import machine
-from tests.speed import corpus, generation, lse, planning, psnr_ssim, training, whole_run
+from tests.speed import (
+    corpus,
+    engines,
+    generation,
+    lse,
+    million,
+    planning,
+    psnr_ssim,
+    training,
+    whole_run,
+)
 
 
 def main() -> None:
     """Prints the machine, then one line for each figure as it is known."""
     print(f"machine: {machine()}", flush=True)
-    for part in (psnr_ssim, lse, generation, training, planning, whole_run, corpus):
+    for part in (
+        psnr_ssim,
+        lse,
+        generation,
+        training,
+        planning,
+        million,
+        engines,
+        whole_run,
+        corpus,
+    ):
         print(part.measure(), flush=True)
 
 

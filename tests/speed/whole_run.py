@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
+from tests.speed import peak_memory
 
 FEW, MANY = 20, 200
 
@@ -48,22 +49,22 @@ def _memory(folder: Path, clips: int) -> float:
 
 def _bench(arguments: list[str], folder: Path) -> tuple[str, float, float]:
     """Output, wall seconds and peak memory (MiB) of one command in a process of its own."""
-    out = folder / "output.txt"
+    peak = folder / "peak"
+    command = [sys.executable, "-m", "bench.command.cli", *arguments]
     start = time.perf_counter()
-    with out.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.command.cli", *arguments],
-            cwd=ROOT,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "COLUMNS": "300"},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
+    done = subprocess.run(
+        [sys.executable, peak_memory.__file__, str(peak), *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "300"},
+        check=False,
+    )
     seconds = time.perf_counter() - start
-    output = out.read_text(encoding="utf-8")
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit(output)
-    return output, seconds, usage.ru_maxrss / 1024
+    if done.returncode != 0:
+        raise SystemExit(done.stdout)
+    return done.stdout, seconds, int(peak.read_text(encoding="ascii")) / 1024
 
 
 if __name__ == "__main__":

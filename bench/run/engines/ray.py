@@ -11,7 +11,9 @@ import contextlib
 import dataclasses
 import logging
 import os
+import shutil
 import signal
+import socket
 import tempfile
 import threading
 import uuid
@@ -35,6 +37,7 @@ _Record = TypeVar("_Record")
 PIECE = 8 << 20  # bytes of a file on their way at a time, for each worker
 KEPT = 4 << 30  # bytes of sent files that a worker keeps, for tasks that read them again
 TRIES = 4  # how many workers a task may lose before it is taken for the cause
+WAIT = 10.0  # seconds for a cluster to answer
 STORE = 512 << 20  # bytes of the object store where we start Ray ourselves
 _Step = Generator[Any, Any, None]  # yields what it waits for, is sent what that became
 
@@ -184,15 +187,20 @@ class _Crowd:
                 self._queue.append(task)
             finally:
                 self._busy -= 1
+        if member.remote is not None and not member.is_shared:
+            self._busy += 1
+            with contextlib.suppress(*_lost()):
+                yield member.remote.leave.remote()
+            self._busy -= 1
         member.end()  # its processors may be what a lost worker's successor waits for
 
     def _begin(self, member: _Member, needs: Needs, token: Path) -> _Step:
         """Starts a worker with these resources and learns whether it sees the driver's folders."""
         member.end()
-        probes = [token, *(file.path for file in self._first.inputs())]
+        probes = probes_of(self._first, token)
         member.begin(self._start, self._device, needs)
         member.is_shared = yield member.remote.join.remote(
-            own_code_digest(), [probe for probe in probes if probe.exists()], weights_dirs()
+            own_code_digest(), probes, weights_dirs()
         )
         self._failed_starts = 0
 
@@ -337,6 +345,11 @@ class NodeWorker:
         """Removes a file that the driver has."""
         self._made(name).unlink()
 
+    def leave(self) -> None:
+        """Removes what was sent here."""
+        assert self._files is not None
+        shutil.rmtree(self._files.root, ignore_errors=True)
+
     def _made(self, name: str) -> Path:
         assert self._files is not None
         return self._files.place(self._start.folder) / name
@@ -436,8 +449,9 @@ def _cluster(address: str | None) -> Iterator[None]:
     alone = {"include_dashboard": False, "object_store_memory": STORE} if address is None else {}
     with _signals_kept():
         try:
+            _reach(address)
             ray.init(address=address, **quiet, **alone)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             where = f" --address {address}" if address else ""
             raise BenchError(
                 f"--engine ray{where}: no connection with a cluster: {_first_line(error)}. Start "
@@ -447,6 +461,13 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str | None) -> None:
+    """Raises OSError where nothing answers at host:port: Ray would try for a quarter of an hour."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=WAIT).close()
 
 
 @contextlib.contextmanager
@@ -460,6 +481,11 @@ def _signals_kept() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def probes_of(task: Task, token: Path) -> list[Path]:
+    """What a node must see, under the same names, so that nothing has to be sent there."""
+    return [token, *(file.path for file in task.inputs())]
 
 
 def _nodes() -> list[dict[str, float]]:
