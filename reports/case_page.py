@@ -114,7 +114,7 @@ def view_case(
     folder: Path,
     neighbours: tuple[CaseLink | None, CaseLink | None],
 ) -> CaseView:
-    """The view of one case. evidence: by case key and method. folder: where it will lie.
+    """The view of one case. evidence: by case key and method. folder: where the page will be.
 
     mel: the picture of what is heard, in the report's `pictures`; "" where there is none.
     """
@@ -184,7 +184,7 @@ def case_columns(results: Results, dataset: Dataset, names: Sequence[str]) -> li
 
 
 def video_href(made: GeneratedVideo, pages: Path) -> str:
-    """The video's address relative to `pages`; empty where there is none, or it lies elsewhere."""
+    """The video's URL relative to `pages`; empty if the run folder has no such file."""
     file = video_file(made)
     if file is None:
         return ""
@@ -192,13 +192,13 @@ def video_href(made: GeneratedVideo, pages: Path) -> str:
 
 
 def mean_curve(curves: Sequence[Sequence[float]]) -> Sequence[float] | None:
-    """The mean of the curves that have the usual length; None without any."""
+    """The mean of the curves of the usual length, 2 * MOST_SHIFT + 1; None if there are none."""
     usual = [curve for curve in curves if len(curve) == 2 * MOST_SHIFT + 1]
     return [float(value) for value in np.mean(usual, axis=0)] if usual else None
 
 
 def shift_series(label: str, colour: int, distances: Sequence[float]) -> plots.Series:
-    """A distance curve over the offset that each of its values belongs to."""
+    """A distance curve as distance over offset (frames)."""
     most = (len(distances) - 1) // 2
     pairs = [(float(most - k), float(value)) for k, value in enumerate(distances)]
     pairs = [pair for pair in reversed(pairs) if np.isfinite(pair[1])]
@@ -308,7 +308,7 @@ def _plots(
 
 
 def _framewise(label: str, colour: int, confidence: Sequence[float]) -> plots.Series:
-    """A window's confidence stands at the middle of its frames."""
+    """The confidence of each window of frames, drawn at the window's middle."""
     kept = [(i, float(value)) for i, value in enumerate(confidence) if np.isfinite(value)]
     times = tuple((i + CLIP_WINDOW / 2) / FPS for i, _ in kept)
     return plots.Series(label, colour, times, tuple(value for _, value in kept))

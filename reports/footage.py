@@ -20,7 +20,7 @@ def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart)
     if made is None or video is None:
         return None
     mouth = made.record.mouth or case.mouth
-    real = _truth(results, dataset, case)
+    real = _real_video(results, dataset, case)
     reference = video_file(real) if real is not None else None
     if real is None or reference is None or real.record.sha256 == made.record.sha256:
         return Footage(video, made.record.sha256, mouth)
@@ -28,7 +28,7 @@ def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart)
 
 
 def video_file(made: GeneratedVideo) -> Path | None:
-    """The finished video's file; None where it is not there, or lies outside of its run folder."""
+    """The video's file; None if it is missing or lies outside its run folder."""
     if made.record.status != "ok" or not made.record.video:
         return None
     folder = made.run.folder.resolve()
@@ -36,7 +36,7 @@ def video_file(made: GeneratedVideo) -> Path | None:
     return file if file.is_relative_to(folder) and file.is_file() else None
 
 
-def _truth(results: Results, dataset: Dataset, case: CasePart) -> GeneratedVideo | None:
+def _real_video(results: Results, dataset: Dataset, case: CasePart) -> GeneratedVideo | None:
     row = results.row_named("truth")
     if row is None or case.kind == "cross":
         return None

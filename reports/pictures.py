@@ -178,7 +178,7 @@ def _name(one: Footage, more: str) -> str:
 
 
 def take_over(names: Sequence[str], folder: Path, before: Path) -> bool:
-    """Whether all these files lie in `folder`, copied from `before` if need be."""
+    """Whether `folder` now has all these files; copies them from `before` if needed."""
     for name in names:
         if not (folder / name).is_file():
             if not (before / name).is_file():

@@ -92,11 +92,11 @@ def main() -> None:
 
     \b
     Start here:
-      bench run smoke                  a small benchmark on made-up faces, in a minute
-      bench run clr                    the paper's comparison; the report opens from disk
-      bench config                     the other configs that are shipped, by name
-      bench list                       every method, metric, feature; all of one: bench list lse
-      bench doctor MANIFEST            what is wrong with your clips, before a run
+      bench run smoke                  a small benchmark on synthetic faces, in a minute
+      bench run clr                    the paper's comparison, with a report to open from disk
+      bench config                     the names of all shipped configs
+      bench list                       all plugins; details of one: bench list lse
+      bench doctor MANIFEST            checks your clips before a run
 
     \b
     Your own clips, method or metric:
@@ -106,10 +106,10 @@ def main() -> None:
 
     \b
     Environment:
-      BENCH_CACHE                      corpora, features, weights that were pulled
-      BENCH_FEATURES_GIB               how much of it features may take; 20 without it
-      BENCH_WEIGHTS                    folders with weights that are here already
-      BENCH_DISABLE_PLUGINS            installed plugins to leave out, with commas
+      BENCH_CACHE                      folder for corpora, features and pulled weights
+      BENCH_FEATURES_GIB               the most GiB that features may take there; default 20
+      BENCH_WEIGHTS                    folders with weights that you already have
+      BENCH_DISABLE_PLUGINS            installed plugins to leave out, separated by commas
     """
 
 
@@ -125,14 +125,14 @@ def main() -> None:
 @click.option(
     "--workers",
     type=_COUNT,
-    help="How many share the cases. Default: one; all there is room for on a cluster.",
+    help="Number of workers. Default: one; on a cluster, as many as it has room for.",
 )
 @click.option(
     "--engine",
-    help="Who does the work: here, processes, ray, or a plugin's. Default: by --workers.",
+    help="The engine: here, processes, ray, or a plugin's. Default: by --workers.",
 )
 @click.option(
-    "--address", help="Of a Ray cluster: auto, or host:port. Default: this machine alone."
+    "--address", help="Address of a Ray cluster: auto, or host:port. Default: this machine alone."
 )
 @click.option("--share-device", is_flag=True, help="Let several workers use one GPU.")
 @click.option("--retry", is_flag=True, help="Try failed cells again.")
@@ -182,7 +182,7 @@ def run(
     loaded, folder = _loaded(config, output)
     crew = Crew(workers, device, share_device, address)
     chosen = make_engine(engine, crew, loaded.registry.engines)
-    with terminal.progress("making the embedded corpus") as corpus:
+    with terminal.progress("building the embedded corpus") as corpus:
         plan = make_plan(loaded, progress=corpus)
     with stoppable(), Store(folder) as store:
         missing = find_missing(plan, store, retry=retry)
@@ -235,7 +235,7 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     from bench.run.plan import expected_files, find_missing, make_plan
 
     loaded, folder = _loaded(config, output)
-    with terminal.progress("making the embedded corpus") as corpus:
+    with terminal.progress("building the embedded corpus") as corpus:
         whole = make_plan(loaded, progress=corpus)
     store = Store(folder)
     store.read()
@@ -287,7 +287,7 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also load this plugin file.")
 def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
-    """Show every plugin in a line, or all that is to know of those that NAMES name.
+    """List all plugins, one per line, or show the details of those in NAMES.
 
     \b
     Examples:
@@ -356,8 +356,10 @@ def new() -> None:
 
 @new.command("config")
 @click.argument("name")
-@click.option("--manifest", default="mine.csv", show_default=True, help="Of your clips.")
-@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+@click.option("--manifest", default="mine.csv", show_default=True, help="Manifest of your clips.")
+@click.option(
+    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
+)
 def new_config(name: str, manifest: str, folder: Path) -> None:
     """Write NAME.yaml: a commented config for the clips in your own manifest.
 
@@ -372,7 +374,9 @@ def new_config(name: str, manifest: str, folder: Path) -> None:
 
 @new.command("method")
 @click.argument("name")
-@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+@click.option(
+    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
+)
 @click.option("--trainable", is_flag=True, help="With a network, and a config that trains it.")
 def new_method(name: str, folder: Path, trainable: bool) -> None:
     """Write a method plugin called NAME: the folder bench-NAME, ready to install.
@@ -385,7 +389,9 @@ def new_method(name: str, folder: Path, trainable: bool) -> None:
 
 @new.command("metric")
 @click.argument("name")
-@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+@click.option(
+    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
+)
 def new_metric(name: str, folder: Path) -> None:
     """Write a metric plugin called NAME: the folder bench-NAME, ready to install.
 
@@ -397,7 +403,9 @@ def new_metric(name: str, folder: Path) -> None:
 
 @new.command("feature")
 @click.argument("name")
-@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+@click.option(
+    "--folder", type=_PATH, default=Path(), help="Parent folder. Default: the current one."
+)
 def new_feature(name: str, folder: Path) -> None:
     """Write a feature plugin called NAME: the folder bench-NAME, ready to install.
 
@@ -424,9 +432,11 @@ def new_feature(name: str, folder: Path) -> None:
     is_flag=True,
     help="Start again; earlier results are kept as FOLDER.before-1, -2, ...",
 )
-@click.option("--plugin", "only", multiple=True, help="Of the config's plugins only this one.")
-@click.option("--seed", "seeds", multiple=True, type=int, help="This seed, not the config's.")
-@click.option("--part", "parts", multiple=True, help="Of the plugin's parts only this one.")
+@click.option("--plugin", "only", multiple=True, help="Train only this plugin of the config.")
+@click.option(
+    "--seed", "seeds", multiple=True, type=int, help="Use this seed instead of the config's."
+)
+@click.option("--part", "parts", multiple=True, help="Train only this part of the plugin.")
 def train(
     config: Path,
     output: Path | None,
@@ -496,7 +506,7 @@ def data() -> None:
 @click.argument("name")
 @click.argument("root", type=_FOLDER)
 @click.option("-o", "--output", type=_PATH, help="The manifest. Default: <name>.csv here.")
-@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
+@click.option("--force", is_flag=True, help="Replace an existing manifest.")
 @click.option("--videos", metavar="PATH", help="For `folder`: where videos lie, with {fields}.")
 @click.option("--sounds", metavar="PATH", help="For `folder`: where their sounds lie, if apart.")
 @click.option("--texts", metavar="PATH", help="For `folder`: where their texts lie, if apart.")
@@ -567,7 +577,7 @@ def data_import(
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, or auto.")
 @click.option("-o", "--output", type=_PATH, required=True, help="The new manifest.")
-@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
+@click.option("--force", is_flag=True, help="Replace an existing manifest.")
 def data_faces(
     manifest: Path,
     choose: Literal["speaking", "largest", "central"],
@@ -624,7 +634,7 @@ def data_build() -> None:
     help="Also drop clips whose face is not centred, by this detector. Decodes every clip.",
 )
 @click.option("-o", "--output", type=_PATH, default=Path("clr.csv"), show_default=True)
-@click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
+@click.option("--force", is_flag=True, help="Replace an existing manifest.")
 def data_build_clr(
     cmlr: Path,
     extra: Path | None,

@@ -116,7 +116,7 @@ def cells(missing: Missing) -> Iterator[Notify]:
 
 
 def _changes(record: GenerationRecord) -> list[str]:
-    """What conforming changed in a method's video; what it changed in the recording is no news."""
+    """What conforming changed in a method's video, without the notes on the clip itself."""
     return [note for note in record.conformed if not note.startswith("source: ")]
 
 
@@ -258,7 +258,7 @@ def show_plugins(registry: Registry) -> None:
 
 
 def show_plugin(registry: Registry, name: str) -> None:
-    """All that is to know of a plugin before it is used."""
+    """Prints the details of a plugin."""
     out = console()
     registered = registry.plugins[name]
     plugin = registered.plugin
@@ -268,7 +268,7 @@ def show_plugin(registry: Registry, name: str) -> None:
         kinds = ", ".join(sorted(registry.methods[name].plugin.kinds))
         lines.append(f"cases: {kinds}")
         is_control = registry.methods[name].plugin.control
-        lines += ["a control, no competitor"] if is_control else []
+        lines += ["a control, not a competitor"] if is_control else []
     if name in registry.metrics:
         metric = registry.metrics[name].plugin
         lines.append(f"reads: {', '.join(sorted(metric.reads))}")
@@ -367,7 +367,7 @@ def show_import(imported: Imported, manifest: Path) -> None:
 
 
 def show_pointed(pointed: Sequence[BoxedClip], manifest: Path) -> None:
-    """Of how many clips a manifest got a face's box, and which of them to look at."""
+    """Prints how many clips of a new manifest have a box, and which ones to check."""
     out = console()
     boxes = sum(one.clip.box is not None for one in pointed)
     several = [one for one in pointed if one.faces > 1]
@@ -429,7 +429,7 @@ def show_scorer(
 
 
 def _needs(registered: Registered[Plugin]) -> str:
-    """What a user must provide, and of its weights, whether they are here."""
+    """What a user must provide, and the status of the weights."""
     from bench.files.weights import listing
 
     plugin = registered.plugin

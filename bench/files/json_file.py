@@ -46,7 +46,7 @@ def _listed(value: object, margin: str) -> str:
 
 
 def _fields(value: object) -> dict[str, object]:
-    return {name: getattr(value, name) for name in _names(type(value))}
+    return {name: getattr(value, name) for name in _names(type(value))}  # type: ignore[arg-type]
 
 
 @functools.cache
