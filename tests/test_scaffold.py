@@ -19,6 +19,7 @@ from bench.command.cli import main
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
 from bench.types import Clip
+from tests.small_clips import write_clips
 
 
 def python(
@@ -184,12 +185,9 @@ def test_a_new_trainable_plugins_config_is_valid_and_trains_it(
     plugins: tuple[Path, Path], tmp_path: Path
 ) -> None:
     text = (plugins[0] / "bench-toy" / "train.yaml").read_text(encoding="utf-8")
-    write_benchmark(tmp_path, plugins="")
-    mine = [
-        "{name: t, manifest: data/manifest.csv, train: test, val: null}",
-        "{name: v, manifest: data/manifest.csv, train: null, val: test}",
-    ]
-    text = text.replace("{name: synth-en, corpus: synth-en, clips: 40}", "\n  - ".join(mine))
+    write_manifest(tmp_path / "m.csv", write_clips(tmp_path), root=tmp_path)
+    entry = "{name: synth-en, corpus: synth-en, clips: 40}"
+    text = text.replace(entry, "{name: mine, manifest: m.csv}")
     (tmp_path / "train.yaml").write_text(text.replace("steps: 400", "steps: 20"), encoding="utf-8")
     arguments = ("train", "train.yaml", "-o", "out", "--device", "cpu")
     done = bench(*arguments, folder=tmp_path, path=plugins[1])
