@@ -3,9 +3,11 @@
 from bench import checks
 from bench.contract.engine import Crew, Engine
 from bench.contract.hookspecs import hookimpl
+from bench.contract.importer import Imported, Importer
 from bench.contract.jobs import Generation, Job, Sample
 from bench.contract.plugins import (
     ClipMetric,
+    Feature,
     Method,
     Metric,
     Options,
@@ -13,7 +15,7 @@ from bench.contract.plugins import (
     TrainJob,
     Values,
 )
-from bench.contract.video import Video
+from bench.contract.video import Arrays, Video
 from bench.errors import BenchError, Undefined
 from bench.records.load import load
 from bench.types import (
@@ -34,6 +36,7 @@ __all__ = [
     "FPS",
     "SAMPLES_PER_FRAME",
     "SAMPLE_RATE",
+    "Arrays",
     "BenchError",
     "Box",
     "Case",
@@ -41,9 +44,12 @@ __all__ = [
     "ClipMetric",
     "Crew",
     "Engine",
+    "Feature",
     "Frame",
     "Frames",
     "Generation",
+    "Imported",
+    "Importer",
     "Job",
     "Method",
     "Metric",

@@ -16,10 +16,6 @@ class MachineFault(Exception):
     """
 
 
-class NoFace(BenchError):
-    """No frame of a video shows a face; metrics that need one turn it into Undefined."""
-
-
 class NoSuchSplit(BenchError):
     """A data set has no clip in the split that is asked for."""
 
@@ -27,5 +23,10 @@ class NoSuchSplit(BenchError):
 class Undefined(Exception):
     """Raised by a metric: this sample has no value, by definition, and the message says why.
 
-    An undefined cell is recorded with its reason; it is neither a failure nor a number.
+    Raised by a feature: this video has none. An undefined cell is recorded with its reason; it is
+    neither a failure nor a number.
     """
+
+
+class NoFace(BenchError, Undefined):
+    """No frame of a video shows a face: no value for a metric, and a failure for a method."""

@@ -6,9 +6,10 @@ frame rate is 25 fps, so one frame stands for 640 sound samples. Boxes are pixel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,15 @@ class Track:
     mouths: NDArray[np.float32]
     found: NDArray[np.bool_]
     detector: str
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Track:
+        """The track that the arrays of the feature `faces` stand for."""
+        return cls(arrays["boxes"], arrays["mouths"], arrays["found"], str(arrays["detector"]))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The track as the feature `faces` gives it, under the names of its fields."""
+        return {**vars(self), "detector": np.array(self.detector)}
 
     @property
     def missing(self) -> float:

@@ -10,18 +10,10 @@ from numpy.typing import NDArray
 
 from bench.contract.jobs import Sample
 from bench.contract.video import Video
-from bench.errors import BenchError, NoFace, Undefined
+from bench.errors import BenchError, Undefined
 from bench.types import Frame, Frames, Track
 
 Region: TypeAlias = Literal["face", "frame", "mouth"]
-
-
-def face_track(video: Video) -> Track:
-    """The video's face track; raises Undefined, with the tracker's reason, where it has no face."""
-    try:
-        return video.faces()
-    except NoFace as reason:
-        raise Undefined(str(reason)) from reason
 
 
 def region_pairs(sample: Sample, region: Region) -> Iterator[tuple[Frame, Frame]]:
@@ -62,11 +54,11 @@ def faces_with_mouths(sample: Sample) -> Iterator[tuple[Frame, Frame, NDArray[np
 
 
 def _truth_track(sample: Sample, frames: int) -> Track:
-    track = face_track(_reference(sample))
+    track = _reference(sample).faces()
     if len(track.boxes) != frames:
         raise BenchError(
             f"case {sample.case.id}: {frames} frames in the truth, {len(track.boxes)} in its"
-            " face track; clear the cache of face tracks and run again"
+            " face track; clear the cache of features and run again"
         )
     return track
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.contract.video import Video
 from bench.types import Frame
 from metrics.regions import faces_with_mouths
 
@@ -55,10 +53,6 @@ class Sharpness(bench.ClipMetric):
         ),
     )
 
-    def __init__(self, options: bench.Options | None = None) -> None:
-        super().__init__(options)
-        self._truths: WeakKeyDictionary[Video, float] = WeakKeyDictionary()
-
     @property
     def protocol(self) -> str:
         """Region, detector and size."""
@@ -67,11 +61,7 @@ class Sharpness(bench.ClipMetric):
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's ratio."""
         pairs = list(faces_with_mouths(sample))
-        assert sample.reference is not None
-        truth = self._truths.get(sample.reference)
-        if truth is None:  # once for all methods
-            truth = _mean_variance((face, mouth) for face, _, mouth in pairs)
-            self._truths[sample.reference] = truth
+        truth = _mean_variance((face, mouth) for face, _, mouth in pairs)
         if truth == 0.0:
             raise bench.Undefined("the truth's mouth is one flat colour: it has no sharpness")
         return {"sharpness": _mean_variance((face, mouth) for _, face, mouth in pairs) / truth}

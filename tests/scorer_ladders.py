@@ -14,6 +14,7 @@ from bench.contract.video import Video
 from bench.data.conform import conform_clip
 from bench.data.pairs import partner
 from bench.features import faces
+from bench.features.store import FeatureStore
 from bench.files.paths import cache_dir
 from bench.types import SAMPLES_PER_FRAME, Clip, Sound
 from metrics.lse import Lse
@@ -61,8 +62,8 @@ def _specimen(clip: Clip, other: Clip) -> Specimen:
 
 def _opened(clip: Clip) -> Video:
     conformed = conform_clip(clip, cache=cache_dir())
-    tracker = faces.tracker("haar", box=None, cache=cache_dir())
-    return Video(conformed.path, tracker=tracker, sha256=conformed.sha256)
+    features = faces.finding_faces("haar", store=FeatureStore(cache_dir() / "features"))
+    return Video(conformed.path, features=features, sha256=conformed.sha256)
 
 
 def _heard(video: Video) -> Sound:

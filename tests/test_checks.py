@@ -427,20 +427,16 @@ class Spread(bench.SetMetric):
     reads = frozenset({"video"})
     outputs = (bench.Output("spread", unit="grey levels", better="higher", low=0.0, high=255.0),)
 
-    def __init__(self, options: bench.Options | None = None) -> None:
-        super().__init__(options)
-        self.reset()
+    def start(self) -> list[float]:
+        return []
 
-    def update(self, sample: bench.Sample) -> None:
-        self.means.append(float(sample.video.read().mean()))
+    def update(self, summary: list[float], video: bench.Video) -> None:
+        summary.append(float(video.read().mean()))
 
-    def compute(self) -> bench.Values:
-        if len(self.means) < 2:
+    def compute(self, summary: list[float], references: None) -> bench.Values:
+        if len(summary) < 2:
             raise bench.Undefined("needs two clips")
-        return {"spread": max(self.means) - min(self.means)}
-
-    def reset(self) -> None:
-        self.means: list[float] = []
+        return {"spread": max(summary) - min(summary)}
 
 
 def test_a_set_metric_is_measured_on_the_set() -> None:

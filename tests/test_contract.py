@@ -59,7 +59,7 @@ def built_in() -> list[PluginClass]:
     registry = load_registry()
     ours = Path(bench.__file__).parent.parent
     plugins: list[PluginClass] = []
-    for registered in (*registry.methods.values(), *registry.metrics.values()):
+    for registered in registry.plugins.values():
         plugin = registered.plugin
         file = sys.modules[plugin.__module__].__file__
         if file is not None and Path(file).is_relative_to(ours):

@@ -14,6 +14,7 @@ from bench import BenchError, Frame, Frames, Track, Video
 from bench.errors import NoFace
 from bench.features import faces
 from bench.features.faces import Corners, Detection
+from bench.features.store import FeatureStore
 from bench.types import Box
 
 
@@ -186,9 +187,10 @@ def test_tracks_of_different_choices_are_kept_apart(
     monkeypatch.setattr(faces, "detector", lambda _name: Seer([TWO] * 10))
 
     def middle(choice: faces.Choice, box: Box | None = None) -> list[float]:
-        video = Video.of(numbered(10))
-        video.sha256 = "a" * 64
-        track = faces.tracker("haar", face=choice, box=box, cache=tmp_path)(video)
+        video = digested(10)
+        video.features = faces.finding_faces("haar", face=choice, store=FeatureStore(tmp_path))
+        video.box = box
+        track = video.faces()
         return [float(edge) for edge in middles(track.boxes)[0]]
 
     for _ in range(2):  # made, then read again
@@ -198,9 +200,7 @@ def test_tracks_of_different_choices_are_kept_apart(
         assert middle("given", (150.0, 80.0, 30.0, 40.0)) == [160, 100]
         assert middle("given", (50.0, 40.0, 30.0, 40.0)) == [60, 60]
         assert middle("given") == [60, 60]
-    names = {path.name for path in (tmp_path / "tracks").iterdir()}
-    assert f"{'a' * 64}-haar-{faces.FACES_VERSION}.npz" in names  # as it was before choices
-    assert len(names) == 4
+    assert len(kept(tmp_path)) == 5  # of "given" one for each box, and one without
 
 
 def test_faces_that_cross_keep_their_identity_by_size() -> None:
@@ -270,19 +270,26 @@ def test_a_given_box_is_constant_and_found() -> None:
     assert track.detector == "given"
 
 
-def test_the_tracker_of_a_given_box_cuts_it_at_the_frame() -> None:
-    track = faces.tracker("given", box=(-10, 10, 60, 80))(Video.of(numbered(2)))
+def given(box: Box | None) -> Video:
+    """A video whose face is where the manifest says."""
+    video = Video.of(numbered(2))
+    video.features, video.box = faces.finding_faces("given"), box
+    return video
+
+
+def test_the_track_of_a_given_box_cuts_it_at_the_frame() -> None:
+    track = given((-10, 10, 60, 80)).faces()
     np.testing.assert_allclose(track.boxes, np.tile([0, 10, 50, 90], (2, 1)))
 
 
 def test_a_given_box_outside_of_the_frame_is_an_error_with_its_numbers() -> None:
     with pytest.raises(BenchError, match=r"\(400, 10, 60, 80\).*300x200"):
-        faces.tracker("given", box=(400, 10, 60, 80))(Video.of(numbered(2)))
+        given((400, 10, 60, 80)).faces()
 
 
 def test_given_without_a_box_is_an_error_that_names_the_way_out() -> None:
     with pytest.raises(BenchError, match=r"no face box for this clip.*faces: haar"):
-        faces.tracker("given")
+        given(None).faces()
 
 
 def test_an_unknown_detector_is_an_error_that_names_the_known() -> None:
@@ -304,6 +311,17 @@ def digested(count: int) -> Video:
     return video
 
 
+def tracked(folder: Path) -> Track:
+    """The track of a video that is opened anew, with what is kept in the folder."""
+    video = digested(8)
+    video.features = faces.finding_faces("haar", store=FeatureStore(folder))
+    return video.faces()
+
+
+def kept(folder: Path) -> list[Path]:
+    return sorted((folder / "faces").rglob("*.npz"))
+
+
 def same(first: Track, second: Track) -> bool:
     return all(
         np.array_equal(getattr(first, name), getattr(second, name))
@@ -312,40 +330,27 @@ def same(first: Track, second: Track) -> bool:
 
 
 def test_a_track_is_searched_once_per_digest(seer: Seer, tmp_path: Path) -> None:
-    track_of = faces.tracker("haar", cache=tmp_path)
-    first = track_of(digested(8))
+    first = tracked(tmp_path)
     looks = len(seer.looks)
-    second = track_of(digested(8))
+    second = tracked(tmp_path)
     assert len(seer.looks) == looks
     assert same(first, second)
-    assert second.detector == "haar"
-    (kept,) = (tmp_path / "tracks").iterdir()
-    assert kept.name == f"c0ffee-haar-{faces.FACES_VERSION}.npz"
+    assert second.detector == "seer"
+    assert len(kept(tmp_path)) == 1
 
 
 def test_no_face_is_remembered_too(seer: Seer, tmp_path: Path) -> None:
     seer.sights = [[]] * 8
     for _ in range(2):
-        with pytest.raises(BenchError, match="any of the 8 frames by haar"):
-            faces.tracker("haar", cache=tmp_path)(digested(8))
+        with pytest.raises(NoFace, match="any of the 8 frames by seer"):
+            tracked(tmp_path)
     assert len(seer.looks) == 8
 
 
-@pytest.mark.parametrize("kept", [b"", b"PK\x03\x04 torn", b"\x93NUMPY"])
-def test_a_torn_track_is_built_anew(seer: Seer, tmp_path: Path, kept: bytes) -> None:
-    track_of = faces.tracker("haar", cache=tmp_path)
-    whole = track_of(digested(8))
-    (path,) = (tmp_path / "tracks").iterdir()
-    content = path.read_bytes()
-    for torn in (kept, content[: len(content) // 2]):
-        path.write_bytes(torn)
-        assert same(track_of(digested(8)), whole)
-        assert path.read_bytes()[:2] == b"PK"
-        assert len(path.read_bytes()) == len(content)
-
-
 def test_a_video_without_a_digest_keeps_nothing(seer: Seer, tmp_path: Path) -> None:
-    faces.tracker("haar", cache=tmp_path)(Video.of(numbered(8)))
+    video = Video.of(numbered(8))
+    video.features = faces.finding_faces("haar", store=FeatureStore(tmp_path))
+    assert video.faces().found.all()
     assert not list(tmp_path.iterdir())
 
 

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from bench import media
+from bench.contract.importer import Imported
 from bench.data.folder import Layout, import_folder
 from bench.data.grid import import_grid
-from bench.data.importers import IMPORTERS
-from bench.data.manifest import Imported, check_id, read_manifest, write_manifest
+from bench.data.importers import register_importers
+from bench.data.manifest import check_id, read_manifest, write_manifest
 from bench.data.pairs import partner, read_pairs, seeded_pairs
 from bench.errors import BenchError
 from bench.types import Clip
 from tests.test_run import bench
+
+IMPORTERS = {importer.name: importer().read for importer in register_importers()}
 
 
 @pytest.fixture(scope="session")

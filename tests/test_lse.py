@@ -316,11 +316,11 @@ def test_without_a_sound_to_score_it_is_undefined(sound: np.ndarray | None, reas
 
 
 def test_without_a_face_tracked_is_undefined_and_lrs_is_not() -> None:
-    def find_nothing(video: bench.Video) -> bench.Track:
+    def find_nothing(video: bench.Video, name: str) -> bench.Arrays:
         raise NoFace("no face found in any of the 40 frames")
 
     video = bench.Video.of(*talking())
-    video._tracker = find_nothing
+    video.features = find_nothing
     with pytest.raises(bench.Undefined, match="no face found"):
         metric("tracked").measure(bench.Sample(CASE, video))
     assert metric("lrs").measure(bench.Sample(CASE, video))["offset"] == 0.0

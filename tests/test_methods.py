@@ -76,7 +76,7 @@ def test_still_freezes_the_first_frame_that_shows_the_face(
     boxes = np.tile(np.array([2, 2, 12, 12], np.float32), (FRAMES, 1))
     found = np.arange(FRAMES) >= first
     track = Track(boxes, boxes, found, "haar")
-    face = bench.Video(job.face.path, tracker=lambda _: track)
+    face = bench.Video(job.face.path, features=lambda _video, _name: track.arrays())
     made = Still().generate(replace(job, face=face))
     assert not isinstance(made.video, Path)
     assert (np.stack(list(made.video)) == job.face.read()[first]).all()
@@ -85,10 +85,10 @@ def test_still_freezes_the_first_frame_that_shows_the_face(
 
 
 def test_still_freezes_the_first_frame_of_a_recording_without_a_face(job: bench.Job) -> None:
-    def nobody(_: bench.Video) -> Track:
+    def nobody(_video: bench.Video, _name: str) -> bench.Arrays:
         raise NoFace("no face found in any of the 8 frames by haar")
 
-    face = bench.Video(job.face.path, tracker=nobody)
+    face = bench.Video(job.face.path, features=nobody)
     made = Still().generate(replace(job, face=face))
     assert not isinstance(made.video, Path)
     assert (np.stack(list(made.video)) == job.face.read()[0]).all()

@@ -142,12 +142,12 @@ def test_region_smaller_than_the_window_is_undefined() -> None:
 
 @pytest.mark.parametrize("metric", [Psnr(), Ssim()])
 def test_no_face_is_undefined_with_the_trackers_reason(metric: bench.ClipMetric) -> None:
-    def find_nothing(video: bench.Video) -> bench.Track:
+    def find_nothing(video: bench.Video, name: str) -> bench.Arrays:
         raise NoFace("no face found in any of the 2 frames")
 
     first, second = pictures("noise", (30, 30))
     truth = bench.Video.of(first)
-    truth._tracker = find_nothing
+    truth.features = find_nothing
     with pytest.raises(bench.Undefined, match="no face found"):
         metric.measure(bench.Sample(CASE, bench.Video.of(second), truth))
 

@@ -48,7 +48,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pytest.importorskip("setuptools", reason="installing without network needs setuptools here")
     written = tmp_path_factory.mktemp("new")
     installed = written / "installed"
-    for kind, name in (("metric", "flicker"), ("method", "loud_mouth")):
+    for kind, name in (("metric", "flicker"), ("method", "loud_mouth"), ("feature", "edges")):
         root = new_plugin(kind, name, written)
         options = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet")
         done = python(
@@ -59,7 +59,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["bench-flicker", "bench-loud-mouth"])
+@pytest.mark.parametrize("package", ["bench-flicker", "bench-loud-mouth", "bench-edges"])
 def test_a_new_plugin_passes_the_contract_test_that_comes_with_it(
     plugins: tuple[Path, Path], package: str
 ) -> None:
@@ -77,6 +77,7 @@ def test_an_installed_plugin_is_listed(plugins: tuple[Path, Path]) -> None:
     assert listed.returncode == 0, listed.stderr
     assert "flicker" in listed.stdout
     assert "loud_mouth" in listed.stdout
+    assert "edges" in listed.stdout
 
 
 @pytest.mark.slow
@@ -189,5 +190,5 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="'method' or 'metric'"):
+    with pytest.raises(BenchError, match="expected one of method, metric, feature"):
         new_plugin("report", "mine", tmp_path)

@@ -36,7 +36,8 @@ def made(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> list[int | None]:
 
 
 def opened(clips: int | None, split: str = "test") -> list[str]:
-    return [clip.id for clip in open_source(CORPUS, split, Path(), clips=clips).clips]
+    found = open_source(CORPUS, split, Path(), importers={}, clips=clips)
+    return [clip.id for clip in found.clips]
 
 
 def test_a_limit_takes_from_the_split_that_is_there(made: list[int | None]) -> None:

@@ -406,12 +406,12 @@ def test_speech_shorter_than_a_window_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_recording_without_a_face_is_refused(tmp_path: Path) -> None:
-    def nobody(_: bench.Video) -> Track:
+    def nobody(_video: bench.Video, _name: str) -> bench.Arrays:
         raise NoFace("no face found in any of the 11 frames")
 
     job = job_of(tmp_path)
     face = bench.Video.of(job.face.read())
-    face._tracker = nobody
+    face.features = nobody
     with pytest.raises(NoFace, match="no face found"):
         asked(replace(job, face=face), Echo())
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pydantic
 
+from bench.checks.feature_checks import feature_checks
 from bench.checks.ladders import LADDERS, synthetic_talkers, talking_patterns
 from bench.checks.method_checks import method_checks
 from bench.checks.metric_checks import metric_checks
@@ -32,8 +33,15 @@ from bench.checks.subject import (
     NamedCheck,
     Specimens,
     Subject,
+    features_for,
+    raise_if_written,
+    watched,
 )
-from bench.contract.plugins import AnyOptions, Method, Metric, Plugin
+from bench.config.names import closest
+from bench.contract.importer import Importer
+from bench.contract.plugins import AnyOptions, Feature, Method, Metric, Plugin
+from bench.contract.registry import MEDIA
+from bench.errors import BenchError
 from bench.types import CASE_KINDS, Output
 
 if TYPE_CHECKING:
@@ -42,9 +50,12 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["passed", "failed", "skipped", "known failure"]
 PluginClass: TypeAlias = type[Plugin] | tuple[type[Plugin], AnyOptions]
 
-METHOD_SECTIONS = ("Needs", "Source", "Weights", "Deviations")
-METRIC_SECTIONS = ("Reads", "Output", "Raises", "Source")
-READS = frozenset({"video", "sound", "faces", "reference"})
+SECTIONS: Mapping[type[Plugin], tuple[str, ...]] = {
+    Method: ("Needs", "Source", "Weights", "Deviations"),
+    Metric: ("Reads", "Output", "Raises", "Source"),
+    Feature: ("Reads", "Gives", "Raises", "Source"),
+    Importer: ("Layout", "Source"),
+}
 HEAVY = ("torch", "cv2")  # importing a plugin must load none of them
 
 
@@ -75,17 +86,22 @@ class CheckResult:
 
 
 def checks_for(
-    plugin: type[Plugin], options: AnyOptions | None = None, *, sample: Specimens | None = None
+    plugin: type[Plugin],
+    options: AnyOptions | None = None,
+    *,
+    sample: Specimens | None = None,
+    features: Sequence[type[Feature]] = (),
 ) -> list[Check]:
     """The checks that this plugin's declarations call for.
 
-    options: for plugins that do not work with their defaults. sample: the clips to try metrics and
-    methods on; by default `talking_patterns` of bench.checks.ladders, which are drawn, and
-    `synthetic_talkers`, clips of an embedded corpus, for metrics that read sound.
+    options: for plugins that do not work with their defaults. sample: the clips to try plugins on;
+    by default `talking_patterns` of bench.checks.ladders, which are drawn, and `synthetic_talkers`,
+    clips of an embedded corpus, for those that read sound. features: those that the plugin reads,
+    where they are neither installed nor registered by its own file.
     """
-    listens = issubclass(plugin, Metric) and "sound" in plugin.reads
+    listens = issubclass(plugin, Metric | Feature) and "sound" in plugin.reads
     usual = synthetic_talkers if listens else talking_patterns
-    subject = Subject(plugin, options, Lazy(sample or usual))
+    subject = Subject(plugin, options, Lazy(sample or usual), features_for(plugin, features))
     named = dict(_checks(subject))
     known = plugin.known_failures
     checks = [Check(name, plugin.name, run, known.get(name)) for name, run in named.items()]
@@ -96,14 +112,22 @@ def checks_for(
 
 
 def run_checks(
-    plugin: type[Plugin], options: AnyOptions | None = None, *, sample: Specimens | None = None
+    plugin: type[Plugin],
+    options: AnyOptions | None = None,
+    *,
+    sample: Specimens | None = None,
+    features: Sequence[type[Feature]] = (),
 ) -> list[CheckResult]:
     """Makes all checks of a plugin and says what came of each; raises nothing."""
-    return [_result(check) for check in checks_for(plugin, options, sample=sample)]
+    found = checks_for(plugin, options, sample=sample, features=features)
+    return [_result(check) for check in found]
 
 
 def parametrize_with_checks(
-    plugins: Sequence[PluginClass], *, sample: Specimens | None = None
+    plugins: Sequence[PluginClass],
+    *,
+    sample: Specimens | None = None,
+    features: Sequence[type[Feature]] = (),
 ) -> pytest.MarkDecorator:
     """A pytest decorator that calls a test once for each check, as its argument `check`.
 
@@ -114,7 +138,7 @@ def parametrize_with_checks(
     parameters = []
     for entry in plugins:
         plugin, options = entry if isinstance(entry, tuple) else (entry, None)
-        for check in checks_for(plugin, options, sample=sample):
+        for check in checks_for(plugin, options, sample=sample, features=features):
             reason = check.known_failure
             marks = () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
             label = f"{check.plugin}-{check.name.replace(' ', '-')}"
@@ -160,22 +184,26 @@ def _unknown(unknown: Sequence[str], named: Mapping[str, object]) -> Callable[[]
 
 def _checks(subject: Subject) -> Iterator[NamedCheck]:
     yield "docstring has its sections", lambda: _check_docstring(subject.plugin)
-    yield "declarations are complete", lambda: _check_declarations(subject.plugin)
+    yield "declarations are complete", lambda: _check_declarations(subject)
     yield "options forbid unknown keys", lambda: _check_options(subject.plugin)
     yield "import loads nothing heavy", lambda: _check_import(subject.plugin)
     if issubclass(subject.plugin, Metric):
         yield from metric_checks(subject, subject.plugin)
     if issubclass(subject.plugin, Method):
         yield from method_checks(subject, subject.plugin)
+    if issubclass(subject.plugin, Feature):
+        yield from feature_checks(subject)
+    if issubclass(subject.plugin, Importer):
+        yield "an empty folder is refused", lambda: _check_empty_folder(subject)
 
 
-# Both kinds of plugin.
+# All kinds of plugin.
 
 
 def _check_docstring(plugin: type[Plugin]) -> None:
     text = inspect.cleandoc(plugin.__doc__ or "")
     starts = {line.partition(":")[0] for line in text.splitlines() if ":" in line}
-    wanted = METRIC_SECTIONS if issubclass(plugin, Metric) else METHOD_SECTIONS
+    (wanted,) = (each for kind, each in SECTIONS.items() if issubclass(plugin, kind))
     missing = [section for section in wanted if section not in starts]
     if missing:
         raise CheckFailed(
@@ -184,22 +212,41 @@ def _check_docstring(plugin: type[Plugin]) -> None:
         )
 
 
-def _check_declarations(plugin: type[Plugin]) -> None:
+def _check_declarations(subject: Subject) -> None:
+    plugin = subject.plugin
     for attribute in ("name", "version", "source", "licence"):
         value = getattr(plugin, attribute, None)
         if not (isinstance(value, str) and value.strip()):
             raise CheckFailed(f"{attribute} is {value!r}; expected a text that is not empty")
     if issubclass(plugin, Metric):
-        _check_reads(plugin)
+        _check_reads(subject, plugin.reads, MEDIA)
         _check_outputs(plugin.outputs)
         _check_sees(plugin)
+    if issubclass(plugin, Feature):
+        _check_reads(subject, plugin.reads, MEDIA - {"reference"})
+        if not plugin.arrays or not all(words.strip() for words in plugin.arrays.values()):
+            raise CheckFailed(f"arrays is {plugin.arrays}; expected names, each with words")
     if issubclass(plugin, Method) and not (plugin.kinds and plugin.kinds <= set(CASE_KINDS)):
         raise CheckFailed(f"kinds is {set(plugin.kinds)}; expected some of {CASE_KINDS}")
 
 
-def _check_reads(metric: type[Metric]) -> None:
-    if not metric.reads or not metric.reads <= READS:
-        raise CheckFailed(f"reads is {set(metric.reads)}; expected some of {sorted(READS)}")
+def _check_reads(subject: Subject, reads: frozenset[str], media: frozenset[str]) -> None:
+    known = sorted(media | subject.features.keys() - {subject.plugin.name})
+    if not reads:
+        raise CheckFailed(f"reads is empty; expected some of {known}")
+    for name in sorted(reads - set(known)):
+        raise CheckFailed(f"reads has {name!r}. {closest(name, known)}")
+
+
+def _check_empty_folder(subject: Subject) -> None:
+    importer = subject.importer()
+    with watched() as root:
+        try:
+            found = importer.read(root / "inputs")
+        except BenchError:
+            raise_if_written(root, allowed=())
+            return
+    raise CheckFailed(f"an empty folder gives {found!r:.80}; expected bench.BenchError")
 
 
 def _check_outputs(outputs: Sequence[Output]) -> None:

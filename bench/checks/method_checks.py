@@ -54,7 +54,7 @@ def _job(clean: Specimen, *, kind: CaseKind, root: Path, workdir: str) -> Job:
     track = clean.sample.video.faces()
     return Job(
         case=Case("checks", kind, face=own, speech=own if kind == "reconstruct" else other),
-        face=Video(path, tracker=lambda _: track),
+        face=Video(path, features=lambda _video, _name: track.arrays()),
         speech=sound[: frames * SAMPLES_PER_FRAME],
         frames=frames,
         workdir=folder,

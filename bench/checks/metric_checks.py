@@ -21,7 +21,7 @@ from bench.checks.subject import (
     watched,
 )
 from bench.contract.jobs import Sample
-from bench.contract.plugins import ClipMetric, Metric, Values
+from bench.contract.plugins import ClipMetric, Metric, SetMetric, Values
 from bench.contract.video import Video
 from bench.errors import BenchError, Undefined
 from bench.types import SAMPLES_PER_FRAME, Frames, Output, Sound
@@ -40,6 +40,7 @@ def metric_checks(subject: Subject, metric: type[Metric]) -> Iterator[NamedCheck
     yield "writes no files", lambda: _check_metric_writes_nothing(subject)
     if "reference" in metric.reads:
         yield "truth against itself is best", lambda: _check_truth_is_best(subject)
+    if "reference" in metric.reads and issubclass(metric, ClipMetric):
         yield "unequal lengths raise", lambda: _check_unequal_lengths(subject)
     if issubclass(metric, ClipMetric) and metric.independent is not ClipMetric.independent:
         yield "agrees with independent code", lambda: _check_independent(subject)
@@ -81,24 +82,40 @@ def _copied_video(video: Video) -> Video:
     return Video.of(video.read().copy(), own_sound, track=track)
 
 
-def _scores(metric: Metric, samples: Sequence[Sample]) -> list[Values]:
+def _scores(subject: Subject, metric: Metric, samples: Sequence[Sample]) -> list[Values]:
     """The metric's values: for each sample, or once for all of them where it measures sets."""
+    computing = subject.computing()
+    for sample in samples:
+        for video in filter(None, (sample.video, sample.reference)):
+            video.features = computing
     if isinstance(metric, ClipMetric):
-        return [metric.score([sample]) for sample in samples]
-    return [metric.score(samples)]
+        return [metric.measure(sample) for sample in samples]
+    assert isinstance(metric, SetMetric)
+    own = _summary(metric, [sample.video for sample in samples])
+    if "reference" not in metric.reads:
+        return [metric.compute(own, None)]
+    references = [sample.reference for sample in samples if sample.reference is not None]
+    return [metric.compute(own, _summary(metric, references))]
 
 
-def _defined(metric: Metric, samples: Sequence[Sample]) -> list[Values]:
+def _summary(metric: SetMetric, videos: Sequence[Video]) -> object:
+    summary = metric.start()
+    for video in videos:
+        metric.update(summary, video)
+    return summary
+
+
+def _defined(subject: Subject, metric: Metric, samples: Sequence[Sample]) -> list[Values]:
     """The values of samples that have to have some; CheckSkipped where they are undefined."""
     try:
-        return _scores(metric, samples)
+        return _scores(subject, metric, samples)
     except Undefined as undefined:
         raise CheckSkipped(f"no value on these specimens, give others: {undefined}") from undefined
 
 
 def _check_values(subject: Subject) -> None:
     metric = subject.metric()
-    for values in _defined(metric, [_distorted(each) for each in subject.specimens()]):
+    for values in _defined(subject, metric, [_distorted(each) for each in subject.specimens()]):
         _check_mapping(metric.outputs, values)
 
 
@@ -127,9 +144,9 @@ def _check_number(output: Output, number: float) -> None:
 def _check_metric_repeats(subject: Subject) -> None:
     samples = [_distorted(each) for each in subject.specimens()]
     metric = subject.metric()
-    first = _defined(metric, [_copied(sample) for sample in samples])
-    again = _scores(metric, [_copied(sample) for sample in samples])
-    fresh = _scores(subject.metric(), [_copied(sample) for sample in samples])
+    first = _defined(subject, metric, [_copied(sample) for sample in samples])
+    again = _scores(subject, metric, [_copied(sample) for sample in samples])
+    fresh = _scores(subject, subject.metric(), [_copied(sample) for sample in samples])
     for name, other in (("the same instance", again), ("a fresh instance", fresh)):
         if first != other:
             raise CheckFailed(f"{name} gives {other!r:.300} after {first!r:.300}")
@@ -138,7 +155,7 @@ def _check_metric_repeats(subject: Subject) -> None:
 def _check_inputs_kept(subject: Subject) -> None:
     samples = [_copied(_distorted(each)) for each in subject.specimens()]
     before = [_content(sample) for sample in samples]
-    _defined(subject.metric(), samples)
+    _defined(subject, subject.metric(), samples)
     if [_content(sample) for sample in samples] != before:
         raise CheckFailed("the metric changed the frames, the sound or the track that it was given")
 
@@ -160,7 +177,7 @@ def _check_metric_writes_nothing(subject: Subject) -> None:
     metric = subject.metric()
     samples = [_copied(_distorted(each)) for each in subject.specimens()]
     with watched() as root:
-        _defined(metric, samples)
+        _defined(subject, metric, samples)
         raise_if_written(root, allowed=())
 
 
@@ -171,7 +188,7 @@ def _check_truth_is_best(subject: Subject) -> None:
         for each in subject.specimens()
     ]
     try:
-        scores = _scores(metric, samples)
+        scores = _scores(subject, metric, samples)
     except Undefined as undefined:
         if not str(undefined).strip():
             raise CheckFailed("truth against itself raises Undefined without a reason") from None
@@ -202,7 +219,7 @@ def _check_unequal_lengths(subject: Subject) -> None:
         track = _copied_video(video)
         shorter.append(replace(each.sample, video=_shortened(track, frames, cut)))
     try:
-        values = _scores(metric, shorter)
+        values = _scores(subject, metric, shorter)
     except (BenchError, Undefined, ValueError):
         return
     raise CheckFailed(
@@ -225,7 +242,7 @@ def _check_independent(subject: Subject) -> None:
     assert isinstance(metric, ClipMetric)
     samples = [_distorted(each) for each in subject.specimens()]
     compared = 0
-    for sample, own in zip(samples, _defined(metric, samples), strict=True):
+    for sample, own in zip(samples, _defined(subject, metric, samples), strict=True):
         other = metric.independent(sample) or {}
         for name, value in other.items():
             _check_close(name, own.get(name, ()), value)
@@ -254,9 +271,11 @@ class _Climbed:
         if ladder.name not in self._known:
             metric, specimens = self._subject.metric(), self._subject.specimens()
             if "" not in self._known:
-                self._known[""] = [_means(metric, [each.sample for each in specimens])]
+                self._known[""] = [
+                    _means(self._subject, metric, [each.sample for each in specimens])
+                ]
             steps = ([ladder.apply(each, step) for each in specimens] for step in ladder.steps)
-            found = [_means(metric, samples) for samples in steps]
+            found = [_means(self._subject, metric, samples) for samples in steps]
             self._known[ladder.name] = [*self._known[""], *found]
         return self._known[ladder.name]
 
@@ -280,10 +299,10 @@ def _is_watched(output: Output, wanted: str) -> bool:
     return output.better != "none" and not output.curve
 
 
-def _means(metric: Metric, samples: Sequence[Sample]) -> dict[str, float]:
+def _means(subject: Subject, metric: Metric, samples: Sequence[Sample]) -> dict[str, float]:
     """The mean of each number over the samples; empty where the samples have no value."""
     try:
-        scores = _scores(metric, samples)
+        scores = _scores(subject, metric, samples)
     except Undefined:
         return {}
     names = [output.name for output in metric.outputs if not output.curve]

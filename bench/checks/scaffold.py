@@ -11,18 +11,22 @@ from bench.contract.registry import load_registry
 from bench.errors import BenchError
 
 TEMPLATES = Path(__file__).parent / "templates"
-OPTIONS = {"method": "strength: 0.5", "metric": "step: 2"}  # shown in the README's config
+OPTIONS = {
+    "method": "strength: 0.5",
+    "metric": "step: 2",
+    "feature": "step: 2",
+}  # shown in the README's config
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def new_plugin(kind: str, name: str, folder: Path) -> Path:
     """The new folder `bench-NAME` in `folder`, with a package of one plugin file, test and README.
 
-    kind: "method" or "metric". Raises BenchError for a name that is not usable or taken, and where
-    the new folder exists already: nothing is overwritten.
+    kind: "method", "metric" or "feature". Raises BenchError for a name that is not usable or taken,
+    and where the new folder exists already: nothing is overwritten.
     """
     if kind not in OPTIONS:
-        raise BenchError(f"new plugin: kind is {kind!r}; expected 'method' or 'metric'")
+        raise BenchError(f"new plugin: kind is {kind!r}; expected one of {', '.join(OPTIONS)}")
     _check_name(kind, name)
     root = folder / f"bench-{name.replace('_', '-')}"
     if root.exists():
@@ -81,8 +85,7 @@ def _check_name(kind: str, name: str) -> None:
             f"new {kind}: the name is {name!r}; expected small letters, digits and '_', beginning "
             "with a letter, at most 40, as in 'flicker' (it becomes a Python module)"
         )
-    registry = load_registry()
-    taken = registry.methods.get(name) or registry.metrics.get(name)
+    taken = load_registry().plugins.get(name)
     if taken is not None:
         raise BenchError(
             f"new {kind}: the name {name!r} is taken by {taken.origin}; choose another"

@@ -5,21 +5,27 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import pydantic
 
 from bench.checks.ladders import Specimen
-from bench.contract.plugins import AnyOptions, Method, Metric, Plugin
+from bench.contract.importer import Importer
+from bench.contract.plugins import AnyOptions, Feature, Method, Metric, Plugin
+from bench.contract.registry import MEDIA, load_registry
 from bench.errors import BenchError
+from bench.features.computing import ChosenFeature, Features, chosen, needed
+from bench.features.faces import Faces
 from bench.files import paths
 
 Specimens: TypeAlias = Callable[[], Sequence[Specimen]]  # called once, when a check needs them
 NamedCheck: TypeAlias = tuple[str, Callable[[], None]]
+_P = TypeVar("_P", bound=Plugin)
 
 
 class CheckFailed(AssertionError):
@@ -45,17 +51,16 @@ class Lazy:
 
 @dataclass(frozen=True)
 class Subject:
+    """features: those that the plugin may read, by name, with their usual options."""
+
     plugin: type[Plugin]
     options: AnyOptions | None
     specimens: Specimens
+    features: Mapping[str, type[Feature]] = field(default_factory=dict)
 
     def loaded(self) -> Plugin:
         """A fresh, loaded instance; CheckSkipped where options or weights are missing."""
-        try:
-            plugin = self.plugin(self.options)
-        except pydantic.ValidationError as error:
-            missing = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-            raise CheckSkipped(f"needs options: {missing or error}") from error
+        plugin = _usual(self.plugin, self.options)
         for weight in plugin.weights:
             _find_weight(weight)
         plugin.load("cpu")
@@ -70,6 +75,44 @@ class Subject:
         plugin = self.loaded()
         assert isinstance(plugin, Method)
         return plugin
+
+    def feature(self) -> Feature:
+        plugin = self.loaded()
+        assert isinstance(plugin, Feature)
+        return plugin
+
+    def importer(self) -> Importer:
+        plugin = self.loaded()
+        assert isinstance(plugin, Importer)
+        return plugin
+
+    def computing(self) -> Features:
+        """Computes what the plugin says that it reads, and nothing else; keeps nothing on disk."""
+        assert issubclass(self.plugin, Metric | Feature)
+        ready: dict[str, ChosenFeature] = {}
+        for name in needed(self.plugin.reads, self.features):
+            feature = _usual(self.features[name], who=f"the feature {name} ")
+            for weight in feature.weights:
+                _find_weight(weight)
+            ready[name] = chosen(feature, ready)
+        return Features(ready)
+
+
+def features_for(plugin: type[Plugin], given: Sequence[type[Feature]]) -> dict[str, type[Feature]]:
+    """The features that a plugin may read: faces, given ones, its own file's, installed ones."""
+    if not issubclass(plugin, Metric | Feature) or plugin.reads <= MEDIA | {"faces"}:
+        return {"faces": Faces}
+    hook = getattr(sys.modules.get(plugin.__module__), "register_features", list)
+    installed = [one.plugin for one in load_registry().features.values()]
+    return {feature.name: feature for feature in (Faces, *installed, *hook(), *given)}
+
+
+def _usual(plugin: type[_P], options: AnyOptions | None = None, *, who: str = "") -> _P:
+    try:
+        return plugin(options)
+    except pydantic.ValidationError as error:
+        missing = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+        raise CheckSkipped(f"{who}needs options: {missing or error}") from error
 
 
 def _find_weight(name: str) -> None:

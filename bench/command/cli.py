@@ -17,7 +17,6 @@ from bench.machine.faults import machine_fault, told
 from bench.machine.stopping import signal_of, stoppable
 
 if TYPE_CHECKING:
-    from bench.data.manifest import Imported
     from bench.run.config import Loaded
     from bench.types import Clip
 
@@ -93,7 +92,7 @@ def main() -> None:
       bench run smoke                  a small benchmark on made-up faces, in a minute
       bench run clr                    the paper's comparison; the report opens from disk
       bench config                     the other configs that are shipped, by name
-      bench list                       every method and metric; all about one: bench list lse
+      bench list                       every method, metric, feature; all of one: bench list lse
       bench doctor MANIFEST            what is wrong with your clips, before a run
 
     \b
@@ -104,7 +103,8 @@ def main() -> None:
 
     \b
     Environment:
-      BENCH_CACHE                      corpora, face tracks, weights that were pulled
+      BENCH_CACHE                      corpora, features, weights that were pulled
+      BENCH_FEATURES_GIB               how much of it features may take; 20 without it
       BENCH_WEIGHTS                    folders with weights that are here already
       BENCH_DISABLE_PLUGINS            installed plugins to leave out, with commas
     """
@@ -284,7 +284,7 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
 def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
-    """Show every method and metric in a line, or all that is to know of those that NAMES name.
+    """Show every plugin in a line, or all that is to know of those that NAMES name.
 
     \b
     Examples:
@@ -307,7 +307,7 @@ def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
 @click.argument("name")
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
 def check(name: str, files: tuple[Path, ...]) -> None:
-    """Run the contract checks on the method or metric NAME.
+    """Run the contract checks on the plugin NAME: a method, metric, feature or importer.
 
     Exit code: 0 none failed (skipped ones say why), 1 some failed. docs/plugins.md explains each.
 
@@ -320,7 +320,9 @@ def check(name: str, files: tuple[Path, ...]) -> None:
     from bench.command import terminal
     from bench.contract.registry import load_registry
 
-    results = checks.run_checks(load_registry(files).plugin(name))
+    registry = load_registry(files)
+    features = [one.plugin for one in registry.features.values()]
+    results = checks.run_checks(registry.plugin(name), features=features)
     terminal.show_checks(name, results)
     sys.exit(SOME_FAILED if any(result.status == "failed" for result in results) else 0)
 
@@ -386,6 +388,18 @@ def new_metric(name: str, folder: Path) -> None:
     go on. It works as it is: change what it measures.
     """
     _new("metric", name, folder)
+
+
+@new.command("feature")
+@click.argument("name")
+@click.option("--folder", type=_PATH, default=Path(), help="Where to. Default: here.")
+def new_feature(name: str, folder: Path) -> None:
+    """Write a feature plugin called NAME: the folder bench-NAME, ready to install.
+
+    It holds the plugin (one file, with a metric that reads the feature), its contract test,
+    pyproject.toml and a README that says how to go on. It works as it is: change what it computes.
+    """
+    _new("feature", name, folder)
 
 
 @main.command()
@@ -468,23 +482,27 @@ def data() -> None:
 
 
 @data.command("import")
-@click.argument("kind", type=click.Choice(["grid", "lrs2", "lrs3", "cmlr", "folder"]))
+@click.argument("name")
 @click.argument("root", type=_FOLDER)
-@click.option("-o", "--output", type=_PATH, help="The manifest. Default: <kind>.csv here.")
+@click.option("-o", "--output", type=_PATH, help="The manifest. Default: <name>.csv here.")
 @click.option("--force", is_flag=True, help="Replace a manifest that is there already.")
 @click.option("--videos", metavar="PATH", help="For `folder`: where videos lie, with {fields}.")
 @click.option("--sounds", metavar="PATH", help="For `folder`: where their sounds lie, if apart.")
 @click.option("--texts", metavar="PATH", help="For `folder`: where their texts lie, if apart.")
+@click.option("--plugin", "files", type=_FILE, multiple=True, help="Also a local plugin file.")
 def data_import(
-    kind: str,
+    name: str,
     root: Path,
     output: Path | None,
     force: bool,
     videos: str | None,
     sounds: str | None,
     texts: str | None,
+    files: tuple[Path, ...],
 ) -> None:
-    """Write the manifest of a data set that lies at ROOT: a csv with one line for each clip.
+    """Write the manifest of the data set NAME that lies at ROOT: a csv with a line for each clip.
+
+    `bench list` shows the names; docs/plugins.md, how to add one.
 
     Nothing is copied; what is left out is told. docs/data.md shows the layout that each data set
     must have, and the columns. `folder` takes any videos, with the sound (.wav, .m4a, ...) and the
@@ -498,27 +516,23 @@ def data_import(
         --sounds 'aac/{speaker}/{talk}/{clip}.m4a'
     """
     from bench.command import terminal
-    from bench.data.folder import Layout, import_folder
-    from bench.data.importers import IMPORTERS
+    from bench.contract.registry import load_registry
     from bench.data.manifest import write_manifest
+    from bench.data.sources import imported_by
 
-    target = output or Path(f"{kind}.csv")
+    plugin = load_registry(files).importer(name).plugin
+    target = output or Path(f"{name}.csv")
     _keep_what_is_there(target, force)
-    imported: Imported
-    if videos or sounds or texts:
-        if kind != "folder":
-            raise BenchError(
-                f"--videos, --sounds and --texts go with `folder`; {kind} has its own layout."
-            )
-        imported = import_folder(root, Layout(videos, sounds, texts))
-    else:
-        imported = IMPORTERS[kind](root)
-    if not imported.clips:
-        name, reason = imported.dropped[0]
+    places = {"videos": videos, "sounds": sounds, "texts": texts}
+    given = {option: place for option, place in places.items() if place}
+    if given.keys() - plugin.Options.model_fields.keys():
         raise BenchError(
-            f"{root}: no clip is left. {len(imported.dropped)} were dropped, the first is {name}: "
-            f"{reason}."
+            f"--videos, --sounds and --texts go with `folder`; {name} has its own layout."
         )
+    imported = imported_by(plugin(plugin.Options.model_validate(given)), root)
+    if not imported.clips:
+        first = "".join(f", the first is {clip}: {why}" for clip, why in imported.dropped[:1])
+        raise BenchError(f"{root}: no clip is left. {len(imported.dropped)} were dropped{first}.")
     write_manifest(target, imported.clips, root=root)
     terminal.show_import(imported, target)
 

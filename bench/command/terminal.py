@@ -30,11 +30,11 @@ from bench.records.record import GenerationRecord, MeasurementRecord
 
 if TYPE_CHECKING:
     from bench.checks.contract import CheckResult
-    from bench.contract.plugins import Method, Metric, Plugin
+    from bench.contract.importer import Imported
+    from bench.contract.plugins import Plugin
     from bench.contract.registry import Registered, Registry
     from bench.data.clr import Account
     from bench.data.doctor import Findings
-    from bench.data.manifest import Imported
     from bench.data.speaker_box import Pointed
     from bench.files.weights import WeightState
     from bench.run.casework import CellRecord
@@ -157,8 +157,7 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
 def _code_files(plan: Plan) -> list[str]:
     """The local files whose code a run executes: the config's plugins and what they import."""
     registry = plan.loaded.registry
-    files = [path for one in registry.methods.values() for path in (one.file, *one.helpers)]
-    files += [path for one in registry.metrics.values() for path in (one.file, *one.helpers)]
+    files = [path for one in registry.plugins.values() for path in (one.file, *one.helpers)]
     known = dict.fromkeys(path.resolve() for path in files if path is not None)
     return [os.path.relpath(path) for path in known]
 
@@ -244,6 +243,8 @@ def show_plugins(registry: Registry) -> None:
     for title, kind, plugins in (
         ("Methods", "method", registry.methods),
         ("Metrics", "metric", registry.metrics),
+        ("Features", "feature", registry.features),
+        ("Importers", "importer", registry.importers),
     ):
         table = Table(kind, "version", "what it is", "lacks", box=None, title=title)
         for name, registered in plugins.items():
@@ -257,9 +258,9 @@ def show_plugins(registry: Registry) -> None:
 
 
 def show_plugin(registry: Registry, name: str) -> None:
-    """All that is to know of a method or metric before it is used."""
+    """All that is to know of a plugin before it is used."""
     out = console()
-    registered = registry.methods.get(name) or registry.metrics[name]
+    registered = registry.plugins[name]
     plugin = registered.plugin
     lines = [f"from: {registered.origin}", f"source: {plugin.source}"]
     lines += [f"licence: {plugin.licence}"]
@@ -268,10 +269,14 @@ def show_plugin(registry: Registry, name: str) -> None:
         lines.append(f"cases: {kinds}")
         is_control = registry.methods[name].plugin.control
         lines += ["a control, no competitor"] if is_control else []
-    else:
+    if name in registry.metrics:
         metric = registry.metrics[name].plugin
         lines.append(f"reads: {', '.join(sorted(metric.reads))}")
         lines += [f"output: {_output_line(output)}" for output in metric.outputs]
+    if name in registry.features:
+        feature = registry.features[name].plugin
+        lines.append(f"reads: {', '.join(sorted(feature.reads))}")
+        lines += [f"array: {array}: {words}" for array, words in feature.arrays.items()]
     lines.append(f"needs: {_needs(registered)}")
     out.print(f"[bold]{escape(name)}[/] {escape(plugin.version)}")
     for line in lines:
@@ -423,7 +428,7 @@ def show_scorer(
     out.print(f"  [{colour}]{escape(verdict)}[/]")
 
 
-def _needs(registered: Registered[Method] | Registered[Metric]) -> str:
+def _needs(registered: Registered[Plugin]) -> str:
     """What a user must provide, and of its weights, whether they are here."""
     from bench.files.weights import listing
 

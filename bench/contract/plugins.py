@@ -1,4 +1,4 @@
-"""The two plugin classes, Method and Metric, and what both share. No heavy imports here."""
+"""The plugin classes Method, Metric and Feature, and what all share. No heavy imports here."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pydantic
 
 from bench.contract.jobs import Generation, Job, Sample
+from bench.contract.video import Arrays, Video
 from bench.errors import BenchError
 from bench.machine.processes import ALONE, Processes
 from bench.types import CASE_KINDS, Case, CaseKind, Clip, Output
@@ -25,9 +26,7 @@ class Options(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
-AnyOptions = (
-    Options  # the name under which Plugin, whose own `Options` hides it, refers to the class
-)
+AnyOptions = Options  # for Plugin, whose own `Options` hides the class
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class TrainJob:
 
 
 class Plugin(ABC):
-    """What methods and metrics declare.
+    """What every plugin declares.
 
     name: as in configs. version: raise it whenever results may change; it enters every key.
     source: paper and repository @ commit, or "defined here". licence: of the original work.
@@ -142,8 +141,9 @@ class Method(Plugin):
 
 
 class Metric(Plugin):
-    """Measures videos. `reads` names what it needs: "video", "sound", "faces", "reference".
+    """Measures videos.
 
+    reads: what it needs of "video", "sound", "reference", and the names of features ("faces").
     sees: the ladders of graded distortions that must make it worse ("blur", "noise", "frozen",
     "shifted", "exchanged"; `bench.checks.ladders`); `bench check` holds the metric to it.
     """
@@ -156,13 +156,10 @@ class Metric(Plugin):
     def protocol(self) -> str:
         """Everything that changes the number, in one string: `psnr[face; rgb; native]`.
 
-        Metrics that read faces write `{faces}` where the runner puts the detector's name.
+        Metrics that read a feature write its name in braces where the runner puts the feature's
+        protocol: `{faces}` becomes the detector's name.
         """
         return self.name
-
-    def score(self, samples: Sequence[Sample]) -> Values:
-        """The values for these samples, through the interface of the metric's kind (for checks)."""
-        raise NotImplementedError
 
 
 class ClipMetric(Metric):
@@ -179,30 +176,45 @@ class ClipMetric(Metric):
         """
         return None
 
-    def score(self, samples: Sequence[Sample]) -> Values:
-        """The values of the one sample."""
-        (sample,) = samples
-        return self.measure(sample)
-
 
 class SetMetric(Metric):
-    """A metric with one value for a set of clips (FID and the like), fed one sample at a time."""
+    """A metric with one value for a set of videos (FID and the like), fed one at a time.
+
+    Every set has a summary of its own: an object of the metric's choice, which holds statistics and
+    no frames. The references of a set are a set, too, summed up once for all methods.
+    """
 
     @abstractmethod
-    def update(self, sample: Sample) -> None:
-        """Takes one sample in; keeps statistics only, so that memory does not grow with the set."""
+    def start(self) -> Any:
+        """The summary of an empty set, to be changed by `update`: a list, say."""
 
     @abstractmethod
-    def compute(self) -> Values:
-        """The values for all samples since the last reset. Raises Undefined where there is none."""
+    def update(self, summary: Any, video: Video) -> None:
+        """Takes one video into a set's summary. What it raises is the outcome of the set."""
 
     @abstractmethod
-    def reset(self) -> None:
-        """Forgets all samples."""
+    def compute(self, summary: Any, references: Any) -> Values:
+        """The values of a set. Raises Undefined where there is none.
 
-    def score(self, samples: Sequence[Sample]) -> Values:
-        """The values of the set."""
-        self.reset()
-        for sample in samples:
-            self.update(sample)
-        return self.compute()
+        references: the summary of its references; None unless the metric reads "reference".
+        """
+
+
+class Feature(Plugin):
+    """Computes arrays from a video: once, for all that read them, and kept on disk.
+
+    reads: what it needs of "video" and "sound", and the names of other features ("faces").
+    arrays: the arrays it gives, by name, each in words: "(T, 68, 2) float32, x y in pixels".
+    """
+
+    reads: ClassVar[frozenset[str]]
+    arrays: ClassVar[Mapping[str, str]]
+
+    @property
+    def protocol(self) -> str:
+        """What stands for this feature, with its options, in the protocols of metrics."""
+        return self.name
+
+    @abstractmethod
+    def compute(self, video: Video) -> Arrays:
+        """The arrays of one video. Raises Undefined where it has none; the reason is kept, too."""

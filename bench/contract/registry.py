@@ -7,12 +7,12 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import pluggy
 
@@ -20,10 +20,19 @@ from bench.config.names import closest
 from bench.contract import hookspecs
 from bench.contract.engine import Engine
 from bench.contract.helper_modules import helper_modules
-from bench.contract.plugins import ClipMetric, Method, Metric, Plugin, SetMetric
+from bench.contract.importer import Importer
+from bench.contract.plugins import (
+    ClipMetric,
+    Feature,
+    Method,
+    Metric,
+    Plugin,
+    SetMetric,
+)
 from bench.errors import BenchError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
+MEDIA = frozenset({"video", "sound", "reference"})  # what a metric may read besides features
 _P = TypeVar("_P", bound=Plugin)
 
 
@@ -44,11 +53,21 @@ class Registered(Generic[_P]):
 
 @dataclass(frozen=True)
 class Registry:
-    """All plugins that this process knows, by name."""
+    """All plugins that this process knows, by name; no two of any kind share one."""
 
     methods: Mapping[str, Registered[Method]]
     metrics: Mapping[str, Registered[Metric]]
+    features: Mapping[str, Registered[Feature]]
+    importers: Mapping[str, Registered[Importer]]
     engines: Mapping[str, type[Engine]] = field(default_factory=dict)
+
+    @property
+    def plugins(self) -> Mapping[str, Registered[Plugin]]:
+        """All of them, of every kind."""
+        kinds = (self.methods, self.metrics, self.features, self.importers)
+        return {
+            name: cast("Registered[Plugin]", one) for kind in kinds for name, one in kind.items()
+        }
 
     def method(self, name: str) -> Registered[Method]:
         """The method of that name; BenchError with suggestions if there is none."""
@@ -58,13 +77,21 @@ class Registry:
         """The metric of that name; BenchError with suggestions if there is none."""
         return _named(self.metrics, name, "metric")
 
+    def importer(self, name: str) -> Registered[Importer]:
+        """The importer of that name; BenchError with suggestions if there is none."""
+        return _named(self.importers, name, "importer")
+
     def plugin(self, name: str) -> type[Plugin]:
-        """The method or metric of that name; BenchError with suggestions if there is neither."""
-        known: dict[str, type[Plugin]] = {n: r.plugin for n, r in self.methods.items()}
-        known |= {n: r.plugin for n, r in self.metrics.items()}
-        if name not in known:
-            raise BenchError(f"there is no plugin '{name}'. {closest(name, known)}")
-        return known[name]
+        """The plugin of that name, of any kind; BenchError with suggestions if there is none."""
+        return _named(self.plugins, name, "plugin").plugin
+
+
+_KINDS: Mapping[str, tuple[type[Plugin], ...]] = {  # what each hook returns
+    "register_methods": (Method,),
+    "register_metrics": (ClipMetric, SetMetric),
+    "register_features": (Feature,),
+    "register_importers": (Importer,),
+}
 
 
 def load_registry(files: Sequence[Path] = ()) -> Registry:
@@ -76,27 +103,50 @@ def load_registry(files: Sequence[Path] = ()) -> Registry:
     disabled = set(os.environ.get("BENCH_DISABLE_PLUGINS", "").split(","))
     sources = [_installed(point) for point in _points() if point.name not in disabled]
     sources += [_local(file) for file in files]
-    methods: dict[str, Registered[Method]] = {}
-    metrics: dict[str, Registered[Metric]] = {}
+    known: dict[str, Registered[Plugin]] = {}
     engines: dict[str, type[Engine]] = {}
     for module, origin, file in sources:
-        manager = pluggy.PluginManager("bench")
-        manager.add_hookspecs(hookspecs)
-        try:
-            manager.register(module)
-            manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            raise BenchError(
-                f"plugin {origin}: {error}. The hooks are register_methods(), register_metrics() "
-                "and register_engines(), all without arguments."
-            ) from error
-        for classes in manager.hook.register_methods():
-            _add(methods, classes, (Method,), origin, file)
-        for classes in manager.hook.register_metrics():
-            _add(metrics, classes, (ClipMetric, SetMetric), origin, file)
-        for classes in manager.hook.register_engines():
+        hooks = _hooks(module, origin)
+        for classes in hooks.register_engines():
             _add_engines(engines, classes, origin)
-    return Registry(dict(sorted(methods.items())), dict(sorted(metrics.items())), engines)
+        for plugin in _registered(hooks, origin):
+            if plugin.name in known:
+                raise BenchError(
+                    f"plugin {origin}: the name '{plugin.name}' is taken by "
+                    f"{known[plugin.name].origin}. Rename one of the two."
+                )
+            helpers = () if file is None else helper_modules(file)
+            known[plugin.name] = Registered(plugin, origin, file, helpers)
+    kinds = (_of_kind(known, kind) for kind in (Method, Metric, Feature, Importer))
+    return Registry(*cast("tuple[Any, Any, Any, Any]", tuple(kinds)), engines)
+
+
+def _hooks(module: ModuleType, origin: str) -> Any:
+    """The hooks that a module implements."""
+    manager = pluggy.PluginManager("bench")
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        hooks = ", ".join(f"{hook}()" for hook in (*_KINDS, "register_engines"))
+        raise BenchError(
+            f"plugin {origin}: {error}. The hooks are {hooks}, all without arguments."
+        ) from error
+    return manager.hook
+
+
+def _registered(hooks: Any, origin: str) -> Iterator[type[Plugin]]:
+    """The classes that a module registers by its hooks, each checked."""
+    for hook, kinds in _KINDS.items():
+        for classes in getattr(hooks, hook)():
+            yield from _checked(classes, kinds, origin)
+
+
+def _of_kind(
+    known: Mapping[str, Registered[Plugin]], kind: type[Plugin]
+) -> dict[str, Registered[Plugin]]:
+    return {name: known[name] for name in sorted(known) if issubclass(known[name].plugin, kind)}
 
 
 def _points() -> list[EntryPoint]:
@@ -136,13 +186,10 @@ def _local(file: Path) -> tuple[ModuleType, str, Path | None]:
     return module, str(file), file
 
 
-def _add(
-    known: dict[str, Registered[_P]],
-    classes: object,
-    kinds: tuple[type[Plugin], ...],
-    origin: str,
-    file: Path | None,
-) -> None:
+def _checked(
+    classes: object, kinds: tuple[type[Plugin], ...], origin: str
+) -> Iterator[type[Plugin]]:
+    """The classes that a hook returned. Raises BenchError for what is no plugin of these kinds."""
     wanted = " or ".join(kind.__name__ for kind in kinds)
     if not isinstance(classes, list | tuple):
         raise BenchError(f"plugin {origin}: its hook returned {classes!r}, expected a list.")
@@ -154,6 +201,7 @@ def _add(
             raise BenchError(f"plugin {origin}: class {plugin.__name__} does not define {left}.")
         needed = ["name", "version", "source"]
         needed += ["reads", "outputs"] if issubclass(plugin, Metric) else []
+        needed += ["reads", "arrays"] if issubclass(plugin, Feature) else []
         absent = [attribute for attribute in needed if not hasattr(plugin, attribute)]
         if absent:
             raise BenchError(
@@ -164,13 +212,12 @@ def _add(
                 f"plugin {origin}: the name {plugin.name!r} is not usable; expected letters, "
                 "digits, '_', '-', '.', beginning with a letter."
             )
-        if plugin.name in known:
+        if issubclass(plugin, Feature) and plugin.name in MEDIA:
             raise BenchError(
-                f"plugin {origin}: the name '{plugin.name}' is taken by "
-                f"{known[plugin.name].origin}. Rename one of the two."
+                f"plugin {origin}: a feature cannot be called '{plugin.name}': metrics read "
+                f"{', '.join(sorted(MEDIA))} under these names. Rename it."
             )
-        helpers = () if file is None else helper_modules(file)
-        known[plugin.name] = Registered(cast("type[_P]", plugin), origin, file, helpers)
+        yield plugin
 
 
 def _add_engines(known: dict[str, type[Engine]], classes: object, origin: str) -> None:

@@ -1,44 +1,54 @@
-"""A video as methods and metrics see it: frames, sound, face track, each read once, on demand."""
+"""A video as methods and metrics see it: frames, sound, features, each read once, on demand."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from bench.errors import BenchError, NoFace
-from bench.types import Frames, Sound, Track
+from numpy.typing import NDArray
 
-Tracker = Callable[["Video"], Track]
+from bench.errors import BenchError, NoFace, Undefined
+from bench.types import Box, Frames, Sound, Track
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # what a feature gives, by name
 
 
 class Video:
     """One conformed video. Arrays are read-only, so that nobody spoils them for the next reader.
 
     A video stands on a file (`Video(path)`), or on arrays (`Video.of(frames, sound)`) in tests and
-    on the way from a method to its file. `tracker` finds the face when somebody asks for it.
+    on the way from a method to its file. `features` computes a feature that somebody asks for, or
+    finds it on disk by `sha256`; `box` is where the manifest says that the face is.
     """
 
     def __init__(
-        self, path: Path | None, *, tracker: Tracker | None = None, sha256: str = ""
+        self,
+        path: Path | None,
+        *,
+        features: Callable[[Video, str], Arrays] | None = None,
+        sha256: str = "",
+        box: Box | None = None,
     ) -> None:
         self.path = path
         self.sha256 = sha256
-        self._tracker = tracker
+        self.box = box
+        self.features = features
+        self._known: dict[str, Arrays | Undefined] = {}
         self._frames: Frames | None = None
         self._sound: Sound | None = None
         self._has_read_sound = False
-        self._track: Track | None = None
-        self._has_no_face = False
 
     @classmethod
     def of(cls, frames: Frames, sound: Sound | None = None, *, track: Track | None = None) -> Video:
         """A video on arrays: frames (T, H, W, 3) uint8 RGB, sound (S,) int16 mono at 16 kHz."""
         video = cls(None)
         video._frames = _read_only(frames)
-        video._sound = None if sound is None else _read_only_sound(sound)
+        video._sound = None if sound is None else _read_only(sound)
         video._has_read_sound = True
-        video._track = track
+        if track is not None:
+            video._known["faces"] = track.arrays()
         return video
 
     def read(self) -> Frames:
@@ -55,28 +65,38 @@ class Video:
             from bench import media
 
             sound = media.read_sound(self._file(), longest=math.inf)  # whoever made it saw to that
-            self._sound = None if sound is None else _read_only_sound(sound)
+            self._sound = None if sound is None else _read_only(sound)
             self._has_read_sound = True
         return self._sound
 
-    def faces(self) -> Track:
-        """The track of the one face that speaks; raises BenchError if no frame shows a face."""
-        if self._track is None:
-            if self._tracker is None:
-                raise BenchError("this video was opened without a face tracker")
+    def feature(self, name: str) -> Arrays:
+        """The arrays of a feature that the reader names in `reads`; Undefined if it has none."""
+        if name not in self._known:
+            if self.features is None:
+                raise BenchError(f"this video was opened without features, so it has no '{name}'")
             try:
-                self._track = self._tracker(self)
-            except NoFace:
-                self._has_no_face = True
-                raise
-        return self._track
+                found = self.features(self, name)
+                self._known[name] = {each: _read_only(array) for each, array in found.items()}
+            except Undefined as absent:
+                self._known[name] = absent
+        known = self._known[name]
+        if isinstance(known, Undefined):
+            raise Undefined(str(known))
+        return known
+
+    def faces(self) -> Track:
+        """The track of the one face that speaks; raises NoFace if no frame shows a face."""
+        try:
+            return Track.of(self.feature("faces"))
+        except Undefined as absent:
+            raise NoFace(str(absent)) from absent
 
     @property
     def missing_faces(self) -> float | None:
         """The share of frames without a face, in [0, 1]; None as long as nobody asked for faces."""
-        if self._has_no_face:
+        if isinstance(self._known.get("faces"), Undefined):
             return 1.0
-        return None if self._track is None else self._track.missing
+        return self.faces().missing if "faces" in self._known else None
 
     def _file(self) -> Path:
         if self.path is None:
@@ -84,13 +104,7 @@ class Video:
         return self.path
 
 
-def _read_only(frames: Frames) -> Frames:
-    view = frames.view()
-    view.flags.writeable = False
-    return view
-
-
-def _read_only_sound(sound: Sound) -> Sound:
-    view = sound.view()
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
     view.flags.writeable = False
     return view

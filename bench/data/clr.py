@@ -20,9 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from bench.contract.importer import Imported
 from bench.data.cmlr import import_cmlr
 from bench.data.folder import import_folder
-from bench.data.manifest import Imported, plain_id, write_manifest
+from bench.data.manifest import plain_id, write_manifest
 from bench.errors import BenchError
 from bench.files.digests import place_of
 from bench.types import FPS, SAMPLE_RATE, Clip

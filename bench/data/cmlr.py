@@ -23,7 +23,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.data.manifest import Imported, plain_id
+from bench.contract.importer import Imported
+from bench.data.manifest import plain_id
 from bench.data.splits import Naming, outside_splits, read_splits
 from bench.data.tree import SOUNDS, TEXTS, Tree, text_of, without_ending
 from bench.errors import BenchError

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.manifest import Imported, plain_id
+from bench.contract.importer import Imported
+from bench.data.manifest import plain_id
 from bench.data.tree import SOUNDS, TEXTS, VIDEOS, Tree, counted, text_of, without_ending
 from bench.errors import BenchError
 from bench.types import Clip

@@ -17,7 +17,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.data.manifest import Imported, plain_id
+from bench.contract.importer import Imported
+from bench.data.manifest import plain_id
 from bench.data.splits import Naming, outside_splits, read_splits
 from bench.data.tree import Tree, text_of
 from bench.errors import BenchError

@@ -20,8 +20,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from bench.contract.importer import Imported
 from bench.data.lrs2 import read_text
-from bench.data.manifest import Imported, plain_id
+from bench.data.manifest import plain_id
 from bench.data.splits import NO_LIST, Naming, outside_splits, read_splits
 from bench.data.tree import TEXTS, Tree, without_ending
 from bench.errors import BenchError

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import difflib
 import hashlib
 import math
@@ -18,7 +17,6 @@ import re
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, NoSuchSplit
@@ -40,19 +38,6 @@ UNSAFE_CATEGORIES = frozenset(
 SETTLED_NS = 100_000_000  # a file changed less than this ago may change again within one clock tick
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an importer found: clips, and what it left out as (name, reason).
-
-    notes: what the reader should know of the folder as a whole: lists that were looked for, lines
-    that name no clip, endings that were passed over.
-    """
-
-    clips: list[Clip]
-    dropped: list[tuple[str, str]]
-    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def read_manifest(path: Path, *, split: str | None = None) -> list[Clip]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pydantic
 
 from bench.config.names import closest
-from bench.config.reader import Label, Section, expand
-from bench.data.importers import IMPORTERS
-from bench.data.manifest import read_manifest
+from bench.config.reader import Label, Section, anchored, expand, validated
+from bench.contract.importer import Imported, Importer
+from bench.contract.registry import Registered
+from bench.data.manifest import check_id, read_manifest
 from bench.errors import BenchError, NoSuchSplit
 from bench.files.paths import cache_dir
+from bench.machine.faults import raise_machine_fault
 from bench.types import Clip
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,8 @@ class Source(Section):
     """Where clips come from: a manifest, a data set's own folder, or an embedded corpus.
 
     Exactly one of `manifest`, `importer` with `root`, and `corpus` is given. `stand_in` names an
-    embedded corpus that openly takes the place of data whose `$NAME` is not set.
+    embedded corpus that openly takes the place of data whose `$NAME` is not set. `options` are the
+    importer's.
     """
 
     name: Label
@@ -34,6 +37,7 @@ class Source(Section):
     manifest: str | None = None
     importer: str | None = None
     root: str | None = None
+    options: dict[str, object] = pydantic.Field(default_factory=dict)
     corpus: str | None = None
     stand_in: str | None = None
 
@@ -47,6 +51,8 @@ class Source(Section):
             )
         if bool(self.importer) != bool(self.root):
             raise ValueError("`importer` and `root` belong together; one of them is missing")
+        if self.options and not self.importer:
+            raise ValueError("`options` are an importer's, and there is no `importer` here")
         return self
 
     def place(self, folder: Path) -> str:
@@ -80,12 +86,14 @@ def open_source(
     split: str | None,
     folder: Path,
     *,
+    importers: Mapping[str, Registered[Importer]],
     clips: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """The clips of one split of a source; paths are taken from `folder`, the config's own.
 
-    clips: how many an embedded corpus should make of the split, where not its usual number.
+    importers: those that there are. clips: how many an embedded corpus should make of the split,
+    where not its usual number.
     Raises BenchError where a variable is not set and there is no stand-in, or with everything that
     the manifest or importer finds wrong; NoSuchSplit where the split is empty.
     """
@@ -103,12 +111,7 @@ def open_source(
         found, origin = read_manifest(manifest)[:clips], corpus
     elif source.importer is not None:
         assert place is not None
-        if source.importer not in IMPORTERS:
-            raise BenchError(
-                f"data '{source.name}': there is no importer '{source.importer}'. "
-                + closest(source.importer, IMPORTERS)
-            )
-        imported = IMPORTERS[source.importer](place)
+        imported = imported_by(_importer(source, importers, folder), place)
         for note in imported.notes:  # with a manifest, `bench data import` tells them
             log.warning("data '%s': %s", source.name, note)
         found, origin = [c for c in imported.clips if split in (None, c.split)], str(place)
@@ -119,6 +122,52 @@ def open_source(
         raise NoSuchSplit(f"data '{source.name}': {origin} has no clip in the split '{split}'.")
     title = source.title or source.name
     return Dataset(source.name, title, origin, stand_in, split, tuple(found))
+
+
+def importer_problems(
+    source: Source, importers: Mapping[str, Registered[Importer]], where: str
+) -> list[tuple[str, str]]:
+    """What is wrong with a source's importer and its options, by yaml path; where: the source's."""
+    if source.importer is None:
+        return []
+    if source.importer not in importers:
+        what = f"there is no importer '{source.importer}'. {closest(source.importer, importers)}"
+        return [(f"{where}.importer", what)]
+    problems: list[tuple[str, str]] = []
+    plugin = importers[source.importer].plugin
+    validated(plugin.Options, source.options, f"{where}.options", problems)
+    return problems
+
+
+def imported_by(importer: Importer, root: Path) -> Imported:
+    """What an importer finds below a folder, checked as a manifest is.
+
+    Raises BenchError for a broken importer, and for ids that no clip can have.
+    """
+    try:
+        found = importer.read(root)
+    except BenchError:
+        raise
+    except Exception as error:  # a plugin's: whoever reads this can mend or leave it
+        raise_machine_fault(error)
+        raise BenchError(f"importer {importer.name}: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Imported) or not all(isinstance(one, Clip) for one in found.clips):
+        raise BenchError(f"importer {importer.name} gave {found!r:.80}; expected bench.Imported")
+    known: set[str] = set()
+    for clip in found.clips:
+        if check_id(clip.id) in known:
+            raise BenchError(f"importer {importer.name}: two clips have the id {clip.id!r}")
+        known.add(clip.id)
+    return found
+
+
+def _importer(
+    source: Source, importers: Mapping[str, Registered[Importer]], folder: Path
+) -> Importer:
+    if problems := importer_problems(source, importers, f"data '{source.name}'"):
+        raise BenchError("; ".join(f"{place}: {what}" for place, what in problems))
+    plugin = importers[str(source.importer)].plugin
+    return plugin(anchored(plugin.Options.model_validate(source.options), folder))
 
 
 def _build(corpus: str, split: str, clips: int | None, progress: Progress | None) -> Path:

@@ -15,19 +15,21 @@ are turned move the mouth sideways by up to 0.06 of the box, so its middle is ta
 from __future__ import annotations
 
 import threading
-import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.contract.video import Video
+from bench.contract.hookspecs import hookimpl
+from bench.contract.plugins import Feature, Options
+from bench.contract.video import Arrays, Video
 from bench.errors import BenchError, NoFace
-from bench.files.one_move import in_one_move
+from bench.features.computing import ChosenFeature, Features, chosen
+from bench.features.store import FeatureStore
 from bench.types import Box, Frame, Frames, Track
 
 if TYPE_CHECKING:
@@ -285,94 +287,95 @@ def given_track(box: Box, frames_count: int) -> Track:
     return Track(boxes, mouths, np.ones(frames_count, dtype=np.bool_), "given")
 
 
-def tracker(
-    name: Literal["given", "yunet", "haar"],
-    *,
-    face: Choice = "largest",
-    box: Box | None = None,
-    cache: Path | None = None,
-) -> Callable[[Video], Track]:
-    """A function that gives a video's track; what a `Video` is opened with.
-
-    face: which of several faces is followed, as in `track_faces`. box: the face of the clip, for
-    "given", cut at the frame's borders, and for `face` "given". cache: tracks of videos with a
-    digest are kept under `cache`/tracks, by digest, detector, choice and FACES_VERSION; None keeps
-    nothing.
-    Raises BenchError for "given" without a box; and, when used, for a box whose middle lies outside
-    of the frame and for a video without a face.
-    """
-    if name != "given":
-        pointer = box if face == "given" else None
-        # Without a box there is nothing to go by but size.
-        chosen = "largest" if face == "given" and pointer is None else face
-        return lambda video: _tracked(video, name, chosen, pointer, cache)
-    if box is None:
-        raise BenchError(
-            "faces: given, but the manifest has no face box for this clip; "
-            "fill in its box columns, or write faces: haar or faces: yunet"
-        )
-    return lambda video: _given(video, box)
-
-
 def tracking(name: str, face: Choice) -> str:
     """How a protocol names a detector and a choice: `haar`, `haar central`."""
     return name if name == "given" or face == "largest" else f"{name} {face}"
 
 
-def _given(video: Video, box: Box) -> Track:
+class Faces(Feature):
+    """The track of the one face that speaks: where it and its mouth are in each frame.
+
+    A config sets its options by the keys `faces` and `face`. `Video.faces()` gives it as a Track.
+
+    Reads: video (T, H, W, 3) uint8 RGB; the manifest's box, for detector or face "given".
+    Gives: boxes, mouths, found and detector, the fields of bench.Track.
+    Raises: Undefined where no frame shows a face. BenchError for detector "given" without a box, or
+        with one whose middle lies outside of the frame, and where weights are not here.
+    Source: defined here; the detectors are YuNet and OpenCV's Haar cascade.
+    """
+
+    name, version = "faces", FACES_VERSION
+    source = "defined here; the detectors are YuNet and OpenCV's frontal face cascade"
+    reads = frozenset({"video"})
+    arrays: ClassVar = {
+        "boxes": "(T, 4) float32, x0 y0 x1 y1 in pixels, from the brows to the chin",
+        "mouths": "(T, 4) float32, x0 y0 x1 y1 in pixels, with room for an open jaw",
+        "found": "(T,) bool, False where the box is interpolated",
+        "detector": "() text, the detector's name",
+    }
+
+    class Options(Options):
+        """detector: who looks for faces. face: which of several is followed."""
+
+        detector: Literal["given", "haar", "yunet"] = "haar"
+        face: Choice = "largest"
+
+    options: Options
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """YuNet's, where it is the detector; the cascade ships with OpenCV."""
+        return ("yunet",) if self.options.detector == "yunet" else ()
+
+    @property
+    def protocol(self) -> str:
+        """The detector, and the choice where it is not the usual one."""
+        return tracking(self.options.detector, self.options.face)
+
+    def compute(self, video: Video) -> Arrays:
+        """The track of one video."""
+        name, face = self.options.detector, self.options.face
+        if name == "given":
+            return _given(video).arrays()
+        # Without a box there is nothing to go by but size.
+        pointer = video.box if face == "given" else None
+        choice = "largest" if face == "given" and pointer is None else face
+        return track_faces(video.read(), detector(name), face=choice, box=pointer).arrays()
+
+
+def finding_faces(
+    name: Literal["given", "haar", "yunet"],
+    *,
+    face: Choice = "largest",
+    store: FeatureStore | None = None,
+) -> Features:
+    """What a `Video` is opened with where its face is all that is asked for."""
+    return Features({"faces": chosen_faces(name, face)}, store=store)
+
+
+def chosen_faces(name: Literal["given", "haar", "yunet"], face: Choice) -> ChosenFeature:
+    """The feature with these options, as a run chooses it."""
+    feature = Faces(Faces.Options(detector=name, face=face))
+    return chosen(feature, {}, reads_boxes="given" in (name, face))
+
+
+def _given(video: Video) -> Track:
+    if video.box is None:
+        raise BenchError(
+            "faces: given, but the manifest has no face box for this clip; "
+            "fill in its box columns, or write faces: haar or faces: yunet"
+        )
     count, height, width = video.read().shape[:3]
-    x, y, box_width, box_height = box
+    x, y, box_width, box_height = video.box
     inside = 0 <= x + box_width / 2 < width and 0 <= y + box_height / 2 < height
     if not inside or min(box_width, box_height) < 1:
         raise BenchError(
-            f"{video.path or 'video'}: the given face box {box} (x, y, width, height) does not lie "
-            f"in the frame of {width}x{height} pixels; correct the box in the manifest"
+            f"{video.path or 'video'}: the given face box {video.box} (x, y, width, height) does "
+            f"not lie in the frame of {width}x{height} pixels; correct the box in the manifest"
         )
-    track = given_track(box, count)
+    track = given_track(video.box, count)
     boxes, mouths = (_within(each, width, height) for each in (track.boxes, track.mouths))
     return Track(boxes, mouths, track.found, "given")
-
-
-def _tracked(
-    video: Video, name: DetectorName, face: Choice, box: Box | None, cache: Path | None
-) -> Track:
-    if cache is None or not video.sha256:
-        return track_faces(video.read(), detector(name), face=face, box=box)
-    choice = "" if face == "largest" else f"-{face}"
-    place = "" if box is None else "-" + "_".join(f"{number:g}" for number in box)
-    path = cache / "tracks" / f"{video.sha256}-{name}{choice}{place}-{FACES_VERSION}.npz"
-    track = _load(path, name)
-    if track is None:
-        frames = video.read()
-        nothing = np.zeros((len(frames), 4), dtype=np.float32)
-        # "No face" is kept too, as a track that was never found: nobody searches in vain twice.
-        absent = Track(nothing, nothing, np.zeros(len(frames), dtype=np.bool_), name)
-        rule = _rule(face, box, frames.shape[2], frames.shape[1])
-        track = _follow(frames, _Looks(frames, detector(name)), STRIDE, rule) or absent
-        _save(path, track)
-    if not track.found.any():
-        raise _no_face(len(track.found), name, box)
-    return track
-
-
-def _load(path: Path, name: DetectorName) -> Track | None:
-    """The track in a file; None where there is none or the file is torn."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                return None  # NumPy compares no check sum where it does not read to the end
-        with np.load(path, allow_pickle=False) as file:
-            track = Track(file["boxes"], file["mouths"], file["found"], name)
-    except (OSError, ValueError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile):
-        return None
-    count = len(track.found)
-    return track if track.boxes.shape == track.mouths.shape == (count, 4) else None
-
-
-def _save(path: Path, track: Track) -> None:
-    # No reader ever meets half a file; one that a power cut tore is noticed by its check sums.
-    with in_one_move(path, lasting=False) as part, part.open("wb") as file:
-        np.savez(file, boxes=track.boxes, mouths=track.mouths, found=track.found)
 
 
 def _no_face(count: int, name: str, box: Box | None = None) -> NoFace:
@@ -616,3 +619,9 @@ def _of_haar(square: Sequence[int], score: float, scale: float) -> Detection:
         middle_y + half_height,
     )
     return Detection(box, None, score)
+
+
+@hookimpl
+def register_features() -> list[type[Feature]]:
+    """Registers faces."""
+    return [Faces]

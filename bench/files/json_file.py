@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
+from typing import Any
 
 from bench.files.one_move import in_one_move
 
@@ -45,7 +46,7 @@ def _listed(value: object, margin: str) -> str:
     return _INDENTED.encode(value).replace("\n", f"\n{margin}")
 
 
-def _fields(value: object) -> dict[str, object]:
+def _fields(value: Any) -> dict[str, object]:
     return {name: getattr(value, name) for name in _names(type(value))}
 
 

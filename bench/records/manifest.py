@@ -88,6 +88,20 @@ class MethodPart(_Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePart(_Part):
+    """One feature that the run's metrics read of videos."""
+
+    name: str
+    version: str
+    protocol: str = ""
+    source: str = ""
+    licence: str = ""
+    origin: str = ""
+    options: Options = field(default_factory=dict)
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CasePart(_Part):
     """One case. `mouth`, where given, is x0 y0 x1 y1 in pixels of the conformed video.
 
@@ -163,5 +177,6 @@ class Manifest(_Part):
     datasets: tuple[DatasetPart, ...]
     methods: tuple[MethodPart, ...]
     metrics: tuple[MetricPart, ...]
+    features: tuple[FeaturePart, ...] = ()
     cases: tuple[CasePart, ...]
     tables: tuple[TablePart, ...] = ()

@@ -11,6 +11,7 @@ import itertools
 import logging
 import math
 import shutil
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,12 +21,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.contract.jobs import Generation, Job, Sample
-from bench.contract.plugins import ClipMetric, Metric, SetMetric, Values
+from bench.contract.plugins import ClipMetric, Metric, Values
 from bench.contract.video import Video
 from bench.data.conform import Conformed, conform_clip, fitted_sound
 from bench.errors import BenchError, Undefined
-from bench.features.faces import tracker
-from bench.files.digests import seed_of, set_digest
+from bench.features.computing import Features
+from bench.features.store import FeatureStore
+from bench.files.digests import seed_of
 from bench.files.intact import is_intact, sha256_here
 from bench.files.paths import cache_dir
 from bench.machine.clock import Clock, now
@@ -36,7 +38,6 @@ from bench.records.store import KnownGeneration, known
 from bench.run.loaded_plugins import LoadedPlugins
 from bench.run.outputs import conform_output
 from bench.run.planned import (
-    PlannedCase,
     PlannedMethod,
     PlannedMetric,
     RunSettings,
@@ -79,8 +80,12 @@ class CaseWorker:
     """Works through tasks; plugins are loaded on first use."""
 
     def __init__(self, device: str, clock: Clock) -> None:
-        self._clock = clock
-        self._plugins = LoadedPlugins(device, clock)
+        self.clock = clock
+        self.plugins = LoadedPlugins(device, clock)
+        self._device = device
+        self._store = FeatureStore(cache_dir() / "features")
+        self._features: dict[tuple[str, ...], Features] = {}
+        self._lock = threading.Lock()
 
     def work(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
         """The records of all tasks, each as soon as it is known."""
@@ -97,30 +102,14 @@ class CaseWorker:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def measure_set(
-        self,
-        settings: RunSettings,
-        metric: PlannedMetric,
-        key: str,
-        samples: Sequence[tuple[PlannedCase, KnownGeneration]],
-    ) -> MeasurementRecord:
-        """The record of a set metric over the videos of one method on one kind of case."""
+    def reference(self, face: Clip, settings: RunSettings) -> Video:
+        """The recording that videos of this face are compared with, not yet decoded."""
+        conformed = _conformed(face, settings)
+        return self._opened(conformed.path, conformed.sha256, face, settings)
 
-        def compute() -> Values:
-            plugin = self._plugins.metric(metric, settings)
-            assert isinstance(plugin, SetMetric)
-            plugin.reset()
-            for planned, video in samples:
-                face = planned.case.face
-                reference = _reference(face, settings) if metric.needs_reference else None
-                plugin.update(Sample(planned.case, _video(video, face, settings), reference))
-            return plugin.compute()
-
-        videos = [video for _, video in samples]
-        record = _measurement(
-            metric, key, videos[0].method_protocol, set_digest(video.sha256 for video in videos)
-        )
-        return self._measured(record, metric, settings, compute)
+    def video(self, made: KnownGeneration, face: Clip, settings: RunSettings) -> Video:
+        """A generated video, not yet decoded; face: the clip whose face it shows."""
+        return self._opened(settings.folder / made.video, made.sha256, face, settings)
 
     # ---- one case ---------------------------------------------------------------------------
 
@@ -162,9 +151,9 @@ class CaseWorker:
 
     def _open(self, case: Case, settings: RunSettings) -> _Opened:
         """Conforms and decodes the case's material. Raises BenchError if it cannot be used."""
-        with self._clock.busy():
+        with self.clock.busy():
             face = _conformed(case.face, settings)
-            video = _tracked(face.path, face.sha256, case.face, settings)
+            video = self._opened(face.path, face.sha256, case.face, settings)
             video.read()
             own = video.sound()
             if case.kind == "reconstruct":
@@ -182,6 +171,18 @@ class CaseWorker:
             # Read only by the controls that want it: damage in it costs nobody else's cell.
             other = None if case.other is None else Video(case.other.audio or case.other.video)
         return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
+
+    def _opened(self, path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
+        return Video(path, features=self._features_of(settings), sha256=sha256, box=clip.box)
+
+    def _features_of(self, settings: RunSettings) -> Features:
+        """The features of a run, whose plugins are loaded once."""
+        key = tuple(feature.key for feature in settings.features.values())
+        with self._lock:
+            if key not in self._features:
+                chosen = {name: feature.chosen() for name, feature in settings.features.items()}
+                self._features[key] = Features(chosen, store=self._store, device=self._device)
+            return self._features[key]
 
     # ---- videos -----------------------------------------------------------------------------
 
@@ -226,8 +227,8 @@ class CaseWorker:
             job = Job(
                 case, opened.face, opened.speech, opened.frames, work, seed, log, opened.other
             )
-            plugin = self._plugins.method(method, settings)
-            with self._clock.busy() as span:
+            plugin = self.plugins.method(method, settings)
+            with self.clock.busy() as span:
                 generation = plugin.generate(job)
         except Exception as error:
             with stack:  # a full disk shows as long as what the method wrote is there
@@ -251,7 +252,7 @@ class CaseWorker:
         seconds: float,
         opened: _Opened,
     ) -> GenerationRecord:
-        with self._clock.busy() as span:
+        with self.clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
             notes = conform_output(generation, job, target)
             sha256 = sha256_here(target)
@@ -284,8 +285,8 @@ class CaseWorker:
         def decode(item: KnownGeneration) -> Video:
             if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
                 return opened.face  # the truth itself: already decoded
-            video = _video(item, task.planned.case.face, task.settings)
-            with self._clock.busy(), contextlib.suppress(BenchError):
+            video = self.video(item, task.planned.case.face, task.settings)
+            with self.clock.busy(), contextlib.suppress(BenchError):
                 video.read()  # a video that cannot be read says so to each metric
                 video.sound()
             return video
@@ -312,28 +313,28 @@ class CaseWorker:
         def compute() -> Values:
             if metric.needs_reference and isinstance(opened, Exception):
                 raise opened
-            plugin = self._plugins.metric(metric, task.settings)
+            plugin = self.plugins.metric(metric, task.settings)
             assert isinstance(plugin, ClipMetric)
             return plugin.measure(sample)
 
         record = replace(
-            _measurement(metric, key, made.method_protocol, made.sha256),
+            new_measurement(metric, key, made.method_protocol, made.sha256),
             reference_sha256=made.reference_sha256 if metric.needs_reference else None,
             box=case.face.box if metric.reads_boxes else None,
         )
-        measured = self._measured(record, metric, task.settings, compute)
+        measured = self.measured(record, metric, task.settings, compute)
         seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.reads else None
         return replace(measured, faces_missing=missing)
 
-    def _measured(
+    def measured(
         self,
         record: MeasurementRecord,
         metric: PlannedMetric,
         settings: RunSettings,
         compute: _Compute,
     ) -> MeasurementRecord:
-        with self._clock.busy() as span:
+        with self.clock.busy() as span:
             try:
                 values, curves = checked(metric.plugin, compute())
                 record = replace(record, status="ok", values=values, curves=curves)
@@ -346,20 +347,6 @@ class CaseWorker:
 
 def _conformed(clip: Clip, settings: RunSettings) -> Conformed:
     return conform_clip(clip, cache=cache_dir(), longest=settings.longest)
-
-
-def _reference(face: Clip, settings: RunSettings) -> Video:
-    conformed = _conformed(face, settings)
-    return _tracked(conformed.path, conformed.sha256, face, settings)
-
-
-def _video(made: KnownGeneration, face: Clip, settings: RunSettings) -> Video:
-    return _tracked(settings.folder / made.video, made.sha256, face, settings)
-
-
-def _tracked(path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
-    find = tracker(settings.faces, face=settings.face, box=clip.box, cache=cache_dir())
-    return Video(path, tracker=find, sha256=sha256)
 
 
 def _is_usable(made: KnownGeneration, opened: _Opened | Exception, run_folder: Path) -> bool:
@@ -382,7 +369,7 @@ def _failed(record: _Record, error: Exception, run_folder: Path) -> _Record:
     return record.failed(f"{type(error).__name__}: {error}", trace)
 
 
-def _measurement(
+def new_measurement(
     metric: PlannedMetric, key: str, method_protocol: str, video_sha256: str
 ) -> MeasurementRecord:
     """The record of a measurement that is still to be made, of no reference and no box."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -15,11 +15,12 @@ import pydantic
 from bench.config.kinds import refuse_other_kind
 from bench.config.names import closest
 from bench.config.reader import Label, Section, anchored, raise_problems, read_yaml, validated
-from bench.contract.plugins import Options, Plugin
+from bench.contract.plugins import Feature, Options, Plugin
 from bench.contract.registry import Registered, Registry, load_registry
-from bench.data.sources import Source
+from bench.data.sources import Source, importer_problems
 from bench.errors import BenchError
-from bench.features.faces import tracking
+from bench.features.computing import needed
+from bench.features.faces import Faces, tracking
 from bench.types import CASE_KINDS, LONGEST, CaseKind
 
 _P = TypeVar("_P", bound=Plugin)
@@ -55,6 +56,13 @@ class PluginEntry(Section):
         return self.label or self.name
 
 
+class FeatureEntry(Section):
+    """The options of a feature, for all metrics that read it."""
+
+    name: str
+    options: dict[str, object] = pydantic.Field(default_factory=dict)
+
+
 class Published(Section):
     """Which published table stands beside a measured one, and which of its data sets is which."""
 
@@ -88,6 +96,7 @@ class Config(Section):
     plugins: tuple[str, ...] = ()
     methods: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
     metrics: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
+    features: tuple[FeatureEntry, ...] = ()
     tables: tuple[Table, ...] = ()
 
     @pydantic.field_validator("face", mode="before")
@@ -116,7 +125,7 @@ class Config(Section):
 class Loaded:
     """A validated config with the plugins it names: everything a plan is made of.
 
-    method_options and metric_options stand in the order of config.methods and config.metrics.
+    method_options stand in the order of config.methods, and so do those of metrics and features.
     lines: the line of every yaml path, for what turns out to be wrong when the data are opened.
     """
 
@@ -125,6 +134,7 @@ class Loaded:
     registry: Registry
     method_options: tuple[Options, ...]
     metric_options: tuple[Options, ...]
+    feature_options: tuple[Options, ...]
     lines: Mapping[str, int]
 
 
@@ -137,11 +147,12 @@ def load_config(path: Path) -> Loaded:
     registry = _registry(raw, path.parent, problems)
     methods = _options(raw, "methods", registry.methods, path.parent, problems)
     metrics = _options(raw, "metrics", registry.metrics, path.parent, problems)
+    features = _options(raw, "features", registry.features, path.parent, problems)
     if config is not None:
         _check_meaning(config, registry, problems)
     raise_problems(path, problems, lines)
     assert config is not None
-    return Loaded(path, config, registry, tuple(methods), tuple(metrics), lines)
+    return Loaded(path, config, registry, tuple(methods), tuple(metrics), tuple(features), lines)
 
 
 def _registry(raw: Mapping[str, object], folder: Path, problems: list[tuple[str, str]]) -> Registry:
@@ -167,7 +178,7 @@ def _options(
     folder: Path,
     problems: list[tuple[str, str]],
 ) -> list[Options]:
-    """The validated options of every entry of `methods` or `metrics`, problems for the others."""
+    """The validated options of every entry of `methods`, say; problems for the others."""
     entries = raw.get(section)
     found: list[Options] = []
     labels: dict[str, int] = {}
@@ -179,7 +190,10 @@ def _options(
         label = str(entry.get("label") or name)
         if label in labels:
             what = f"'{label}' stands already at {section}[{labels[label]}]. "
-            problems.append((where, what + "Give one of the two a `label` of its own."))
+            way = "A run has one setting of a feature: leave one of the two out."
+            if section != "features":
+                way = "Give one of the two a `label` of its own."
+            problems.append((where, what + way))
         labels.setdefault(label, index)
         if name not in known:
             what = f"there is no {section[:-1]} '{name}'. {closest(name, known)}"
@@ -198,7 +212,8 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
 
     Of a metric that is not known, which is a problem already, columns may have any name.
     """
-    _check_sources(config, problems)
+    _check_sources(config, registry, problems)
+    _check_features(config, registry, problems)
     _unique([entry.name for entry in config.data], "data", problems)
     _unique([table.name for table in config.tables], "tables", problems)
     methods = {entry.key for entry in config.methods}
@@ -230,21 +245,45 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
                 problems.append((f"{where}.published.data", what))
 
 
-def _check_sources(config: Config, problems: list[tuple[str, str]]) -> None:
-    from bench.data.importers import IMPORTERS
+def _check_features(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
+    """Checks that all that metrics read is there, each with what it reads itself."""
+    known: dict[str, type[Feature]] = {n: one.plugin for n, one in registry.features.items()}
+    known["faces"] = Faces
+    given = {entry.name for entry in config.features}
+    for index, entry in enumerate(config.metrics):
+        if entry.name not in registry.metrics:
+            continue
+        where = f"metrics[{index}]"
+        try:
+            read = needed(registry.metrics[entry.name].plugin.reads, known)
+        except BenchError as error:
+            problems.append((where, f"metric '{entry.name}': {error}"))
+            continue
+        for name in read:
+            lacking = [
+                option
+                for option, one in known[name].Options.model_fields.items()
+                if one.is_required()
+            ]
+            if lacking and name not in given:
+                what = f"metric '{entry.name}' reads the feature '{name}', which needs the option "
+                way = f"Write `features: [{{name: {name}, options: {{{lacking[0]}: ...}}}}]`."
+                problems.append((where, f"{what}`{lacking[0]}`. {way}"))
+    for index, feature in enumerate(config.features):
+        if feature.name == "faces":
+            what = "how faces are found is set by the keys `faces` and `face` of the config."
+            problems.append((f"features[{index}].name", what))
+
+
+def _check_sources(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
     from bench.data.synth import CORPORA
 
-    kinds: dict[str, Iterable[str]] = {
-        "importer": IMPORTERS,
-        "corpus": CORPORA,
-        "stand_in": CORPORA,
-    }
     for index, entry in enumerate(config.data):
-        for key, known in kinds.items():
+        problems += importer_problems(entry, registry.importers, f"data[{index}]")
+        for key in ("corpus", "stand_in"):
             name = getattr(entry, key)
-            if name is not None and name not in known:
-                kind = "importer" if key == "importer" else "embedded corpus"
-                what = f"there is no {kind} '{name}'. {closest(name, known)}"
+            if name is not None and name not in CORPORA:
+                what = f"there is no embedded corpus '{name}'. {closest(name, CORPORA)}"
                 problems.append((f"data[{index}].{key}", what))
 
 

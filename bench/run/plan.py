@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.config.reader import expand, raise_problems
+from bench.contract.identity import identity_of
 from bench.contract.plugins import Method, Metric, Options, Plugin, SetMetric
 from bench.contract.registry import Registered
 from bench.data.conform import conform_version
@@ -18,9 +19,10 @@ from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
 from bench.data.taking_part import barred_clips
 from bench.errors import BenchError, NoSuchSplit
-from bench.features.faces import FACES_VERSION
-from bench.files.digests import code_digest, digest
-from bench.files.weights import find, weight
+from bench.features.computing import ChosenFeature, chosen, needed
+from bench.features.faces import FACES_VERSION, Faces, chosen_faces
+from bench.files.digests import digest
+from bench.files.weights import find
 from bench.machine.faults import raise_machine_fault
 from bench.records.store import KnownGeneration, Store
 from bench.run.cases import make_cases
@@ -28,6 +30,7 @@ from bench.run.config import Config, Loaded, PluginEntry
 from bench.run.outputs import OUTPUT_VERSION
 from bench.run.planned import (
     PlannedCase,
+    PlannedFeature,
     PlannedMethod,
     PlannedMetric,
     PluginFile,
@@ -45,6 +48,7 @@ from bench.types import CASE_KINDS, Case, CaseKind, Clip
 class Plan:
     """All cells of a run: cases times methods, and what is measured on each.
 
+    features: those that the metrics read, by name, and those that these read; `faces` always.
     barred: by data set and id, the clips that are drawn for no pair, each with the reason.
     """
 
@@ -54,6 +58,8 @@ class Plan:
     metrics: tuple[PlannedMetric, ...]
     cases: tuple[PlannedCase, ...]
     barred: Mapping[str, Mapping[str, str]]
+    features: Mapping[str, ChosenFeature]
+    files: tuple[PluginFile, ...]
 
     @functools.cached_property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
@@ -79,11 +85,13 @@ class Plan:
         return RunSettings(
             folder.absolute(),
             config.seed,
-            config.faces,
-            config.face,
             config.longest,
             {method.label: method for method in self.methods},
             {metric.label: metric for metric in self.clip_metrics},
+            {
+                name: PlannedFeature.of(feature, self.files)
+                for name, feature in self.features.items()
+            },
         )
 
     @functools.cached_property
@@ -129,7 +137,14 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     for index, entry in enumerate(config.data):
         key = f"data[{index}].{entry.place(folder)}"
         try:
-            dataset = open_source(entry, entry.split, folder, clips=entry.limit, progress=progress)
+            dataset = open_source(
+                entry,
+                entry.split,
+                folder,
+                importers=loaded.registry.importers,
+                clips=entry.limit,
+                progress=progress,
+            )
             clips = [_with_digest(_absolute(clip)) for clip in dataset.clips[: entry.limit]]
             key, pairs = f"data[{index}].pairs", None
             if entry.pairs is not None:
@@ -162,6 +177,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     raise_problems(loaded.path, problems, loaded.lines)
     files = tuple(PluginFile.of((folder / name).absolute()) for name in config.plugins)
     persons = tuple({item.case.face.id: item.case.face for item in cases}.values())
+    features = _features(loaded)
     return Plan(
         loaded,
         tuple(datasets),
@@ -170,11 +186,13 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             for entry, options in zip(config.methods, loaded.method_options, strict=True)
         ),
         tuple(
-            _metric(entry, loaded.registry.metrics[entry.name], options, files, config)
+            _metric(entry, loaded.registry.metrics[entry.name], options, files, config, features)
             for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
         ),
         tuple(cases),
         barred,
+        features,
+        files,
     )
 
 
@@ -249,11 +267,11 @@ def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
 
 def lacking_weights(plan: Plan) -> tuple[str, ...]:
     """How to get each weights file that the plan needs and that is not here intact."""
-    needed = {name for plugin in (*plan.methods, *plan.metrics) for name in plugin.weights}
-    if plan.loaded.config.faces == "yunet":
-        needed.add("yunet")
+    plugins = (*plan.methods, *plan.metrics)
+    wanted = {name for plugin in plugins for name in plugin.weights}
+    wanted |= {name for feature in plan.features.values() for name in feature.make().weights}
     ways: list[str] = []
-    for name in sorted(needed):
+    for name in sorted(wanted):
         try:
             find(name)
         except BenchError as error:  # noqa: PERF203 (missing or damaged: the message says what to do)
@@ -348,13 +366,18 @@ def _metric(
     options: Options,
     files: tuple[PluginFile, ...],
     config: Config,
+    features: Mapping[str, ChosenFeature],
 ) -> PlannedMetric:
     plugin = registered.plugin(options)
-    protocol = plugin.protocol.replace("{faces}", config.tracking)
+    read = {name: features[name] for name in sorted(plugin.reads & features.keys())}
+    protocol = plugin.protocol
+    for name, feature in read.items():
+        protocol = protocol.replace(f"{{{name}}}", feature.protocol)
     identity = {**_identity(registered, plugin), "protocol": protocol}
-    reads_faces = "faces" in registered.plugin.reads
-    if reads_faces:
+    if read.pop("faces", None):
         identity["faces"] = [config.tracking, FACES_VERSION]
+    if read:
+        identity["features"] = {name: feature.key for name, feature in read.items()}
     return PlannedMetric(
         label=entry.key,
         title=entry.title or entry.key,
@@ -369,27 +392,37 @@ def _metric(
         protocol=protocol,
         key=digest(identity),
         reads=plugin.reads,
-        reads_boxes=reads_faces and config.reads_boxes,
+        reads_boxes=any(features[name].reads_boxes for name in plugin.reads & features.keys()),
         is_set=isinstance(plugin, SetMetric),
     )
+
+
+def _features(loaded: Loaded) -> dict[str, ChosenFeature]:
+    """The features that the config's metrics read, straight or through each other, and faces."""
+    config, known = loaded.config, loaded.registry.features
+    reads = {
+        name
+        for entry in config.metrics
+        for name in loaded.registry.metrics[entry.name].plugin.reads
+    }
+    options = dict(
+        zip((entry.name for entry in config.features), loaded.feature_options, strict=True)
+    )
+    found = {"faces": chosen_faces(config.faces, config.face)}
+    for name in needed(reads, {one: known[one].plugin for one in known} | {"faces": Faces}):
+        if name not in found:
+            registered = known[name]
+            found[name] = chosen(
+                registered.plugin(options.get(name)),
+                found,
+                origin=registered.origin,
+                file=registered.file,
+                helpers=registered.helpers,
+            )
+    return found
 
 
 def _identity(
     registered: Registered[Method] | Registered[Metric], plugin: Plugin
 ) -> dict[str, object]:
-    """Everything of a plugin that changes its results, in JSON's terms."""
-    try:
-        own: object = dict(plugin.identity())
-    except BenchError as error:
-        raise_machine_fault(error)
-        # Its weights are not here, say: its cells will fail with this.
-        own = {"unavailable": str(error)}
-    file = registered.file
-    return {
-        "name": plugin.name,
-        "version": plugin.version,
-        "options": plugin.options.model_dump(mode="json"),
-        "weights": [weight(name).sha256 for name in plugin.weights],
-        "file": None if file is None else code_digest(file, registered.helpers),
-        "own": own,
-    }
+    return identity_of(plugin, file=registered.file, helpers=registered.helpers)

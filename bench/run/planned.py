@@ -13,17 +13,18 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import pydantic
 
 from bench.contract.engine import InputFile, Needs
 from bench.contract.helper_modules import helper_modules
-from bench.contract.plugins import Method, Metric, Options, Plugin
+from bench.contract.plugins import Feature, Method, Metric, Options, Plugin
 from bench.contract.registry import Registered, Registry, load_registry
 from bench.data.manifest import file_digest
 from bench.errors import BenchError, MachineFault
-from bench.features.faces import Choice
+from bench.features.computing import ChosenFeature
+from bench.features.faces import Faces
 from bench.files.digests import code_digest
 from bench.files.intact import is_intact
 from bench.files.weights import find, weight
@@ -163,6 +164,59 @@ class PlannedMetric(PlannedPlugin):
 
 
 @dataclass(frozen=True)
+class PlannedFeature(PlannedPlugin):
+    """A feature with its settings; reads_boxes: whether the manifest's box of a face changes it."""
+
+    reads_boxes: bool = False
+
+    @staticmethod
+    def of(feature: ChosenFeature, files: tuple[PluginFile, ...]) -> PlannedFeature:
+        """The feature as a plan has chosen it."""
+        plugin = feature.make()
+        return PlannedFeature(
+            label=plugin.name,
+            title=plugin.name,
+            name=plugin.name,
+            version=plugin.version,
+            origin=feature.origin,
+            options=plugin.options.model_dump(mode="json"),
+            choices=plain(plugin.options),
+            files=files,
+            weights=tuple(plugin.weights),
+            needs=plugin_needs(feature.plugin),
+            protocol=feature.protocol,
+            key=feature.key,
+            reads_boxes=feature.reads_boxes,
+        )
+
+    @property
+    def plugin(self) -> type[Feature]:
+        """The class in this process. Raises MachineFault where its code has changed."""
+        if self.name == Faces.name:
+            return Faces
+        return _same(_registry(self.files).features, self.name, self.version)
+
+    def chosen(self) -> ChosenFeature:
+        """The feature for a worker of this process."""
+        return ChosenFeature(
+            self.plugin,
+            self.options_of(self.plugin),
+            self.origin,
+            self.protocol,
+            self.key,
+            self.reads_boxes,
+        )
+
+    def moved(self, place: Place) -> PlannedFeature:
+        """The feature on another machine."""
+        return dataclasses.replace(
+            self,
+            choices=_moved(self.choices, place),
+            files=tuple(file.moved(place) for file in self.files),
+        )
+
+
+@dataclass(frozen=True)
 class PlannedCase:
     """A case and the key of everything in it that changes the videos made for it."""
 
@@ -174,16 +228,16 @@ class PlannedCase:
 class RunSettings:
     """What all tasks of a run have in common.
 
-    folder: the run folder. metrics: those with a value for each clip.
+    folder: the run folder. metrics: those with a value for each clip. features: what these, and
+    metrics of sets, read of videos.
     """
 
     folder: Path
     seed: int
-    faces: Literal["given", "haar", "yunet"]
-    face: Choice
     longest: float
     methods: Mapping[str, PlannedMethod]
     metrics: Mapping[str, PlannedMetric]
+    features: Mapping[str, PlannedFeature]
 
     def moved(self, place: Place) -> RunSettings:
         """The settings on another machine."""
@@ -192,6 +246,7 @@ class RunSettings:
             folder=place(self.folder),
             methods={label: method.moved(place) for label, method in self.methods.items()},
             metrics={label: metric.moved(place) for label, metric in self.metrics.items()},
+            features={name: feature.moved(place) for name, feature in self.features.items()},
         )
 
     def measured(self, case: Case) -> tuple[str, ...]:
@@ -266,16 +321,17 @@ class Task:
             planned=dataclasses.replace(self.planned, case=moved),
         )
 
-    def _plugins(self) -> list[PlannedMethod | PlannedMetric]:
+    def _plugins(self) -> list[PlannedPlugin]:
         metrics = dict.fromkeys(label for labels in self.measure.values() for label in labels)
         # A video that turns out damaged is made again.
         methods = dict.fromkeys((*self.generate, *self.made))
         return [
             *(self.settings.methods[label] for label in methods),
             *(self.settings.metrics[label] for label in metrics),
+            *self.settings.features.values(),
         ]
 
-    def _expected(self, plugin: PlannedMethod | PlannedMetric) -> Path | None:
+    def _expected(self, plugin: PlannedPlugin) -> Path | None:
         if not isinstance(plugin, PlannedMethod):
             return None
         try:
@@ -285,7 +341,6 @@ class Task:
 
     def _weights(self) -> dict[Path, str]:
         names = [name for plugin in self._plugins() for name in plugin.weights]
-        names += ["yunet"] if self.settings.faces == "yunet" else []
         found: dict[Path, str] = {}
         for name in dict.fromkeys(names):
             try:

@@ -10,9 +10,11 @@ from importlib import metadata
 from pathlib import Path
 
 from bench.data.sources import Dataset
+from bench.features.computing import ChosenFeature
 from bench.records.manifest import (
     CasePart,
     DatasetPart,
+    FeaturePart,
     Manifest,
     MethodPart,
     MetricPart,
@@ -68,6 +70,7 @@ def describe_run(
         datasets=tuple(_dataset(data, marks.get(data.name, {})) for data in plan.datasets),
         methods=tuple(map(_method, plan.methods)),
         metrics=tuple(map(_metric, plan.metrics)),
+        features=tuple(map(_feature, plan.features.values())),
         cases=tuple(_case(planned, mouths.get(planned.key)) for planned in plan.cases),
         tables=tuple(_table(table, plan.methods) for table in config.tables),
     )
@@ -157,6 +160,20 @@ def _metric(metric: PlannedMetric) -> MetricPart:
         options=dict(metric.options),
         outputs=tuple(map(_output, plugin.outputs)),
         key=metric.key,
+    )
+
+
+def _feature(feature: ChosenFeature) -> FeaturePart:
+    plugin = feature.plugin
+    return FeaturePart(
+        name=plugin.name,
+        version=plugin.version,
+        protocol=feature.protocol,
+        source=plugin.source,
+        licence=plugin.licence,
+        origin=feature.origin,
+        options=feature.options.model_dump(mode="json"),
+        key=feature.key,
     )
 
 

@@ -25,6 +25,7 @@ from bench.run.fitting import fitting
 from bench.run.plan import Missing, Plan
 from bench.run.planned import PlannedCase, PlannedMetric, Task, generation_key, measurement_key
 from bench.run.provenance import describe_run
+from bench.run.set_measuring import PlannedSet, measure_sets
 
 Notify = Callable[[CellRecord], None]  # called for every record, once it is kept
 
@@ -78,6 +79,8 @@ def run(
     start = time.perf_counter()
     clock = Clock()
     engine = engine or Here(Crew())
+    start_worker = StartCaseWorker(store.folder, clock)
+    worker = start_worker(engine.driver_device)  # before any work, for it may refuse
     created = _created(store.folder)
 
     def describe(marks: dict[str, dict[str, list[str]]]) -> None:
@@ -102,11 +105,9 @@ def run(
                 store.append(record)
                 notify(record)
 
-    start_worker = StartCaseWorker(store.folder, clock)
     is_alone = isinstance(engine, Here) or not missing.tasks
     with contextlib.nullcontext() if is_alone else clock.busy():
         keep(engine.run(fitting(missing.tasks, engine.memory), start_worker))
-    worker = start_worker(engine.driver_device)
     keep(worker.work(_damaged(plan, store, retry=missing.retry)))
     keep(_sets(plan, store, worker, retry=missing.retry))
     with clock.busy():
@@ -156,12 +157,16 @@ def _lacks(store: Store, key: str, *, retry: bool) -> bool:
 
 def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[CellRecord]:
     """The missing records of set metrics: one for each data set, kind of case and method."""
-    settings = plan.settings(store.folder)
+    lacking: dict[str, PlannedSet] = {}
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
             key = _set_key(metric, group)
             if _lacks(store, key, retry=retry):
-                yield worker.measure_set(settings, metric, key, group)
+                lacking.setdefault(key, PlannedSet(metric, key, tuple(group)))
+    if lacking:
+        places = {planned.key: place for place, planned in enumerate(plan.cases)}
+        settings = plan.settings(store.folder)
+        yield from measure_sets(worker, settings, places, list(lacking.values()))
 
 
 def _groups(

@@ -14,7 +14,7 @@ from bench.config.kinds import refuse_other_kind
 from bench.config.reader import Label, anchored, expand, raise_problems, read_yaml, validated
 from bench.config.shipped import folder_of
 from bench.contract.plugins import Plugin, TrainJob
-from bench.contract.registry import load_registry
+from bench.contract.registry import Registry, load_registry
 from bench.data.sources import Source, open_source
 from bench.errors import BenchError, NoSuchSplit
 from bench.machine.processes import launched
@@ -63,6 +63,7 @@ class LoadedTraining:
 
     path: Path
     config: TrainConfig
+    registry: Registry
     plugins: tuple[type[Plugin], ...]
     lines: Mapping[str, int]
 
@@ -83,7 +84,7 @@ def load_train_config(path: Path) -> LoadedTraining:
     except BenchError as error:
         problems.append(("plugin", str(error)))
     raise_problems(path, problems, lines)
-    return LoadedTraining(path, config, plugins, lines)
+    return LoadedTraining(path, config, registry, plugins, lines)
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,8 @@ def _clips(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[C
             if split is None:
                 continue
             try:
-                found = open_source(source, split, folder, clips=wanted)
+                importers = loaded.registry.importers
+                found = open_source(source, split, folder, importers=importers, clips=wanted)
             except NoSuchSplit as error:
                 problems.append((f"data[{index}].{key}", str(error)))
                 continue

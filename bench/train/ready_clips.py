@@ -22,6 +22,7 @@ from bench.data.conform import conform_clip, conform_version
 from bench.data.manifest import clip_digest
 from bench.errors import BenchError
 from bench.features import faces
+from bench.features.store import FeatureStore
 from bench.machine.faults import raise_machine_fault
 from bench.machine.worker_pool import WorkerPool
 from bench.types import Clip, Sound, Track
@@ -53,8 +54,8 @@ class Order:
     def opened(self) -> tuple[Video, Sound]:
         """The clip conformed, and its sound, (S,) int16; raises BenchError where it has none."""
         conformed = conform_clip(self.clip, cache=self.cache)
-        tracker = faces.tracker(self.detector, box=self.clip.box, cache=self.cache)
-        video = Video(conformed.path, tracker=tracker, sha256=conformed.sha256)
+        features = faces.finding_faces(self.detector, store=FeatureStore(self.cache / "features"))
+        video = Video(conformed.path, features=features, sha256=conformed.sha256, box=self.clip.box)
         sound = video.sound()
         if sound is None:
             raise BenchError("it has no sound")

@@ -10,7 +10,6 @@ import pydantic
 
 import bench
 from metrics.lse.core import SYNCNET_DIGEST
-from metrics.regions import face_track
 
 if TYPE_CHECKING:
     from metrics.lse.core import Scorer
@@ -125,7 +124,7 @@ class Lse(bench.ClipMetric):
         frames = sample.video.read()
         core.windows(len(frames), len(sound))  # before any work
         if self.options.front_end == "tracked":
-            crops = front_end.tracked(frames, face_track(sample.video))
+            crops = front_end.tracked(frames, sample.video.faces())
         else:
             crops = front_end.lrs(frames)
         if self._scorer is None:

@@ -28,28 +28,22 @@ class Range(bench.SetMetric):
 
     options: Options
 
-    def __init__(self, options: bench.Options | None = None) -> None:
-        super().__init__(options)
-        self.reset()
-
     @property
     def protocol(self) -> str:
         return f"range[frame; at least {self.options.least}]"
 
-    def reset(self) -> None:
-        self._lowest, self._highest, self._count = 255.0, 0.0, 0
+    def start(self) -> list[float]:
+        return []
 
-    def update(self, sample: bench.Sample) -> None:
-        grey = float(sample.video.read().mean())
-        self._lowest, self._highest = min(self._lowest, grey), max(self._highest, grey)
-        self._count += 1
+    def update(self, summary: list[float], video: bench.Video) -> None:
+        summary.append(float(video.read().mean()))
 
-    def compute(self) -> dict[str, float]:
+    def compute(self, summary: list[float], references: None) -> dict[str, float]:
         if self.options.broken is not None and self.options.broken.is_file():
             raise RuntimeError("the set metric broke")
-        if self._count < self.options.least:
-            raise bench.Undefined(f"{self._count} clips are too few for a range")
-        return {"range": self._highest - self._lowest}
+        if len(summary) < self.options.least:
+            raise bench.Undefined(f"{len(summary)} clips are too few for a range")
+        return {"range": max(summary) - min(summary)}
 
 
 @bench.hookimpl

@@ -1,0 +1,151 @@
+"""Features of videos on disk: arrays, or why there are none; the longest unused go first.
+
+Each lies in a file of its own, `CACHE/features/NAME/ab/abcd....npz`, under the digest of the video
+and of everything that shaped the feature. No file holds a pickle; one that is damaged is computed
+anew. All files together stay below $BENCH_FEATURES_GIB (20 without it).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.lib import format as npy
+
+from bench.contract.video import Arrays
+from bench.errors import BenchError, Undefined
+from bench.files.lock import locked
+from bench.files.one_move import in_one_move
+
+VARIABLE: Final = "BENCH_FEATURES_GIB"
+USUAL_GIB = 20.0
+ROOM = 0.1  # the share of the limit that is freed when it is reached
+UNSEEN = 0.05  # the share that a process writes before it looks again at what others wrote
+REASON = "undefined.txt"  # the name within a file; arrays end in .npy
+_UNREADABLE = (OSError, ValueError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile)
+
+
+class FeatureStore:
+    """Features under a folder; safe to use from several threads and processes at once."""
+
+    def __init__(self, folder: Path, *, limit: int | None = None) -> None:
+        """limit: bytes that all files may have together; None asks the environment."""
+        self.folder = folder
+        self._limit = limit_bytes() if limit is None else limit
+        self._size = math.inf  # of all files, as far as this process knows
+        self._unseen = 0
+        self._counting = threading.Lock()
+
+    def get(self, name: str, key: str, compute: Callable[[], Arrays]) -> Arrays:
+        """The arrays under a key, computed at most once by all who ask for them at the same time.
+
+        name: the feature's. compute: gives the arrays; an Undefined that it raises is kept as well,
+        and raised for everybody who asks. Anything else that it raises is not kept.
+        """
+        path = self.folder / name / key[:2] / f"{key}.npz"
+        found = self._found(path)
+        if found is None:
+            with locked(self.folder / "locks" / f"{key}.lock", lasting=False):
+                found = self._found(path) or self._computed(path, compute)
+        if isinstance(found, Undefined):
+            raise found
+        return found
+
+    def _found(self, path: Path) -> Arrays | Undefined | None:
+        """What is kept in a file; None where there is none or it is damaged."""
+        try:
+            found = _read(path)
+        except _UNREADABLE:
+            return None
+        with contextlib.suppress(OSError):  # a cache that may only be read is a usual thing
+            os.utime(path)  # used now: others go first
+        return found
+
+    def _computed(self, path: Path, compute: Callable[[], Arrays]) -> Arrays | Undefined:
+        try:
+            found: Arrays | Undefined = compute()
+        except Undefined as absent:
+            found = absent
+        if self._limit:
+            # No reader ever meets half a file; one that a power cut tore is noticed.
+            with in_one_move(path, lasting=False) as part:
+                _write(part, found)
+                size = part.stat().st_size
+            self._make_room(size)
+        return found
+
+    def _make_room(self, written: int) -> None:
+        """Removes what was not used for longest, where all files exceed the limit."""
+        with self._counting:
+            self._size += written
+            self._unseen += written
+            if self._size <= self._limit and self._unseen <= UNSEEN * self._limit:
+                return
+            files = sorted(_files(self.folder))
+            self._size, self._unseen = sum(size for _, size, _ in files), 0
+            if self._size <= self._limit:
+                return
+            for _, size, path in files:
+                if self._size <= (1 - ROOM) * self._limit:
+                    break
+                with contextlib.suppress(OSError):
+                    os.unlink(path)  # noqa: PTH108 (of a hundred thousand)
+                self._size -= size
+
+
+def limit_bytes() -> int:
+    """How many bytes features may take on disk. Raises BenchError for what is no number."""
+    named = os.environ.get(VARIABLE, "").strip()
+    try:
+        limit = float(named) if named else USUAL_GIB
+    except ValueError:
+        limit = math.nan
+    if not 0 <= limit < math.inf:
+        raise BenchError(
+            f"{VARIABLE}: {named!r} is no size; expected how many GiB features may take on disk, "
+            f"as in {USUAL_GIB:g}, or 0 to keep none"
+        )
+    return int(limit * 2**30)
+
+
+def _read(path: Path) -> Arrays | Undefined:
+    """Raises one of _UNREADABLE for a file that is not there or is damaged."""
+    with zipfile.ZipFile(path) as archive:
+        # Read whole, so that the check sums are compared.
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    if REASON in parts:
+        return Undefined(parts[REASON].decode())
+    return {
+        name.removesuffix(".npy"): npy.read_array(io.BytesIO(content), allow_pickle=False)
+        for name, content in parts.items()
+    }
+
+
+def _write(path: Path, found: Arrays | Undefined) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        if isinstance(found, Undefined):
+            archive.writestr(REASON, str(found))
+            return
+        for name, array in found.items():
+            content = io.BytesIO()
+            npy.write_array(content, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(f"{name}.npy", content.getvalue())
+
+
+def _files(folder: Path) -> Iterator[tuple[int, int, str]]:
+    """When each file was used last, its bytes, its path."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".npz"):
+                path = os.path.join(place, name)  # noqa: PTH118 (of a hundred thousand)
+                with contextlib.suppress(OSError):  # another process has just removed it
+                    status = os.stat(path)  # noqa: PTH116
+                    yield status.st_mtime_ns, status.st_size, path

@@ -1,0 +1,182 @@
+"""Metrics of sets: every video is opened once for all of them, a set's references are summed once.
+
+The sets of a data set are summed up side by side, case by case, so that no video is decoded twice,
+and none at all where the metrics read features that are on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from bench.contract.plugins import SetMetric, Values
+from bench.contract.video import Video
+from bench.errors import Undefined
+from bench.files.digests import set_digest
+from bench.files.paths import cache_dir
+from bench.machine.faults import raise_machine_fault
+from bench.records.record import MeasurementRecord
+from bench.records.store import KnownGeneration
+from bench.run.casework import CaseWorker, new_measurement
+from bench.run.planned import PlannedCase, PlannedMetric, RunSettings
+
+
+@dataclass(frozen=True)
+class PlannedSet:
+    """The finished videos of one method on one kind of case in one data set, for one metric."""
+
+    metric: PlannedMetric
+    key: str
+    videos: tuple[tuple[PlannedCase, KnownGeneration], ...]
+
+    @property
+    def references(self) -> tuple[str | None, ...]:
+        """The digests of the recordings that the videos are compared with."""
+        return tuple(made.reference_sha256 for _, made in self.videos)
+
+
+@dataclass(frozen=True)
+class _Feed:
+    """One video on its way into one summary; `open` opens it, and decodes nothing."""
+
+    sha256: str
+    open: Callable[[], Video]
+    summary: _Summary
+
+
+def measure_sets(
+    worker: CaseWorker,
+    settings: RunSettings,
+    places: Mapping[str, int],
+    sets: Sequence[PlannedSet],
+) -> Iterator[MeasurementRecord]:
+    """The record of each set, data set by data set. places: of the cases in the plan, by key."""
+    by_dataset: dict[str, list[PlannedSet]] = {}
+    for one in sets:
+        by_dataset.setdefault(one.videos[0][0].case.dataset, []).append(one)
+    for together in by_dataset.values():
+        yield from _measured_together(worker, settings, places, together)
+
+
+def _measured_together(
+    worker: CaseWorker,
+    settings: RunSettings,
+    places: Mapping[str, int],
+    sets: Sequence[PlannedSet],
+) -> Iterator[MeasurementRecord]:
+    """The records of one data set's sets, which are summed up side by side."""
+    feeds: dict[PlannedCase, list[_Feed]] = {}
+    references: dict[tuple[str, tuple[str | None, ...]], _Summary] = {}
+    for one in sets:
+        shared = one.metric.label, one.references
+        if one.metric.needs_reference and shared not in references:
+            references[shared] = _Summary(worker, settings, one.metric)
+            for planned, made in one.videos:
+                opener = partial(worker.reference, planned.case.face, settings)
+                feed = _Feed(str(made.reference_sha256), opener, references[shared])
+                feeds.setdefault(planned, []).append(feed)
+    summaries = [_Summary(worker, settings, one.metric) for one in sets]
+    for one, summary in zip(sets, summaries, strict=True):
+        for planned, made in one.videos:
+            opener = partial(worker.video, made, planned.case.face, settings)
+            feeds.setdefault(planned, []).append(_Feed(made.sha256, opener, summary))
+    _feed(feeds, places)
+    for one, summary in zip(sets, summaries, strict=True):
+        ours = references.get((one.metric.label, one.references))
+        yield _record(worker, settings, one, summary, ours)
+
+
+def _feed(feeds: Mapping[PlannedCase, Sequence[_Feed]], places: Mapping[str, int]) -> None:
+    """Opens each video once, for all summaries that take it in.
+
+    Held are one video at a time and the recording that it is compared with, for `truth` is often
+    the same file, and the next case may have the same face.
+    """
+    held: dict[str, Video] = {}
+    for planned in sorted(feeds, key=lambda planned: places[planned.key]):
+        by_digest: dict[str, list[_Feed]] = {}
+        for feed in feeds[planned]:
+            by_digest.setdefault(feed.sha256, []).append(feed)
+        first = next(iter(by_digest))  # a reference, where any is read
+        held = {sha256: video for sha256, video in held.items() if sha256 == first}
+        for sha256, wanted in by_digest.items():
+            for feed in wanted:
+                feed.summary.take_in(planned, held, feed)
+            if sha256 != first:
+                held.pop(sha256, None)
+
+
+class _Summary:
+    """The summary of one set, and how it came about."""
+
+    def __init__(self, worker: CaseWorker, settings: RunSettings, metric: PlannedMetric) -> None:
+        self.seconds = 0.0
+        self._worker = worker
+        self._settings = settings
+        self._metric = metric
+        self._summary: Any = None
+        self._error: Exception | None = None
+        self._attempt(self._start)
+
+    def take_in(self, planned: PlannedCase, held: dict[str, Video], feed: _Feed) -> None:
+        """Takes a video in, unless something failed before. held: videos that are open."""
+
+        def update() -> None:
+            if feed.sha256 not in held:
+                held[feed.sha256] = feed.open()
+            try:
+                self._plugin.update(self._summary, held[feed.sha256])
+            except Undefined as reason:
+                raise Undefined(f"{planned.case.id}: {reason}") from reason
+
+        if self._error is None:
+            self._attempt(update)
+
+    def whole(self) -> Any:
+        """The finished summary; raises what its set met."""
+        if self._error is not None:
+            raise self._error
+        return self._summary
+
+    def values(self, references: _Summary | None) -> Values:
+        """The values of the set; raises Undefined and whatever else the metric raises."""
+        own = self.whole()
+        return self._plugin.compute(own, None if references is None else references.whole())
+
+    @property
+    def _plugin(self) -> SetMetric:
+        plugin = self._worker.plugins.metric(self._metric, self._settings)
+        assert isinstance(plugin, SetMetric)
+        return plugin
+
+    def _start(self) -> None:
+        self._summary = self._plugin.start()
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        with self._worker.clock.busy() as span:
+            try:
+                step()
+            except Exception as error:  # a plugin's or a file's: the outcome of this set alone
+                raise_machine_fault(error, ours=(self._settings.folder, cache_dir()))
+                self._error = error
+        self.seconds += span.seconds
+
+
+def _record(
+    worker: CaseWorker,
+    settings: RunSettings,
+    one: PlannedSet,
+    summary: _Summary,
+    references: _Summary | None,
+) -> MeasurementRecord:
+    videos = [made for _, made in one.videos]
+    record = new_measurement(
+        one.metric,
+        one.key,
+        videos[0].method_protocol,
+        set_digest(video.sha256 for video in videos),
+    )
+    measured = worker.measured(record, one.metric, settings, lambda: summary.values(references))
+    return replace(measured, seconds=summary.seconds + measured.seconds)
