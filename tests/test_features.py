@@ -16,11 +16,12 @@ from bench.checks.ladders import talking_patterns
 from bench.contract.registry import load_registry
 from bench.data.manifest import read_manifest
 from bench.errors import BenchError
-from bench.records.store import GENERATIONS, MEASUREMENTS, read_records
+from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.run.config import load_config
 from bench.run.plan import Plan, make_plan
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
+from tests.small_records import read_records
 from tests.test_run import bench
 
 COUNTED = ROOT / "tests" / "plugins" / "counted.py"
