@@ -26,6 +26,7 @@ from tests.conftest import ROOT
 from tests.test_run import bench
 
 FILES = (GENERATIONS, MEASUREMENTS)
+CODE_OF_THEN = "f6822a63230800efc0adf4a0cc91de5ca23dfafce70e0e36c3992ebdd8c6af02"
 
 
 @pytest.fixture
@@ -37,7 +38,11 @@ def old(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def old_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The versions that entered the keys then; raised ones would mean new keys, rightly."""
+    """The versions that entered the keys then; raised ones would mean new keys, rightly.
+
+    So would the plugin's code, which has followed the contract of set metrics since.
+    """
+    monkeypatch.setattr("bench.contract.identity.code_digest", lambda *_: CODE_OF_THEN)
     monkeypatch.setattr("bench.run.plan.conform_version", lambda _clip: "1")
     monkeypatch.setattr("bench.run.plan.OUTPUT_VERSION", "2")
     monkeypatch.setattr("bench.run.plan.FACES_VERSION", "3")

@@ -62,7 +62,7 @@ def test_every_hook_has_its_heading_and_signature() -> None:
         for name, function in inspect.getmembers(hookspecs, inspect.isfunction)
         if name.startswith("register_")
     ]
-    assert len(hooks) == 4
+    assert len(hooks) == 5
     for name, function in hooks:
         result = str(inspect.signature(function).return_annotation)
         assert f"### {name}() -> {result}\n" in PAGE

@@ -11,6 +11,7 @@ import itertools
 import logging
 import math
 import shutil
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,6 +85,7 @@ class CaseWorker:
         self._device = device
         self._store = FeatureStore(cache_dir() / "features")
         self._features: dict[tuple[str, ...], Features] = {}
+        self._lock = threading.Lock()
 
     def work(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
         """The records of all tasks, each as soon as it is known."""
@@ -172,11 +174,16 @@ class CaseWorker:
         return self._video_of(conformed.path, conformed.sha256, face, settings)
 
     def _video_of(self, path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
+        return Video(path, features=self._features_of(settings), sha256=sha256, box=clip.box)
+
+    def _features_of(self, settings: RunSettings) -> Features:
+        """The features of a run, whose plugins are loaded once."""
         keys = tuple(feature.key for feature in settings.features.values())
-        if keys not in self._features:
-            chosen = {name: one.chosen() for name, one in settings.features.items()}
-            self._features[keys] = Features(chosen, store=self._store, device=self._device)
-        return Video(path, features=self._features[keys], sha256=sha256, box=clip.box)
+        with self._lock:
+            if keys not in self._features:
+                chosen = {name: one.chosen() for name, one in settings.features.items()}
+                self._features[keys] = Features(chosen, store=self._store, device=self._device)
+            return self._features[keys]
 
     # ---- videos -----------------------------------------------------------------------------
 

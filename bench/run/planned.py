@@ -164,43 +164,47 @@ class PlannedMetric(PlannedPlugin):
 
 
 @dataclass(frozen=True)
-class PlannedFeature:
-    """A feature with its settings, as `PlannedPlugin` has those of methods and metrics."""
+class PlannedFeature(PlannedPlugin):
+    """A feature with its settings; reads_boxes: whether the manifest's box of a face changes it."""
 
-    name: str
-    version: str
-    origin: str
-    choices: Mapping[str, object]
-    files: tuple[PluginFile, ...]
-    weights: tuple[str, ...]
-    protocol: str
-    key: str
-    reads_boxes: bool
+    reads_boxes: bool = False
 
     @staticmethod
     def of(feature: ChosenFeature, files: tuple[PluginFile, ...]) -> PlannedFeature:
-        """A feature that the config's plugins or the harness give."""
+        """The feature as a plan has chosen it."""
         plugin = feature.make()
         return PlannedFeature(
-            plugin.name,
-            plugin.version,
-            feature.origin,
-            plain(feature.options),
-            files,
-            tuple(plugin.weights),
-            feature.protocol,
-            feature.key,
-            feature.reads_boxes,
+            label=plugin.name,
+            title=plugin.name,
+            name=plugin.name,
+            version=plugin.version,
+            origin=feature.origin,
+            options=plugin.options.model_dump(mode="json"),
+            choices=plain(plugin.options),
+            files=files,
+            weights=tuple(plugin.weights),
+            needs=plugin_needs(feature.plugin),
+            protocol=feature.protocol,
+            key=feature.key,
+            reads_boxes=feature.reads_boxes,
         )
 
+    @property
+    def plugin(self) -> type[Feature]:
+        """The class in this process. Raises MachineFault where its code has changed."""
+        if self.name == Faces.name:
+            return Faces
+        return _same(_registry(self.files).features, self.name, self.version)
+
     def chosen(self) -> ChosenFeature:
-        """The feature in this process. Raises MachineFault where its code has changed."""
-        plugin: type[Feature] = Faces
-        if self.name != Faces.name:
-            plugin = _same(_registry(self.files).features, self.name, self.version)
-        options = plugin.Options.model_validate(self.choices)
+        """The feature for a worker of this process."""
         return ChosenFeature(
-            plugin, options, self.origin, self.protocol, self.key, self.reads_boxes
+            self.plugin,
+            self.options_of(self.plugin),
+            self.origin,
+            self.protocol,
+            self.key,
+            self.reads_boxes,
         )
 
     def moved(self, place: Place) -> PlannedFeature:
@@ -224,7 +228,8 @@ class PlannedCase:
 class RunSettings:
     """What all tasks of a run have in common.
 
-    folder: the run folder. metrics: those with a value for each clip.
+    folder: the run folder. metrics: those with a value for each clip. features: what these, and
+    metrics of sets, read of videos.
     """
 
     folder: Path
@@ -316,16 +321,17 @@ class Task:
             planned=dataclasses.replace(self.planned, case=moved),
         )
 
-    def _plugins(self) -> list[PlannedMethod | PlannedMetric]:
+    def _plugins(self) -> list[PlannedPlugin]:
         metrics = dict.fromkeys(label for labels in self.measure.values() for label in labels)
         # A video that turns out damaged is made again.
         methods = dict.fromkeys((*self.generate, *self.made))
         return [
             *(self.settings.methods[label] for label in methods),
             *(self.settings.metrics[label] for label in metrics),
+            *self.settings.features.values(),
         ]
 
-    def _expected(self, plugin: PlannedMethod | PlannedMetric) -> Path | None:
+    def _expected(self, plugin: PlannedPlugin) -> Path | None:
         if not isinstance(plugin, PlannedMethod):
             return None
         try:
@@ -334,8 +340,7 @@ class Task:
             return None  # generating says so
 
     def _weights(self) -> dict[Path, str]:
-        plugins = (*self._plugins(), *self.settings.features.values())
-        names = [name for plugin in plugins for name in plugin.weights]
+        names = [name for plugin in self._plugins() for name in plugin.weights]
         found: dict[Path, str] = {}
         for name in dict.fromkeys(names):
             try:

@@ -49,21 +49,16 @@ class MeanBrightness(bench.SetMetric):
     reads = frozenset({"video"})
     outputs = (bench.Output("mean_brightness", unit="grey levels", better="none"),)
 
-    def __init__(self, options: bench.Options | None = None) -> None:
-        super().__init__(options)
-        self.reset()
+    def start(self) -> list[float]:
+        return []
 
-    def reset(self) -> None:
-        self._sum, self._count = 0.0, 0
+    def update(self, summary: list[float], video: bench.Video) -> None:
+        summary.append(float(video.read().mean()))
 
-    def update(self, sample: bench.Sample) -> None:
-        self._sum += float(sample.video.read().mean())
-        self._count += 1
-
-    def compute(self) -> dict[str, float]:
-        if not self._count:
+    def compute(self, summary: list[float], references: None) -> dict[str, float]:
+        if not summary:
             raise bench.Undefined("there is no video")
-        return {"mean_brightness": self._sum / self._count}
+        return {"mean_brightness": sum(summary) / len(summary)}
 
 
 class Dimmed(bench.Method):
