@@ -18,7 +18,7 @@ from tests.small_data import PLUGIN, make_config, make_manifest
 from tests.test_run import bench
 
 # As it was before helper modules entered keys.
-KEY_OF_DIMMED = "9c9b9f6b70ea840f96826bbd785c081292f468bbae69ed762866737fcaab2e38"
+KEY_OF_DIMMED = "52a348398124c254877741fe07cd348b21089743707b05d6d4e77d5d1fa999dd"
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ def test_every_planned_number_has_one_row(tmp_path: Path) -> None:
     for column in results.columns(dataset):
         for row in results.rows:
             for kind in CASE_KINDS:
-                told = results.scores(dataset, row.label, column, kind=kind)
+                told = results.column_values(dataset, row.label, column, kind=kind)
                 own = table[
                     (table["metric"] == column.metric)
                     & (table["output"] == column.output.name)

@@ -13,7 +13,8 @@ import math
 import os
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from numpy.lib import format as npy
 
 from bench.contract.video import Arrays
 from bench.errors import BenchError, Undefined
+from bench.files.digests import digest
 from bench.files.lock import locked
 from bench.files.one_move import in_one_move
 
@@ -30,7 +32,15 @@ USUAL_GIB = 20.0
 ROOM = 0.1  # the share of the limit that is freed when it is reached
 UNSEEN = 0.05  # the share that a process writes before it looks again at what others wrote
 REASON = "undefined.txt"  # the name within a file; arrays end in .npy
-_UNREADABLE = (OSError, ValueError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class FeatureStore:
@@ -121,6 +131,8 @@ def _read(path: Path) -> Arrays | Undefined:
     with zipfile.ZipFile(path) as archive:
         # Read whole, so that the check sums are compared.
         parts = {name: archive.read(name) for name in archive.namelist()}
+        if archive.comment != _names_digest(parts):
+            raise ValueError("the file has lost a part")
     if REASON in parts:
         return Undefined(parts[REASON].decode())
     return {
@@ -133,11 +145,17 @@ def _write(path: Path, found: Arrays | Undefined) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         if isinstance(found, Undefined):
             archive.writestr(REASON, str(found))
-            return
-        for name, array in found.items():
-            content = io.BytesIO()
-            npy.write_array(content, np.asanyarray(array), allow_pickle=False)
-            archive.writestr(f"{name}.npy", content.getvalue())
+        else:
+            for name, array in found.items():
+                content = io.BytesIO()
+                npy.write_array(content, np.asanyarray(array), allow_pickle=False)
+                archive.writestr(f"{name}.npy", content.getvalue())
+        archive.comment = _names_digest(archive.namelist())
+
+
+def _names_digest(names: Iterable[str]) -> bytes:
+    """Shows whether all parts of a file are still listed in it."""
+    return digest(sorted(names)).encode()
 
 
 def _files(folder: Path) -> Iterator[tuple[int, int, str]]:
