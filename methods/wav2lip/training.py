@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import torch
@@ -11,6 +13,7 @@ import torch
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.train import loop as training
+from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip, make_ready
 from bench.train.sync_expert import EXPERT, Judge, trained_expert
 from bench.train.trainable import TrainJob
@@ -20,6 +23,8 @@ from methods.wav2lip.generator_training import GeneratorLearner
 from methods.wav2lip.settings import Settings
 from methods.wav2lip.validation import Validation
 from methods.wav2lip.variants import Variant
+
+Ready: TypeAlias = Mapping[str, Sequence[FaceClip]]  # of `train` and `val`
 
 
 def train(job: TrainJob[Settings], variant: Variant) -> Path:
@@ -35,12 +40,17 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     cache = cache_dir()
-    ready: dict[str, list[FaceClip]] = {
+    ready = {
         split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
         for split, clips in (("train", job.train), ("val", job.val))
     }
+    return train_on(ready, job, variant, cache=cache)
+
+
+def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: Path) -> Path:
+    """As `train`, on clips that are ready. cache: where experts are kept."""
     expert = trained_expert(
-        settings.expert,
+        job.settings.expert,
         variant.audio,
         ready,
         job,
@@ -64,7 +74,7 @@ def _own_copy(expert: Path, job: TrainJob[Settings]) -> Path:
 
 
 def _trained_generator(
-    job: TrainJob[Settings], variant: Variant, ready: dict[str, list[FaceClip]], expert: Path
+    job: TrainJob[Settings], variant: Variant, ready: Ready, expert: Path
 ) -> Path:
     settings, wanted = job.settings, job.settings.generator
     device = torch.device(job.device)
@@ -102,6 +112,9 @@ def _trained_generator(
         steps=wanted.steps,
         seed=job.seed,
     )
+    if wanted.paced:
+        wanted = learner.paced(training.Loop.of(wanted, job), batches)
+        batches.steps = wanted.steps
     training.run(
         training.Loop.of(wanted, job),
         learner,
@@ -109,6 +122,7 @@ def _trained_generator(
         learner.advance,
         validate=validate,
         is_enough=learner.best.is_enough,
+        made_here=isinstance(ready["train"], FaceBank),
     )
     path = job.folder / f"{variant.name}.safetensors"
     if not job.processes.is_first:
