@@ -97,7 +97,7 @@ class MatchingBatches(Dataset[MatchingBatch]):
             frames=frames,
             owners=torch.arange(len(drawn)).repeat_interleave(torch.tensor(lengths)),
             windows=torch.from_numpy(before[:, None] + places - places[:, :1]),
-            heard=heard.unflatten(0, (self.batch, self.windows)),
+            heard=heard.view(self.batch, self.windows, *heard.shape[1:]),
             places=torch.from_numpy(places),
         )
 

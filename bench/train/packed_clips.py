@@ -28,7 +28,7 @@ LEVELS = 255
 SPLITS = ("train", "val")
 FINEST, COARSEST = 8, 34  # x264's constant rate factors that are tried
 SAMPLED = 20  # clips by which the size at a rate factor is estimated
-PRESET = "fast"
+PRESET = "medium"
 LEAST_PSNR = 30.0  # decibels, below which the crops no longer show what a mouth does
 
 
@@ -127,16 +127,16 @@ def _read(folder: Path, split: str, described: Sequence[Mapping[str, object]]) -
     levels = steps.reshape(MELS, sum(columns)).cumsum(axis=1, dtype=np.uint8)
     mels = (levels * np.float32(2 * LIMIT / LEVELS) - np.float32(LIMIT)).astype(np.float32)
     clips = []
-    frame = column = 0
+    at = column = 0
     for each, length, wide in zip(described, lengths, columns, strict=True):
         mel = mels[:, column : column + wide]
         arrays: dict[str, NDArray[np.generic]] = {
-            "faces": faces[frame : frame + length],
+            "faces": faces[at : at + length],
             "features": np.concatenate([mel, cepstra(mel)]),
         }
         identity, speaker, dataset = (str(each[name]) for name in ("id", "speaker", "dataset"))
         clips.append(PackedClip(identity, speaker, dataset, folder, arrays))
-        frame, column = frame + length, column + wide
+        at, column = at + length, column + wide
     return clips
 
 

@@ -43,7 +43,7 @@ def cut(files: Iterable[Path], folder: Path, *, piece: int = PIECE) -> list[Path
             names.append(path.name)
             pieces.append(path)
         listed[file.name] = {
-            "sha256": file_sha256(file),
+            "sha256": [file_sha256(file)],
             "pieces": names,
             "piece_sha256": [file_sha256(folder / name) for name in names],
         }
@@ -74,7 +74,7 @@ def join(folder: Path, into: Path) -> list[Path]:
             raise BenchError(
                 f"{folder}: the pieces of {name} are not of a parcel: {error}"
             ) from error
-        if hashlib.sha256(whole).hexdigest() != told["sha256"]:
+        if [hashlib.sha256(whole).hexdigest()] != told["sha256"]:
             raise BenchError(f"{folder}: the pieces of {name} make another file than was cut")
         with in_one_move(into / name) as part:
             part.write_bytes(whole)

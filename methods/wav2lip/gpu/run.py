@@ -163,11 +163,12 @@ def _report(results: Path) -> Path:
             if path.suffix in (".csv", ".svg", ".txt"):
                 archive.write(path, path.relative_to(results))
         for strip in sorted(results.glob("*/strips/*.png"), key=_newest_first):
-            is_coded, data = cv2.imencode(
-                ".jpg", cv2.imread(str(strip)), [cv2.IMWRITE_JPEG_QUALITY, 92]
-            )
+            picture = cv2.imread(str(strip))
+            if picture is None:  # cut off while it was written
+                continue
+            _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
             room -= len(data)
-            if not is_coded or room < 0:
+            if room < 0:
                 break
             archive.writestr(str(strip.relative_to(results).with_suffix(".jpg")), data.tobytes())
     return report
