@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -23,11 +24,15 @@ from bench.networks.sync_expert import load_expert
 from bench.train.expert_batches import MatchingBatches
 from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip
+from bench.train.loop import Loop
+from bench.train.pacing import paced
 from bench.train.packed_clips import pack_clips, read_packed
 from bench.train.parcels import LIST, cut, join
+from bench.train.settings import StageSettings
 from methods.wav2lip.batches import TalkingBatches
 from methods.wav2lip.checkpoints import load_generator
 from methods.wav2lip.gpu.pack import pack
+from methods.wav2lip.gpu.plan import PLAN
 from methods.wav2lip.variants import VARIANTS
 from tests.conftest import ROOT
 from tests.small_clips import write_clips
@@ -39,10 +44,10 @@ BUDGET = {"paced": True, "width": 0.05}
 SETTINGS = {
     "faces": "given",
     "threads": 1,
-    "expert": {**BUDGET, "stop_after": "2 s", "loss": "matching", "clips": 2, "windows": 4},
+    "expert": {**BUDGET, "stop_after": "1 s", "loss": "matching", "clips": 2, "windows": 4},
     "generator": {
         **BUDGET,
-        "stop_after": "2 s",
+        "stop_after": "1 s",
         "batch": 1,
         "singles": 1,
         "start": "copy",
@@ -214,6 +219,57 @@ def _run(tree: Path, out: Path, *given: str) -> subprocess.CompletedProcess[str]
     )
 
 
+class _Counted:
+    """A learner that only counts, a hundredth of a second a step; compiled, it fails."""
+
+    def __init__(self, *, is_compiled: bool = False) -> None:
+        self.done = 0
+        self.is_compiled = is_compiled
+
+    def advance(self, _step: int, _batch: int) -> None:
+        self.done += 1
+        if self.is_compiled:
+            raise RuntimeError("no compiler\nand a long story")
+        time.sleep(0.01)
+
+    def run_uncompiled(self) -> None:
+        self.is_compiled = False
+
+    def state_dict(self) -> dict[str, object]:
+        return {"done": self.done}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        self.done = int(str(state["done"]))
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_a_paced_stage_has_the_steps_that_fit(tmp_path: Path, is_compiled: bool) -> None:
+    stage = StageSettings(steps=10_000, stop_after=10, paced=True, compile=is_compiled)
+    loop = Loop(10_000, 50, 500, tmp_path, False, LOG)
+    learner = _Counted(is_compiled=is_compiled)
+    fitted = paced(stage, loop, learner, range(10_000), learner.advance)
+    assert learner.done == 0
+    assert not learner.is_compiled
+    assert 10 < fitted.steps <= 0.9 * 10 / 0.01
+    assert fitted.save_every % fitted.steps_in_a_row == 0
+    assert fitted.steps // 12 <= fitted.save_every <= fitted.steps // 6
+    few = paced(stage.model_copy(update={"steps": 5}), loop, learner, range(5), learner.advance)
+    assert few.steps == 5
+
+
+def test_what_fails_without_a_compiler_is_not_tried_twice(tmp_path: Path) -> None:
+    stage = StageSettings(steps=10, stop_after=10, paced=True)
+    learner = _Counted(is_compiled=True)
+    with pytest.raises(RuntimeError):
+        paced(stage, Loop(10, 5, 5, tmp_path, False, LOG), learner, range(10), learner.advance)
+    assert learner.done == 1
+
+
+def test_pacing_needs_an_end() -> None:
+    with pytest.raises(ValueError, match="paced needs a stop_after"):
+        StageSettings(paced=True)
+
+
 @pytest.mark.slow
 def test_a_pack_trains_from_a_clean_copy_and_brings_weights_curves_and_strips(
     tmp_path: Path, tree: Path
@@ -242,13 +298,24 @@ def test_a_pack_trains_from_a_clean_copy_and_brings_weights_curves_and_strips(
 
 
 @pytest.mark.slow
-def test_a_method_that_fails_takes_nothing_from_the_others(tmp_path: Path, tree: Path) -> None:
+def test_a_method_that_fails_or_hangs_takes_nothing_from_the_others(
+    tmp_path: Path, tree: Path
+) -> None:
+    """M-CSAWav2Lip fails at once; Wav2Lip hangs after a checkpoint, whose weights are taken."""
     _pack(tmp_path, tree)
-    variants = tree / "methods" / "wav2lip" / "attention.py"
-    variants.write_text(variants.read_text().replace("def forward", "def backward_not_forward", 1))
+    attention = tree / "methods" / "wav2lip" / "attention.py"
+    attention.write_text(attention.read_text().replace("def forward", "def nothing", 1))
+    loop = tree / "bench" / "train" / "loop.py"
+    saved = "save_checkpoint(loop.folder / CHECKPOINT, done, state, steps=loop.steps)"
+    hanging = f"{saved}; loop.folder.name == 'wav2lip' and time.sleep(3600)"
+    assert saved in loop.read_text()
+    loop.write_text(loop.read_text().replace(saved, hanging))
+    plan = tree / "build" / "gpu-pack" / PLAN
+    plan.write_text(json.dumps({**json.loads(plan.read_text()), "limit": 45}))
     ended = _run(tree, tmp_path / "out", "--device", "cpu")
     assert ended.returncode == 1
     assert "m_csawav2lip: failed" in ended.stdout
+    assert "wav2lip: ended by the clock, its last checkpoint taken" in ended.stdout
     join(tmp_path / "out", tmp_path / "whole")
     load_generator(tmp_path / "whole" / "wav2lip.safetensors", VARIANTS[0])
 

@@ -33,15 +33,9 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
     A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError where
     fewer than half of the clips can be used, and where the expert is needed and not to be trained.
     """
-    settings = job.settings
-    if job.device == "cpu":
-        training.hold_memory()
-        cv2.setNumThreads(1)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
     cache = cache_dir()
     ready = {
-        split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
+        split: make_ready(clips, split=split, detector=job.settings.faces, cache=cache, log=job.log)
         for split, clips in (("train", job.train), ("val", job.val))
     }
     return train_on(ready, job, variant, cache=cache)
@@ -49,8 +43,14 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
 
 def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: Path) -> Path:
     """As `train`, on clips that are ready. cache: where experts are kept."""
+    settings = job.settings
+    if job.device == "cpu":
+        training.hold_memory()
+        cv2.setNumThreads(1)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
     expert = trained_expert(
-        job.settings.expert,
+        settings.expert,
         variant.audio,
         ready,
         job,
