@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench gpu-pack clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run configs/clr.yaml --workers 2
@@ -21,6 +21,10 @@ check: $(VENV)/installed-test
 # Speed, as ratios against a reference in the same run.
 bench: $(VENV)/installed-test
 	$(BIN)/python -m tests.speed
+
+# What a borrowed GPU needs, to be carried there: docs/training.md. Of GRID where GRID_ROOT is set.
+gpu-pack: $(VENV)/installed
+	$(BIN)/python -m methods.wav2lip.gpu.pack configs/train/gpu.yaml build/gpu-pack
 
 # An old Python would end in pip's ResolutionImpossible, and leave a $(VENV) that is of no use.
 # Without constraints.txt's CPU build, torch alone pulls gigabytes.

@@ -387,8 +387,7 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
 ) -> None:
     # Four steps that all count: sync and the adversarial loss are there from the second on.
     shorter = {**GENERATOR, "steps": 4, "sync_from": 0.25, "adversarial_from": 0.25}
-    settings = Settings.model_validate({**SETTINGS, "generator": shorter})
-    job = replace(job, settings=settings)
+    job = replace(job, settings=Settings.model_validate({**SETTINGS, "generator": shorter}))
     whole = train(job, OURS)
     stopped = replace(job, folder=job.folder.with_name("stopped"))
     saved = training.save_checkpoint

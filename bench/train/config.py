@@ -201,7 +201,7 @@ def train_from(
         say = _nobody
     together.wait()
     found = [find_trained(training.folder) for training in asked]
-    train, val = _clips(loaded, say)
+    train, val = clips_of(loaded, say)
     log = _told(say)
     made: list[Path] = []
     for training, trained in zip(asked, found, strict=True):
@@ -229,7 +229,7 @@ def train_from(
     return made
 
 
-def _clips(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[Clip], list[Clip]]:
+def clips_of(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[Clip], list[Clip]]:
     """The clips to train on and those to choose by. Raises BenchError that lists what is wrong."""
     folder = folder_of(loaded.path)
     train: list[Clip] = []

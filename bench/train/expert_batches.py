@@ -5,7 +5,7 @@ Every batch is a function of the seed and the step alone, so that a resumed trai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from bench.networks.audio import AudioKind, Features
 from bench.networks.face_crops import SIZE
 from bench.networks.sync_expert import WINDOW
 from bench.train.draws import Draw
+from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip
 
 
@@ -38,8 +39,25 @@ class MatchingBatch:
     places: Tensor
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Windows of one clip, by their first frames, (W,), rising."""
+
+    clip: int
+    starts: NDArray[np.int64]
+    is_mirrored: bool
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """All from the first window's first frame to the last one's last."""
+        return np.arange(self.starts[0], self.starts[-1] + WINDOW)
+
+
 class MatchingBatches(Dataset[MatchingBatch]):
-    """Windows of some clips, which are to find their own sounds among those of the clip."""
+    """Windows of some clips, which are to find their own sounds among those of the clip.
+
+    Where the clips are a FaceBank, a batch's pictures and sounds are taken on its device.
+    """
 
     def __init__(
         self,
@@ -52,8 +70,9 @@ class MatchingBatches(Dataset[MatchingBatch]):
         seed: int,
     ) -> None:
         least = windows + WINDOW - 1
-        long = [clip for clip in clips if len(clip.faces()) >= least]
-        self.draw = Draw(long, group=lambda clip: clip.dataset, power=0.5)
+        long = [number for number, clip in enumerate(clips) if len(clip.faces()) >= least]
+        self.clips = clips
+        self.draw = Draw(long, group=lambda number: clips[number].dataset, power=0.5)
         self.kind: AudioKind = kind
         self.batch = batch
         self.windows = windows
@@ -66,26 +85,45 @@ class MatchingBatches(Dataset[MatchingBatch]):
 
     def __getitem__(self, step: int) -> MatchingBatch:
         """The batch of one step."""
-        random = np.random.default_rng([self.seed, step])
-        frames: list[NDArray[np.uint8]] = []
-        heard: list[Features] = []
-        windows = np.empty((self.batch, self.windows), np.int64)
-        places = np.empty((self.batch, self.windows), np.int64)
-        count = 0
-        for row, number in enumerate(self.draw.several(self.batch, random)):
-            clip = self.draw.clips[number]
-            stored, spectrum = clip.faces(), clip.features(self.kind)
-            own = np.sort(random.choice(len(stored) - WINDOW + 1, self.windows, replace=False))
-            lower = np.array(stored[own[0] : own[-1] + WINDOW, SIZE // 2 :])
-            frames.append(lower[:, :, ::-1] if random.random() < 0.5 else lower)
-            places[row], windows[row] = own, count + own - own[0]
-            count += len(lower)
-            first = audio.first_columns(len(stored), spectrum.shape[1])
-            heard.append(audio.windows(spectrum, first[own]))
+        drawn = list(self._drawn(step))
+        lengths = [len(each.frames) for each in drawn]
+        before = np.cumsum([0, *lengths[:-1]])
+        places = np.stack([each.starts for each in drawn])
+        if isinstance(self.clips, FaceBank):
+            frames, heard = _taken(self.clips, drawn)
+        else:
+            frames, heard = self._read(drawn)
         return MatchingBatch(
-            frames=torch.from_numpy(np.concatenate(frames)),
-            owners=torch.arange(self.batch).repeat_interleave(torch.tensor([*map(len, frames)])),
-            windows=torch.from_numpy(windows),
-            heard=torch.from_numpy(np.stack(heard)),
+            frames=frames,
+            owners=torch.arange(len(drawn)).repeat_interleave(torch.tensor(lengths)),
+            windows=torch.from_numpy(before[:, None] + places - places[:, :1]),
+            heard=heard.view(self.batch, self.windows, *heard.shape[1:]),
             places=torch.from_numpy(places),
         )
+
+    def _drawn(self, step: int) -> Iterator[_Drawn]:
+        random = np.random.default_rng([self.seed, step])
+        for number in self.draw.several(self.batch, random):
+            clip = self.draw.clips[number]
+            count = len(self.clips[clip].faces()) - WINDOW + 1
+            starts = np.sort(random.choice(count, self.windows, replace=False))
+            yield _Drawn(clip, starts, bool(random.random() < 0.5))
+
+    def _read(self, drawn: Sequence[_Drawn]) -> tuple[Tensor, Tensor]:
+        frames: list[NDArray[np.uint8]] = []
+        heard: list[Features] = []
+        for each in drawn:
+            clip = self.clips[each.clip]
+            stored, spectrum = clip.faces(), clip.features(self.kind)
+            lower = np.array(stored[each.frames[0] : each.frames[-1] + 1, SIZE // 2 :])
+            frames.append(lower[:, :, ::-1] if each.is_mirrored else lower)
+            first = audio.first_columns(len(stored), spectrum.shape[1])
+            heard.append(audio.windows(spectrum, first[each.starts]))
+        return torch.from_numpy(np.concatenate(frames)), torch.from_numpy(np.concatenate(heard))
+
+
+def _taken(bank: FaceBank, drawn: Sequence[_Drawn]) -> tuple[Tensor, Tensor]:
+    clips = [each.clip for each in drawn]
+    faces = bank.faces(clips, [each.frames for each in drawn], [each.is_mirrored for each in drawn])
+    columns = [bank.first_columns(each.clip)[each.starts] for each in drawn]
+    return faces[:, SIZE // 2 :], bank.windows(clips, columns)

@@ -133,10 +133,12 @@ def run(
     *,
     validate: Callable[[int], Mapping[str, float]],
     is_enough: Callable[[], bool] = lambda: False,
+    made_here: bool = False,
 ) -> None:
     """Trains to the end; raises Stopped where Ctrl-C came before it.
 
     batches[step] is made in a second process, ahead of its use; it should depend on the step alone.
+    made_here: in this one, at its use, for batches that lie on the device already.
     advance(step, batch) trains one step and returns its losses. validate(step) returns figures on
     held-out data; it is asked at every checkpoint, and is_enough() after it, which ends training
     early. When the time is up (`stop_after`), training ends with the step under way, which is
@@ -157,8 +159,8 @@ def run(
     clock = _Clock()
     until = math.inf if loop.stop_after is None else time.monotonic() + loop.stop_after
     with _interruptible(together.count == 1) as is_interrupted:
-        made_ahead = clock.watched(_made_ahead(batches, own))
-        for step, batch in zip(remaining, made_ahead, strict=True):
+        made = (batches[step] for step in own) if made_here else _made_ahead(batches, own)
+        for step, batch in zip(remaining, clock.watched(made), strict=True):
             for name, value in advance(step, batch).items():
                 sums[name] = sums.get(name, 0.0) + value
             done = step + 1

@@ -45,14 +45,17 @@ class StageSettings(TrainSettings):
     """How one network, or several at once, are trained: for how long, and in which arithmetic.
 
     steps: at most so many. stop_after: wall-clock time after which the stage ends as if that had
-    been its last step: with a checkpoint, a validation, and the best weights so far. report_every:
-    steps over which a row of the curve is averaged; save_every: steps between checkpoints, each
-    with a validation, a multiple of report_every. precision: bfloat16 is autocast. channels_last:
-    the kernels' layout in memory. compile: by torch.compile; it pays on GPUs in long trainings.
+    been its last step: with a checkpoint, a validation, and the best weights so far. paced: as many
+    steps as fit into `stop_after` by their speed here, at most `steps`; rows and checkpoints are
+    spread over them. report_every: steps over which a row of the curve is averaged; save_every:
+    steps between checkpoints, each with a validation, a multiple of report_every. precision:
+    bfloat16 is autocast. channels_last: the kernels' layout in memory. compile: by torch.compile;
+    it pays on GPUs in long trainings.
     """
 
     steps: int = pydantic.Field(default=1000, ge=1)
     stop_after: Seconds | None = None
+    paced: bool = False
     report_every: int | None = pydantic.Field(default=None, ge=1)  # None: 50, or a divisor of it
     save_every: int = pydantic.Field(default=500, ge=1)
     precision: Precision = "float32"
@@ -63,6 +66,8 @@ class StageSettings(TrainSettings):
     def _saves_whole_rows(self) -> StageSettings:
         if self.report_every is not None and self.save_every % self.report_every:
             raise ValueError("save_every must be a multiple of report_every")
+        if self.paced and self.stop_after is None:
+            raise ValueError("paced needs a stop_after to fit the steps into")
         return self
 
     @property

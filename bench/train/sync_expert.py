@@ -29,8 +29,10 @@ from bench.networks.sync_expert import WINDOW, Expert, load_expert, save_expert
 from bench.train import loop as training
 from bench.train.expert_batches import MatchingBatch, MatchingBatches
 from bench.train.expert_settings import ExpertSettings
+from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip
 from bench.train.held_out import means_by_dataset
+from bench.train.pacing import paced
 from bench.train.processes import ALONE, Processes
 from bench.train.trainable import TrainJob
 
@@ -55,6 +57,7 @@ class ExpertLearner:
         self.kind: AudioKind = kind
         self.device = torch.device(device)
         self.expert = settings.laid_out(Expert(audio=kind, width=settings.width).to(self.device))
+        self.processes = processes
         self.run_expert = processes.prepare(settings.compiled(self.expert))
         self.log_scale = nn.Parameter(torch.tensor(10.0, device=self.device).log())
         self.optimiser = torch.optim.AdamW(
@@ -83,6 +86,10 @@ class ExpertLearner:
         own = torch.arange(cosines.shape[1], device=self.device)
         right = (cosines.detach().argmax(dim=2) == own).float().mean()
         return {"sync": float(loss.detach()), "right": float(right)}
+
+    def run_uncompiled(self) -> None:
+        """From now on the expert runs as it is written."""
+        self.run_expert = self.processes.prepare(self.expert)
 
     def state_dict(self) -> dict[str, object]:
         """Expert, temperature, optimiser."""
@@ -173,7 +180,7 @@ def augmented(frames: Tensor, owners: Tensor, random: torch.Generator) -> Tensor
     each = (slice(None), slice(None), None, None)
     frames = frames + softness[owners][each] * (soft - frames)
     frames = frames * gain[owners][each] + offset[owners][each]
-    noise = torch.randn(frames.shape, generator=random).to(frames.device)
+    noise = torch.randn(frames.shape, generator=_there(random, frames.device), device=frames.device)
     frames = frames + sigma[owners][each] * noise
     shift = (8 * drawn(2)).long()  # (C, 2), 0..7 rows and columns
     padded = functional.pad(frames, (4, 4, 4, 4), mode="replicate")
@@ -183,6 +190,13 @@ def augmented(frames: Tensor, owners: Tensor, random: torch.Generator) -> Tensor
         for clip, (y, x) in enumerate(shift.tolist())
     ]
     return torch.cat(moved).clamp(0.0, 1.0)
+
+
+def _there(random: torch.Generator, device: torch.device) -> torch.Generator:
+    """The generator itself, or one of the device with the same seed: millions of numbers a step."""
+    if device.type == "cpu":
+        return random
+    return torch.Generator(device).manual_seed(random.initial_seed())
 
 
 @torch.no_grad()
@@ -300,12 +314,17 @@ def trained_expert(
         steps=settings.steps,
         seed=settings.seed,
     )
+    if settings.paced:
+        loop = training.Loop.of(settings, job, folder=folder)
+        settings = paced(settings, loop, learner, batches, learner.advance)
+        learner.settings, batches.steps = settings, settings.steps
     training.run(
         training.Loop.of(settings, job, folder=folder),
         learner,
         batches,
         learner.advance,
         validate=lambda _: validation(learner.expert, ready["val"], kind, learner.device),
+        made_here=isinstance(ready["train"], FaceBank),
     )
     if job.processes.is_first:
         with in_one_move(kept) as part:

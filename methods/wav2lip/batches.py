@@ -5,7 +5,7 @@ Every batch is a function of the seed and the step alone, so that a resumed trai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from bench.networks import audio
 from bench.networks.audio import AudioKind, Features
 from bench.networks.sync_expert import WINDOW
 from bench.train.draws import Draw
+from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip
 
 
@@ -38,11 +39,22 @@ class TalkingBatch:
     starts: Tensor
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Frames of one clip, in a row, and as many to serve as reference."""
+
+    clip: int
+    frames: NDArray[np.int64]
+    reference: NDArray[np.int64]
+    is_mirrored: bool
+
+
 class TalkingBatches(Dataset[TalkingBatch]):
     """Windows of some clips, with reference frames from elsewhere in the same clip.
 
     singles: how many further clips give a single frame each. The frames of a window are much alike;
-    what pixels teach, more faces teach better.
+    what pixels teach, more faces teach better. Where the clips are a FaceBank, a batch's pictures
+    and sounds are taken on its device.
     """
 
     def __init__(
@@ -56,6 +68,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
         steps: int,
         seed: int,
     ) -> None:
+        self.clips = clips
         self.draw = Draw(clips, group=lambda clip: clip.dataset, power=0.5)
         self.kind: AudioKind = kind
         self.batch = batch
@@ -70,34 +83,61 @@ class TalkingBatches(Dataset[TalkingBatch]):
 
     def __getitem__(self, step: int) -> TalkingBatch:
         """The batch of one step."""
+        drawn = list(self._drawn(step))
+        if isinstance(self.clips, FaceBank):
+            targets, references, heard = _taken(self.clips, drawn, lead=self.lead)
+        else:
+            targets, references, heard = self._read(drawn)
+        windows = drawn[: self.batch]
+        return TalkingBatch(
+            targets=targets,
+            references=references,
+            heard=heard,
+            owners=torch.arange(len(drawn)).repeat_interleave(
+                torch.tensor([len(each.frames) for each in drawn])
+            ),
+            clips=torch.tensor([each.clip for each in windows]),
+            starts=torch.tensor([int(each.frames[0]) for each in windows]),
+        )
+
+    def _drawn(self, step: int) -> Iterator[_Drawn]:
         random = np.random.default_rng([self.seed, step])
-        numbers = self.draw.several(self.batch + self.singles, random)
+        for row, number in enumerate(self.draw.several(self.batch + self.singles, random)):
+            frames = len(self.clips[number].faces())
+            start = int(random.integers(frames - WINDOW + 1))
+            count = WINDOW if row < self.batch else 1
+            reference = reference_window(frames, start, random)[:count]
+            is_mirrored = bool(random.random() < 0.5)
+            yield _Drawn(int(number), start + np.arange(count), reference, is_mirrored)
+
+    def _read(self, drawn: Sequence[_Drawn]) -> tuple[Tensor, Tensor, Tensor]:
         targets: list[NDArray[np.uint8]] = []
         references: list[NDArray[np.uint8]] = []
         heard: list[Features] = []
-        starts: list[int] = []
-        for row, number in enumerate(numbers):
-            clip = self.draw.clips[number]
+        for each in drawn:
+            clip = self.clips[each.clip]
             stored, spectrum = clip.faces(), clip.features(self.kind)
-            start = int(random.integers(len(stored) - WINDOW + 1))
-            count = WINDOW if row < self.batch else 1
-            reference = reference_window(len(stored), start, random)[:count]
-            # Half of them mirrored; columns of pixels.
-            direction = slice(None, None, -1 if random.random() < 0.5 else 1)
-            targets.append(stored[start : start + count, :, direction])
-            references.append(stored[reference][:, :, direction])
+            direction = slice(None, None, -1 if each.is_mirrored else 1)  # columns of pixels
+            targets.append(stored[each.frames[0] : each.frames[-1] + 1, :, direction])
+            references.append(stored[each.reference][:, :, direction])
             first = audio.first_columns(len(stored), spectrum.shape[1], lead=self.lead)
-            heard.append(audio.windows(spectrum, first[start : start + count]))
-            starts.append(start)
-        lengths = torch.tensor([len(target) for target in targets])
-        return TalkingBatch(
-            targets=torch.from_numpy(np.concatenate(targets)),
-            references=torch.from_numpy(np.concatenate(references)),
-            heard=torch.from_numpy(np.concatenate(heard)),
-            owners=torch.arange(len(targets)).repeat_interleave(lengths),
-            clips=torch.from_numpy(numbers[: self.batch]),
-            starts=torch.tensor(starts[: self.batch]),
+            heard.append(audio.windows(spectrum, first[each.frames]))
+        return (
+            torch.from_numpy(np.concatenate(targets)),
+            torch.from_numpy(np.concatenate(references)),
+            torch.from_numpy(np.concatenate(heard)),
         )
+
+
+def _taken(bank: FaceBank, drawn: Sequence[_Drawn], *, lead: int) -> tuple[Tensor, Tensor, Tensor]:
+    clips = [each.clip for each in drawn]
+    mirrored = [each.is_mirrored for each in drawn]
+    columns = [bank.first_columns(each.clip, lead=lead)[each.frames] for each in drawn]
+    return (
+        bank.faces(clips, [each.frames for each in drawn], mirrored),
+        bank.faces(clips, [each.reference for each in drawn], mirrored),
+        bank.windows(clips, columns),
+    )
 
 
 def reference_window(frames: int, start: int, random: np.random.Generator) -> NDArray[np.int64]:

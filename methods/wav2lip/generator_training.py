@@ -19,6 +19,8 @@ from bench.train import loop as training
 from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
 from bench.train.face_clips import FaceClip
+from bench.train.loop import Batches
+from bench.train.pacing import paced
 from bench.train.processes import ALONE, Processes
 from bench.train.sync_expert import Judge, augmented
 from methods.wav2lip import losses
@@ -84,6 +86,7 @@ class GeneratorLearner:
         )
         self.peaks = losses.Peaks(self.generator.face_decoder_blocks) if settings.peaks else None
         self.counted = losses.weights_map(settings.lower, settings.mouth, self.device)
+        self.processes = processes
         self.run_generator = processes.prepare(settings.compiled(self.generator))
         self.run_discriminator = processes.prepare(_Logits(self.discriminator))
 
@@ -131,6 +134,19 @@ class GeneratorLearner:
             figures["judged"] = self._train_discriminator(fake.detach(), real)
         self.average.update_parameters(self.generator)
         return {name: float(value.detach()) for name, value in figures.items()}
+
+    def run_uncompiled(self) -> None:
+        """From now on the generator runs as it is written."""
+        self.run_generator = self.processes.prepare(self.generator)
+
+    def paced(self, loop: training.Loop, batches: Batches[TalkingBatch]) -> GeneratorSettings:
+        """Its settings with as many steps as fit into their time, every loss taking part."""
+        own = self.settings
+        self.settings = own.model_copy(update={"sync_from": 0.0, "adversarial_from": 0.0})
+        fitted = paced(self.settings, loop, self, batches, self.advance)
+        kept = {name: getattr(own, name) for name in ("sync_from", "adversarial_from")}
+        self.settings = fitted.model_copy(update=kept)
+        return self.settings
 
     def took_note(self, step: int, figures: Mapping[str, float]) -> None:
         """Learns from a validation: whether sync comes in, whether these weights are the best."""

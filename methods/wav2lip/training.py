@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import torch
@@ -11,6 +13,7 @@ import torch
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.train import loop as training
+from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip, make_ready
 from bench.train.sync_expert import EXPERT, Judge, trained_expert
 from bench.train.trainable import TrainJob
@@ -21,6 +24,8 @@ from methods.wav2lip.settings import Settings
 from methods.wav2lip.validation import Validation
 from methods.wav2lip.variants import Variant
 
+Ready: TypeAlias = Mapping[str, Sequence[FaceClip]]  # of `train` and `val`
+
 
 def train(job: TrainJob[Settings], variant: Variant) -> Path:
     """Trains expert and generator on the job's clips and returns the last one's weights file.
@@ -28,17 +33,22 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
     A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError where
     fewer than half of the clips can be used, and where the expert is needed and not to be trained.
     """
+    cache = cache_dir()
+    ready = {
+        split: make_ready(clips, split=split, detector=job.settings.faces, cache=cache, log=job.log)
+        for split, clips in (("train", job.train), ("val", job.val))
+    }
+    return train_on(ready, job, variant, cache=cache)
+
+
+def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: Path) -> Path:
+    """As `train`, on clips that are ready. cache: where experts are kept."""
     settings = job.settings
     if job.device == "cpu":
         training.hold_memory()
         cv2.setNumThreads(1)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    cache = cache_dir()
-    ready: dict[str, list[FaceClip]] = {
-        split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
-        for split, clips in (("train", job.train), ("val", job.val))
-    }
     expert = trained_expert(
         settings.expert,
         variant.audio,
@@ -64,7 +74,7 @@ def _own_copy(expert: Path, job: TrainJob[Settings]) -> Path:
 
 
 def _trained_generator(
-    job: TrainJob[Settings], variant: Variant, ready: dict[str, list[FaceClip]], expert: Path
+    job: TrainJob[Settings], variant: Variant, ready: Ready, expert: Path
 ) -> Path:
     settings, wanted = job.settings, job.settings.generator
     device = torch.device(job.device)
@@ -102,6 +112,9 @@ def _trained_generator(
         steps=wanted.steps,
         seed=job.seed,
     )
+    if wanted.paced:
+        wanted = learner.paced(training.Loop.of(wanted, job), batches)
+        batches.steps = wanted.steps
     training.run(
         training.Loop.of(wanted, job),
         learner,
@@ -109,6 +122,7 @@ def _trained_generator(
         learner.advance,
         validate=validate,
         is_enough=learner.best.is_enough,
+        made_here=isinstance(ready["train"], FaceBank),
     )
     path = job.folder / f"{variant.name}.safetensors"
     if not job.processes.is_first:

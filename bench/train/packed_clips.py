@@ -1,0 +1,203 @@
+"""Ready clips packed small enough to travel: faces as H.264, what is heard as 8-bit mel columns.
+
+Reading takes no more than OpenCV, NumPy and the standard library: the machine that trains may have
+nothing else. The cepstra are computed anew from the mel spectrogram, as they were at first.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.files.digests import file_sha256
+from bench.networks.audio import LIMIT, MELS, cepstra
+from bench.networks.face_crops import SIZE
+from bench.train.face_clips import FaceClip
+
+INDEX = "clips.json"
+FORM = 1  # of a packed folder; raise it when older code cannot read it
+LEVELS = 255
+SPLITS = ("train", "val")
+FINEST, COARSEST = 8, 34  # x264's constant rate factors that are tried
+SAMPLED = 20  # clips by which the size at a rate factor is estimated
+PRESET = "medium"
+LEAST_PSNR = 30.0  # decibels, below which the crops no longer show what a mouth does
+
+
+@dataclass(frozen=True)
+class PackedClip(FaceClip):
+    """A clip that was packed, its arrays in memory."""
+
+    arrays: Mapping[str, NDArray[np.generic]] = field(default_factory=dict, repr=False)
+
+    def array(self, name: str) -> NDArray[np.generic]:
+        """One of its arrays."""
+        return self.arrays[name]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed. bytes: of all files. psnr: mean over the frames of val, decibels."""
+
+    crf: int
+    bytes: int
+    psnr: float
+    frames: int
+
+
+def pack_clips(ready: Mapping[str, Sequence[FaceClip]], folder: Path, *, limit: int) -> Packed:
+    """Writes the clips of `train` and `val` into an empty folder, of `limit` bytes at most.
+
+    The faces are coded as finely as fits. Raises BenchError where the coarsest does not fit, or
+    where it leaves less than 30 dB.
+    """
+    from bench import media
+
+    described = {
+        split: [
+            {**_named(clip), "frames": len(clip.faces()), "columns": clip.features("mel").shape[1]}
+            for clip in ready[split]
+        ]
+        for split in SPLITS
+    }
+    for split in SPLITS:
+        (folder / f"{split}.mel.xz").write_bytes(_coded_mels(ready[split]))
+    heard = sum((folder / f"{split}.mel.xz").stat().st_size for split in SPLITS)
+    room = limit - heard - 300 * sum(map(len, ready.values())) - 4096  # the index beside them
+    everything = [clip for split in SPLITS for clip in ready[split]]
+    crf = _finest(everything, folder / "sample.mp4", room)
+    while True:
+        for split in SPLITS:
+            media.write_video(
+                folder / f"{split}.mp4", _frames(ready[split]), crf=crf, preset=PRESET
+            )
+        if sum((folder / f"{split}.mp4").stat().st_size for split in SPLITS) <= room:
+            break
+        crf = _coarser(crf)
+    psnr = float(np.mean(list(_psnrs(ready["val"], folder / "val.mp4"))))
+    if psnr < LEAST_PSNR:
+        raise BenchError(
+            f"{folder}: in {limit / 2**20:.0f} MiB the crops keep {psnr:.1f} dB only, and 30 are "
+            "needed. Take fewer clips (`clips:` of the config's data)."
+        )
+    names = [f"{split}.{end}" for split in SPLITS for end in ("mp4", "mel.xz")]
+    files = {name: file_sha256(folder / name) for name in names}
+    index = {"form": FORM, "crf": crf, "psnr": psnr, "files": files, "splits": described}
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return Packed(crf, size, psnr, sum(len(clip.faces()) for clip in everything))
+
+
+def read_packed(folder: Path) -> dict[str, list[PackedClip]]:
+    """The clips of `train` and `val`; raises BenchError where the folder is not whole."""
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        if index["form"] != FORM:
+            raise BenchError(f"{folder / INDEX}: has form {index['form']}, expected {FORM}")
+        for split in SPLITS:
+            for name in (f"{split}.mp4", f"{split}.mel.xz"):
+                if file_sha256(folder / name) != index["files"][name]:
+                    raise BenchError(f"{folder / name}: is damaged; pack it anew")
+        return {split: _read(folder, split, index["splits"][split]) for split in SPLITS}
+    except (OSError, ValueError, LookupError, TypeError, lzma.LZMAError) as error:
+        raise BenchError(
+            f"{folder}: is no folder of packed clips ({error}); pack it anew"
+        ) from error
+
+
+def _read(folder: Path, split: str, described: Sequence[Mapping[str, object]]) -> list[PackedClip]:
+    lengths = [int(str(each["frames"])) for each in described]
+    columns = [int(str(each["columns"])) for each in described]
+    faces = np.empty((sum(lengths), SIZE, SIZE, 3), np.uint8)
+    count = 0
+    for frame in _decoded(folder / f"{split}.mp4"):
+        faces[count] = frame
+        count += 1
+    if count != len(faces):
+        raise BenchError(f"{folder / split}.mp4: has {count} frames, expected {len(faces)}")
+    steps = np.frombuffer(lzma.decompress((folder / f"{split}.mel.xz").read_bytes()), np.uint8)
+    levels = steps.reshape(MELS, sum(columns)).cumsum(axis=1, dtype=np.uint8)
+    mels = (levels * np.float32(2 * LIMIT / LEVELS) - np.float32(LIMIT)).astype(np.float32)
+    clips = []
+    at = column = 0
+    for each, length, wide in zip(described, lengths, columns, strict=True):
+        mel = mels[:, column : column + wide]
+        arrays: dict[str, NDArray[np.generic]] = {
+            "faces": faces[at : at + length],
+            "features": np.concatenate([mel, cepstra(mel)]),
+        }
+        identity, speaker, dataset = (str(each[name]) for name in ("id", "speaker", "dataset"))
+        clips.append(PackedClip(identity, speaker, dataset, folder, arrays))
+        at, column = at + length, column + wide
+    return clips
+
+
+def _named(clip: FaceClip) -> dict[str, str]:
+    return {"id": clip.id, "speaker": clip.speaker, "dataset": clip.dataset}
+
+
+def _frames(clips: Sequence[FaceClip]) -> Iterator[NDArray[np.uint8]]:
+    for clip in clips:
+        yield from clip.faces()
+
+
+def _coded_mels(clips: Sequence[FaceClip]) -> bytes:
+    """All mel spectrograms side by side, (80, M), each level as the step from its neighbour."""
+    mel = np.concatenate([clip.features("mel") for clip in clips], axis=1)
+    levels = np.round((mel + LIMIT) * (LEVELS / (2 * LIMIT))).astype(np.uint8)
+    steps = np.diff(levels, axis=1, prepend=np.uint8(0))  # modulo 256, as they are summed up again
+    return lzma.compress(np.ascontiguousarray(steps).tobytes())
+
+
+def _finest(clips: Sequence[FaceClip], path: Path, room: int) -> int:
+    """The least rate factor at which all clips are expected to fit."""
+    from bench import media
+
+    sample = clips[:: math.ceil(len(clips) / SAMPLED)]
+    share = sum(len(clip.faces()) for clip in sample) / sum(len(clip.faces()) for clip in clips)
+    crf = FINEST
+    while True:
+        media.write_video(path, _frames(sample), crf=crf, preset=PRESET)
+        size = path.stat().st_size
+        path.unlink()
+        if size <= room * share:
+            return crf
+        crf = _coarser(crf)
+
+
+def _coarser(crf: int) -> int:
+    if crf == COARSEST:
+        raise BenchError(
+            "the clips do not fit even when they are coded coarsely; take fewer (`clips:` of the "
+            "config's data)"
+        )
+    return crf + 1
+
+
+def _decoded(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a video, RGB, by OpenCV."""
+    import cv2
+
+    video = cv2.VideoCapture(str(path))
+    try:
+        while True:
+            is_there, frame = video.read()
+            if not is_there:
+                return
+            yield np.asarray(frame[:, :, ::-1], np.uint8)
+    finally:
+        video.release()
+
+
+def _psnrs(clips: Sequence[FaceClip], path: Path) -> Iterator[float]:
+    for frame, coded in zip(_frames(clips), _decoded(path), strict=True):
+        error = np.square(frame.astype(np.float32) - coded).mean()
+        yield 20 * math.log10(255) - 10 * math.log10(max(float(error), 1e-3))

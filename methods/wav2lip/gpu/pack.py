@@ -1,0 +1,85 @@
+"""Packs a training for a GPU machine: `python -m methods.wav2lip.gpu.pack CONFIG FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import cast
+
+import click
+
+from bench.errors import BenchError
+from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
+from bench.train.config import clips_of, load_train_config
+from bench.train.face_clips import make_ready
+from bench.train.packed_clips import Packed, pack_clips
+from methods.wav2lip.gpu.plan import PLAN, Plan
+from methods.wav2lip.settings import Settings
+
+LIMIT = 33 * 2**20  # bytes: with the repository's own 29 MiB less than the 64 that may travel
+COMMAND = """\
+#!/bin/sh
+# Run from the root of the repository: trains what is packed here and brings the results to $OUT.
+pack=$(dirname "$0")
+if ! [ -f methods/wav2lip/gpu/run.py ]; then
+    echo "run.sh: run it from the root of the repository, which is not $PWD" >&2
+    exit 2
+fi
+exec "${PYTHON:-python3}" -m methods.wav2lip.gpu.run "$pack" "$@"
+"""
+
+
+def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Packed:
+    """Writes crops, plan and the command `run.sh`; an older pack gives way once this is whole.
+
+    config: a training config of the family, every stage with `stop_after`. limit: bytes in all.
+    Raises BenchError where the clips do not fit, or the config has no end by the clock.
+    """
+    loaded = load_train_config(config)
+    settings = {plugin.name: cast("Settings", own) for plugin, own in loaded.plugins.items()}
+    own = next(iter(settings.values()))
+    if own.expert.stop_after is None or own.generator.stop_after is None:
+        raise BenchError(f"{config}: settings: expert and generator both need a stop_after")
+    train, val = clips_of(loaded, log.info)
+    ready = {
+        split: make_ready(clips, split=split, detector=own.faces, cache=cache_dir(), log=log)
+        for split, clips in (("train", train), ("val", val))
+    }
+    plan = Plan(
+        plugins=tuple(settings), seed=loaded.config.seed[0], settings=own.model_dump(mode="json")
+    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with in_one_move(folder) as part:
+        part.mkdir()
+        packed = pack_clips(ready, part, limit=limit - 64 * 1024)
+        (part / PLAN).write_text(json.dumps(plan.as_json(), indent=1), encoding="utf-8")
+        (part / "run.sh").write_text(COMMAND, encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+    return packed
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--limit", type=int, default=LIMIT, help="bytes in all")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        packed = pack(given.config, given.folder, limit=given.limit, log=logging.getLogger("pack"))
+    except BenchError as error:
+        raise SystemExit(str(error)) from error
+    click.echo(
+        f"{given.folder}: {packed.frames} faces, {packed.bytes / 2**20:.1f} MiB, crf {packed.crf}, "
+        f"{packed.psnr:.1f} dB. On the GPU machine, from the repository's root: "
+        f"bash {given.folder}/run.sh"
+    )
+
+
+if __name__ == "__main__":
+    main()
