@@ -11,6 +11,9 @@ from bench.files.paths import cache_dir
 from bench.run.plan import Missing, Plan
 from bench.run.prepared_folder import PreparedFolder
 
+NOTHING = "no clip to learn from"
+FAILED = "failed before"
+
 
 @dataclass(frozen=True)
 class PreparationState:
@@ -30,8 +33,20 @@ class PreparationState:
     def __str__(self) -> str:
         """A line for the terminal."""
         text = f"{self.method}: {self.dataset} · {self.person}: {self.state}"
-        text += f", from {self.clips} clips" if self.clips else ""
-        return text + (f"; {self.waiting} cells wait for it" if self.waiting else "")
+        text += f", from {_counted(self.clips, 'clip')}" if self.clips else ""
+        if not self.waiting:
+            return text
+        return f"{text}; {_counted(self.waiting, 'cell')} {self._fate}"
+
+    @property
+    def _fate(self) -> str:
+        if self.state in (NOTHING, FAILED):
+            return "will fail"
+        return "to go" if self.is_there else "wait for it" if self.waiting > 1 else "waits for it"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def preparation_states(plan: Plan, missing: Missing, folder: Path) -> list[PreparationState]:
@@ -55,7 +70,7 @@ def _states(plan: Plan, missing: Missing, folder: Path) -> Iterator[PreparationS
             persons.setdefault((planned.case.dataset, planned.case.face.speaker), 0)
         for (dataset, person), clips in persons.items():
             key = method.persons.get((dataset, person))
-            state, is_there = "no clip to learn from", False
+            state, is_there = NOTHING, False
             if key is not None:
                 state, is_there = _state(key, folder, is_asked=key in asked)
             cells = waiting[method.label, dataset, person]
@@ -70,5 +85,5 @@ def _state(key: str, folder: Path, *, is_asked: bool) -> tuple[str, bool]:
     if PreparedFolder(cache_dir(), key).record() is not None:
         return "there, from another run", True
     if own.path.exists():
-        return ("begun" if is_asked else "failed before"), False
+        return ("begun" if is_asked else FAILED), False
     return "missing", False
