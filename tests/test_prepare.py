@@ -17,6 +17,7 @@ import pytest
 
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
+from bench.records.load import load
 from bench.records.schema import GENERATIONS, PREPARATIONS
 from bench.records.store import Store
 from bench.run.config import load_config
@@ -274,6 +275,8 @@ def test_a_person_that_cannot_be_learned_costs_its_own_cells(tmp_path: Path) -> 
     found = {one["person"]: one for one in records(tmp_path / "run", PREPARATIONS).values()}
     assert found["ann"]["status"] == "ok"
     assert (found["bob"]["status"], found["bob"]["reason"]) == ("failed", "cannot learn bob")
+    lines = (tmp_path / "run" / PREPARATIONS).read_text("utf-8").splitlines()
+    assert all(json.loads(line)["seconds"] > 0 for line in lines)
     for one in _of(tmp_path / "run", "learner"):
         is_bob = one["case"].startswith("bob")
         assert one["status"] == ("failed" if is_bob else "ok")
@@ -360,6 +363,36 @@ def test_a_preparation_that_leaves_nothing_has_failed(tmp_path: Path) -> None:
     assert bench("run", config, "-o", tmp_path / "run")[0] == 1
     reasons = {one["reason"] for one in records(tmp_path / "run", PREPARATIONS).values()}
     assert ["left no file in job.folder" in reason for reason in reasons] == [True]
+
+
+def test_a_preparation_that_leaves_a_link_has_failed(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    head = "    def prepare(self, job):\n"
+    code = LEARNER.replace(head, f"{head}        (job.folder / 'clip').symlink_to(__file__)\n")
+    (tmp_path / "learner.py").write_text(code, encoding="utf-8")
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 1
+    reasons = {one["reason"] for one in records(tmp_path / "run", PREPARATIONS).values()}
+    assert ["left a link in job.folder, clip" in str(reason) for reason in reasons] == [True]
+    assert os.access(tmp_path / "learner.py", os.W_OK)
+
+
+def test_a_run_shows_what_was_learned_from_todays_clips(tmp_path: Path) -> None:
+    make_data(tmp_path, persons=("ann",))
+    config, train = learner_config(tmp_path), tmp_path / "data" / "ann-train-0.mp4"
+    shutil.copy(train, tmp_path / "first.mp4")
+
+    def values() -> list[float]:
+        assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+        table = load(tmp_path / "run")
+        return list(table[table["method"] == "learner"]["value"])
+
+    first = values()
+    make_clip(train, 99)
+    other = values()
+    assert other != first
+    shutil.copy(tmp_path / "first.mp4", train)  # nothing is left to do, and other lines come last
+    assert values() == first
 
 
 def test_a_preparation_can_be_sent_to_another_machine(tmp_path: Path) -> None:

@@ -377,7 +377,7 @@ def _prepared(method: PlannedMethod, case: Case, settings: RunSettings) -> Path 
     folder = PreparedFolder(settings.folder, key)
     if folder.record() is None:
         raise BenchError(
-            f"{folder.path}: what {method.label} learned of {person} is not there any more. "
+            f"{folder.path}: what {method.label} learned of {person} is no more whole. "
             "`bench run --retry` makes it again."
         )
     return folder.files

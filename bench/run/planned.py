@@ -29,6 +29,7 @@ from bench.features.faces import Faces
 from bench.files.digests import code_digest
 from bench.files.intact import is_intact
 from bench.files.weights import find, weight
+from bench.records.run_folder import video_key
 from bench.records.store import KnownGeneration
 from bench.run.prepared_folder import PreparedFolder
 from bench.types import Case, CaseKind, Clip
@@ -391,8 +392,7 @@ class PreparationTask:
 
 def generation_key(method: PlannedMethod, case: PlannedCase) -> str:
     """The key of one video."""
-    parts = method.key, case.key, method.preparation(case.case)
-    return hashlib.sha256(" ".join(part for part in parts if part is not None).encode()).hexdigest()
+    return video_key(method.key, case.key, method.preparation(case.case))
 
 
 def measurement_key(

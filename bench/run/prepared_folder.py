@@ -13,6 +13,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.errors import BenchError
 from bench.files.json_file import json_line, write_json
 from bench.files.one_move import in_one_move
 from bench.records.reading import parse_record
@@ -46,11 +47,25 @@ class PreparedFolder:
         """Held by whoever prepares this."""
         return self.path.with_name(f"{self.key}.lock")
 
+    def check(self) -> None:
+        """Raises BenchError where the method left nothing, or what cannot be sent elsewhere."""
+        if links := [path for path in self.files.rglob("*") if path.is_symlink()]:
+            raise BenchError(
+                f"prepare() left a link in job.folder, {links[0].name}, which "
+                "leads nowhere on other machines. Copy the file instead."
+            )
+        if not self._files():
+            raise BenchError(
+                "prepare() left no file in job.folder, where other processes "
+                "look for what it learned."
+            )
+
     def finish(self, record: PreparationRecord) -> None:
         """Marks the preparation as done, in one move; record: what became of it."""
-        for path in self._files():
-            path.chmod(path.stat().st_mode & ~0o222)  # others may have the same file
         write_json(self._mark, {"record": json_line(record), "files": self._sizes()})
+        for path in self._files():
+            if path.stat().st_nlink == 1:  # else it may be another one's file as well
+                path.chmod(path.stat().st_mode & ~0o222)  # other runs have the same file
 
     def record(self) -> PreparationRecord | None:
         """The record of a preparation that is done and whole; None where it is not."""

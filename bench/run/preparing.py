@@ -10,7 +10,6 @@ from typing import overload
 
 from bench.contract.jobs import PrepareJob
 from bench.contract.video import Video
-from bench.errors import BenchError
 from bench.files.digests import seed_of
 from bench.files.lock import locked
 from bench.files.paths import cache_dir
@@ -77,11 +76,7 @@ class PersonWorker:
                 plugin.prepare(
                     PrepareJob(task.person, clips, folder.files, seed, self._device, log)
                 )
-                if not any(path.is_file() for path in folder.files.rglob("*")):
-                    raise BenchError(
-                        f"{planned.name}: prepare() left no file in job.folder, where other "
-                        "processes look for what it learned"
-                    )
+                folder.check()
                 record = dataclasses.replace(record, status="ok")
             except Exception as error:
                 record = failed(record, error, settings.folder)

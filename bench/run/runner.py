@@ -119,7 +119,9 @@ def run(
     with contextlib.nullcontext() if is_alone else clock.busy():
         if missing.preparations:
             keep(_prepare(missing.preparations, engine, store.folder, clock))
-        tasks = [_with_outcome(task, store) for task in missing.tasks]
+        tasks: Sequence[Task] = missing.tasks
+        if store.preparations:
+            tasks = [_with_outcome(task, store) for task in tasks]
         keep(engine.run(fitting(tasks, engine.memory), start_worker))
     again = _damaged(plan, store, retry=missing.retry)
     keep(worker.work([_with_outcome(task, store) for task in again]))
