@@ -5,7 +5,7 @@ from bench.contract.engine import Crew, Engine
 from bench.contract.forth_and_back import forth_and_back
 from bench.contract.hookspecs import hookimpl
 from bench.contract.importer import Imported, Importer
-from bench.contract.jobs import Generation, Job, Sample
+from bench.contract.jobs import Generation, Job, PrepareJob, Sample
 from bench.contract.plugins import (
     ClipMetric,
     Feature,
@@ -57,6 +57,7 @@ __all__ = [
     "Metric",
     "Options",
     "Output",
+    "PrepareJob",
     "Sample",
     "SetMetric",
     "Sound",

@@ -495,3 +495,75 @@ def test_specimens_are_the_same_on_every_call() -> None:
     for one, two in zip(first, again, strict=True):
         assert np.array_equal(one.sample.video.read(), two.sample.video.read())
         assert np.array_equal(one.other_speech, two.other_speech)
+
+
+class Rote(Echo):
+    """Echo: repeats a frame that it has learned.
+
+    Needs: clips of the person.
+    Source: defined here.
+    Weights: none.
+    Deviations: none.
+    """
+
+    name = "rote"
+
+    def prepare(self, job: bench.PrepareJob) -> None:
+        for number, clip in enumerate(job.clips):
+            np.save(job.folder / f"{number}.npy", clip.read()[0])
+
+    def generate(self, job: bench.Job) -> bench.Generation:
+        assert job.prepared is not None
+        return bench.Generation(video=repeat(np.load(job.prepared / "0.npy"), job.frames))
+
+
+LEARNING = {"learns a person", "learns on where it was stopped"}
+
+
+def test_a_method_that_learns_a_person_is_checked_with_a_toy_person() -> None:
+    results = results_of(Rote)
+    assert [each for each in results.values() if each.status != "passed"] == []
+    assert set(results) >= LEARNING
+    assert LEARNING.isdisjoint(check.name for check in checks_for(Echo, sample=specimens))
+
+
+def test_a_method_that_keeps_what_it_learned_in_itself_is_found() -> None:
+    class Forgetful(Rote):
+        def prepare(self, job: bench.PrepareJob) -> None:
+            self.frame = job.clips[0].read()[0]
+
+        def generate(self, job: bench.Job) -> bench.Generation:
+            return bench.Generation(video=repeat(self.frame, job.frames))
+
+    assert "left no file in job.folder" in failure_of(Forgetful, "learns a person")
+
+
+def test_a_preparation_that_writes_elsewhere_is_found() -> None:
+    class Untidy(Rote):
+        def prepare(self, job: bench.PrepareJob) -> None:
+            super().prepare(job)
+            Path("elsewhere").write_text("written", encoding="utf-8")
+
+    assert "elsewhere" in failure_of(Untidy, "learns a person")
+
+
+def test_a_preparation_that_cannot_go_on_is_found() -> None:
+    class Abrupt(Rote):
+        __doc__ = Rote.__doc__
+
+        def prepare(self, job: bench.PrepareJob) -> None:
+            for number, clip in enumerate(job.clips):
+                with (job.folder / f"{number}.npy").open("xb") as file:  # refuses what is there
+                    np.save(file, clip.read()[0])
+
+    assert failures_of(Abrupt).keys() == {"learns on where it was stopped"}
+
+
+def test_a_method_that_spoils_what_it_learned_is_found() -> None:
+    class Spoiling(Rote):
+        def generate(self, job: bench.Job) -> bench.Generation:
+            assert job.prepared is not None
+            (job.prepared / "notes").write_text("written", encoding="utf-8")
+            return super().generate(job)
+
+    assert "job.prepared" in failure_of(Spoiling, "leaves its inputs alone")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import inspect
+import json
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from bench.checks import checks_for, run_checks
 from bench.checks.ladders import LADDERS, talking_patterns
 from bench.contract import hookspecs
 from bench.contract.importer import Importer
+from bench.contract.jobs import PrepareJob
 from bench.contract.plugins import Feature, Method, Metric, Plugin
 from bench.contract.registry import Registry, load_registry
 from bench.data.manifest import write_manifest
@@ -28,7 +31,16 @@ from tests.small_clips import write_clips
 from tests.test_run import bench
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
-PLUGINS = ("flicker", "spread", "loud_mouth", "motion", "motion_gap", "flat", "learned_mouth")
+PLUGINS = (
+    "flicker",
+    "spread",
+    "loud_mouth",
+    "motion",
+    "motion_gap",
+    "flat",
+    "mouth_book",
+    "learned_mouth",
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -89,6 +101,32 @@ def test_every_option_field_and_ladder_is_explained() -> None:
 def test_every_declaration_is_explained(plugin: type) -> None:
     own = [name for name in plugin.__annotations__ if name != "options"]
     assert [name for name in own if f"`{name}`" not in PAGE] == []
+
+
+def test_every_field_of_a_preparation_is_explained() -> None:
+    told = PAGE[PAGE.index("## A method that learns a person first") :]
+    assert [name for name in PrepareJob.__annotations__ if f"| `job.{name}` |" not in told] == []
+
+
+def test_the_example_that_learns_persons_runs_by_its_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    (text,) = [text for text in blocks("yaml") if "plugins: [mouth_book.py]" in text]
+    (code,) = [text for text in blocks("python") if "class MouthBook" in text]
+    (tmp_path / "mouth_book.py").write_text(code, encoding="utf-8")
+    clips = [
+        replace(clip, speaker=f"s{place % 2}", split="test" if place < 2 else "train")
+        for place, clip in enumerate(write_clips(tmp_path))
+    ]
+    write_manifest(tmp_path / "mine.csv", clips, root=tmp_path)
+    config = _written(
+        tmp_path / "learned.yaml", f"{text}faces: given\ncases: {{kinds: [reconstruct]}}\n"
+    )
+    code_of_exit, output = bench("run", config, "-o", tmp_path / "run")
+    assert code_of_exit == 0, output
+    lines = (tmp_path / "run" / "preparations.jsonl").read_text(encoding="utf-8").splitlines()
+    assert sorted(json.loads(line)["person"] for line in lines) == ["s0", "s1"]
 
 
 def test_every_name_of_the_training_room_is_explained() -> None:

@@ -1,71 +1,421 @@
-"""Person-specific preparation: before the first job, and never by two processes at a time."""
+"""Persons prepared once: keyed, recorded, gone on with after a kill, never from what is tested."""
 
 from __future__ import annotations
 
-import threading
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.machine.clock import Clock
-from bench.records.record import GenerationRecord
+import pytest
+
+from bench.data.manifest import write_manifest
+from bench.errors import BenchError
+from bench.records.load import load
+from bench.records.schema import GENERATIONS, PREPARATIONS
 from bench.records.store import Store
-from bench.run.casework import CaseWorker
 from bench.run.config import load_config
 from bench.run.plan import find_missing, make_plan
-from bench.run.work_folder import work_folder
-from tests.small_data import make_config, make_manifest
+from bench.run.planned import generation_key
+from bench.run.prepared_folder import PreparedFolder
+from bench.types import Clip
+from tests.small_data import make_clip, make_config
+from tests.test_run import bench, records
 
-PREPARED = """
+# Learns the mean brightness of its clips, a clip a step; each step is kept, and told outside.
+LEARNER = """
+import os
 import time
+from pathlib import Path
 import bench
 
-class Prepared(bench.Method):
-    name, version, source = "prepared", "1", "defined here"
+TOLD = Path(__file__).parent / "told"
 
-    def prepare(self, clips, workdir, device):
-        (workdir / "model").mkdir()  # fails while another one is at it
-        time.sleep(0.3)
-        (workdir / "model").rmdir()
-        with (workdir / "log").open("a") as log:
-            log.write(f"{len(clips)} {device}\\n")
-        self.knows = workdir / "log"
+def tell(text):
+    with TOLD.open("a") as file:
+        file.write(text + "\\n")
+
+class Learner(bench.Method):
+    name, version, source = "learner", "1", "defined here"
+
+    class Options(bench.Options):
+        strength: float = 1.0
+
+    def prepare(self, job):
+        trouble = Path(__file__).parent / f"trouble-{job.person}"
+        tell(f"prepare {job.person} {len(job.clips)} {job.device}")
+        for number, clip in enumerate(job.clips):
+            step = job.folder / f"step-{number}"
+            if step.exists():
+                tell(f"known {job.person} {number}")
+                continue
+            assert clip.sound() is not None and len(clip.faces().boxes) == len(clip.read())
+            job.log.info("step %d", number)
+            part = job.folder / "part"
+            part.write_text(f"{clip.read().mean()} {job.seed}")
+            os.replace(part, step)
+            tell(f"learned {job.person} {number}")
+            if trouble.exists():
+                if trouble.read_text() == "hang":
+                    time.sleep(600)
+                raise bench.BenchError(f"cannot learn {job.person}")
 
     def generate(self, job):
-        assert self.knows.is_file()
-        return bench.Generation([job.face.read()[0]] * job.frames)
+        assert job.prepared is not None
+        level = float((job.prepared / "step-0").read_text().split()[0])
+        frame = job.face.read()[0].copy()
+        frame[:] = min(255, level * self.options.strength)
+        return bench.Generation([frame] * job.frames)
 
 @bench.hookimpl
 def register_methods():
-    return [Prepared]
+    return [Learner]
 """
 
 
-def test_two_that_share_a_run_prepare_one_after_another(tmp_path: Path) -> None:
-    make_manifest(tmp_path / "data")
-    (tmp_path / "prepared.py").write_text(PREPARED, encoding="utf-8")
-    config = make_config(
-        tmp_path,
-        plugins=["prepared.py"],
-        methods=[{"name": "prepared"}],
-        metrics=[{"name": "psnr"}],
-        cases={"kinds": ["reconstruct"]},
-        tables=[],
-    )
-    plan, run = make_plan(load_config(config)), tmp_path / "run"
-    tasks = find_missing(plan, Store(run)).tasks
-    written: list[tuple[str, object]] = []
-
-    def work(number: int) -> None:
-        worker = CaseWorker("cpu", Clock())
-        written.extend(
-            (record.case, record.status)
-            for record in worker.work([tasks[number]])
-            if isinstance(record, GenerationRecord)
+def make_data(
+    folder: Path, *, persons: Sequence[str] = ("ann", "bob"), more: Sequence[Clip] = ()
+) -> Path:
+    """Of each person, two clips to test and two to learn from."""
+    clips = [
+        Clip(
+            id=f"{person}-{split}-{number}",
+            video=make_clip(
+                folder / "data" / f"{person}-{split}-{number}.mp4",
+                1000 * place + 10 * number + (split == "train"),
+            ),
+            speaker=person,
+            split=split,
+            box=(4.0, 4.0, 24.0, 24.0),
         )
+        for place, person in enumerate(persons)
+        for split in ("test", "train")
+        for number in range(2)
+    ]
+    write_manifest(folder / "data" / "manifest.csv", [*clips, *more])
+    return folder / "data" / "manifest.csv"
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(written) == [("one", "ok"), ("two", "ok")]
-    assert (work_folder(run, "prepared", "prepared") / "log").read_text() == "3 cpu\n3 cpu\n"
+
+def learner_config(folder: Path, **changes: object) -> Path:
+    (folder / "learner.py").write_text(LEARNER, encoding="utf-8")
+    return make_config(
+        folder,
+        **{
+            "plugins": ["learner.py"],
+            "prepare": {"split": "train"},
+            "methods": [{"name": "learner"}, {"name": "still"}],
+            "metrics": [{"name": "psnr"}],
+            "cases": {"kinds": ["reconstruct"]},
+            "tables": [],
+            **changes,
+        },
+    )
+
+
+def told(folder: Path) -> list[str]:
+    path = folder / "told"
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_every_person_is_learned_once_and_recorded(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 0, output
+    assert "prepared learner · ann in" in output
+    assert [line for line in told(tmp_path) if line.startswith("prepare")] == [
+        "prepare ann 2 cpu",
+        "prepare bob 2 cpu",
+    ]
+    found = list(records(tmp_path / "run", PREPARATIONS).values())
+    assert [(one["person"], one["status"], len(one["clips"])) for one in found] == [
+        ("ann", "ok", 2),
+        ("bob", "ok", 2),
+    ]
+    for one in found:
+        assert (one["dataset"], one["device"]) == ("tiny", "cpu")
+        assert "step 1" in (tmp_path / "run" / one["log"]).read_text(encoding="utf-8")
+        assert (tmp_path / "run" / one["folder"] / "step-1").is_file()
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    assert len(told(tmp_path)) == 6
+
+
+def test_two_workers_learn_every_person_once(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    assert bench("run", config, "-o", tmp_path / "run", "--workers", 2)[0] == 0
+    asked = sorted(line for line in told(tmp_path) if line.startswith("prepare"))
+    assert asked == ["prepare ann 2 cpu", "prepare bob 2 cpu"]
+    one = learner_config(tmp_path)
+    shutil.rmtree(tmp_path / "cache" / "prepared")
+    assert bench("run", one, "-o", tmp_path / "alone")[0] == 0
+    assert _digests(tmp_path / "run") == _digests(tmp_path / "alone")
+
+
+def test_a_second_run_takes_over_what_the_first_has_learned(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    assert bench("run", config, "-o", tmp_path / "one")[0] == 0
+    before = told(tmp_path)
+    labelled = [{"name": "learner", "label": "again"}, {"name": "still"}]
+    other = learner_config(tmp_path, methods=labelled, name="other")
+    code, output = bench("plan", other, "-o", tmp_path / "two")
+    assert code == 0, output
+    assert "persons: 0 of 2 preparations missing" in output
+    assert "again: tiny · ann: there, from another run" in output
+    code, output = bench("run", other, "-o", tmp_path / "two")
+    assert code == 0, output
+    assert told(tmp_path) == before
+    found = list(records(tmp_path / "two", PREPARATIONS).values())
+    assert [(one["method"], one["status"]) for one in found] == [("again", "ok")] * 2
+    shutil.rmtree(tmp_path / "cache")  # which may be deleted at any time
+    shutil.rmtree(tmp_path / "two" / "videos")
+    assert bench("run", other, "-o", tmp_path / "two")[0] == 0
+    assert told(tmp_path) == before
+
+
+def test_other_options_clips_or_seeds_are_other_preparations(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    stronger = [{"name": "learner", "options": {"strength": 0.5}}]
+    plans = {
+        "first": make_plan(load_config(learner_config(tmp_path))),
+        "options": make_plan(load_config(learner_config(tmp_path, methods=stronger))),
+        "seed": make_plan(load_config(learner_config(tmp_path, seed=4))),
+        "faces": make_plan(load_config(learner_config(tmp_path, faces="haar"))),
+    }
+    make_clip(tmp_path / "data" / "ann-train-1.mp4", 77)
+    plans["clips"] = make_plan(load_config(learner_config(tmp_path)))
+    keys = {
+        name: {one.person.name: one.key for one in plan.preparations}
+        for name, plan in plans.items()
+    }
+    assert len({each["ann"] for each in keys.values()}) == 5
+    assert keys["clips"]["bob"] == keys["first"]["bob"]
+    # What was learned from other clips is another video.
+    videos = {name: generation_key(plan.methods[0], plan.cases[0]) for name, plan in plans.items()}
+    assert plans["clips"].methods[0].key == plans["first"].methods[0].key
+    assert videos["clips"] != videos["first"]
+
+
+def test_a_tested_clip_is_never_learned_from_whatever_its_name(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    tested = data / "ann-test-0.mp4"
+    copy, sound, alone = data / "copy.mp4", data / "sound.wav", data / "face.mp4"
+    make_clip(tested, 0)
+    shutil.copy(tested, copy)
+    make_clip(alone, 500)
+    shutil.copy(tested, sound)
+    same = Clip("copy", copy, speaker="ann", split="train", box=(4.0, 4.0, 24.0, 24.0))
+    # The same speech beside another face, and the same content under a digest of somebody's own.
+    heard = dataclasses.replace(same, id="heard", video=alone, audio=sound)
+    claimed = dataclasses.replace(same, id="claimed", sha256="0" * 64)
+    make_data(tmp_path, more=[same, heard, claimed])
+    config = learner_config(tmp_path)
+    plan = make_plan(load_config(config))
+    ann, bob = plan.persons
+    assert [clip.id for clip in ann.clips] == ["ann-train-0", "ann-train-1"]
+    assert [clip.id for clip in ann.left_out] == ["copy", "heard", "claimed"]
+    assert bob.left_out == ()
+    output = bench("plan", config, "-o", tmp_path / "run")[1]
+    assert "ann: not learned from, for they are tested: copy, heard, claimed" in output
+    # The same split as the one under test has nobody's untested clip.
+    config = learner_config(tmp_path, prepare={"split": "test"})
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 1
+    learner = _of(tmp_path / "run", "learner")
+    assert {one["status"] for one in learner} == {"failed"}
+    assert all("tiny has no clip of" in one["reason"] for one in learner)
+    assert {one["status"] for one in _of(tmp_path / "run", "still")} == {"ok"}
+    assert told(tmp_path) == []
+
+
+def test_a_kill_in_the_middle_is_gone_on_from_its_last_step(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    (tmp_path / "trouble-bob").write_text("hang", encoding="utf-8")
+    command = [sys.executable, "-m", "bench", "run", str(config), "-o", str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while "learned bob 0" not in told(tmp_path) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    (tmp_path / "trouble-bob").unlink()
+    found = records(tmp_path / "run", PREPARATIONS).values()
+    assert [one["person"] for one in found] == ["ann"]
+    output = bench("plan", config, "-o", tmp_path / "run")[1]
+    assert "learner: tiny · ann: there, from 2 clips" in output
+    assert "learner: tiny · bob: begun, from 2 clips; 4 cells wait for it" in output
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 0, output
+    assert told(tmp_path)[-3:] == ["prepare bob 2 cpu", "known bob 0", "learned bob 1"]
+    assert told(tmp_path).count("prepare ann 2 cpu") == 1
+    shutil.rmtree(tmp_path / "cache" / "prepared")
+    assert bench("run", config, "-o", tmp_path / "undisturbed")[0] == 0
+    assert _digests(tmp_path / "run") == _digests(tmp_path / "undisturbed")
+
+
+def test_a_person_that_cannot_be_learned_costs_its_own_cells(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    (tmp_path / "trouble-bob").write_text("fail", encoding="utf-8")
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 1
+    found = {one["person"]: one for one in records(tmp_path / "run", PREPARATIONS).values()}
+    assert found["ann"]["status"] == "ok"
+    assert (found["bob"]["status"], found["bob"]["reason"]) == ("failed", "cannot learn bob")
+    lines = (tmp_path / "run" / PREPARATIONS).read_text("utf-8").splitlines()
+    assert all(json.loads(line)["seconds"] > 0 for line in lines)
+    for one in _of(tmp_path / "run", "learner"):
+        is_bob = one["case"].startswith("bob")
+        assert one["status"] == ("failed" if is_bob else "ok")
+        if is_bob:
+            assert one["reason"] == "learner did not learn bob: cannot learn bob"
+    # Once is enough, until it is asked for again; then it goes on.
+    (tmp_path / "trouble-bob").unlink()
+    before = told(tmp_path)
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 1
+    assert told(tmp_path) == before
+    assert bench("run", config, "-o", tmp_path / "run", "--retry")[0] == 0
+    assert told(tmp_path)[-3:] == ["prepare bob 2 cpu", "known bob 0", "learned bob 1"]
+
+
+def test_the_plan_shows_what_waits_for_which_person(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    code, output = bench("plan", learner_config(tmp_path), "-o", tmp_path / "run")
+    assert code == 0, output
+    assert "persons: 2 of 2 preparations missing" in output
+    assert "learner: tiny · ann: missing, from 2 clips; 4 cells wait for it" in output
+    config = learner_config(tmp_path, methods=[{"name": "still"}])
+    assert "preparations" not in bench("plan", config, "-o", tmp_path / "run")[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"prepare": None}, r"methods\[0\]: method 'learner' .*`prepare: \{split: train\}`"),
+        ({"prepare": {}}, r"prepare\.split"),
+        ({"prepare": {"split": "train", "clips": 3}}, r"prepare\.clips"),
+        ({"prepare": {"split": "trian"}}, r"prepare\.split: .*no clip has the split 'trian'"),
+    ],
+)
+def test_a_config_must_say_what_is_learned_from(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path, **changes)
+    with pytest.raises(BenchError, match=words):
+        make_plan(load_config(config))
+
+
+def test_a_speaker_must_have_a_name(tmp_path: Path) -> None:
+    manifest = make_data(tmp_path)
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace(",bob,", ",,"), "utf-8")
+    assert bench("run", learner_config(tmp_path), "-o", tmp_path / "run")[0] == 1
+    failed = [one for one in _of(tmp_path / "run", "learner") if one["status"] == "failed"]
+    assert [one["case"] for one in failed] == ["bob-test-0", "bob-test-1"]
+    assert all("names no speaker" in one["reason"] for one in failed)
+
+
+def test_a_clip_that_cannot_be_used_costs_its_person(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    (tmp_path / "data" / "ann-train-1.mp4").write_bytes(b"no video")
+    assert bench("run", learner_config(tmp_path), "-o", tmp_path / "run")[0] == 1
+    found = {one["person"]: one for one in records(tmp_path / "run", PREPARATIONS).values()}
+    assert found["ann"]["status"] == "failed"
+    assert "ann-train-1.mp4" in found["ann"]["reason"]
+    assert found["bob"]["status"] == "ok"
+
+
+def test_a_damaged_preparation_is_made_again(tmp_path: Path, own_cache: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    plan = make_plan(load_config(config))
+    shutil.rmtree(own_cache / "prepared")
+    folder = PreparedFolder(tmp_path / "run", plan.preparations[0].key)
+    (folder.files / "step-1").unlink()
+    store = Store(tmp_path / "run")
+    store.read()
+    assert find_missing(plan, store).preparations == ()  # no cell waits for it
+    shutil.rmtree(tmp_path / "run" / "videos")
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    assert told(tmp_path)[-3:] == ["prepare ann 2 cpu", "learned ann 0", "learned ann 1"]
+
+
+def test_a_preparation_that_leaves_nothing_has_failed(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    head = "    def prepare(self, job):\n"
+    code = LEARNER.replace(head, f"{head}        return\n")
+    (tmp_path / "learner.py").write_text(code, encoding="utf-8")
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 1
+    reasons = {one["reason"] for one in records(tmp_path / "run", PREPARATIONS).values()}
+    assert ["left no file in job.folder" in reason for reason in reasons] == [True]
+
+
+def test_a_preparation_that_leaves_a_link_has_failed(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    head = "    def prepare(self, job):\n"
+    code = LEARNER.replace(head, f"{head}        (job.folder / 'clip').symlink_to(__file__)\n")
+    (tmp_path / "learner.py").write_text(code, encoding="utf-8")
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 1
+    reasons = {one["reason"] for one in records(tmp_path / "run", PREPARATIONS).values()}
+    assert ["left a link in job.folder, clip" in str(reason) for reason in reasons] == [True]
+    assert os.access(tmp_path / "learner.py", os.W_OK)
+
+
+def test_a_run_shows_what_was_learned_from_todays_clips(tmp_path: Path) -> None:
+    make_data(tmp_path, persons=("ann",))
+    config, train = learner_config(tmp_path), tmp_path / "data" / "ann-train-0.mp4"
+    shutil.copy(train, tmp_path / "first.mp4")
+
+    def values() -> list[float]:
+        assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+        table = load(tmp_path / "run")
+        return list(table[table["method"] == "learner"]["value"])
+
+    first = values()
+    make_clip(train, 99)
+    other = values()
+    assert other != first
+    shutil.copy(tmp_path / "first.mp4", train)  # nothing is left to do, and other lines come last
+    assert values() == first
+
+
+def test_a_preparation_can_be_sent_to_another_machine(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    plan = make_plan(load_config(config))
+    tasks = find_missing(plan, Store(tmp_path / "run")).preparations
+    sent = {file.path.relative_to(tmp_path).as_posix() for file in tasks[0].inputs()}
+    assert sent == {"learner.py", "data/ann-train-0.mp4", "data/ann-train-1.mp4"}
+    far = tasks[0].moved(lambda path: Path("/far", *path.parts[1:]))
+    assert all(clip.video.is_relative_to("/far") for clip in far.clips)
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    shutil.rmtree(tmp_path / "run" / "videos")
+    with Store(tmp_path / "run") as store:
+        (task, *_) = find_missing(plan, store).tasks
+    names = {file.path.name for file in task.inputs() if "run" in file.path.parts}
+    assert names == {"done.json", "step-0", "step-1"}
+
+
+def _of(run: Path, method: str) -> list[dict[str, str]]:
+    every = [json.loads(line) for line in (run / GENERATIONS).read_text("utf-8").splitlines()]
+    return [one for one in every if one["method"] == method]
+
+
+def _digests(run: Path) -> dict[str, str]:
+    return {one["key"]: one["sha256"] for one in _of(run, "learner")}

@@ -16,10 +16,11 @@ import pytest
 
 from bench.contract.engine import Crew, Needs
 from bench.errors import BenchError
-from bench.records.schema import GENERATIONS, MEASUREMENTS
+from bench.records.schema import GENERATIONS, MEASUREMENTS, PREPARATIONS
 from bench.run.engines import make_engine
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest
+from tests.test_prepare import learner_config, make_data
 from tests.test_run import bench, records
 from tests.toy_tasks import ToyStart, ToyTask
 
@@ -132,6 +133,25 @@ def test_a_node_that_does_not_see_our_folders_is_sent_what_it_needs(
     for key, record in own.items():
         if record["method"] != "apart":
             assert record == kept[key]
+
+
+def test_what_a_node_learned_of_a_person_comes_back_and_is_sent_on(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_data(tmp_path)
+    config = learner_config(tmp_path)
+    monkeypatch.setattr("bench.run.engines.ray.probes_of", lambda *_: [Path("/nowhere")])
+    code, told = on_ray(cluster, config, tmp_path / "run")
+    assert code == 0, told
+    learned = records(tmp_path / "run", PREPARATIONS).values()
+    assert sorted(str(record["person"]) for record in learned) == ["ann", "bob"]
+    for record in learned:
+        assert (tmp_path / "run" / str(record["folder"]) / "step-1").is_file()
+        assert "step 1" in (tmp_path / "run" / str(record["log"])).read_text(encoding="utf-8")
+    monkeypatch.undo()
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    assert bench("run", config, "-o", tmp_path / "here")[0] == 0
+    assert_equal_records(tmp_path / "run", tmp_path / "here")
 
 
 def test_videos_that_are_there_are_sent_to_be_measured(

@@ -19,48 +19,48 @@ from bench.checks.subject import (
     raise_if_written,
     watched,
 )
+from bench.checks.toy_person import SEED, ToyPerson, as_file, half_of
 from bench.contract.jobs import Generation, Job
 from bench.contract.plugins import Method
 from bench.contract.video import Video
 from bench.types import CASE_KINDS, SAMPLES_PER_FRAME, Case, CaseKind, Clip, Frame, Frames
 
-SEED = 7
-
 
 def method_checks(subject: Subject, method: type[Method]) -> Iterator[NamedCheck]:
+    toy = ToyPerson(subject)
+    if method.learns_persons():
+        yield "learns a person", lambda: _check_learning(toy)
     for kind in CASE_KINDS:
         if kind in method.kinds:
-            yield f"makes the frames asked for in {kind}", _frames_check(subject, kind)
+            yield f"makes the frames asked for in {kind}", _frames_check(subject, toy, kind)
     kind = "reconstruct" if "reconstruct" in method.kinds else min(method.kinds)
-    yield "is deterministic", lambda: _check_method_repeats(subject, kind)
-    yield "leaves its inputs alone", lambda: _check_job_kept(subject, kind)
-    yield "writes only in its workdir", lambda: _check_method_writes(subject, kind)
+    if method.learns_persons():
+        yield "learns on where it was stopped", lambda: _check_learning_on(subject, toy, kind)
+    yield "is deterministic", lambda: _check_method_repeats(subject, toy, kind)
+    yield "leaves its inputs alone", lambda: _check_job_kept(subject, toy, kind)
+    yield "writes only in its workdir", lambda: _check_method_writes(subject, toy, kind)
 
 
-def _job(clean: Specimen, *, kind: CaseKind, root: Path, workdir: str) -> Job:
+def _job(clean: Specimen, toy: ToyPerson, *, kind: CaseKind, root: Path, workdir: str) -> Job:
     """A job on the specimen, whose face lies as a file in `root/inputs`."""
-    from bench import media
-
     own, other = clean.sample.case.face, Clip(id="other", video=Path("other.mp4"))
-    path = root / "inputs" / f"{own.id}.mp4"
-    if not path.exists():
-        media.write_video(path, clean.sample.video.read(), sound=clean.sample.video.sound())
+    face = as_file(clean, root / "inputs" / f"{own.id}.mp4")
     sound = clean.sample.video.sound() if kind == "reconstruct" else clean.other_speech
     if sound is None:
         raise CheckSkipped(f"the specimen {own.id!r} has no sound for a job")
     frames = len(sound) // SAMPLES_PER_FRAME
     folder = root / workdir
     folder.mkdir()
-    track = clean.sample.video.faces()
     return Job(
         case=Case("checks", kind, face=own, speech=own if kind == "reconstruct" else other),
-        face=Video(path, features=lambda _video, _name: track.arrays()),
+        face=face,
         speech=sound[: frames * SAMPLES_PER_FRAME],
         frames=frames,
         workdir=folder,
         seed=SEED,
         log=logging.getLogger(__name__),
         other=Video.of(clean.sample.video.read(), clean.other_speech),
+        prepared=toy.prepared(root),
     )
 
 
@@ -95,12 +95,12 @@ def _counted(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
         raise CheckFailed(f"{count} frames; the job asks for {job.frames}")
 
 
-def _frames_check(subject: Subject, kind: CaseKind) -> Callable[[], None]:
+def _frames_check(subject: Subject, toy: ToyPerson, kind: CaseKind) -> Callable[[], None]:
     def check() -> None:
         method = subject.method()
         with watched() as root:
             for index, clean in enumerate(subject.specimens()):
-                job = _job(clean, kind=kind, root=root, workdir=f"work-{index}")
+                job = _job(clean, toy, kind=kind, root=root, workdir=f"work-{index}")
                 frames = _generated(method, job, root / f"{index}.mp4")
                 wanted = (job.frames, *job.face.read().shape[1:])
                 if frames.shape != wanted:
@@ -109,30 +109,55 @@ def _frames_check(subject: Subject, kind: CaseKind) -> Callable[[], None]:
     return check
 
 
-def _check_method_repeats(subject: Subject, kind: CaseKind) -> None:
+def _check_method_repeats(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
     clean = subject.specimens()[0]
     with watched() as root:
         made = []
         for name in ("first", "second"):
-            job = _job(clean, kind=kind, root=root, workdir=name)
+            job = _job(clean, toy, kind=kind, root=root, workdir=name)
             made.append(_generated(subject.method(), job, root / f"{name}.mp4"))
     if not np.array_equal(made[0], made[1]):
         raise CheckFailed("two runs of one job with the same seed give different frames")
 
 
-def _check_job_kept(subject: Subject, kind: CaseKind) -> None:
+def _check_job_kept(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
     with watched() as root:
-        job = _job(subject.specimens()[0], kind=kind, root=root, workdir="work")
+        job = _job(subject.specimens()[0], toy, kind=kind, root=root, workdir="work")
         job = replace(job, speech=job.speech.copy())
-        before = (digests(root / "inputs"), job.speech.tobytes())
+        folders = [root / "inputs", *([job.prepared] if job.prepared else [])]
+        before = ([digests(folder) for folder in folders], job.speech.tobytes())
         _generated(subject.method(), job, root / "target.mp4")
-        if (digests(root / "inputs"), job.speech.tobytes()) != before:
-            raise CheckFailed("the method changed the recording or the speech that it was given")
+        if ([digests(folder) for folder in folders], job.speech.tobytes()) != before:
+            raise CheckFailed(
+                "the method changed the recording, the speech, or job.prepared, which it was given"
+            )
 
 
-def _check_method_writes(subject: Subject, kind: CaseKind) -> None:
+def _check_method_writes(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
     method = subject.method()
     with watched() as root:
-        job = _job(subject.specimens()[0], kind=kind, root=root, workdir="work")
+        job = _job(subject.specimens()[0], toy, kind=kind, root=root, workdir="work")
         _generated(method, job, root / "target.mp4")
-        raise_if_written(root, allowed=("work", "inputs", "target.mp4"))
+        raise_if_written(root, allowed=("work", "inputs", "prepared", "target.mp4"))
+
+
+def _check_learning(toy: ToyPerson) -> None:
+    with watched() as root:
+        toy.write_clips(root)
+        before = digests(root / "inputs")
+        toy.learn(root, root / "prepared")
+        raise_if_written(root, allowed=("inputs", "prepared"))
+        if digests(root / "inputs") != before:
+            raise CheckFailed("prepare() changed the clips that it was given")
+
+
+def _check_learning_on(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
+    """In a folder where all is made, and in one with the earlier half of the files alone."""
+    for part in ("all", "half"):
+        with watched() as root:
+            job = _job(subject.specimens()[0], toy, kind=kind, root=root, workdir="work")
+            assert job.prepared is not None
+            if part == "half":
+                half_of([path for path in job.prepared.rglob("*") if path.is_file()])
+            toy.learn(root, job.prepared)
+            _generated(subject.method(), job, root / "target.mp4")

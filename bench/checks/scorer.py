@@ -9,7 +9,7 @@ import yaml
 
 from bench.data.manifest import write_manifest
 from bench.records.reading import read_records
-from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.record import GenerationRecord, MeasurementRecord, Record
 from bench.records.store import Store
 from bench.run.casework import CellRecord
 from bench.run.config import load_config
@@ -63,7 +63,7 @@ def run_controls(
         missing = find_missing(plan, store)
         wanted, done = missing.videos + missing.values, 0
 
-        def notify(record: CellRecord) -> None:
+        def notify(record: Record) -> None:
             nonlocal done
             done += 1
             if isinstance(record, GenerationRecord) and record.status != "ok":

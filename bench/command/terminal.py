@@ -26,7 +26,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bench.records.causes import cause, gist
-from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.record import GenerationRecord, MeasurementRecord, PreparationRecord, Record
 
 if TYPE_CHECKING:
     from bench.checks.contract import CheckResult
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from bench.data.doctor import Findings
     from bench.data.speaker_box import BoxedClip
     from bench.files.weights import WeightState
-    from bench.run.casework import CellRecord
     from bench.run.plan import Missing, Plan
     from bench.run.runner import Faceless, Notify, Summary
     from bench.types import Output
@@ -76,22 +75,37 @@ def cells(missing: Missing) -> Iterator[Notify]:
     """A progress bar over the cells of a run, which also prints each new cause of failure."""
     total, came = missing.videos + missing.values, 0
     bar = _bar()
+    persons = [f"{one.method} · {one.person}" for one in missing.preparations]
+    first = bar.add_task("", total=len(persons), visible=bool(persons))
     task = bar.add_task("running", total=total, visible=total > 0)
 
     told: set[str] = set()  # causes of failures; the summary counts them
     changed: dict[tuple[str, str], list[str]] = {}  # notes by method and wording
 
-    def notify(record: CellRecord) -> None:
+    def prepared(name: str | None = None) -> None:
+        if name in persons:
+            persons.remove(name)
+        who = f"{', '.join(persons):.48}" if persons else "done"
+        bar.update(first, advance=int(name is not None), description=escape(f"preparing {who}"))
+
+    def notify(record: Record) -> None:
         nonlocal came
         came += 1
-        if isinstance(record, MeasurementRecord):
+        if isinstance(record, PreparationRecord):
+            what, case = f"{record.method} · {record.person}", ""
+            if record.status == "ok":
+                bar.console.print(escape(f"prepared {what} in {_spent(record.seconds)}"))
+        elif isinstance(record, MeasurementRecord):
             what, case = record.metric, ""
         else:
             what, case = f"{record.method} · {record.case}", record.case
             for note in _changes(record):
                 wording = re.sub(r"[\d.]+", "0", note)
                 changed.setdefault((record.method, wording), []).append(note)
-        bar.update(task, advance=1, description=escape(f"{what:.48}"))
+        if isinstance(record, PreparationRecord):
+            prepared(what)
+        else:
+            bar.update(task, advance=1, description=escape(f"{what:.48}"))
         if record.status == "failed":
             reason = record.reason or ""
             known = cause(reason, case)
@@ -102,6 +116,7 @@ def cells(missing: Missing) -> Iterator[Notify]:
                 bar.console.print(f"[red]failed[/] {escape(line)}")
 
     with bar:
+        prepared()
         yield notify
         bar.update(task, completed=total, description="done")
     for (method, _), notes in changed.items():
@@ -113,6 +128,15 @@ def cells(missing: Missing) -> Iterator[Notify]:
         bar.console.print(f"nothing to do: all {planned} cells are cached")
         if missing.failed:
             bar.console.print(f"[yellow]{_failed_before(missing)}[/]")
+
+
+def _spent(seconds: float) -> str:
+    """A length of time: 4.2 s, 3 min 5 s, 2 h 10 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _changes(record: GenerationRecord) -> list[str]:
@@ -140,6 +164,7 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
     if files := _code_files(plan):
         out.print(f"  runs the code of: {escape(', '.join(files))}")
     out.print(f"  methods: {escape(', '.join(method.label for method in plan.methods))}")
+    _show_preparations(out, plan, missing, folder)
     for label, lines in outlook(plan).items():
         for line in lines:
             out.print(f"    {escape(f'{label}: {line}')}")
@@ -152,6 +177,24 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         out.print(f"  [yellow]{_failed_before(missing)}[/]")
     for way in lacking_weights(plan) if missing.tasks else ():
         out.print(f"  [yellow]{escape(f'cells will fail: {way}')}[/]")
+
+
+def _show_preparations(out: Console, plan: Plan, missing: Missing, folder: Path) -> None:
+    """Prints what methods must learn of each person, what of it is there, and what waits for it."""
+    from bench.run.waiting import preparation_states
+
+    states = preparation_states(plan, missing, folder)
+    if not states:
+        return
+    there = sum(state.is_there for state in states)
+    out.print(f"  persons: {len(states) - there} of {len(states)} preparations missing")
+    for line in _some([str(state) for state in states]):
+        out.print(f"    {escape(line)}")
+    for person in plan.persons:
+        if person.left_out:
+            names = ", ".join(_some([clip.id for clip in person.left_out]))
+            text = f"{person.dataset} · {person.name}: not learned from, for they are tested: "
+            out.print(f"    [yellow]{escape(text + names)}[/]")
 
 
 def _code_files(plan: Plan) -> list[str]:

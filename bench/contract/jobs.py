@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,9 @@ class Job:
     face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face
     track with `face.faces()`. It may be shorter than `frames`: go through it forth and back
     (ping-pong). speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing
-    may be written elsewhere. other: the case's other clip, for controls; read `other.sound()`. All
-    paths are absolute.
+    may be written elsewhere. other: the case's other clip, for controls; read `other.sound()`.
+    prepared: what `prepare` left for the person of this face, to be read and not changed; None for
+    methods that prepare nothing. All paths are absolute.
     """
 
     case: Case
@@ -30,6 +31,26 @@ class Job:
     seed: int
     log: logging.Logger
     other: Video | None = None
+    prepared: Path | None = None
+
+
+@dataclass(frozen=True)
+class PrepareJob:
+    """What a method gets to learn one person: `clips` of that person, none of which is tested.
+
+    clips: conformed recordings, at least one; each is opened when you take it, and anew each time,
+    so that only those are in memory that you hold. folder: what is left there is `job.prepared`
+    later, in other processes. It is empty, or has what an earlier attempt left that was killed or
+    failed: write what you can go on from in one move (`os.replace`), and look for it first.
+    log: goes on in the file of the earlier attempts.
+    """
+
+    person: str
+    clips: Sequence[Video]
+    folder: Path
+    seed: int
+    device: str
+    log: logging.Logger
 
 
 @dataclass(frozen=True)

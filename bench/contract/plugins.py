@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import pydantic
 
-from bench.contract.jobs import Generation, Job, Sample
+from bench.contract.jobs import Generation, Job, PrepareJob, Sample
 from bench.contract.video import Arrays, Video
-from bench.types import CASE_KINDS, Case, CaseKind, Clip, Output
+from bench.types import CASE_KINDS, Case, CaseKind, Output
 
 Values = Mapping[str, float | Sequence[float]]
 
@@ -100,11 +100,17 @@ class Method(Plugin):
         """What to know before a run over these cases, a line each; shown by `bench plan`."""
         return ()
 
-    def prepare(self, clips: Sequence[Clip], workdir: Path, device: str) -> None:
-        """Person-specific preparation before the first job; most have none.
+    @classmethod
+    def learns_persons(cls) -> bool:
+        """Whether it has a `prepare` of its own, to be called for each person before its cases."""
+        return cls.prepare is not Method.prepare
 
-        Called once in each process that shares a run, one after another and with the same workdir,
-        so that the later ones can take over what the first one left there.
+    def prepare(self, job: PrepareJob) -> None:
+        """Learns one person, for methods that must; most have no `prepare`.
+
+        Called once for each person, after `load`; `generate` finds the folder as `job.prepared`,
+        mostly in another process, so nothing may be kept in `self`. Raises on failure, which costs
+        the cells of this person alone.
         """
 
 

@@ -70,7 +70,8 @@ class MethodPart(_Part):
     """One method of the run, under the label that the config gave it.
 
     origin: the package or file that registered it. protocol: what of the way it is asked decides
-    how its numbers may be read, such as `reference: same`; mostly empty.
+    how its numbers may be read, such as `reference: same`; mostly empty. preparations: of a method
+    that learns persons, the keys of what it learned; None for all others.
     """
 
     label: str
@@ -85,6 +86,7 @@ class MethodPart(_Part):
     kinds: tuple[CaseKind, ...] = ()
     options: Options = field(default_factory=dict)
     key: str
+    preparations: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,7 +118,8 @@ class PreparationRecord(_Line):
     """What became of one method's preparation for one person.
 
     clips: the digests of the person's clips that it was given. log, folder: their paths in the run
-    folder. started: UTC, ISO 8601.
+    folder. seconds, started (UTC, ISO 8601), device: of the attempt that ended so; where another
+    run prepared this person, of that one.
     """
 
     file: ClassVar[str] = PREPARATIONS

@@ -5,6 +5,7 @@ Nothing else is read: no registry, no data set.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -53,18 +54,36 @@ def read_run(folder: Path) -> Run:
         (record.metric_key, record.video_sha256, record.reference_sha256, record.box): record
         for record in read_records(folder, MeasurementRecord)
     }
-    return Run(folder, manifest, read_generations(folder), measurements)
+    return Run(folder, manifest, read_generations(folder, manifest), measurements)
 
 
-def read_generations(folder: Path) -> dict[tuple[str, str], GenerationRecord]:
+def read_generations(folder: Path, manifest: Manifest) -> dict[tuple[str, str], GenerationRecord]:
     """What became of the videos of the run in `folder`, by method key and case key.
 
+    Videos of a method that learned the person from other clips than today's are not among them.
     Raises BenchError as `read_run` does.
     """
+    learned = {
+        method.key: ("", *method.preparations)
+        for method in manifest.methods
+        if method.preparations is not None
+    }
     return {
         (record.method_key, record.case_key): record
         for record in read_records(folder, GenerationRecord)
+        if record.method_key not in learned
+        or record.key
+        in {
+            video_key(record.method_key, record.case_key, preparation)
+            for preparation in learned[record.method_key]
+        }
     }
+
+
+def video_key(method_key: str, case_key: str, preparation: str | None) -> str:
+    """The key of one video. preparation: the key of what the method learned first, if it does."""
+    parts = f"{method_key} {case_key}" + ("" if preparation is None else f" {preparation}")
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def method_names(titles: Mapping[str, str]) -> dict[str, str]:

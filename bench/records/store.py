@@ -24,6 +24,7 @@ from bench.records.record import (
     Corners,
     GenerationRecord,
     MeasurementRecord,
+    PreparationRecord,
     Record,
 )
 from bench.records.schema import GENERATIONS, MANIFEST, MEASUREMENTS
@@ -60,13 +61,15 @@ class Store:
     """A run folder opened for writing; `with Store(folder) as store`.
 
     Knows of each key the last record's fields that planning needs, and no more, so that memory
-    stays small: of a measurement, its status, and whether it is without a value for want of a face.
+    stays small: of a measurement, its status, and whether it is without a value for want of a face;
+    of a preparation, why it failed, or None.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()  # programs that are handed files of it start elsewhere
         self.generations: dict[str, KnownGeneration] = {}
         self.measurements: dict[str, str] = {}
+        self.preparations: dict[str, str | None] = {}
         self.faceless: set[str] = set()
         self._files: dict[str, FileIO] = {}
         self._held = contextlib.ExitStack()
@@ -154,6 +157,8 @@ class Store:
                 self.faceless.add(record.key)
             else:
                 self.faceless.discard(record.key)
+        elif isinstance(record, PreparationRecord):
+            self.preparations[record.key] = record.reason if record.status == "failed" else None
 
 
 def _cut_torn_line(path: Path) -> None:

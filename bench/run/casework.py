@@ -32,7 +32,7 @@ from bench.files.intact import is_intact, sha256_here
 from bench.files.paths import cache_dir
 from bench.machine.clock import Clock, now
 from bench.machine.faults import raise_full_disk, raise_machine_fault
-from bench.records.record import Corners, GenerationRecord, MeasurementRecord
+from bench.records.record import Corners, GenerationRecord, MeasurementRecord, PreparationRecord
 from bench.records.schema import SCHEMA
 from bench.records.store import KnownGeneration, known
 from bench.run.loaded_plugins import LoadedPlugins
@@ -45,12 +45,13 @@ from bench.run.planned import (
     generation_key,
     measurement_key,
 )
+from bench.run.prepared_folder import PreparedFolder
 from bench.run.work_folder import work_folder
 from bench.types import SAMPLES_PER_FRAME, Case, Clip, Sound
 
 _Compute = Callable[[], Values]
 CellRecord = GenerationRecord | MeasurementRecord
-_Record = TypeVar("_Record", GenerationRecord, MeasurementRecord)
+_Record = TypeVar("_Record", GenerationRecord, MeasurementRecord, PreparationRecord)
 
 
 @dataclass(frozen=True)
@@ -218,29 +219,37 @@ class CaseWorker:
             started=now(),
         )
         if isinstance(opened, Exception):
-            return _ready(_failed(record, opened, run_folder))
+            return _ready(failed(record, opened, run_folder))
         stack = contextlib.ExitStack()
         try:
             folder = work_folder(run_folder, case.dataset, method.label, case.id)
             work = stack.enter_context(_fresh_folder(folder))
-            log = stack.enter_context(_log(run_folder / "logs" / place / f"{case.id}.log"))
+            log = stack.enter_context(job_log(run_folder / "logs" / place / f"{case.id}.log"))
             seed = seed_of(settings.seed, case.dataset, case.id)
             job = Job(
-                case, opened.face, opened.speech, opened.frames, work, seed, log, opened.other
+                case,
+                opened.face,
+                opened.speech,
+                opened.frames,
+                work,
+                seed,
+                log,
+                opened.other,
+                _prepared(method, case, settings),
             )
             plugin = self.plugins.method(method, settings)
             with self.clock.busy() as span:
                 generation = plugin.generate(job)
         except Exception as error:
             with stack:  # a full disk shows as long as what the method wrote is there
-                return _ready(_failed(record, error, run_folder))
+                return _ready(failed(record, error, run_folder))
 
         def finish() -> GenerationRecord:
             with stack:
                 try:
                     return self._finish(record, generation, job, target, span.seconds, opened)
                 except Exception as error:
-                    return _failed(record, error, run_folder)
+                    return failed(record, error, run_folder)
 
         return pool.submit(finish)
 
@@ -343,12 +352,42 @@ class CaseWorker:
             except Undefined as error:
                 record = replace(record, status="undefined", reason=str(error))
             except Exception as error:
-                record = _failed(record, error, settings.folder)
+                record = failed(record, error, settings.folder)
         return replace(record, seconds=span.seconds)
 
 
 def _conformed(clip: Clip, settings: RunSettings) -> Conformed:
     return conform_clip(clip, cache=cache_dir(), longest=settings.longest)
+
+
+def _prepared(method: PlannedMethod, case: Case, settings: RunSettings) -> Path | None:
+    """What a method learned of the case's person; None where it learns nobody.
+
+    Raises BenchError where that is not there, with the reason.
+    """
+    key = method.preparation(case)
+    if key is None:
+        return None
+    person = case.face.speaker
+    if not person:
+        raise BenchError(
+            f"{method.label} learns each person first, and the clip {case.face.id} names no "
+            "speaker. Fill in the column `speaker` of the manifest."
+        )
+    if not key:
+        raise BenchError(
+            f"{method.label} learns each person first, and {case.dataset} has no clip of {person} "
+            "to learn from: the split that the config's `prepare` names has none but tested ones."
+        )
+    if key in settings.unprepared:
+        raise BenchError(f"{method.label} did not learn {person}: {settings.unprepared[key]}")
+    folder = PreparedFolder(settings.folder, key)
+    if folder.record() is None:
+        raise BenchError(
+            f"{folder.path}: what {method.label} learned of {person} is no more whole. "
+            "`bench run --retry` makes it again."
+        )
+    return folder.files
 
 
 def _is_usable(made: KnownGeneration, opened: _Opened | Exception, run_folder: Path) -> bool:
@@ -358,7 +397,7 @@ def _is_usable(made: KnownGeneration, opened: _Opened | Exception, run_folder: P
     return isinstance(opened, Exception) or (made.reference_sha256 in (None, opened.face.sha256))
 
 
-def _failed(record: _Record, error: Exception, run_folder: Path) -> _Record:
+def failed(record: _Record, error: Exception, run_folder: Path) -> _Record:
     """The record of a cell that failed, with the message for users and the traceback.
 
     Raises MachineFault where the machine failed, and neither a method nor a file.
@@ -445,11 +484,15 @@ def _result(future: Future[_Opened]) -> _Opened | Exception:
 
 
 @contextlib.contextmanager
-def _log(path: Path) -> Iterator[logging.Logger]:
-    """A logger that writes to the job's own file, which is made with its first line."""
+def job_log(path: Path, *, goes_on: bool = False) -> Iterator[logging.Logger]:
+    """A logger that writes to the job's own file, which is made with its first line.
+
+    goes_on: behind what stands there already.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     logger = logging.Logger(path.stem)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8", delay=True)
+    mode = "a" if goes_on else "w"
+    handler = logging.FileHandler(path, mode=mode, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:

@@ -42,6 +42,12 @@ class CaseSettings(Section):
     cross: Annotated[int, pydantic.Field(ge=1)] | None = None
 
 
+class PrepareSettings(Section):
+    """Which split of each data set methods may learn the tested persons from."""
+
+    split: str
+
+
 class PluginEntry(Section):
     """A method or metric with its options; `label` tells two settings of one plugin apart."""
 
@@ -94,6 +100,7 @@ class Config(Section):
     face: Literal["largest", "central", "given"] = "largest"
     longest: Annotated[float, pydantic.Field(gt=0)] = LONGEST
     plugins: tuple[str, ...] = ()
+    prepare: PrepareSettings | None = None
     methods: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
     metrics: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
     features: tuple[FeatureEntry, ...] = ()
@@ -214,6 +221,7 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
     """
     _check_sources(config, registry, problems)
     _check_features(config, registry, problems)
+    _check_prepare(config, registry, problems)
     _unique([entry.name for entry in config.data], "data", problems)
     _unique([table.name for table in config.tables], "tables", problems)
     methods = {entry.key for entry in config.methods}
@@ -273,6 +281,16 @@ def _check_features(config: Config, registry: Registry, problems: list[tuple[str
         if feature.name == "faces":
             what = "how faces are found is set by the keys `faces` and `face` of the config."
             problems.append((f"features[{index}].name", what))
+
+
+def _check_prepare(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
+    """Checks that a method that learns persons is told what it may learn them from."""
+    for index, entry in enumerate(config.methods if config.prepare is None else ()):
+        known = registry.methods.get(entry.name)
+        if known is not None and known.plugin.learns_persons():
+            what = f"method '{entry.name}' learns each person first, from clips not tested. "
+            way = "Name their split at the top level of the config: `prepare: {split: train}`."
+            problems.append((f"methods[{index}]", what + way))
 
 
 def _check_sources(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:

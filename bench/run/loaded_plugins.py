@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import gc
-from pathlib import Path
 
 from bench.contract.plugins import Method, Metric
-from bench.files.lock import locked
 from bench.files.paths import cache_dir
 from bench.machine.clock import Clock
 from bench.machine.devices import empty_caches, model_memory
 from bench.machine.faults import raise_machine_fault
 from bench.run.planned import PlannedMethod, PlannedMetric, PlannedPlugin, RunSettings
-from bench.run.work_folder import work_folder
 
 _Key = tuple[str, str, str]  # kind, label, key
 
@@ -52,8 +49,6 @@ class LoadedPlugins:
                 plugin = planned.make()
                 with self._clock.busy():
                     plugin.load(self._device)
-                    if isinstance(plugin, Method) and isinstance(planned, PlannedMethod):
-                        self._prepare(plugin, planned, settings.folder)
                 self._loaded[key] = plugin
                 self._bytes[key] = planned.needs.memory
             except Exception as error:
@@ -74,11 +69,3 @@ class LoadedPlugins:
             del self._loaded[key], self._bytes[key]
             gc.collect()
             empty_caches(self._device)
-
-    def _prepare(self, method: Method, planned: PlannedMethod, run_folder: Path) -> None:
-        if not planned.persons:
-            return
-        workdir = work_folder(run_folder, "prepared", planned.label)
-        workdir.mkdir(parents=True, exist_ok=True)
-        with locked(workdir.with_suffix(".lock")):  # one process of the run after another
-            method.prepare(planned.persons, workdir, self._device)

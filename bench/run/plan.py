@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +28,20 @@ from bench.records.store import KnownGeneration, Store
 from bench.run.cases import make_cases
 from bench.run.config import Config, Loaded, PluginEntry
 from bench.run.outputs import OUTPUT_VERSION
+from bench.run.persons import (
+    Person,
+    Preparation,
+    find_persons,
+    preparations,
+    with_persons,
+)
 from bench.run.planned import (
     PlannedCase,
     PlannedFeature,
     PlannedMethod,
     PlannedMetric,
     PluginFile,
+    PreparationTask,
     RunSettings,
     Task,
     generation_key,
@@ -41,6 +49,7 @@ from bench.run.planned import (
     plain,
     plugin_needs,
 )
+from bench.run.prepared_folder import PreparedFolder
 from bench.types import CASE_KINDS, Case, CaseKind, Clip
 
 
@@ -50,6 +59,7 @@ class Plan:
 
     features: those that the metrics read, by name, and those that these read; `faces` always.
     barred: by data set and id, the clips that are drawn for no pair, each with the reason.
+    persons: the tested ones, if a method learns persons; preparations: what it must learn.
     """
 
     loaded: Loaded
@@ -60,6 +70,8 @@ class Plan:
     barred: Mapping[str, Mapping[str, str]]
     features: Mapping[str, ChosenFeature]
     files: tuple[PluginFile, ...] = ()
+    persons: tuple[Person, ...] = ()
+    preparations: tuple[Preparation, ...] = ()
 
     @functools.cached_property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
@@ -109,7 +121,7 @@ class Missing:
     """What a plan lacks in a store, counted in cells; those of set metrics come on top.
 
     failed: cells that failed before and are not among the missing. retry: whether failed cells are
-    to be tried again, those of set metrics among them.
+    to be tried again, those of set metrics among them. preparations: what the tasks wait for.
     """
 
     tasks: tuple[Task, ...]
@@ -119,6 +131,7 @@ class Missing:
     values_planned: int
     failed: int
     retry: bool = False
+    preparations: tuple[PreparationTask, ...] = ()
 
 
 def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
@@ -130,7 +143,12 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     datasets: list[Dataset] = []
     cases: list[PlannedCase] = []
     barred: dict[str, Mapping[str, str]] = {}
+    learned: dict[str, Dataset] = {}
     problems: list[tuple[str, str]] = []
+    learns = any(
+        loaded.registry.methods[one.name].plugin.learns_persons() for one in config.methods
+    )
+    version = functools.cache(conform_version)  # which opens the clip's file
     for index, entry in enumerate(config.data):
         key = f"data[{index}].{entry.place(folder)}"
         try:
@@ -166,22 +184,43 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         except BenchError as error:
             problems.append((key, str(error)))
             continue
+        if learns and config.prepare is not None:
+            try:
+                learned[entry.name] = open_source(
+                    entry,
+                    config.prepare.split,
+                    folder,
+                    importers=loaded.registry.importers,
+                    progress=progress,
+                )
+            except BenchError as error:
+                problems.append(("prepare.split", str(error)))
         if unable:
             barred[entry.name] = unable
         datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
-        version = functools.cache(conform_version)  # which opens the clip's file
         cases += [PlannedCase(case, _case_key(case, loaded, version)) for case in drawn]
     raise_problems(loaded.path, problems, loaded.lines)
     files = tuple(PluginFile.of((folder / name).absolute()) for name in config.plugins)
-    persons = tuple({item.case.face.id: item.case.face for item in cases}.values())
+    persons = find_persons(
+        (planned.case for planned in cases if learned),
+        learned,
+        lambda clip: _with_digest(_absolute(clip)),
+    )
+    methods: list[PlannedMethod] = []
+    learning: list[Preparation] = []
+    for one, options in zip(config.methods, loaded.method_options, strict=True):
+        registered = loaded.registry.methods[one.name]
+        method = _method(one, registered, options, files)
+        if registered.plugin.learns_persons():
+            own = preparations(method, persons, loaded, version)
+            method = with_persons(method, own)
+            learning += own
+        methods.append(method)
     features = _features(loaded)
     return Plan(
         loaded,
         tuple(datasets),
-        tuple(
-            _method(entry, loaded.registry.methods[entry.name], options, files, persons)
-            for entry, options in zip(config.methods, loaded.method_options, strict=True)
-        ),
+        tuple(methods),
         tuple(
             _metric(entry, loaded.registry.metrics[entry.name], options, files, config, features)
             for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
@@ -190,6 +229,8 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         barred,
         features,
         files,
+        persons,
+        tuple(learning),
     )
 
 
@@ -229,7 +270,31 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
             measure[method.label] = tuple(metric.label for metric in metrics)
         if generate or measure:
             tasks.append(Task(settings, planned, tuple(generate), measure, made))
-    return Missing(tuple(tasks), videos, videos_planned, values, values_planned, failed, retry)
+    lacking = tuple(_preparations(plan, store, settings, tasks, retry=retry))
+    return Missing(
+        tuple(tasks), videos, videos_planned, values, values_planned, failed, retry, lacking
+    )
+
+
+def _preparations(
+    plan: Plan, store: Store, settings: RunSettings, tasks: Sequence[Task], *, retry: bool
+) -> Iterator[PreparationTask]:
+    """What the tasks wait for, each once; what failed before is left alone, unless `retry`."""
+    wanted = set[str]()
+    if plan.preparations:
+        wanted.update(key for task in tasks for key in task.preparations(task.generate))
+    for one in plan.preparations:
+        if one.key not in wanted:
+            continue
+        wanted.remove(one.key)
+        has_failed = store.preparations.get(one.key) is not None
+        is_kept = PreparedFolder(settings.folder, one.key).record() is not None
+        is_done = one.key in store.preparations and is_kept
+        if retry if has_failed else not is_done:
+            person = one.person
+            yield PreparationTask(
+                settings, one.method, person.dataset, person.name, one.key, person.clips
+            )
 
 
 def outlook(plan: Plan) -> dict[str, list[str]]:
@@ -334,10 +399,8 @@ def _method(
     registered: Registered[Method],
     options: Options,
     files: tuple[PluginFile, ...],
-    persons: tuple[Clip, ...],
 ) -> PlannedMethod:
     plugin = registered.plugin(options)
-    is_prepared = registered.plugin.prepare is not Method.prepare
     return PlannedMethod(
         label=entry.key,
         title=entry.title or getattr(registered.plugin, "title", "") or entry.key,
@@ -352,7 +415,6 @@ def _method(
         protocol=plugin.protocol,
         key=digest(_identity(registered, plugin)),
         kinds=plugin.kinds,
-        persons=persons if is_prepared else (),
     )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +29,9 @@ from bench.features.faces import Faces
 from bench.files.digests import code_digest
 from bench.files.intact import is_intact
 from bench.files.weights import find, weight
+from bench.records.run_folder import video_key
 from bench.records.store import KnownGeneration
+from bench.run.prepared_folder import PreparedFolder
 from bench.types import Case, CaseKind, Clip
 
 _P = TypeVar("_P", bound=Plugin)
@@ -98,12 +101,12 @@ class PlannedPlugin:
 class PlannedMethod(PlannedPlugin):
     """A method with its settings.
 
-    protocol: what it says of the way it is asked; mostly empty. persons: whom it must be prepared
-    for, by a clip of each; empty for most methods.
+    protocol: what it says of the way it is asked; mostly empty. persons: for a method that learns
+    persons, the key of each preparation, by data set and speaker; None for all others.
     """
 
     kinds: frozenset[CaseKind] = frozenset()
-    persons: tuple[Clip, ...] = ()
+    persons: Mapping[tuple[str, str], str] | None = None
 
     @property
     def plugin(self) -> type[Method]:
@@ -114,13 +117,21 @@ class PlannedMethod(PlannedPlugin):
         """A fresh instance, not yet loaded."""
         return self.plugin(self.options_of(self.plugin))
 
+    def preparation(self, case: Case) -> str | None:
+        """The key of the preparation that a case waits for; None where the method has none.
+
+        Empty where the person has no clip to learn from.
+        """
+        if self.persons is None:
+            return None
+        return self.persons.get((case.dataset, case.face.speaker), "")
+
     def moved(self, place: Place) -> PlannedMethod:
         """The method on another machine."""
         return dataclasses.replace(
             self,
             choices=_moved(self.choices, place),
             files=tuple(file.moved(place) for file in self.files),
-            persons=tuple(_moved_clip(clip, place) for clip in self.persons),
         )
 
 
@@ -229,7 +240,7 @@ class RunSettings:
     """What all tasks of a run have in common.
 
     folder: the run folder. metrics: those with a value for each clip. features: what these, and
-    metrics of sets, read of videos.
+    metrics of sets, read of videos. unprepared: by key, why a preparation failed.
     """
 
     folder: Path
@@ -238,6 +249,7 @@ class RunSettings:
     methods: Mapping[str, PlannedMethod]
     metrics: Mapping[str, PlannedMetric]
     features: Mapping[str, PlannedFeature]
+    unprepared: Mapping[str, str] = field(default_factory=dict)
 
     def moved(self, place: Place) -> RunSettings:
         """The settings on another machine."""
@@ -282,6 +294,11 @@ class Task:
             sum(each.memory for each in needs),
         )
 
+    def preparations(self, labels: Iterable[str]) -> set[str]:
+        """The keys of the preparations that these methods wait for."""
+        methods = (self.settings.methods[label] for label in labels)
+        return set(filter(None, (method.preparation(self.planned.case) for method in methods)))
+
     def inputs(self) -> tuple[InputFile, ...]:
         """The plugins' code, weights and options' files, the clips, the videos to measure.
 
@@ -290,15 +307,13 @@ class Task:
         case = self.planned.case
         paths: list[Path] = []
         for clip in filter(None, (case.face, case.speech, case.other)):
-            paths += [clip.video, *([clip.audio] if clip.audio else [])]
+            paths += _clip_files(clip)
         for plugin in self._plugins():
-            paths += [path for file in plugin.files for path in (file.path, *file.helpers)]
-            for path in plugin.input_paths():
-                paths += _files(path, self._expected(plugin))
-        for person in (p for label in self.generate for p in self.settings.methods[label].persons):
-            paths += [person.video, *([person.audio] if person.audio else [])]
+            paths += _plugin_files(plugin, self._expected(plugin))
+        for key in self.preparations(self.makers):
+            paths += PreparedFolder(self.settings.folder, key).all_files()
         files = {path: file_digest(path) for path in dict.fromkeys(paths) if path.is_file()}
-        files.update(self._weights())
+        files.update(_weights((*self._plugins(), *self.settings.features.values())))
         for known in self.made.values():
             video = self.settings.folder / known.video
             if is_intact(video, known.sha256):
@@ -323,13 +338,16 @@ class Task:
 
     def _plugins(self) -> list[PlannedPlugin]:
         metrics = dict.fromkeys(label for labels in self.measure.values() for label in labels)
-        # A video that turns out damaged is made again.
-        methods = dict.fromkeys((*self.generate, *self.made))
         return [
-            *(self.settings.methods[label] for label in methods),
+            *(self.settings.methods[label] for label in self.makers),
             *(self.settings.metrics[label] for label in metrics),
             *self.settings.features.values(),
         ]
+
+    @property
+    def makers(self) -> tuple[str, ...]:
+        """The methods that may have to work: a video that turns out damaged is made again."""
+        return tuple(dict.fromkeys((*self.generate, *self.made)))
 
     def _expected(self, plugin: PlannedPlugin) -> Path | None:
         if not isinstance(plugin, PlannedMethod):
@@ -339,20 +357,47 @@ class Task:
         except BenchError:
             return None  # generating says so
 
-    def _weights(self) -> dict[Path, str]:
-        names = [name for plugin in self._plugins() for name in plugin.weights]
-        found: dict[Path, str] = {}
-        for name in dict.fromkeys(names):
-            try:
-                found[find(name)] = weight(name).sha256
-            except BenchError:  # noqa: PERF203 (missing or damaged: loading the plugin says so)
-                continue
-        return found
+
+@dataclass(frozen=True)
+class PreparationTask:
+    """What is left to do for one person: a method learns it from its clips.
+
+    method: the label. dataset: the first one in which the person is tested.
+    """
+
+    settings: RunSettings
+    method: str
+    dataset: str
+    person: str
+    key: str
+    clips: tuple[Clip, ...]
+
+    @property
+    def planned(self) -> PlannedMethod:
+        """The method that learns."""
+        return self.settings.methods[self.method]
+
+    @property
+    def needs(self) -> Needs:
+        """What the method needs."""
+        return self.planned.needs
+
+    def inputs(self) -> tuple[InputFile, ...]:
+        """The method's code, weights and options' files, and the person's clips."""
+        paths = [*_plugin_files(self.planned), *itertools.chain(*map(_clip_files, self.clips))]
+        files = {path: file_digest(path) for path in dict.fromkeys(paths) if path.is_file()}
+        files.update(_weights((self.planned, *self.settings.features.values())))
+        return tuple(InputFile(path, sha256) for path, sha256 in files.items())
+
+    def moved(self, place: Place) -> PreparationTask:
+        """The same task on a machine where each path lies at place(path)."""
+        clips = tuple(_moved_clip(clip, place) for clip in self.clips)
+        return dataclasses.replace(self, settings=self.settings.moved(place), clips=clips)
 
 
 def generation_key(method: PlannedMethod, case: PlannedCase) -> str:
     """The key of one video."""
-    return hashlib.sha256(f"{method.key} {case.key}".encode()).hexdigest()
+    return video_key(method.key, case.key, method.preparation(case.case))
 
 
 def measurement_key(
@@ -418,6 +463,27 @@ def _paths(value: object) -> Iterator[Path]:
     elif isinstance(value, list):
         for item in value:
             yield from _paths(item)
+
+
+def _clip_files(clip: Clip) -> list[Path]:
+    return [clip.video, *([clip.audio] if clip.audio else [])]
+
+
+def _plugin_files(plugin: PlannedPlugin, expected: Path | None = None) -> list[Path]:
+    """The plugin's code and what its options name; of a folder, only the expected file, if any."""
+    code = [path for file in plugin.files for path in (file.path, *file.helpers)]
+    return [*code, *itertools.chain(*(_files(path, expected) for path in plugin.input_paths()))]
+
+
+def _weights(plugins: Iterable[PlannedPlugin | PlannedFeature]) -> dict[Path, str]:
+    names = [name for plugin in plugins for name in plugin.weights]
+    found: dict[Path, str] = {}
+    for name in dict.fromkeys(names):
+        try:
+            found[find(name)] = weight(name).sha256
+        except BenchError:  # noqa: PERF203 (missing or damaged: loading the plugin says so)
+            continue
+    return found
 
 
 def _files(path: Path, expected: Path | None) -> list[Path]:

@@ -141,6 +141,7 @@ def _method(method: PlannedMethod) -> MethodPart:
         kinds=tuple(sorted(plugin.kinds)),
         options=dict(method.options),
         key=method.key,
+        preparations=None if method.persons is None else tuple(sorted(method.persons.values())),
     )
 
 

@@ -7,27 +7,37 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.contract.engine import Crew, Engine
 from bench.data.doctor import marks_of
 from bench.files.digests import set_digest
 from bench.files.intact import is_intact
+from bench.files.paths import cache_dir
 from bench.machine.clock import Clock, now
 from bench.records.reading import read_manifest
-from bench.records.record import Corners
+from bench.records.record import Corners, PreparationRecord, Record
 from bench.records.schema import MANIFEST
 from bench.records.store import KnownGeneration, Store
 from bench.run.casework import CaseWorker, CellRecord, StartCaseWorker
 from bench.run.engines.here import Here
 from bench.run.fitting import fitting
 from bench.run.plan import Missing, Plan
-from bench.run.planned import PlannedCase, PlannedMetric, Task, generation_key, measurement_key
+from bench.run.planned import (
+    PlannedCase,
+    PlannedMetric,
+    PreparationTask,
+    Task,
+    generation_key,
+    measurement_key,
+)
+from bench.run.prepared_folder import PreparedFolder
+from bench.run.preparing import StartPersonWorker, prepared_before
 from bench.run.provenance import describe_run
 from bench.run.set_measuring import PlannedSet, measure_sets
 
-Notify = Callable[[CellRecord], None]  # called for every record, once it is kept
+Notify = Callable[[Record], None]  # called for every record, once it is kept
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ def run(
     if missing.tasks:
         describe({})  # so that the records of a killed run can be read
 
-    def keep(records: Iterator[CellRecord]) -> None:
+    def keep(records: Iterator[CellRecord] | Iterator[PreparationRecord]) -> None:
         # Closed at once where it is broken off: later, at the interpreter's end, workers are
         # waited for.
         with contextlib.closing(records):  # type: ignore[type-var]
@@ -107,8 +117,14 @@ def run(
 
     is_alone = isinstance(engine, Here) or not missing.tasks
     with contextlib.nullcontext() if is_alone else clock.busy():
-        keep(engine.run(fitting(missing.tasks, engine.memory), start_worker))
-    keep(worker.work(_damaged(plan, store, retry=missing.retry)))
+        if missing.preparations:
+            keep(_prepare(missing.preparations, engine, store.folder, clock))
+        tasks: Sequence[Task] = missing.tasks
+        if store.preparations:
+            tasks = [_with_outcome(task, store) for task in tasks]
+        keep(engine.run(fitting(tasks, engine.memory), start_worker))
+    again = _damaged(plan, store, retry=missing.retry)
+    keep(worker.work([_with_outcome(task, store) for task in again]))
     keep(_sets(plan, store, worker, retry=missing.retry))
     with clock.busy():
         marks = {data.name: marks_of(data.clips) for data in plan.datasets}
@@ -117,6 +133,32 @@ def run(
     seconds = time.perf_counter() - start
     overhead = max(0.0, 1 - clock.busy_seconds / seconds)
     return _summary(plan, store, seconds, overhead if is_alone else None)
+
+
+def _prepare(
+    tasks: Sequence[PreparationTask], engine: Engine, folder: Path, clock: Clock
+) -> Iterator[PreparationRecord]:
+    """The records of preparations, those first that another run has done."""
+    left: list[PreparationTask] = []
+    for task in tasks:
+        before = prepared_before(task)
+        if before is None:
+            left.append(task)
+        else:
+            yield before
+    for record in engine.run(left, StartPersonWorker(folder, clock)):
+        if record.status == "ok":  # also for other runs from this machine
+            PreparedFolder(folder, record.key).copy_to(cache_dir())
+        yield record
+
+
+def _with_outcome(task: Task, store: Store) -> Task:
+    """The task, told which of the preparations that its cells wait for have failed, and why."""
+    reasons = {key: store.preparations.get(key) for key in task.preparations(task.makers)}
+    unprepared = {key: reason for key, reason in reasons.items() if reason is not None}
+    if not unprepared:
+        return task
+    return replace(task, settings=replace(task.settings, unprepared=unprepared))
 
 
 def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:

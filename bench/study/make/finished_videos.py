@@ -51,7 +51,8 @@ def finished_videos(runs: Sequence[Path]) -> tuple[StudyVideo, ...]:
 
 
 def _videos(run: Path) -> list[StudyVideo]:
-    manifest, generations = read_manifest(run), read_generations(run)
+    manifest = read_manifest(run)
+    generations = read_generations(run, manifest)
     videos: list[StudyVideo] = []
     for case in manifest.cases:
         for method in manifest.methods:

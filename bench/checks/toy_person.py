@@ -1,0 +1,74 @@
+"""The person that a method learns under check: its clips are the specimens."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.checks.ladders import Specimen
+from bench.checks.subject import CheckFailed, Subject
+from bench.contract.jobs import PrepareJob
+from bench.contract.video import Video
+
+SEED = 7
+TOY_CLIPS = 2  # specimens that are enough to learn from
+
+
+class ToyPerson:
+    """Learned at most once for all checks of a method; each works with a copy."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._temporary = tempfile.gettempdir()  # checks put others in its place
+        self._learned: Path | None = None
+
+    def prepared(self, root: Path) -> Path | None:
+        """A copy of what the method learned, in `root`; None where it learns nobody."""
+        if not self._subject.method().learns_persons():
+            return None
+        if self._learned is None:
+            folder = Path(tempfile.mkdtemp(prefix="bench-check-", dir=self._temporary))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self.learn(folder, folder / "prepared")
+            self._learned = folder / "prepared"
+        target = root / "prepared"
+        if not target.exists():
+            shutil.copytree(self._learned, target)
+        return target
+
+    def learn(self, root: Path, folder: Path) -> None:
+        """Prepares the method in a folder, which may hold what is half made."""
+        clips = self.write_clips(root)
+        folder.mkdir(exist_ok=True)
+        log = logging.getLogger(__name__)
+        self._subject.method().prepare(PrepareJob("toy", clips, folder, SEED, "cpu", log))
+        if not any(path.is_file() for path in folder.rglob("*")):
+            raise CheckFailed("prepare() left no file in job.folder")
+
+    def write_clips(self, root: Path) -> list[Video]:
+        """The person's clips, as files in `root/inputs`."""
+        return [
+            as_file(clean, root / "inputs" / f"toy-{clean.sample.case.face.id}.mp4")
+            for clean in self._subject.specimens()[:TOY_CLIPS]
+        ]
+
+
+def as_file(clean: Specimen, path: Path) -> Video:
+    """The specimen as a recording that lies at `path`, with its track."""
+    from bench import media
+
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        media.write_video(path, clean.sample.video.read(), sound=clean.sample.video.sound())
+    track = clean.sample.video.faces()
+    return Video(path, features=lambda _video, _name: track.arrays())
+
+
+def half_of(files: Sequence[Path]) -> None:
+    """Leaves of a folder's files the earlier half, as a kill may leave it."""
+    for path in sorted(files, key=lambda path: path.stat().st_mtime_ns)[(len(files) + 1) // 2 :]:
+        path.unlink()

@@ -1,0 +1,111 @@
+"""The persons that methods learn before their cases, and the clips that they may learn from.
+
+These are the clips of one split, of the same speaker in the same data set; a clip whose content is
+tested in any case, as a face or as speech, is never among them, whatever its name is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bench.data.manifest import file_digest
+from bench.data.sources import Dataset
+from bench.errors import BenchError
+from bench.features.faces import FACES_VERSION
+from bench.files.digests import digest
+from bench.machine.faults import raise_machine_fault
+from bench.run.config import Loaded
+from bench.run.planned import PlannedMethod
+from bench.types import Case, Clip
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody whose face is tested. clips: to learn from. left_out: of these, the tested ones."""
+
+    dataset: str
+    name: str
+    clips: tuple[Clip, ...]
+    left_out: tuple[Clip, ...]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """One method and one person that it learns; `key` covers all that changes the result."""
+
+    method: str
+    person: Person
+    key: str
+
+
+def find_persons(
+    cases: Iterable[Case],
+    learned: Mapping[str, Dataset],
+    with_digest: Callable[[Clip], Clip],
+) -> tuple[Person, ...]:
+    """Everybody whose face a case shows, with the clips of the split that is learned from.
+
+    learned: that split of each data set. with_digest: the clip with its content's digest. A clip
+    that names no speaker is nobody's.
+    """
+    cases = list(cases)
+    heard = {clip for case in cases for clip in (case.face, case.speech, case.other) if clip}
+    tested = frozenset(one for clip in heard for one in _contents(with_digest(clip)))
+    faces = dict.fromkeys((case.dataset, case.face.speaker) for case in cases)
+    clips: dict[tuple[str, str], list[Clip]] = {key: [] for key in faces if key[1]}
+    left_out: dict[tuple[str, str], list[Clip]] = {key: [] for key in clips}
+    for name, dataset in learned.items():
+        for clip in dataset.clips:
+            if (name, clip.speaker) in clips:
+                known = with_digest(clip)
+                is_tested = not tested.isdisjoint(_contents(known))
+                (left_out if is_tested else clips)[name, clip.speaker].append(known)
+    return tuple(Person(*key, tuple(clips[key]), tuple(left_out[key])) for key in clips)
+
+
+def preparations(
+    method: PlannedMethod,
+    persons: Iterable[Person],
+    loaded: Loaded,
+    version: Callable[[Clip], str],
+) -> tuple[Preparation, ...]:
+    """What a method must learn: every person that has clips. version: of the clip's conforming."""
+    return tuple(
+        Preparation(method.label, person, _key(method, person, loaded, version))
+        for person in persons
+        if person.clips
+    )
+
+
+def with_persons(method: PlannedMethod, learned: Iterable[Preparation]) -> PlannedMethod:
+    """The method with the keys of what it must learn."""
+    keys = {(one.person.dataset, one.person.name): one.key for one in learned}
+    return dataclasses.replace(method, persons=keys)
+
+
+def _key(
+    method: PlannedMethod, person: Person, loaded: Loaded, version: Callable[[Clip], str]
+) -> str:
+    return digest(
+        {
+            "method": method.key,
+            "person": person.name,
+            "clips": [[clip.sha256, clip.box] for clip in person.clips],
+            "seed": loaded.config.seed,
+            "faces": [loaded.config.tracking, FACES_VERSION],
+            "conform": max(map(version, person.clips)),
+        }
+    )
+
+
+def _contents(clip: Clip) -> set[str]:
+    """The digests of a clip and of its files: a tested speech is one also beside another video."""
+    found = {clip.sha256}
+    for path in filter(None, (clip.video, clip.audio)):
+        try:
+            found.add(file_digest(path))
+        except (OSError, BenchError) as error:  # noqa: PERF203 (its own cells say so)
+            raise_machine_fault(error)
+    return found

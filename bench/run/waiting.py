@@ -1,0 +1,89 @@
+"""How far a plan's preparations are, and how many cells wait for each; for people to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.files.paths import cache_dir
+from bench.run.plan import Missing, Plan
+from bench.run.prepared_folder import PreparedFolder
+
+NOTHING = "no clip to learn from"
+FAILED = "failed before"
+
+
+@dataclass(frozen=True)
+class PreparationState:
+    """One method and one person. clips: how many it learns from. waiting: cells that wait for it.
+
+    state: in words; `is_there` says whether nothing is left to do.
+    """
+
+    method: str
+    dataset: str
+    person: str
+    clips: int
+    state: str
+    is_there: bool
+    waiting: int
+
+    def __str__(self) -> str:
+        """A line for the terminal."""
+        text = f"{self.method}: {self.dataset} · {self.person}: {self.state}"
+        text += f", from {_counted(self.clips, 'clip')}" if self.clips else ""
+        if not self.waiting:
+            return text
+        return f"{text}; {_counted(self.waiting, 'cell')} {self._fate}"
+
+    @property
+    def _fate(self) -> str:
+        if self.state in (NOTHING, FAILED):
+            return "will fail"
+        return "to go" if self.is_there else "wait for it" if self.waiting > 1 else "waits for it"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def preparation_states(plan: Plan, missing: Missing, folder: Path) -> list[PreparationState]:
+    """Each preparation of the plan, and each person that a method has nothing to learn from."""
+    return list(_states(plan, missing, folder))
+
+
+def _states(plan: Plan, missing: Missing, folder: Path) -> Iterator[PreparationState]:
+    waiting = Counter[tuple[str, str, str]]()
+    for task in missing.tasks:
+        case = task.planned.case
+        for label in task.generate:
+            cells = 1 + len(task.measure.get(label, ()))
+            waiting[label, case.dataset, case.face.speaker] += cells
+    asked = {task.key for task in missing.preparations}
+    for method in plan.methods:
+        if method.persons is None:
+            continue
+        persons = {(one.dataset, one.name): len(one.clips) for one in plan.persons}
+        for planned in plan.cases:  # a clip without a speaker is nobody's
+            persons.setdefault((planned.case.dataset, planned.case.face.speaker), 0)
+        for (dataset, person), clips in persons.items():
+            key = method.persons.get((dataset, person))
+            state, is_there = NOTHING, False
+            if key is not None:
+                state, is_there = _state(key, folder, is_asked=key in asked)
+            cells = waiting[method.label, dataset, person]
+            who = person or "(no speaker named)"
+            yield PreparationState(method.label, dataset, who, clips, state, is_there, cells)
+
+
+def _state(key: str, folder: Path, *, is_asked: bool) -> tuple[str, bool]:
+    own = PreparedFolder(folder, key)
+    if own.record() is not None:
+        return "there", True
+    if PreparedFolder(cache_dir(), key).record() is not None:
+        return "there, from another run", True
+    if own.path.exists():
+        return ("begun" if is_asked else FAILED), False
+    return "missing", False
