@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from bench.errors import BenchError
 from bench.train.loop import CHECKPOINT, Batches, Loop, State, read_checkpoint
 from bench.train.settings import StageSettings
 
@@ -46,6 +47,8 @@ def paced(
     from a checkpoint keeps the steps that it began with.
     """
     assert stage.stop_after is not None
+    if loop.processes.count > 1:  # they could measure different speeds
+        raise BenchError("paced: fits the steps on one device only; give `steps` for several")
     if loop.resume and (loop.folder / CHECKPOINT).exists():
         steps = read_checkpoint(loop.folder / CHECKPOINT).steps
         return _with_steps(stage, steps or stage.steps, stage.stop_after)
@@ -56,7 +59,7 @@ def paced(
     except Exception as error:  # of the compiler, whose kinds of error are many
         if not stage.compile:
             raise
-        loop.log.warning("not compiled: %s", str(error).splitlines()[0])
+        loop.log.warning("not compiled, for it failed: %.200r", error)
         learner.run_uncompiled()
         learner.load_state_dict(copy.deepcopy(before))
         seconds = _seconds_a_step(batches, advance, until=MOST_MEASURING * stage.stop_after)
