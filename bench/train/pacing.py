@@ -23,6 +23,7 @@ TIMED = 20
 MOST_MEASURING = 0.05  # of the stage's time
 MARGIN = 0.9  # the rest goes to validations and checkpoints
 SAVES = 6  # in a paced stage
+FEW = 60  # steps that are so slow that only the last is validated and saved
 
 
 class Learner(State, Protocol):
@@ -71,12 +72,15 @@ def paced(
 
 
 def _with_steps(stage: Stage, steps: int, seconds: float) -> Stage:
-    every = max(1, min(50, steps // SAVES))
+    if steps < FEW:
+        ends = {"steps": steps, "stop_after": seconds, "report_every": steps, "save_every": steps}
+        return stage.model_copy(update=ends)
+    every = min(50, steps // SAVES)
     changed = {
         "steps": steps,
         "stop_after": seconds,
         "report_every": every,
-        "save_every": max(1, steps // SAVES // every) * every,
+        "save_every": steps // SAVES // every * every,
     }
     return stage.model_copy(update=changed)
 
