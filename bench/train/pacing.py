@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from bench.errors import BenchError
 from bench.train.loop import CHECKPOINT, Batches, Loop, State, read_checkpoint
 from bench.train.settings import StageSettings
 
@@ -22,6 +23,7 @@ TIMED = 20
 MOST_MEASURING = 0.05  # of the stage's time
 MARGIN = 0.9  # the rest goes to validations and checkpoints
 SAVES = 6  # in a paced stage
+FEW = 60  # steps that are so slow that only the last is validated and saved
 
 
 class Learner(State, Protocol):
@@ -46,6 +48,8 @@ def paced(
     from a checkpoint keeps the steps that it began with.
     """
     assert stage.stop_after is not None
+    if loop.processes.count > 1:  # they could measure different speeds
+        raise BenchError("paced: fits the steps on one device only; give `steps` for several")
     if loop.resume and (loop.folder / CHECKPOINT).exists():
         steps = read_checkpoint(loop.folder / CHECKPOINT).steps
         return _with_steps(stage, steps or stage.steps, stage.stop_after)
@@ -56,7 +60,7 @@ def paced(
     except Exception as error:  # of the compiler, whose kinds of error are many
         if not stage.compile:
             raise
-        loop.log.warning("not compiled: %s", str(error).splitlines()[0])
+        loop.log.warning("not compiled, for it failed: %.200r", error)
         learner.run_uncompiled()
         learner.load_state_dict(copy.deepcopy(before))
         seconds = _seconds_a_step(batches, advance, until=MOST_MEASURING * stage.stop_after)
@@ -68,12 +72,15 @@ def paced(
 
 
 def _with_steps(stage: Stage, steps: int, seconds: float) -> Stage:
-    every = max(1, min(50, steps // SAVES))
+    if steps < FEW:
+        ends = {"steps": steps, "stop_after": seconds, "report_every": steps, "save_every": steps}
+        return stage.model_copy(update=ends)
+    every = min(50, steps // SAVES)
     changed = {
         "steps": steps,
         "stop_after": seconds,
         "report_every": every,
-        "save_every": max(1, steps // SAVES // every) * every,
+        "save_every": steps // SAVES // every * every,
     }
     return stage.model_copy(update=changed)
 
