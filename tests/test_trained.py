@@ -68,7 +68,7 @@ CLIP = Clip("a", Path("a.mp4"))
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("STOP", "")
-    monkeypatch.setattr("bench.train.config._clips", lambda *_: ([CLIP], [CLIP]))
+    monkeypatch.setattr("bench.train.config.clips_of", lambda *_: ([CLIP], [CLIP]))
     return monkeypatch
 
 
