@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pydantic
 
@@ -33,6 +33,9 @@ from bench.records.run_folder import video_key
 from bench.records.store import KnownGeneration
 from bench.run.prepared_folder import PreparedFolder
 from bench.types import Case, CaseKind, Clip
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _P = TypeVar("_P", bound=Plugin)
 Place = Callable[[Path], Path]  # where one of the driver's paths lies on another machine
@@ -96,6 +99,14 @@ class PlannedPlugin:
         """The files and folders that its options name."""
         return _paths(self.choices)
 
+    def moved(self, place: Place) -> Self:
+        """The same plugin on another machine."""
+        return dataclasses.replace(
+            self,
+            choices=_moved(self.choices, place),
+            files=tuple(file.moved(place) for file in self.files),
+        )
+
 
 @dataclass(frozen=True)
 class PlannedMethod(PlannedPlugin):
@@ -125,14 +136,6 @@ class PlannedMethod(PlannedPlugin):
         if self.persons is None:
             return None
         return self.persons.get((case.dataset, case.face.speaker), "")
-
-    def moved(self, place: Place) -> PlannedMethod:
-        """The method on another machine."""
-        return dataclasses.replace(
-            self,
-            choices=_moved(self.choices, place),
-            files=tuple(file.moved(place) for file in self.files),
-        )
 
 
 @dataclass(frozen=True)
@@ -164,14 +167,6 @@ class PlannedMetric(PlannedPlugin):
     def measures(self, case: Case) -> bool:
         """Whether this metric applies to that kind of case."""
         return case.has_reference or not self.needs_reference
-
-    def moved(self, place: Place) -> PlannedMetric:
-        """The metric on another machine."""
-        return dataclasses.replace(
-            self,
-            choices=_moved(self.choices, place),
-            files=tuple(file.moved(place) for file in self.files),
-        )
 
 
 @dataclass(frozen=True)
@@ -216,14 +211,6 @@ class PlannedFeature(PlannedPlugin):
             self.protocol,
             self.key,
             self.reads_boxes,
-        )
-
-    def moved(self, place: Place) -> PlannedFeature:
-        """The feature on another machine."""
-        return dataclasses.replace(
-            self,
-            choices=_moved(self.choices, place),
-            files=tuple(file.moved(place) for file in self.files),
         )
 
 
@@ -313,7 +300,7 @@ class Task:
         for key in self.preparations(self.makers):
             paths += PreparedFolder(self.settings.folder, key).all_files()
         files = {path: file_digest(path) for path in dict.fromkeys(paths) if path.is_file()}
-        files.update(_weights((*self._plugins(), *self.settings.features.values())))
+        files.update(_weights(self._plugins()))
         for known in self.made.values():
             video = self.settings.folder / known.video
             if is_intact(video, known.sha256):
@@ -475,7 +462,7 @@ def _plugin_files(plugin: PlannedPlugin, expected: Path | None = None) -> list[P
     return [*code, *itertools.chain(*(_files(path, expected) for path in plugin.input_paths()))]
 
 
-def _weights(plugins: Iterable[PlannedPlugin | PlannedFeature]) -> dict[Path, str]:
+def _weights(plugins: Iterable[PlannedPlugin]) -> dict[Path, str]:
     names = [name for plugin in plugins for name in plugin.weights]
     found: dict[Path, str] = {}
     for name in dict.fromkeys(names):
