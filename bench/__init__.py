@@ -19,6 +19,7 @@ from bench.contract.video import Arrays, Video
 from bench.errors import BenchError, Undefined
 from bench.files.digests import file_sha256
 from bench.records.load import load
+from bench.run.one_video import measure
 from bench.train.trainable import Trainable, TrainJob
 from bench.types import (
     FPS,
@@ -72,4 +73,5 @@ __all__ = [
     "forth_and_back",
     "hookimpl",
     "load",
+    "measure",
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
+from bench.command.score import score
 from bench.command.study import study
 from bench.errors import BenchError, MachineFault
 from bench.machine.devices import present_device
@@ -92,6 +93,7 @@ def main() -> None:
 
     \b
     Start here:
+      bench score made.mp4             the values of a finished video
       bench run smoke                  a small benchmark on synthetic faces, in a minute
       bench run clr                    the paper's comparison, with a report to open from disk
       bench config                     the names of all shipped configs
@@ -178,7 +180,7 @@ def run(
     from bench.run.engines import make_engine
     from bench.run.plan import find_missing, make_plan
 
-    _quiet_libraries()
+    terminal.quiet_libraries()
     loaded, folder = _loaded(config, output)
     crew = Crew(workers, device, share_device, address)
     chosen = make_engine(engine, crew, loaded.registry.engines)
@@ -280,26 +282,37 @@ def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
     click.echo(index)
 
 
+main.add_command(score)
+
+
 # ---- plugins --------------------------------------------------------------------------------
 
 
 @main.command("list")
 @click.argument("names", nargs=-1)
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also load this plugin file.")
-def list_plugins(names: tuple[str, ...], files: tuple[Path, ...]) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: outputs, units, ranges, options."
+)
+def list_plugins(names: tuple[str, ...], files: tuple[Path, ...], as_json: bool) -> None:
     """List all plugins, one per line, or show the details of those in NAMES.
 
     \b
     Examples:
       bench list
       bench list lse command
+      bench list --json
     """
     from bench.command import terminal
+    from bench.command.plugins_json import plugins_json
     from bench.contract.registry import load_registry
 
     registry = load_registry(files)
     for name in names:
         registry.plugin(name)  # raises for an unknown one, before anything is shown
+    if as_json:
+        click.echo(plugins_json(registry, names))
+        return
     for name in names:
         terminal.show_plugin(registry, name)
     if not names:
@@ -459,13 +472,14 @@ def train(
       bench train synth --plugin m_csawav2lip --seed 2
       bench train synth --plugin m_csawav2lip --part expert
     """
+    from bench.command import terminal
     from bench.train.config import load_train_config, train_from, trainings
     from bench.train.loop import Stopped
     from bench.train.trained import Begin, after_interrupt, find_trained
 
     if resume and restart:
         raise BenchError("--resume and --restart: give one of the two.")
-    _quiet_libraries()
+    terminal.quiet_libraries()
     loaded = load_train_config(config)
     folder = output or Path("runs") / loaded.config.name
     begin: Begin = "resume" if resume else "restart" if restart else "new"
@@ -602,7 +616,7 @@ def data_faces(
     from bench.files.paths import cache_dir
 
     _keep_what_is_there(output, force)
-    _quiet_libraries()
+    terminal.quiet_libraries()
     clips = read_manifest(manifest)
     with terminal.progress("looking at faces") as step:
         pointed = []
@@ -824,14 +838,6 @@ def _scorer_works(clips: list[Clip], faces: str, face: str, scorer: str) -> bool
         lacking=lacking,
     )
     return validity.state in ("works", "unsure")
-
-
-def _quiet_libraries() -> None:
-    """Stops native libraries from printing warnings into the progress bar."""
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-    import av
-
-    av.logging.set_level(av.logging.PANIC)
 
 
 if __name__ == "__main__":

@@ -46,21 +46,29 @@ _STYLES = {"bold": "bold", "underlined": "underline", "struck": "strike"}
 _SHOWN = 20  # items of a long list; the rest is counted
 
 
-def console() -> Console:
+def console(*, to_stderr: bool = False) -> Console:
     """A console on the current standard output, which tests may capture.
 
     Output that goes to a file or another program is neither cut nor wrapped.
     """
-    out = Console(highlight=False, soft_wrap=False)
+    out = Console(highlight=False, soft_wrap=False, stderr=to_stderr)
     if out.is_terminal:
         return out
-    return Console(highlight=False, soft_wrap=False, width=_PIPED_WIDTH)
+    return Console(highlight=False, soft_wrap=False, width=_PIPED_WIDTH, stderr=to_stderr)
+
+
+def quiet_libraries() -> None:
+    """Stops native libraries from printing warnings into the progress bar."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    import av
+
+    av.logging.set_level(av.logging.PANIC)
 
 
 @contextmanager
-def progress(text: str) -> Iterator[Callable[[int, int], None]]:
+def progress(text: str, *, to_stderr: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A progress bar that appears with its first step(done, wanted)."""
-    bar = _bar()
+    bar = _bar(to_stderr=to_stderr)
     task = bar.add_task(text, total=None, visible=False)
 
     def step(done: int, wanted: int) -> None:
@@ -510,7 +518,7 @@ def _some(lines: Sequence[str]) -> list[str]:
     return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 
 
-def _bar() -> Progress:
+def _bar(*, to_stderr: bool = False) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -519,5 +527,5 @@ def _bar() -> Progress:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=console(),
+        console=console(to_stderr=to_stderr),
     )

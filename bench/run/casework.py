@@ -175,9 +175,9 @@ class CaseWorker:
         return self._video_of(conformed.path, conformed.sha256, face, settings)
 
     def _video_of(self, path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
-        return Video(path, features=self._features_of(settings), sha256=sha256, box=clip.box)
+        return Video(path, features=self.features_of(settings), sha256=sha256, box=clip.box)
 
-    def _features_of(self, settings: RunSettings) -> Features:
+    def features_of(self, settings: RunSettings) -> Features:
         """The features of a run, whose plugins are loaded once."""
         keys = tuple(feature.key for feature in settings.features.values())
         with self._lock:

@@ -200,7 +200,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
         cases += [PlannedCase(case, _case_key(case, loaded, version)) for case in drawn]
     raise_problems(loaded.path, problems, loaded.lines)
-    files = tuple(PluginFile.of((folder / name).absolute()) for name in config.plugins)
+    files = plugin_files(loaded)
     persons = find_persons(
         (planned.case for planned in cases if learned),
         learned,
@@ -216,21 +216,35 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             method = with_persons(method, own)
             learning += own
         methods.append(method)
-    features = _features(loaded)
+    features = chosen_features(loaded)
     return Plan(
         loaded,
         tuple(datasets),
         tuple(methods),
-        tuple(
-            _metric(entry, loaded.registry.metrics[entry.name], options, files, config, features)
-            for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
-        ),
+        planned_metrics(loaded, files, features),
         tuple(cases),
         barred,
         features,
         files,
         persons,
         tuple(learning),
+    )
+
+
+def plugin_files(loaded: Loaded) -> tuple[PluginFile, ...]:
+    """The local files of a config's plugins, as they are now."""
+    folder = loaded.path.parent
+    return tuple(PluginFile.of((folder / name).absolute()) for name in loaded.config.plugins)
+
+
+def planned_metrics(
+    loaded: Loaded, files: tuple[PluginFile, ...], features: Mapping[str, ChosenFeature]
+) -> tuple[PlannedMetric, ...]:
+    """The config's metrics, each with its key. files, features: what the config names of them."""
+    config, known = loaded.config, loaded.registry.metrics
+    return tuple(
+        _metric(entry, known[entry.name], options, files, config, features)
+        for entry, options in zip(config.metrics, loaded.metric_options, strict=True)
     )
 
 
@@ -455,7 +469,7 @@ def _metric(
     )
 
 
-def _features(loaded: Loaded) -> dict[str, ChosenFeature]:
+def chosen_features(loaded: Loaded) -> dict[str, ChosenFeature]:
     """The features that the config's metrics read, straight or through each other, and faces."""
     config, known = loaded.config, loaded.registry.features
     reads = {
