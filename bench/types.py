@@ -58,6 +58,7 @@ class Case:
     probe: another clip's speech, compared with the clip's own video: reconstruct minus probe is the
     speech gain.
     `other` is the clip whose speech `mismatched` plays and a `probe` case says.
+    `index` counts the cases of a data set from 0, in the plan's order.
     """
 
     dataset: str
@@ -65,6 +66,7 @@ class Case:
     face: Clip
     speech: Clip
     other: Clip | None = None
+    index: int = 0
 
     @property
     def id(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from string import Formatter
@@ -14,7 +15,9 @@ from bench.types import Fit
 
 SHOWN = 10  # missing files, and files that no case names; the rest is counted
 SPARE_COMPARED = 2000  # files searched for similar names
-FIELDS = ("case", "dataset", "face", "speech")
+FIELDS = ("case", "dataset", "face", "speech", "index", "method")
+VARYING = ("case", "face", "speech", "index")  # those that tell cases apart
+_DIGITS = re.compile(r"0?\d{0,2}d?")  # how {index} may be written: {index:05}
 
 
 class Recorded(bench.Method):
@@ -34,6 +37,8 @@ class Recorded(bench.Method):
     class Options(bench.Options):
         """folder: the folder of the videos. pattern: the file's path in it; fields: see `FIELDS`.
 
+        {index} counts the cases of a data set from 0, as in `bench plan --cases`; {index:05} writes
+        five digits. {method} is the method's label in the config.
         fit: what to do with a video of another aspect ratio than the face clip: "refuse" fails the
             case; "pad" adds black bars, "crop" cuts to the middle, "stretch" distorts it.
         """
@@ -44,9 +49,11 @@ class Recorded(bench.Method):
 
         @pydantic.field_validator("pattern")
         @classmethod
-        def has_known_fields(cls, pattern: str) -> str:
-            """The pattern, if it differs by case and has only known fields."""
-            return checked_pattern(pattern)
+        def has_known_fields(cls, pattern: str, info: pydantic.ValidationInfo) -> str:
+            """The pattern, if it differs by case and has only known fields; the label filled in."""
+            label = (info.context or {}).get("label")
+            found = checked_pattern(pattern)
+            return found if label is None else found.replace("{method}", label)
 
     options: Options
 
@@ -57,6 +64,11 @@ class Recorded(bench.Method):
         folder = self.options.folder.expanduser()
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return {"files": {path.relative_to(folder).as_posix(): file_digest(path) for path in files}}
+
+    @property
+    def reads_index(self) -> bool:
+        """Whether the pattern counts cases."""
+        return any(field == "index" for _, field, _, _ in Formatter().parse(self.options.pattern))
 
     def generate(self, job: bench.Job) -> bench.Generation:
         """The case's file; raises BenchError if it is missing or lies outside the folder."""
@@ -95,8 +107,14 @@ class Recorded(bench.Method):
 
     def path_of(self, case: bench.Case) -> Path:
         """The path of this case's video; raises BenchError if it lies outside the folder."""
+        if "{method}" in self.options.pattern:
+            raise bench.BenchError("recorded: {method} in options.pattern is known in a run only")
         name = self.options.pattern.format(
-            case=case.id, dataset=case.dataset, face=case.face.id, speech=case.speech.id
+            case=case.id,
+            dataset=case.dataset,
+            face=case.face.id,
+            speech=case.speech.id,
+            index=case.index,
         )
         folder = self.options.folder.expanduser()
         path = folder / name
@@ -121,9 +139,10 @@ def checked_pattern(pattern: str) -> str:
         raise ValueError(f"{pattern!r} is not a pattern: {error}") from error
     known = ", ".join("{" + field + "}" for field in FIELDS)
     for _, field, layout, conversion in parts:
-        if field not in FIELDS or layout or conversion:
+        is_plain = _DIGITS.fullmatch(layout or "") if field == "index" else not layout
+        if field not in FIELDS or not is_plain or conversion:
             raise ValueError(f"{pattern!r} has the field {{{field}}}; the fields are {known}")
-    if not any(field in ("case", "face", "speech") for _, field, _, _ in parts):
+    if not any(field in VARYING for _, field, _, _ in parts):
         raise ValueError(f"{pattern!r} names the same file for every case; use one of {known}")
     return pattern
 

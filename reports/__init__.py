@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,15 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en") -> Path:
     from reports import report
 
     return report.build(runs, out, lang=lang)
+
+
+def write_eval_results(
+    runs: Sequence[Path], folder: Path, *, hub: Mapping[str, str], url: str = ""
+) -> tuple[list[Path], list[str]]:
+    """Writes the runs' means for the Hugging Face Hub; returns the files, and what is left out."""
+    from reports import eval_results
+
+    return eval_results.write_eval_results(runs, folder, hub=hub, url=url)
 
 
 def is_current(run: Path, out: Path, *, lang: str = "en") -> bool:

@@ -103,6 +103,17 @@ def case_links(results: Results) -> list[CaseLink]:
     ]
 
 
+def method_anchor(label: str) -> str:
+    """The anchor of a method's video on a case page, which no later report changes.
+
+    A page's file name depends on the names of data set and case alone, and this on the label.
+    """
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-")
+    if plain == label:
+        return f"method-{plain}"
+    return f"method-{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+
 def view_case(
     results: Results,
     link: CaseLink,

@@ -10,11 +10,12 @@ from jinja2.bccache import Bucket
 
 from bench.records.manifest import OutputPart
 from reports import sheets
+from reports.case_page import method_anchor
 from reports.comparison import Block, BlockColumn, Entry
 from reports.drawing import colour_class
 from reports.pictures import GAIN
 from reports.results import Column, Dataset
-from reports.sections.data import stand_in_text
+from reports.sections.data import warnings
 from reports.sections.leakfree import is_unshown_gain
 from reports.sections.study import comparison_text
 from reports.sections.study_plots import rho_text
@@ -66,8 +67,8 @@ def environment(words: Words) -> jinja2.Environment:
     def output_text(output: OutputPart) -> str:
         return _output_text(output, words)
 
-    def stand_in(dataset: Dataset) -> str:
-        return stand_in_text(dataset, words)
+    def warned(dataset: Dataset) -> list[str]:
+        return warnings(dataset, words)
 
     def rho(estimate: object) -> str:
         return rho_text(estimate, words)  # type: ignore[arg-type]
@@ -75,6 +76,7 @@ def environment(words: Words) -> jinja2.Environment:
     pages.filters["coded"] = coded
     pages.globals.update(
         t=words,
+        anchor=method_anchor,
         arrow=arrow,
         colour_class=colour_class,
         comparison_text=comparison_text,
@@ -94,8 +96,8 @@ def environment(words: Words) -> jinja2.Environment:
         said=words.said,
         shown=_shown,
         span=span,
-        stand_in_text=stand_in,
         unit=unit,
+        warnings=warned,
     )
     return pages
 

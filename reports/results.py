@@ -399,7 +399,7 @@ def _join_datasets(runs: Sequence[Run]) -> list[Dataset]:
 
 def _same_data(known: Dataset, info: DatasetPart, cases: Mapping[str, CasePart]) -> bool:
     keys = {case.id: case.key for case in known.cases}
-    if known.info.stand_in != info.stand_in:
+    if (known.info.stand_in, known.info.left_out) != (info.stand_in, info.left_out):
         return False
     shared = [name for name in cases if name in keys]
     return bool(shared) and all(keys[name] == cases[name].key for name in shared)

@@ -141,13 +141,21 @@ def whole_heading(column: Column, words: Words) -> str:
 def dataset_title(dataset: Dataset, words: Words) -> str:
     """A data set's title with its stand-in, so that a copied table still names it."""
     title = words.said(dataset.info.title or dataset.name)
-    return f"{title} [{dataset.info.stand_in}]" if dataset.info.stand_in else title
+    return f"{title}{_caveats(dataset)}"
 
 
 def dataset_name(dataset: Dataset) -> str:
     """A data set's name with its stand-in, for summary.csv: `CLR [synth-zh]`."""
-    stand_in = dataset.info.stand_in
-    return f"{dataset.name} [{stand_in}]" if stand_in else dataset.name
+    return f"{dataset.name}{_caveats(dataset)}"
+
+
+def _caveats(dataset: Dataset) -> str:
+    """What must stand beside a data set's name wherever its numbers are copied to."""
+    info = dataset.info
+    found = [info.stand_in] if info.stand_in else []
+    if info.left_out:
+        found.append(f"first {len(dataset.cases)} of {len(dataset.cases) + info.left_out} cases")
+    return "".join(f" [{one}]" for one in found)
 
 
 def row_label(row: Row) -> str:

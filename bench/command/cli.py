@@ -137,6 +137,11 @@ def main() -> None:
     "--address", help="Address of a Ray cluster: auto, or host:port. Default: this machine alone."
 )
 @click.option("--share-device", is_flag=True, help="Let several workers use one GPU.")
+@click.option(
+    "--limit",
+    type=_COUNT,
+    help="Only the first cases of each data set: a trial, into the run folder NAME-limit-N.",
+)
 @click.option("--retry", is_flag=True, help="Try failed cells again.")
 @click.option(
     "--lang",
@@ -153,6 +158,7 @@ def run(
     engine: str | None,
     address: str | None,
     share_device: bool,
+    limit: int | None,
     retry: bool,
     lang: str,
 ) -> None:
@@ -170,6 +176,7 @@ def run(
     Examples:
       bench run clr -o runs/clr
       bench run clr --workers 4
+      bench run clr --limit 4                        (a trial on the first cases)
       bench run clr --engine ray --address auto      (docs/clusters.md)
     """
     import reports
@@ -181,7 +188,7 @@ def run(
     from bench.run.plan import find_missing, make_plan
 
     terminal.quiet_libraries()
-    loaded, folder = _loaded(config, output)
+    loaded, folder = _loaded(config, output, limit)
     crew = Crew(workers, device, share_device, address)
     chosen = make_engine(engine, crew, loaded.registry.engines)
     with terminal.progress("building the embedded corpus") as corpus:
@@ -268,18 +275,41 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     show_default=True,
     help="The report's language.",
 )
-def report(runs: tuple[Path, ...], output: Path | None, lang: str) -> None:
+@click.option(
+    "--eval-results",
+    type=_PATH,
+    help="Also write FOLDER/METHOD/.eval_results/*.yaml, for the methods' pages on the Hugging "
+    "Face Hub.",
+)
+@click.option("--hub", multiple=True, metavar="NAME=ID", help="A data set's id on the Hub.")
+@click.option("--url", default="", help="Where the report is published; results link to it.")
+def report(
+    runs: tuple[Path, ...],
+    output: Path | None,
+    lang: str,
+    eval_results: Path | None,
+    hub: tuple[str, ...],
+    url: str,
+) -> None:
     """Write the report of one run folder, or one joint report of several.
 
     \b
-    Example: bench report runs/clr runs/lrs2 -o runs/joint
+    Examples:
+      bench report runs/clr runs/lrs2 -o runs/joint
+      bench report runs/grid --eval-results hub --hub GRID=owner/grid-test
     """
     import reports
+
+    ids = dict(_named_id(text) for text in hub)
 
     joint = runs[0].absolute().parent / "+".join(run.absolute().name for run in runs)
     usual = joint if len(runs) > 1 else runs[0] / "report"
     index = reports.build(list(runs), output or usual, lang=lang)
     click.echo(index)
+    if eval_results is not None:
+        files, notes = reports.write_eval_results(runs, eval_results, hub=ids, url=url)
+        for line in (*notes, *files):
+            click.echo(line)
 
 
 main.add_command(score)
@@ -788,12 +818,36 @@ def weights_verify() -> None:
 # ---- shared by the commands -----------------------------------------------------------------
 
 
-def _loaded(config: Path, output: Path | None) -> tuple[Loaded, Path]:
+def _named_id(text: str) -> tuple[str, str]:
+    name, equals, identity = text.partition("=")
+    if not equals or not name or not identity:
+        raise BenchError(f"--hub {text}: expected NAME=ID, a data set of the run and its id.")
+    return name, identity
+
+
+def _loaded(config: Path, output: Path | None, limit: int | None = None) -> tuple[Loaded, Path]:
     from bench.run.config import load_config
 
     loaded = load_config(config)
+    if limit is not None:
+        loaded = loaded.limited(limit)
     # Resolved now, because plugins may change the working folder and programs have their own.
-    return loaded, (output or Path("runs") / loaded.config.name).resolve()
+    folder = (output or Path("runs") / loaded.config.name).resolve()
+    if limit is not None:
+        _keep_whole_run(folder, loaded.config.name)
+    return loaded, folder
+
+
+def _keep_whole_run(folder: Path, name: str) -> None:
+    """Raises BenchError where a folder has another run, which a limited one would cut down."""
+    from bench.records.reading import read_manifest
+    from bench.records.schema import MANIFEST
+
+    if (folder / MANIFEST).exists() and (there := read_manifest(folder).name) != name:
+        raise BenchError(
+            f"{folder}: has the run {there!r}, which --limit would cut down to its first cases. "
+            "Name another folder with -o, or leave -o out."
+        )
 
 
 def _keep_what_is_there(manifest: Path, force: bool) -> None:

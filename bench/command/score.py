@@ -121,8 +121,7 @@ def score(
                 step(done, cells)
 
             step(0, cells)
-            for pair in pairs:
-                measured.append(meter.measured(pair, notify=notify))
+            measured += (meter.measured(pair, notify=notify) for pair in pairs)
             sets = {record.metric: record for record in meter.sets()}
     if output is not None and output.suffix.lower() == ".json":
         output.write_text(values_json(wanted, measured, sets, unmatched) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`bench study import`, `score` and `simulate`: import, score and simulate answers."""
+"""`bench study import`, `score`, `correlate` and `simulate`: answers, and what comes of them."""
 
 from __future__ import annotations
 
@@ -264,4 +264,68 @@ def simulate_command(
     )
 
 
-COMMANDS = (import_command, score_command, simulate_command)
+@click.command("correlate")
+@click.argument("table", type=_FILE)
+@click.option("--run", type=_FOLDER, help="The run whose videos were rated.")
+@click.option("--values", type=_FILE, help="Instead: a csv that `bench score -o` wrote.")
+@click.option(
+    "--columns",
+    help="Columns that have other names: file=Video,mos=Score,method=System,spread=SD.",
+)
+@click.option("--names", help="How file names are made: '{case}_{method}.mp4'.")
+@click.option("-o", "--output", type=_PATH, help="Also write all coefficients as csv.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def correlate_command(
+    table: Path,
+    run: Path | None,
+    values: Path | None,
+    columns: str | None,
+    names: str | None,
+    output: Path | None,
+    seed: int,
+) -> None:
+    """Correlate mean opinion scores collected elsewhere with every metric of a run.
+
+    TABLE is a csv, tsv or xlsx with one row for each video: file, mos and, if you have them, method
+    and spread. Prints Spearman's, Pearson's and Kendall's coefficient (SRCC, PLCC, KRCC) by clip
+    and by method, with 95 % intervals. docs/study.md shows the forms of public tables.
+
+    \b
+    Examples:
+      bench study correlate mos.csv --run runs/clr
+      bench study correlate mos.csv --values values.csv --names '{case}_{method}.mp4'
+    """
+    from bench.command.correlation_table import correlations_csv, show_correlations
+    from bench.files.one_move import in_one_move
+    from bench.study.read.opinion_table import read_opinions
+    from bench.study.score.outside_opinions import (
+        correlate_outside,
+        match_run,
+        match_values,
+        run_columns,
+    )
+
+    if (run is None) == (values is None):
+        raise BenchError("name the rated videos: --run RUN, or --values FILE.csv.")
+    pairs = [text.partition("=") for text in (columns or "").split(",") if text.strip()]
+    if any(not equals for _, equals, _ in pairs):
+        raise BenchError(f"--columns {columns}: expected file=COLUMN,mos=COLUMN.")
+    named = {key.strip(): value.strip() for key, _, value in pairs}
+    opinions = read_opinions(table, columns=named, names=names)
+    if run is not None:
+        (videos, unmatched), found = match_run(opinions, run), run_columns(run)
+    else:
+        assert values is not None
+        videos, found, unmatched = match_values(opinions, values)
+    if not videos:
+        file, why = unmatched[0]
+        raise BenchError(f"{table}: none of {len(opinions)} rows is a known video. {file}: {why}.")
+    correlations = correlate_outside(videos, found, seed=seed)
+    show_correlations(correlations, rated=len(videos), unmatched=unmatched)
+    if output is not None:
+        with in_one_move(output) as part:
+            part.write_text(correlations_csv(correlations), encoding="utf-8", newline="")
+        click.echo(output)
+
+
+COMMANDS = (import_command, score_command, correlate_command, simulate_command)

@@ -76,11 +76,19 @@ def raise_problems(
 
 
 def validated(
-    model: type[_M], raw: object, where: str, problems: list[tuple[str, str]]
+    model: type[_M],
+    raw: object,
+    where: str,
+    problems: list[tuple[str, str]],
+    *,
+    context: Mapping[str, str] | None = None,
 ) -> _M | None:
-    """`raw` as that model; if it is invalid, None, with each error added to `problems`."""
+    """`raw` as that model; if it is invalid, None, with each error added to `problems`.
+
+    context: what the model's validators may ask for.
+    """
     try:
-        return model.model_validate(raw)
+        return model.model_validate(raw, context=context)
     except pydantic.ValidationError as error:
         problems.extend(
             (_join(where, detail["loc"]), _explain(model, detail)) for detail in error.errors()

@@ -96,6 +96,11 @@ class Method(Plugin):
         """The file that must lie ready for this case; None where the method makes all it needs."""
         return None
 
+    @property
+    def reads_index(self) -> bool:
+        """Whether `Case.index` decides what it gives; then it enters the keys of its videos."""
+        return False
+
     def outlook(self, cases: Sequence[Case]) -> Sequence[str]:  # noqa: ARG002 (as above)
         """What to know before a run over these cases, a line each; shown by `bench plan`."""
         return ()

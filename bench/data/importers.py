@@ -10,6 +10,7 @@ from bench.contract.plugins import Options
 from bench.data.cmlr import import_cmlr
 from bench.data.folder import Layout, import_folder
 from bench.data.grid import import_grid
+from bench.data.huggingface import import_huggingface
 from bench.data.lrs2 import import_lrs2
 from bench.data.lrs3 import import_lrs3
 
@@ -101,7 +102,23 @@ class Folder(Importer):
         return import_folder(root, Layout(asked.videos, asked.sounds, asked.texts))
 
 
+class HuggingFace(Importer):
+    """A folder in the Hugging Face layout: videos, and a table with their file names.
+
+    Layout: metadata.csv or metadata.jsonl with the column file_name, at the root or in a folder of
+        each split (train, validation, test); further columns: text, speaker, language, split,
+        audio_file_name.
+    Source: the videofolder of Hugging Face datasets; defined here.
+    """
+
+    name, source = "huggingface", "the layout `videofolder` of Hugging Face datasets"
+
+    def read(self, root: Path) -> Imported:
+        """The clips with what the table says of them."""
+        return import_huggingface(root)
+
+
 @hookimpl
 def register_importers() -> list[type[Importer]]:
     """Registers the importers of this project."""
-    return [Grid, Lrs2, Lrs3, Cmlr, Folder]
+    return [Grid, Lrs2, Lrs3, Cmlr, Folder, HuggingFace]

@@ -124,7 +124,10 @@ class CasePart(_Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPart(_Part):
-    """One data set. `marks` are the doctor's findings by clip; `stand_in` names it if it is one."""
+    """One data set. `marks` are the doctor's findings by clip; `stand_in` names it if it is one.
+
+    left_out: how many of its cases a limit left out; 0 for a whole run.
+    """
 
     name: str
     title: str = ""
@@ -134,6 +137,7 @@ class DatasetPart(_Part):
     clips: int = 0
     speakers: int = 0
     marks: Mapping[str, list[str]] = field(default_factory=dict)
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.data.pairs import partner, seeded_pairs
@@ -43,7 +44,7 @@ def make_cases(
         cases += [
             Case(dataset, "cross", face, speech, others.get(face.id)) for face, speech in drawn
         ]
-    return cases
+    return [replace(case, index=index) for index, case in enumerate(cases)]
 
 
 def answer_frames(case: Case, cache: Path) -> int | None:
@@ -77,12 +78,12 @@ def write_cases(
     heads = ["file"] if len(expected) < 2 else [f"file of {label}" for label in expected]
     columns = list(expected.values()) or [[f"{case.id}.mp4" for case in cases]]
     counts = frames or [None] * len(cases)
-    rows: list[Sequence[object]] = [(*COLUMNS, *heads, "frames", "seconds")]
+    rows: list[Sequence[object]] = [(*COLUMNS, *heads, "frames", "seconds", "index")]
     for place, (case, count) in enumerate(zip(cases, counts, strict=True)):
         clips = str(case.face.video), str(case.speech.audio or case.speech.video)
         named = [None if column[place] is None else str(column[place]) for column in columns]
         seconds = None if count is None else count / FPS
-        rows.append((case.dataset, case.kind, case.id, *clips, *named, count, seconds))
+        rows.append((case.dataset, case.kind, case.id, *clips, *named, count, seconds, case.index))
     try:
         with path.open("x", encoding="utf-8", newline="") as file:
             file.write(csv_text(rows))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -36,10 +36,14 @@ class DataEntry(Source):
 
 
 class CaseSettings(Section):
-    """Which kinds of case are made; `cross` is how many pairs are drawn where no list is given."""
+    """Which kinds of case are made; `cross` is how many pairs are drawn where no list is given.
+
+    limit: only the first cases of each data set, this many: a trial, which is no whole benchmark.
+    """
 
     kinds: tuple[CaseKind, ...] = CASE_KINDS
     cross: Annotated[int, pydantic.Field(ge=1)] | None = None
+    limit: Annotated[int, pydantic.Field(ge=1)] | None = None
 
 
 class PrepareSettings(Section):
@@ -144,6 +148,19 @@ class Loaded:
     feature_options: tuple[Options, ...]
     lines: Mapping[str, int]
 
+    def limited(self, cases: int) -> Loaded:
+        """The same config for the first cases of each data set, under a name that says so."""
+        config = self.config
+        title = f"{config.title or config.name} (the first {cases} cases of each data set)"
+        changed = config.model_copy(
+            update={
+                "name": f"{config.name[:48]}-limit-{cases}",
+                "title": title,
+                "cases": config.cases.model_copy(update={"limit": cases}),
+            }
+        )
+        return replace(self, config=changed)
+
 
 def load_config(path: Path) -> Loaded:
     """The config of a file. Raises BenchError that lists every problem found."""
@@ -207,7 +224,11 @@ def _options(
             problems.append((f"{where}.name", what))
             continue
         options = validated(
-            known[name].plugin.Options, entry.get("options") or {}, f"{where}.options", problems
+            known[name].plugin.Options,
+            entry.get("options") or {},
+            f"{where}.options",
+            problems,
+            context={"label": label},
         )
         if options is not None:
             found.append(anchored(options, folder))

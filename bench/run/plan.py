@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.config.reader import expand, raise_problems
@@ -60,6 +60,7 @@ class Plan:
     features: those that the metrics read, by name, and those that these read; `faces` always.
     barred: by data set and id, the clips that are drawn for no pair, each with the reason.
     persons: the tested ones, if a method learns persons; preparations: what it must learn.
+    left_out: by data set, how many cases a limit leaves out.
     """
 
     loaded: Loaded
@@ -72,6 +73,7 @@ class Plan:
     files: tuple[PluginFile, ...] = ()
     persons: tuple[Person, ...] = ()
     preparations: tuple[Preparation, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @functools.cached_property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
@@ -143,6 +145,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     datasets: list[Dataset] = []
     cases: list[PlannedCase] = []
     barred: dict[str, Mapping[str, str]] = {}
+    left_out: dict[str, int] = {}
     learned: dict[str, Dataset] = {}
     problems: list[tuple[str, str]] = []
     learns = any(
@@ -197,6 +200,8 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
                 problems.append(("prepare.split", str(error)))
         if unable:
             barred[entry.name] = unable
+        left_out[entry.name] = len(drawn) - len(drawn[: config.cases.limit])
+        drawn = drawn[: config.cases.limit]
         datasets.append(dataclasses.replace(dataset, clips=tuple(clips)))
         cases += [PlannedCase(case, _case_key(case, loaded, version)) for case in drawn]
     raise_problems(loaded.path, problems, loaded.lines)
@@ -228,6 +233,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         files,
         persons,
         tuple(learning),
+        left_out=left_out,
     )
 
 
@@ -429,6 +435,7 @@ def _method(
         protocol=plugin.protocol,
         key=digest(_identity(registered, plugin)),
         kinds=plugin.kinds,
+        reads_index=plugin.reads_index,
     )
 
 

@@ -67,7 +67,10 @@ def describe_run(
         git=_git(),
         versions={"python": platform.python_version(), **_versions()},
         hardware={**_hardware(), "device": device},
-        datasets=tuple(_dataset(data, marks.get(data.name, {})) for data in plan.datasets),
+        datasets=tuple(
+            _dataset(data, marks.get(data.name, {}), plan.left_out.get(data.name, 0))
+            for data in plan.datasets
+        ),
         methods=tuple(map(_method, plan.methods)),
         metrics=tuple(map(_metric, plan.metrics)),
         features=tuple(map(_feature, plan.features.values())),
@@ -82,7 +85,7 @@ def machine() -> str:
     return f"{found['processor']}, {found['cores']} cores, {found['memory_gib']} GiB"
 
 
-def _dataset(dataset: Dataset, marks: Mapping[str, list[str]]) -> DatasetPart:
+def _dataset(dataset: Dataset, marks: Mapping[str, list[str]], left_out: int) -> DatasetPart:
     return DatasetPart(
         name=dataset.name,
         title=dataset.title,
@@ -92,6 +95,7 @@ def _dataset(dataset: Dataset, marks: Mapping[str, list[str]]) -> DatasetPart:
         clips=len(dataset.clips),
         speakers=len({clip.speaker for clip in dataset.clips}),
         marks=marks,
+        left_out=left_out,
     )
 
 

@@ -57,6 +57,16 @@ def stand_in_text(dataset: Dataset, words: Words) -> str:
     return words("stand_in", stand_in=dataset.info.stand_in, name=dataset.name)
 
 
+def warnings(dataset: Dataset, words: Words) -> list[str]:
+    """What to know of a data set before any of its numbers: a stand-in, cases left out."""
+    found = [stand_in_text(dataset, words)] if dataset.info.stand_in else []
+    if dataset.info.left_out:
+        ran = len(dataset.cases)
+        whole = ran + dataset.info.left_out
+        found.append(words("limited", name=dataset.name, n=ran, whole=whole))
+    return found
+
+
 def size(dataset: Dataset, words: Words) -> str:
     """The number of clips and speakers of a data set."""
     counts = words("size_clips", n=dataset.info.clips)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reports.results import Results
-from reports.sections.data import case_counts, size, speaker_count, stand_in_text
+from reports.sections.data import case_counts, size, speaker_count, warnings
 from reports.sections.failures import Gaps
 from reports.sections.study import StudyView
 from reports.sections.tables import TableView, validity_verdict
@@ -47,9 +47,7 @@ def banners(
 ) -> tuple[Banner, ...]:
     """The warnings to be read before any number."""
     found = [
-        Banner("warning", stand_in_text(dataset, words))
-        for dataset in results.datasets
-        if dataset.info.stand_in
+        Banner("warning", text) for dataset in results.datasets for text in warnings(dataset, words)
     ]
     found += [
         Banner("danger", validity_verdict(one, words)) for one in validities if one.works is False

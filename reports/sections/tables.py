@@ -9,7 +9,7 @@ from bench.stats import Interval
 from reports.comparison import Block, Entry, Table
 from reports.leakfree import Pairing
 from reports.published_numbers import PublishedTable
-from reports.sections.data import stand_in_text
+from reports.sections.data import warnings
 from reports.sections.leakfree import LeakFreeView, view_leakfree
 from reports.text import fixed, percent
 from reports.validity import Validity
@@ -154,9 +154,7 @@ def table_notes(table: Table, words: Words) -> list[str]:
         for block in table.blocks
         if (struck := [one.column.title(words) for one in block.columns if one.column.is_void])
     ]
-    notes += [
-        stand_in_text(block.dataset, words) for block in table.blocks if block.dataset.info.stand_in
-    ]
+    notes += [text for block in table.blocks for text in warnings(block.dataset, words)]
     for block in table.blocks:
         notes += left_out_notes(block, words, {row.label: row.shown for row in table.rows})
         if any(one.is_evidence for one in block.columns):

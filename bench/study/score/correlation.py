@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from bench.study.score.bootstrap import Bootstrap, Draws, drawn_means, with_interval
+from bench.study.score.coefficients import weighted_spearman
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import Floats, Ratings, quotients
 from bench.study.score.scores import Correlation, Estimate, Level, Point
@@ -41,40 +42,6 @@ def spearman(first: Floats, second: Floats) -> float | None:
     return _undefined_as_none(
         weighted_spearman(first[None], second[None], np.ones((1, len(first))))
     )
-
-
-def weighted_spearman(first: Floats, second: Floats, weights: Floats) -> Floats:
-    """Spearman's rho in each of B rows of N pairs, each pair counted `weights` (B, N) times: (B,).
-
-    NaN in rows where one of the two is constant.
-    """
-    one, other = _ranks(first, weights), _ranks(second, weights)
-    total = weights.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        one = one - (one * weights).sum(axis=1, keepdims=True) / total
-        other = other - (other * weights).sum(axis=1, keepdims=True) / total
-        joint = (weights * one * other).sum(axis=1)
-        own = (weights * one**2).sum(axis=1) * (weights * other**2).sum(axis=1)
-        rho = joint / np.sqrt(np.where(own > 1e-12, own, np.nan))
-    clipped: Floats = np.clip(rho, -1.0, 1.0)
-    return clipped
-
-
-def _ranks(values: Floats, weights: Floats) -> Floats:
-    """The mean rank of each of (B, N) values in its row, each counted `weights` (B, N) times."""
-    order = np.argsort(values, axis=1, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=1)
-    upto = np.take_along_axis(weights, order, axis=1).cumsum(axis=1)  # (B, N)
-    differs = np.diff(ordered, axis=1) != 0  # (B, N - 1)
-    starts = np.concatenate([np.ones_like(differs[:, :1]), differs], axis=1)
-    ends = np.concatenate([differs, np.ones_like(differs[:, :1])], axis=1)
-    before = np.concatenate([np.zeros((len(upto), 1)), upto[:, :-1]], axis=1)
-    below = np.maximum.accumulate(np.where(starts, before, 0.0), axis=1)
-    above = np.where(ends, upto, np.inf)[:, ::-1]
-    above = np.minimum.accumulate(above, axis=1)[:, ::-1]
-    ranks = np.empty_like(values)
-    np.put_along_axis(ranks, order, (below + above + 1.0) / 2.0, axis=1)
-    return ranks
 
 
 def _by_clip(ratings: Ratings, column: MetricColumn, bootstrap: Bootstrap) -> Correlation:
