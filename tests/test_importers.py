@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -428,6 +429,63 @@ def test_cmlr_in_archives_asks_to_unpack_them(tmp_path: Path) -> None:
     text(tmp_path / "video/s1.zip", "PK")
     with pytest.raises(BenchError, match="Unpack the archives"):
         IMPORTERS["cmlr"](tmp_path)
+
+
+def test_the_hugging_face_layout_has_texts_splits_and_sounds(tiny: Path, tmp_path: Path) -> None:
+    root = tmp_path / "hub"
+    put(tiny, *(root / place for place in ("train/a.mp4", "train/sub/b.mp4", "validation/c.mp4")))
+    put(tiny, root / "train/left.mp4", root / "validation/c.wav", root / "outside.mp4")
+    table = ["file_name,text,speaker_id", "a.mp4,bin blue,s1", "sub/b.mp4,,s2", "gone.mp4,,s3"]
+    text(root / "train/metadata.csv", "\n".join([*table, "../outside.mp4,,s4", "a.mp4,again,s1"]))
+    line = '{"file_name": "c.mp4", "transcription": " lay  red ", "language": "en", "n": null}'
+    text(root / "validation/metadata.jsonl", line + "\n")
+    found = IMPORTERS["huggingface"](root)
+    clips = by_id(found)
+    assert set(clips) == {"train-a", "train-sub-b", "validation-c"}
+    assert (clips["train-a"].text, clips["train-a"].speaker, clips["train-a"].split) == (
+        *("bin blue", "s1"),
+        "train",
+    )
+    assert clips["validation-c"].split == "val"
+    assert clips["validation-c"].text == "lay red"
+    assert clips["validation-c"].audio == root / "validation/c.wav"
+    assert {reason for _, reason in found.dropped} == {
+        "no file gone.mp4",
+        "../outside.mp4 is not a path below the table's folder",
+        "names the same video as another line: train-a",
+    }
+    assert any("no table names: 2 files" in note for note in found.notes)
+    assert survives_a_manifest(found, root, tmp_path)
+
+
+def test_a_hugging_face_table_at_the_root_may_name_sounds_and_splits(
+    tiny: Path, tmp_path: Path
+) -> None:
+    put(tiny, tmp_path / "data/a.mp4", tmp_path / "sound/a.wav")
+    row = {"video_file_name": "data/a.mp4", "audio_file_name": "sound/a.wav", "split": "dev"}
+    text(tmp_path / "metadata.jsonl", json.dumps(row))
+    (clip,) = IMPORTERS["huggingface"](tmp_path).clips
+    assert (clip.id, clip.split) == ("data-a", "val")
+    assert clip.audio == tmp_path / "sound/a.wav"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("other.csv", "file_name\na.mp4", "has no metadata.csv or metadata.jsonl"),
+        ("metadata.parquet", "", "metadata.parquet is not read"),
+        ("metadata.csv", "text\nhello", "has no file_name"),
+        ("metadata.csv", "file_name\na.txt", "no file a.txt"),
+        ("metadata.jsonl", "[1]", "is no JSON object"),
+        ("metadata.jsonl", "{", "is not JSON"),
+    ],
+)
+def test_a_folder_that_is_no_hugging_face_layout_says_why(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    text(tmp_path / name, content)
+    with pytest.raises(BenchError, match=said):
+        IMPORTERS["huggingface"](tmp_path)
 
 
 def test_folder_takes_texts_sounds_and_awkward_names(tiny: Path, tmp_path: Path) -> None:

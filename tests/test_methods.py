@@ -19,6 +19,8 @@ from methods.recorded import Recorded
 from methods.shifted import Shifted, moved
 from methods.still import Still
 from methods.truth import Truth
+from tests.small_data import make_clip, make_config, make_manifest
+from tests.test_run import bench as run_bench
 
 FRAMES = 8
 
@@ -165,6 +167,46 @@ def test_recorded_fills_in_every_field_of_its_pattern(job: bench.Job, tmp_path: 
     assert method.path_of(case) == expected
 
 
+def test_recorded_counts_cases_and_knows_its_label(job: bench.Job, tmp_path: Path) -> None:
+    options = {"folder": tmp_path, "pattern": "{method}/{index:05}.mp4"}
+    known = Recorded.Options.model_validate(options, context={"label": "PC-AVS"})
+    method = Recorded(known)
+    assert method.reads_index
+    assert method.path_of(replace(job.case, index=7)) == tmp_path / "PC-AVS" / "00007.mp4"
+    assert Recorded(Recorded.Options(folder=tmp_path)).reads_index is False
+    with pytest.raises(bench.BenchError, match="known in a run only"):
+        Recorded(Recorded.Options.model_validate(options)).path_of(job.case)
+
+
+def test_recorded_files_are_found_by_number_and_label_and_by_the_number_of_today(
+    tmp_path: Path,
+) -> None:
+    make_manifest(tmp_path / "data")
+    pattern = "{method}/{index:02}.mp4"
+    methods = [
+        {"name": "recorded", "label": label, "options": {"folder": "made", "pattern": pattern}}
+        for label in ("first", "second")
+    ]
+    changes = {"methods": methods, "cases": {"kinds": ["reconstruct"]}}
+    for label, seeds in (("first", (0, 1, 2)), ("second", (3, 4, 5))):
+        for index, seed in enumerate(seeds):
+            make_clip(tmp_path / "made" / label / f"{index:02}.mp4", seed)
+    config = make_config(tmp_path, **changes)
+    code, output = run_bench("run", config, "-o", tmp_path / "run")
+    assert code == 0, output
+
+    def made(label: str, case: str) -> bytes:
+        return (tmp_path / "run/videos/tiny" / label / f"{case}.mp4").read_bytes()
+
+    assert made("first", "two") == (tmp_path / "made/first/01.mp4").read_bytes()
+    assert made("second", "one") == (tmp_path / "made/second/00.mp4").read_bytes()
+    lines = (tmp_path / "data/manifest.csv").read_text(encoding="utf-8").splitlines()
+    turned = [lines[0], *reversed(lines[1:])]
+    (tmp_path / "data/manifest.csv").write_text("\n".join(turned), encoding="utf-8")
+    assert run_bench("run", config, "-o", tmp_path / "run")[0] == 0
+    assert made("first", "three") == (tmp_path / "made/first/00.mp4").read_bytes()
+
+
 def test_recorded_names_the_file_that_is_missing(job: bench.Job, tmp_path: Path) -> None:
     method = Recorded(Recorded.Options(folder=tmp_path / "nowhere"))
     with pytest.raises(bench.BenchError, match=r"expected .*nowhere.s1_bbaf2n\.mp4"):
@@ -188,6 +230,9 @@ def test_recorded_does_not_leave_its_folder(job: bench.Job, tmp_path: Path) -> N
         ("{}.mp4", "the fields are"),
         ("{dataset}.mp4", "same file for every case"),
         ("video.mp4", "same file for every case"),
+        ("{method}.mp4", "same file for every case"),
+        ("{index:>5}.mp4", "the fields are"),
+        ("{case:05}.mp4", "the fields are"),
     ],
 )
 def test_recorded_refuses_a_pattern_that_cannot_name_a_case(pattern: str, message: str) -> None:

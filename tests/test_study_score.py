@@ -28,7 +28,8 @@ from bench.study.questionnaire import questionnaire_text
 from bench.study.score.agreement import intraclass, ordinal_alpha, variance_components
 from bench.study.score.bootstrap import Bootstrap, drawn_means, mean_estimate
 from bench.study.score.compute_scores import ScoringSettings, compute_scores
-from bench.study.score.correlation import correlate, spearman, weighted_spearman
+from bench.study.score.coefficients import weighted_spearman
+from bench.study.score.correlation import correlate, spearman
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import arrange
 from bench.study.score.scores import read_scores, write_scores

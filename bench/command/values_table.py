@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -107,9 +106,8 @@ def _reasons(measured: Sequence[MeasuredVideo]) -> list[str]:
         for label, record in one.records.items():
             if record.status != "ok":
                 reasons.setdefault((record.status, record.reason or ""), []).append(label)
-        statuses = Counter(record.status for record in one.records.values())
         for (status, reason), labels in reasons.items():
-            whole = statuses[status] == len(one.records) and len(reasons) == 1
+            whole = len(labels) == len(one.records)
             which = "" if whole else f"{', '.join(labels)} "
             lines.append(f"{one.pair.name}: {which}{status}: {reason}")
     return lines

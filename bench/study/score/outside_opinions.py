@@ -118,11 +118,11 @@ def match_values(
     columns: dict[tuple[str, str, str], MetricColumn] = {}
     values: dict[tuple[str, str, str], dict[tuple[Clip, str], float]] = {}
     for row in rows:
-        key = (row["metric"], row["output"], row["protocol"])
-        own = values.setdefault(key, {})
+        column = (row["metric"], row["output"], row["protocol"])
+        own = values.setdefault(column, {})
         if row["status"] == "ok" and row["name"] in places:
             own[places[row["name"]]] = float(row["value"])
-        columns.setdefault(key, _column(path, row, own))
+        columns.setdefault(column, _column(path, row, own))
     return _once(found), tuple(columns.values()), unmatched
 
 
