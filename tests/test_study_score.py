@@ -27,8 +27,8 @@ from bench.study.make.simulation import Crowd, Presentation, even_means, simulat
 from bench.study.questionnaire import questionnaire_text
 from bench.study.score.agreement import intraclass, ordinal_alpha, variance_components
 from bench.study.score.bootstrap import Bootstrap, drawn_means, mean_estimate
-from bench.study.score.compute_scores import ScoringSettings, compute_scores
 from bench.study.score.coefficients import weighted_spearman
+from bench.study.score.compute_scores import ScoringSettings, compute_scores
 from bench.study.score.correlation import correlate, spearman
 from bench.study.score.metric_values import MetricColumn
 from bench.study.score.ratings import arrange
