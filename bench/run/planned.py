@@ -26,7 +26,7 @@ from bench.data.manifest import file_digest
 from bench.errors import BenchError, MachineFault
 from bench.features.computing import ChosenFeature
 from bench.features.faces import Faces
-from bench.files.digests import code_digest
+from bench.files.digests import code_digest, set_digest
 from bench.files.intact import is_intact
 from bench.files.weights import find, weight
 from bench.records.run_folder import video_key
@@ -400,6 +400,16 @@ def measurement_key(
     reference = reference_sha256 if metric.needs_reference else None
     boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
     return hashlib.sha256(f"{metric.key} {video_sha256} {reference}{boxes}".encode()).hexdigest()
+
+
+def set_key(metric: PlannedMetric, videos: Sequence[tuple[PlannedCase, KnownGeneration]]) -> str:
+    """The key of the measurement of a set of videos."""
+    return measurement_key(
+        metric,
+        set_digest(made.sha256 for _, made in videos),
+        set_digest(made.reference_sha256 or "" for _, made in videos),
+        [planned for planned, _ in videos],
+    )
 
 
 def plain(options: pydantic.BaseModel) -> dict[str, object]:

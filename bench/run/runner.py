@@ -12,7 +12,6 @@ from pathlib import Path
 
 from bench.contract.engine import Crew, Engine
 from bench.data.doctor import marks_of
-from bench.files.digests import set_digest
 from bench.files.intact import is_intact
 from bench.files.paths import cache_dir
 from bench.machine.clock import Clock, now
@@ -31,6 +30,7 @@ from bench.run.planned import (
     Task,
     generation_key,
     measurement_key,
+    set_key,
 )
 from bench.run.prepared_folder import PreparedFolder
 from bench.run.preparing import StartPersonWorker, prepared_before
@@ -166,7 +166,7 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
     generate: dict[PlannedCase, list[str]] = {}
     for metric in plan.set_metrics:
         for method, group in _groups(plan, store, metric):
-            if not _lacks(store, _set_key(metric, group), retry=retry):
+            if not _lacks(store, set_key(metric, group), retry=retry):
                 continue
             for planned, known in group:
                 labels = generate.setdefault(planned, [])
@@ -186,12 +186,6 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
     ]
 
 
-def _set_key(metric: PlannedMetric, group: Sequence[tuple[PlannedCase, KnownGeneration]]) -> str:
-    digests = set_digest(made.sha256 for _, made in group)
-    references = set_digest(made.reference_sha256 or "" for _, made in group)
-    return measurement_key(metric, digests, references, [planned for planned, _ in group])
-
-
 def _lacks(store: Store, key: str, *, retry: bool) -> bool:
     known = store.measurements.get(key)
     return known is None or (retry and known == "failed")
@@ -203,7 +197,7 @@ def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Itera
     settings = plan.settings(store.folder)
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
-            key = _set_key(metric, group)
+            key = set_key(metric, group)
             if _lacks(store, key, retry=retry):
                 lacking.setdefault(key, PlannedSet(metric, key, tuple(group)))
     places = {planned.key: place for place, planned in enumerate(plan.cases)}
@@ -246,7 +240,7 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
                 faceless[method.label, metric.label] += key in store.faceless
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
-            count[store.measurements.get(_set_key(metric, group), "missing")] += 1
+            count[store.measurements.get(set_key(metric, group), "missing")] += 1
     return Summary(
         count["ok"],
         count["undefined"],
