@@ -187,7 +187,7 @@ def test_the_command_for_a_mapping_is_one_that_the_command_line_takes(tmp_path: 
     (tmp_path / "STUDY").mkdir()
     for name in ("TABLE", "mapping.yaml"):
         (tmp_path / name).touch()
-    (form,) = (kind.command for kind in KINDS if "mapping" in kind.what)
+    (form,) = (kind.use for kind in KINDS if "mapping" in kind.what)
     words = form.format(path="mapping.yaml").removeprefix("bench study import ").split()
     given = [word if word.startswith("--") else str(tmp_path / word) for word in words]
     context = import_command.make_context("import", given)
