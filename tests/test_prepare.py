@@ -256,7 +256,7 @@ def test_a_kill_in_the_middle_is_gone_on_from_its_last_step(tmp_path: Path) -> N
     found = records(tmp_path / "run", PREPARATIONS).values()
     assert [one["person"] for one in found] == ["ann"]
     output = bench("plan", config, "-o", tmp_path / "run")[1]
-    assert "learner: tiny · ann: there, from 2 clips" in output
+    assert "learner: tiny · ann: ready, from 2 clips" in output
     assert "learner: tiny · bob: started, from 2 clips; 4 cells wait for it" in output
     code, output = bench("run", config, "-o", tmp_path / "run")
     assert code == 0, output

@@ -196,7 +196,7 @@ def test_a_new_trainable_plugins_config_is_valid_and_trains_it(
 
 
 def test_a_metric_is_not_begun_trainable(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="only a method can be begun with --trainable"):
+    with pytest.raises(BenchError, match="--trainable is for methods only"):
         new_plugin("metric", "flicker", tmp_path, trainable=True)
 
 
