@@ -216,7 +216,7 @@ def test_a_name_that_is_taken_is_refused(name: str, tmp_path: Path) -> None:
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     root = new_plugin("metric", "flicker", tmp_path)
     (root / "bench_flicker.py").write_text("mine")
-    with pytest.raises(BenchError, match="exists already"):
+    with pytest.raises(BenchError, match="already exists"):
         new_plugin("metric", "flicker", tmp_path)
     assert (root / "bench_flicker.py").read_text() == "mine"
 

@@ -65,7 +65,7 @@ class State(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Puts back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         ...
 
 
@@ -264,7 +264,7 @@ def hold_memory() -> None:
 
 
 def one_cycle(step: int, *, steps: int, peak: float, warm: float = 0.2) -> float:
-    """The learning rate at a step: rises to the peak over the share `warm`, then falls by a cosine."""
+    """The learning rate at a step: up to the peak over the share `warm`, then down by a cosine."""
     place = step / max(steps - 1, 1)
     if place < warm:
         return peak * (0.04 + 0.96 * 0.5 * (1.0 - math.cos(math.pi * place / warm)))
@@ -287,7 +287,7 @@ def save_checkpoint(path: Path, step: int, state: State, *, steps: int | None = 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The content of a checkpoint. steps: how many there are in total; None in old checkpoints."""
+    """The content of a checkpoint. steps: how many there are in total; None if not stored."""
 
     step: int
     steps: int | None

@@ -18,12 +18,12 @@ from bench.train.settings import StageSettings
 Batch = TypeVar("Batch")
 Stage = TypeVar("Stage", bound=StageSettings)
 
-WARM = 3  # steps before those that are timed
+WARM = 3  # untimed steps before the timed ones
 TIMED = 20
-MOST_MEASURING = 0.05  # of the stage's time
-MARGIN = 0.9  # the rest goes to validations and checkpoints
-SAVES = 6  # in a paced stage
-FEW = 60  # steps that are so slow that only the last is validated and saved
+MOST_MEASURING = 0.05  # share of the stage's time
+MARGIN = 0.9  # share of the time for steps; the rest goes to validations and checkpoints
+SAVES = 6  # checkpoints in a paced stage
+FEW = 60  # with fewer steps than this, only the last is validated and saved
 
 
 class Learner(State, Protocol):
@@ -57,7 +57,7 @@ def paced(
     before = copy.deepcopy(learner.state_dict())
     try:
         seconds = _seconds_a_step(batches, advance, until=MOST_MEASURING * stage.stop_after)
-    except Exception as error:  # of the compiler, whose kinds of error are many
+    except Exception as error:  # the compiler raises many kinds of errors
         if not stage.compile:
             raise
         loop.log.warning("not compiled, for it failed: %.200r", error)

@@ -23,13 +23,13 @@ from bench.networks.face_crops import SIZE
 from bench.train.face_clips import FaceClip
 
 INDEX = "clips.json"
-FORM = 1  # of a packed folder; raise it when older code cannot read it
+FORM = 1  # version of a packed folder; raise it when older code cannot read it
 LEVELS = 255
 SPLITS = ("train", "val")
-FINEST, COARSEST = 8, 34  # x264's constant rate factors that are tried
-SAMPLED = 20  # clips by which the size at a rate factor is estimated
+FINEST, COARSEST = 8, 34  # range of x264's constant rate factor
+SAMPLED = 20  # clips from which the size at a rate factor is estimated
 PRESET = "medium"
-LEAST_PSNR = 30.0  # decibels, below which the crops no longer show what a mouth does
+LEAST_PSNR = 30.0  # dB; below, the crops no longer show mouth shapes
 
 
 @dataclass(frozen=True)

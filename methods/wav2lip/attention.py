@@ -36,7 +36,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Scales each place by a weight in (0, 1) from the maximum and the mean over its channels."""
+    """Scales each position by a weight in (0, 1) from the maximum and mean over its channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class SpatialAttention(nn.Module):
 
 
 class Attention(nn.Module):
-    """Channel attention, spatial attention, one after the other, or nothing at all."""
+    """Channel attention, spatial attention, one after the other, or the identity."""
 
     def __init__(self, kind: AttentionKind, channels: int) -> None:
         super().__init__()
