@@ -70,7 +70,7 @@ class Generator(nn.Module):
             ]
         )
         self.output_block = nn.Sequential(Conv(c64 + c16, c32), nn.Conv2d(c32, 3, 1), nn.Sigmoid())
-        # Without attention these modules have no tensors, so the state dict has only published names.
+        # Without attention these modules have no tensors: all names are the published ones.
         self.audio_attention = Attention(attention, c256)
         self.face_attention = nn.ModuleDict(
             {

@@ -160,7 +160,7 @@ def start_as_copy(generator: Generator) -> None:
     output.weight *= SMALL
     for colour in range(COLOURS):
         last.weight[colour, skipped + colour, 1, 1] = 1.0
-        output.weight[colour, colour] = 1.0  # input of a sigmoid, whose slope matches one standard deviation
+        output.weight[colour, colour] = 1.0  # a sigmoid's slope is about one deviation
     _biases(last)[:COLOURS] = 0.0
     last_norm.bias[:COLOURS] = LIFT
     _biases(output)[:] = -LIFT
