@@ -34,7 +34,7 @@ def test_a_plan_lists_its_cases_with_the_files_of_face_and_speech(tmp_path: Path
         assert row["speech"] == str(tmp_path / "data" / f"{case.speech.id}.mp4")
     code, output = bench("plan", config, "--cases", tmp_path / "data" / "manifest.csv")
     assert code == 2
-    assert "manifest.csv: is there already" in output
+    assert "manifest.csv: already exists" in output
 
 
 def listed_cases(config: Path, to: Path) -> list[dict[str, str]]:
