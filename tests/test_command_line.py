@@ -156,7 +156,7 @@ def test_plugins_are_listed_in_a_line_and_one_of_them_in_full(tmp_path: Path) ->
         "region: Literal['face', 'frame', 'mouth']; default 'face'",
         "needs: a folder with one finished video per case",
         "folder: Path; required",
-        "Where every frame is identical there is no value.",
+        "If all frames are identical, there is no value.",
     ):
         assert said in output
     code, output = bench("list", "psnrr")

@@ -277,7 +277,7 @@ def test_a_folder_that_one_is_in_or_that_cannot_be_renamed_is_told(
     own = tmp_path / "own"
     own.mkdir()
     monkeypatch.chdir(own)
-    with pytest.raises(BenchError, match="for you are in it"):
+    with pytest.raises(BenchError, match="because it is the current folder"):
         put_aside(Path())
     monkeypatch.chdir(tmp_path)
     link = tmp_path / "link"
