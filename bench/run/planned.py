@@ -1,6 +1,6 @@
 """What is planned, in a form that any process on any machine can run: plugins, cases, tasks.
 
-A plan holds no plugin classes, but their names, versions and options, and the files that register
+A plan holds no classes, but the names, versions and options of plugins and the files that register
 them. A process that takes a task finds the classes itself, and refuses code that has changed since
 the plan was made.
 """

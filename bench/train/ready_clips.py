@@ -1,6 +1,6 @@
 """Clips preprocessed for training, each in a folder of the cache.
 
-The training decides what is kept of a clip. The folder's name is a digest of the clip and of
+Each kind of training keeps its own arrays. The folder's name is a digest of the clip and of
 everything that affects the result, so a second training starts at once and a killed one continues.
 """
 

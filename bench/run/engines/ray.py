@@ -36,7 +36,7 @@ _Task = TypeVar("_Task", bound=Task)
 _Record = TypeVar("_Record")
 PIECE = 8 << 20  # bytes of a file that are sent at a time, for each worker
 KEPT = 4 << 30  # bytes of sent files that a worker keeps, for tasks that read them again
-TRIES = 4  # after losing so many workers, a task is taken for the cause
+TRIES = 4  # a task that has lost so many workers is blamed for it
 WAIT = 10.0  # seconds for a cluster to answer
 STORE = 512 << 20  # bytes of the object store if we start Ray ourselves
 _Step = Generator[Any, Any, None]  # yields a Ray reference, is sent its value
