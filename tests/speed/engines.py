@@ -39,8 +39,8 @@ def measure() -> str:
         one = _best(config, folder, "here", 1)
         lines.append(
             f"two workers on two cores against one on one core: {alone / two:.2f} times as fast "
-            f"(best of {REPEATS} each; asked: at least 1.8, with the machine to itself); one worker "
-            f"on two cores encodes and decodes beside its computing: {alone / one:.2f} times"
+            f"(best of {REPEATS} each; asked: at least 1.8, with the machine to itself); "
+            f"one worker on two cores, which encodes beside its computing: {alone / one:.2f} times"
         )
         if has_ray:
             ray = _best(config, folder, "ray", 2)
