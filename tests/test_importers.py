@@ -534,6 +534,7 @@ PLACES = {
     "lrs2": "main/1234567890/{}.mp4",
     "lrs3": "trainval/0Fi83BHQsMA/{}.mp4",
     "cmlr": "video/s1/20170121/{}.mp4",
+    "huggingface": "train/{}.mp4",
 }
 
 
@@ -545,6 +546,8 @@ def test_files_of_the_operating_system_never_become_clips(
     put(tiny, tmp_path / wanted)
     if name == "cmlr":
         put(tiny, tmp_path / "audio/s1/20170121/bbaf2n.wav")
+    if name == "huggingface":
+        text(tmp_path / "train/metadata.csv", "file_name\nbbaf2n.mp4")
     for junk in JUNK:
         put(tiny, tmp_path / wanted.parent / junk.format(wanted.name))
     put(
