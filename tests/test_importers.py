@@ -472,7 +472,7 @@ def test_a_hugging_face_table_at_the_root_may_name_sounds_and_splits(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("other.csv", "file_name\na.mp4", "has no metadata.csv or metadata.jsonl"),
+        ("other.csv", "file_name\na.mp4", "Looked for metadata.csv or metadata.jsonl"),
         ("metadata.parquet", "", "metadata.parquet is not read"),
         ("metadata.csv", "text\nhello", "has no file_name"),
         ("metadata.csv", "file_name\na.txt", "no file a.txt"),

@@ -52,7 +52,7 @@ def import_huggingface(root: Path) -> Imported:
         unread = [file for file in tree.files if file.name == UNREAD]
         way = f" {unread[0]} is not read: save it as csv." if unread else ""
         raise BenchError(
-            f"{root}: has no {' or '.join(TABLES)}, which a folder in the Hugging Face layout has."
+            f"{root}: is no folder in the Hugging Face layout. Looked for {' or '.join(TABLES)}."
             f"{way} For videos without a table: bench data import folder."
         )
     clips: dict[str, Clip] = {}
