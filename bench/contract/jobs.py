@@ -18,7 +18,7 @@ class Job:
     face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face
     track with `face.faces()`. It may be shorter than `frames`: go through it forth and back
     (ping-pong). speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing
-    may be written elsewhere. other: the case's other clip, for controls; read `other.sound()`.
+    may be written elsewhere. other: the case's other clip, for controls, at its own rate and size.
     prepared: what `prepare` left for the person of this face, to be read and not changed; None for
     methods that prepare nothing. All paths are absolute.
     """

@@ -21,7 +21,8 @@ class Video:
     A video stands on a file (`Video(path)`), or on arrays (`Video.of(frames, sound)`) in tests and
     on the way from a method to its file. `features` computes a feature that somebody asks for, or
     finds it on disk by `sha256`; `box` is where the manifest says that the face is. `longest`:
-    seconds of sound above which a file is refused; a conformed one was bounded before.
+    seconds of sound above which a file is refused; a conformed one was bounded before. `audio`: the
+    file of the sound, where it is another.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class Video:
         sha256: str = "",
         box: Box | None = None,
         longest: float = math.inf,
+        audio: Path | None = None,
     ) -> None:
         self.path = path
         self.sha256 = sha256
         self.box = box
         self.features = features
         self._longest = longest
+        self._audio = audio
         self._known: dict[str, Arrays | Undefined] = {}
         self._frames: Frames | None = None
         self._sound: Sound | None = None
@@ -67,7 +70,7 @@ class Video:
         if not self._has_read_sound:
             from bench import media
 
-            sound = media.read_sound(self._file(), longest=self._longest)
+            sound = media.read_sound(self._audio or self._file(), longest=self._longest)
             self._sound = None if sound is None else _read_only(sound)
             self._has_read_sound = True
         return self._sound

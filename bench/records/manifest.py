@@ -36,6 +36,7 @@ class OutputPart(_Part):
     low: float | None = None
     high: float | None = None
     curve: bool = False
+    alike: float | None = None
 
     @property
     def heading(self) -> str:
@@ -47,7 +48,8 @@ class OutputPart(_Part):
 class MetricPart(_Part):
     """One metric of the run, under the label that the config gave it.
 
-    origin: the package or file that registered it. set: whether it measures sets of videos.
+    origin: the package or file that registered it. set: whether it measures sets of videos. sees:
+    the ladders of distortions that must make it worse.
     """
 
     label: str
@@ -58,6 +60,7 @@ class MetricPart(_Part):
     source: str = ""
     origin: str = ""
     reads: tuple[str, ...] = ()
+    sees: tuple[str, ...] = ()
     reads_boxes: bool = False
     set: bool = False
     options: Options = field(default_factory=dict)
@@ -137,6 +140,27 @@ class DatasetPart(_Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FloorsPart(_Part):
+    """The quiet controls, which stand in no table, and the cases that they are put to.
+
+    A case with another speaker's clip has the id of the usual case of its face, and its own key.
+    """
+
+    methods: tuple[MethodPart, ...] = ()
+    cases: tuple[CasePart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMeasuredPart(_Part):
+    """An optional metric whose weights were not there; ways: how to get them."""
+
+    label: str
+    title: str = ""
+    protocol: str = ""
+    ways: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPart(_Part):
     """Which published table stands beside a measured one, and whose data is whose."""
 
@@ -182,3 +206,5 @@ class Manifest(_Part):
     features: tuple[FeaturePart, ...] = ()
     cases: tuple[CasePart, ...]
     tables: tuple[TablePart, ...] = ()
+    floors: FloorsPart = field(default_factory=FloorsPart)
+    not_measured: tuple[NotMeasuredPart, ...] = ()
