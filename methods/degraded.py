@@ -52,7 +52,7 @@ class Degraded(bench.Method):
         if self.options.how == "noise":
             return bench.Generation(video=noisy(frames, seed=job.seed))
         path = job.workdir / "encoded.mp4"
-        media.write_video(path, frames, crf=CRF, preset=PRESET)
+        media.write_video(path, frames, sound=job.speech, crf=CRF, preset=PRESET)
         return bench.Generation(video=path)
 
 

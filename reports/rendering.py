@@ -73,7 +73,7 @@ def environment(words: Words) -> jinja2.Environment:
         return rho_text(estimate, words)  # type: ignore[arg-type]
 
     def foot_rows(table: Table) -> list[tuple[str, dict[tuple[str, str, str], str]]]:
-        return _foot_rows(table, words)
+        return _foot_rows(table)
 
     pages.filters["coded"] = coded
     pages.globals.update(
@@ -120,7 +120,7 @@ def _output_text(output: OutputPart, words: Words) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _foot_rows(table: Table, words: Words) -> list[tuple[str, dict[tuple[str, str, str], str]]]:
+def _foot_rows(table: Table) -> list[tuple[str, dict[tuple[str, str, str], str]]]:
     """The rows below all methods, with a text by column's name, protocol and data set."""
     found = []
     for name in sheets.FOOT:
@@ -132,7 +132,7 @@ def _foot_rows(table: Table, words: Words) -> list[tuple[str, dict[tuple[str, st
             for one in block.columns
         }
         if any(texts.values()):
-            found.append((words(f"foot_{name}"), texts))
+            found.append((name, texts))
     return found
 
 

@@ -183,7 +183,7 @@ def test_every_full_reference_metric_has_a_gain_in_a_table_or_not(tmp_path: Path
     page = index.read_text(encoding="utf-8")
     assert 'id="listening"' in page
     assert "Which metrics tell copying from listening?" in page
-    assert page.count("compares with the real video") == 4
+    assert page.count("<small>compares with the real video") == 4
 
 
 def test_metrics_that_compare_come_first_and_the_best_of_them(tmp_path: Path) -> None:

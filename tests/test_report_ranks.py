@@ -287,7 +287,7 @@ def test_a_scorer_that_fails_is_struck_out_everywhere(tmp_path: Path) -> None:
         assert f"({short})" in text
     markdown = (tmp_path / "out/tables/comparison.md").read_text(encoding="utf-8")
     assert re.search(r"~~\d+\.\d+~~", markdown)
-    assert "struck out, because the scorer does not work" in markdown
+    assert "struck out, because the metric fails on the controls" in markdown
     shown = closing([run], lang="en")
     assert shown.tables["CLR"][0][1] == f"LSE-D ↓ ({short})"
     assert {row[1] for row in shown.styles["CLR"]} == {"struck"}

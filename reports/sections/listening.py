@@ -100,8 +100,12 @@ def _part(
 
 
 def _titles(found: Sequence[Listening], words: Words) -> list[str]:
-    """The columns' titles, with the metric's label where several have the same one."""
+    """The columns' titles; where several have the same one, with region or metric's label."""
     titles = [one.column.title(words) for one in found]
+    titles = [
+        f"{title} \N{MIDDLE DOT} {words('mouth')}" if one.column.region == "mouth" else title
+        for title, one in zip(titles, found, strict=True)
+    ]
     return [
         title if titles.count(title) == 1 else f"{title} ({one.column.metric})"
         for title, one in zip(titles, found, strict=True)
