@@ -116,8 +116,6 @@ class Output:
     best: the value of a perfect result, None if there is none. low, high: the range, None where it
     is unbounded.
     curve: True if the value is a sequence (evidence for the case page), not a number for tables.
-    alike: the value from which on the metric takes two things for the same (two faces for one
-    person), None if it draws no such line. Where another speaker is beyond it, it says nothing.
     """
 
     name: str
@@ -128,4 +126,3 @@ class Output:
     high: float | None = None
     title: str = ""
     curve: bool = False
-    alike: float | None = None

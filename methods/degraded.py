@@ -63,6 +63,7 @@ def jpeg(frame: bench.Frame) -> bench.Frame:
     parameters = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     _, packed = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), parameters)
     unpacked = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    assert unpacked is not None  # what was packed just now
     return np.asarray(cv2.cvtColor(unpacked, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

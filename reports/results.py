@@ -69,6 +69,7 @@ class Column:
     reads_reference: bool
     region: str
     reads_sound: bool = False
+    reads_face: bool = False
     sees: frozenset[str] = frozenset()
     is_void: bool = False
     floor: Floor | None = None
@@ -446,9 +447,16 @@ def _columns(dataset: Dataset) -> list[Column]:
                         reads_reference="reference" in metric.reads,
                         region=str(metric.options.get("region", "")),
                         reads_sound="sound" in metric.reads,
-                        sees=frozenset(metric.sees),
+                        reads_face="face" in metric.reads,
+                        sees=_seen(metric, output),
                     )
     return list(found.values())
+
+
+def _seen(metric: MetricPart, output: OutputPart) -> frozenset[str]:
+    """The ladders that this output sees: those named alone, and those named with it."""
+    named = (name.partition(":") for name in metric.sees)
+    return frozenset(ladder for ladder, _, only in named if only in ("", output.name))
 
 
 def _join_datasets(runs: Sequence[Run]) -> list[Dataset]:

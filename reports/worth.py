@@ -32,9 +32,9 @@ class Worth:
     truth: the mean of the real videos. controls: the means of `still`, `mismatched` and `stranger`;
     the last is the chance level. shares: by control, the share of cases in which the real video is
     better. A full-reference metric is perfect on the real video itself, so the re-encoded one
-    stands for it. For a column that draws a line between alike and different (`Output.alike`), the
-    share of `stranger` counts the cases beyond the line. claims: the controls that the metric says
-    it sees.
+    stands for it. For a column that draws a line between alike and different (`Metric.alike`), the
+    share of `stranger` counts the cases short of the line. claims: the controls that the metric
+    says it sees.
     """
 
     dataset: Dataset
@@ -225,6 +225,6 @@ def _claims(column: Column) -> frozenset[str]:
     found = {
         "still": "frozen" in column.sees,
         "mismatched": hears,
-        "stranger": column.reads_reference or hears,
+        "stranger": column.reads_reference or column.reads_face or hears,
     }
     return frozenset(name for name, is_claimed in found.items() if is_claimed)

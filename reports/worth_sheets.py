@@ -16,11 +16,11 @@ def summary_rows(worths: Iterable[Worth], heard: Iterable[Listening]) -> list[Su
     rows: list[SummaryRow] = []
     for one in worths:
         rows += _worth_rows(one)
-    for one in heard:
-        for label, found in one.heard.items():
-            if one.column.reads_reference:
-                rows.append(_row("speech_gain", one.dataset, label, one.column, found.gain))
-            rows.append(_row("listening", one.dataset, label, one.column, found.distance))
+    for each in heard:
+        for label, found in each.heard.items():
+            if each.column.reads_reference:
+                rows.append(_row("speech_gain", each.dataset, label, each.column, found.gain))
+            rows.append(_row("listening", each.dataset, label, each.column, found.distance))
     return rows
 
 

@@ -26,7 +26,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPart(_Part):
-    """One output of a metric, as `bench.types.Output` declares it."""
+    """One output of a metric, as `bench.types.Output` declares it.
+
+    alike: the value from which the metric takes two faces for one person's, if it draws a line.
+    """
 
     name: str
     title: str = ""

@@ -495,7 +495,8 @@ def _metric(
     features: Mapping[str, ChosenFeature],
 ) -> PlannedMetric:
     plugin = registered.plugin(options)
-    read = {name: features[name] for name in sorted(plugin.reads & features.keys())}
+    chosen_features = {name: features[name] for name in sorted(plugin.reads & features.keys())}
+    read = dict(chosen_features)
     protocol = plugin.protocol
     for name, feature in read.items():
         protocol = protocol.replace(f"{{{name}}}", feature.protocol)
@@ -520,6 +521,7 @@ def _metric(
         reads=plugin.reads,
         reads_boxes=any(features[name].reads_boxes for name in plugin.reads & features.keys()),
         is_set=isinstance(plugin, SetMetric),
+        alike=dict(plugin.alike({name: one.make() for name, one in chosen_features.items()})),
     )
 
 

@@ -170,12 +170,12 @@ def _metric(metric: PlannedMetric) -> MetricPart:
         reads_boxes=metric.reads_boxes,
         set=metric.is_set,
         options=dict(metric.options),
-        outputs=tuple(map(_output, plugin.outputs)),
+        outputs=tuple(_output(each, metric.alike.get(each.name)) for each in plugin.outputs),
         key=metric.key,
     )
 
 
-def _output(output: Output) -> OutputPart:
+def _output(output: Output, alike: float | None) -> OutputPart:
     return OutputPart(
         name=output.name,
         title=output.title or output.name,
@@ -185,7 +185,7 @@ def _output(output: Output) -> OutputPart:
         low=output.low,
         high=output.high,
         curve=output.curve,
-        alike=output.alike,
+        alike=alike,
     )
 
 

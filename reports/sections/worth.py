@@ -107,8 +107,9 @@ def _line(one: Worth, words: Words) -> WorthLine:
 
 def _seen(one: Worth) -> list[str]:
     """What the metric claims to see, in a fixed order."""
+    if one.column.output.better == "none":
+        return []
     known = ("blur", "noise", "frozen", "shifted", "exchanged")
-    known = () if one.column.output.better == "none" else known
     return [name for name in known if name in one.column.sees]
 
 

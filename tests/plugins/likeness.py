@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 import bench
@@ -18,9 +20,10 @@ class Likeness(bench.ClipMetric):
 
     name, version, source = "likeness", "1", "defined here"
     reads = frozenset({"video", "reference"})
-    outputs = (
-        bench.Output("likeness", unit="", better="higher", best=1.0, low=0.0, high=1.0, alike=0.97),
-    )
+    outputs = (bench.Output("likeness", unit="", better="higher", best=1.0, low=0.0, high=1.0),)
+
+    def alike(self, features: Mapping[str, bench.Feature]) -> Mapping[str, float]:
+        return {"likeness": 0.97}
 
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         return {self.outputs[0].name: likeness(sample)}
@@ -36,9 +39,10 @@ class Credulous(Likeness):
     """
 
     name, version, source = "credulous", "1", "defined here"
-    outputs = (
-        bench.Output("credulous", unit="", better="higher", best=1.0, low=0.0, high=1.0, alike=0.1),
-    )
+    outputs = (bench.Output("credulous", unit="", better="higher", best=1.0, low=0.0, high=1.0),)
+
+    def alike(self, features: Mapping[str, bench.Feature]) -> Mapping[str, float]:
+        return {"credulous": 0.1}
 
 
 class Motion(bench.ClipMetric):
