@@ -95,7 +95,7 @@ def environment(words: Words) -> jinja2.Environment:
         percent=percent,
         rank_text=sheets.rank_text,
         rho_text=rho,
-        said=words.said,
+        translated=words.translated,
         shown=_shown,
         span=span,
         star=sheets.star,
@@ -108,7 +108,7 @@ def environment(words: Words) -> jinja2.Environment:
 def _output_text(output: OutputPart, words: Words) -> str:
     """One output of a metric, for the provenance: name, direction, unit, range, best value."""
     parts = [
-        f"{words.said(output.heading)} {arrow(output.better)}".strip(),
+        f"{words.translated(output.heading)} {arrow(output.better)}".strip(),
         words.unit(output.unit),
     ]
     if output.low is not None or output.high is not None:

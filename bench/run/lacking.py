@@ -35,7 +35,11 @@ def measurable(plan: Plan, store: Store, *, retry: bool = False) -> tuple[Plan, 
     problems: list[tuple[str, str]] = []
     for index, metric in enumerate(plan.metrics):
         absent = list(_absent(plan, metric))
-        if not absent or not (metric.label in wanted or _wants_sets(plan, store, metric, retry)):
+        if metric.is_set:
+            is_wanted = missing.videos > 0 or lacks_sets(plan, store, metric, retry=retry)
+        else:
+            is_wanted = metric.label in wanted
+        if not (absent and is_wanted):
             continue
         if plan.loaded.config.metrics[index].optional:
             left_out[metric.label] = absent
@@ -72,10 +76,6 @@ def _absent(plan: Plan, metric: PlannedMetric) -> Iterator[_Absent]:
             find(name)
         except BenchError as error:  # noqa: PERF203 (missing or damaged: the message says what to do)
             yield _Absent(name, str(error))
-
-
-def _wants_sets(plan: Plan, store: Store, metric: PlannedMetric, retry: bool) -> bool:
-    return metric.is_set and lacks_sets(plan, store, metric, retry=retry)
 
 
 def _way(absent: _Absent) -> str:
