@@ -74,7 +74,7 @@ def _part(
         )
         for title, one in zip(titles, found, strict=True)
     ]
-    name = words.said(dataset.info.title or dataset.name)
+    name = words.translated(dataset.info.title or dataset.name)
     drawing = plots.dot_lines(
         f"{words('plot_listening')} {dataset.name}",
         words("plot_listening_about"),

@@ -52,7 +52,7 @@ def view_worth(results: Results, worths: Sequence[Worth], words: Words) -> tuple
     for dataset in results.datasets:
         own = [one for one in worths if one.dataset.name == dataset.name]
         lines = tuple(_line(one, words) for one in own)
-        title = words.said(dataset.info.title or dataset.name)
+        title = words.translated(dataset.info.title or dataset.name)
         if lines:
             parts.append(WorthPart(title, _note(dataset, words), lines))
     return tuple(parts)
