@@ -50,6 +50,8 @@ class Entry:
     apart.
     within_one: in the offset's column, the share of cases within one frame of 0.
     n_faceless: how many of the n_undefined cases show no face in any frame.
+    is_below_floor: its distance from the column's best competitor (of that one, from the next best)
+    is below the column's floor. is_difference_below_floor: so is `difference`.
     """
 
     state: EntryState
@@ -69,6 +71,8 @@ class Entry:
     mark: Mark = ""
     within_one: Interval | None = None
     n_faceless: int = 0
+    is_below_floor: bool = False
+    is_difference_below_floor: bool = False
 
     @property
     def is_significant(self) -> bool:
@@ -293,7 +297,7 @@ def _standing(
     ranked: bool,
 ) -> Standing:
     if column.is_set:
-        return _set_standing(results, dataset, column, rows, kind)
+        return _below_floor(_set_standing(results, dataset, column, rows, kind), column, rows, None)
     standing = stand(
         scores,
         rows,
@@ -303,6 +307,8 @@ def _standing(
         seed=results.seed,
         ranked=ranked,
     )
+    if ranked:
+        standing = _below_floor(standing, column, rows, reference)
     if column.output.name != "offset":
         return standing
     entries = {
@@ -311,6 +317,33 @@ def _standing(
         else entry
         for label, entry in standing.entries.items()
     }
+    return replace(standing, entries=entries)
+
+
+def _below_floor(
+    standing: Standing, column: Column, rows: Sequence[Row], reference: str | None
+) -> Standing:
+    """The standing with the marks of what differs by less than the column's floor."""
+    floor, better = column.floor, column.output.better
+    if floor is None or column.is_void:
+        return standing
+    entries = dict(standing.entries)
+    means = {
+        label: entry.interval.mean
+        for label, entry in entries.items()
+        if entry.interval is not None and not entry.is_apart
+    }
+    competing = [row.label for row in rows if not row.control and row.label in means]
+    if better != "none" and len(competing) > 1:
+        competing.sort(key=lambda label: means[label], reverse=better == "higher")
+        for label in competing:
+            nearest = competing[1] if label == competing[0] else competing[0]
+            hidden = floor.hides(means[label], means[nearest])
+            entries[label] = replace(entries[label], is_below_floor=hidden)
+    for label, entry in entries.items():
+        if entry.difference is not None and label in means and reference in means:
+            hidden = floor.hides(means[label], means[reference])
+            entries[label] = replace(entry, is_difference_below_floor=hidden)
     return replace(standing, entries=entries)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reports.case_page import CaseLink
 from reports.comparison import Table
+from reports.listening import Listening
 from reports.pairwise import compare_pairs
 from reports.pictures import Evidence
 from reports.results import Results
@@ -16,6 +17,7 @@ from reports.sections.faces import FacesView
 from reports.sections.failures import MOST_CASES, MOST_SHOWN, Gaps, gather_gaps
 from reports.sections.glance import Banner, Panel, banners, glance
 from reports.sections.heat import HeatView, map_heat
+from reports.sections.listening import ListeningPart, view_listening
 from reports.sections.pairs import MatrixView, view_pairs
 from reports.sections.plots import Question, ask
 from reports.sections.provenance import RunView, view_runs
@@ -24,10 +26,12 @@ from reports.sections.speed import SpeedView, view_speed
 from reports.sections.study import StudyView
 from reports.sections.tables import TableView
 from reports.sections.worst import Card, find_worst
+from reports.sections.worth import WorthPart, view_worth
 from reports.validity import Validity
 from reports.words import Words
+from reports.worth import Worth
 
-NOTES = 7  # how_1 .. how_7
+NOTES = 8  # how_1 .. how_8
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class IndexView:
     tables: tuple[TableView, ...]
     studies: tuple[StudyView, ...]
     pairs: Mapping[str, tuple[MatrixView, ...]]
+    worth: tuple[WorthPart, ...]
+    listening: tuple[ListeningPart, ...]
     heat: HeatView | None
     speakers: SpeakersView | None
     speed: SpeedView | None
@@ -70,6 +76,8 @@ def view_index(
     views: Sequence[TableView],
     studies: Sequence[StudyView],
     validities: Sequence[Validity],
+    worths: Sequence[Worth],
+    listening: Sequence[Listening],
     links: Sequence[CaseLink],
     evidence: Mapping[tuple[str, str], Evidence],
     faces: FacesView | None,
@@ -82,18 +90,21 @@ def view_index(
     by_case = {(link.dataset.name, link.case.id): link for link in links}
     worst = find_worst(results, tables, by_case, evidence, words)
     questions = ask(results, tables, words)
+    worth = view_worth(results, worths, words)
+    heard = view_listening(results, listening, words)
     heat = map_heat(results, tables, by_case, words)
     speakers = view_speakers(results, breakdowns, words)
     speed = view_speed(results, tables, words)
     return IndexView(
         title=title_of(results, words),
         faces=faces,
-        banners=banners(results, validities, gaps, words),
+        banners=banners(results, validities, worths, gaps, words),
         glance=glance(
             results,
             tables=views,
             studies=studies,
             validities=validities,
+            worths=worths,
             gaps=gaps,
             worst=worst,
             words=words,
@@ -103,6 +114,8 @@ def view_index(
             studies,
             words,
             sections={
+                "worth": bool(worth),
+                "listening": bool(heard),
                 "plots": bool(questions),
                 "heat": heat is not None,
                 "speakers": speakers is not None,
@@ -114,6 +127,8 @@ def view_index(
         pairs={
             view.anchor: view_pairs(results, compare_pairs(view.table), words) for view in views
         },
+        worth=worth,
+        listening=heard,
         heat=heat,
         speakers=speakers,
         speed=speed,

@@ -86,9 +86,24 @@ def pair(results: Results, table: Table) -> list[Pairing]:
                 reference=table.reference if judged else None,
                 seed=results.seed,
             )
+            if kind == "gain":
+                standing = _below_floor(standing, counterpart)
             if any(entry.state != "absent" for entry in standing.entries.values()):
                 found.append(Pairing(kind, dataset, column, one.standing, counterpart, standing))
     return _corrected(found)
+
+
+def _below_floor(standing: Standing, column: Column) -> Standing:
+    """The standing of gains, with the mark of those that are below the column's floor."""
+    if column.floor is None:
+        return standing
+    entries = {
+        label: replace(entry, is_below_floor=column.floor.hides_difference(entry.interval.mean))
+        if entry.interval is not None
+        else entry
+        for label, entry in standing.entries.items()
+    }
+    return replace(standing, entries=entries)
 
 
 def _corrected(pairings: Sequence[Pairing]) -> list[Pairing]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bench.stats import Comparison
@@ -15,7 +15,7 @@ class Matrix:
     """All pairs of competitors in one column, in both orders; the first minus the second.
 
     duels: with p values Holm-corrected over all pairs of the column; none if it is void. n: the
-    number of cases compared.
+    number of cases compared. below_floor: the pairs that differ by less than the column's floor.
     """
 
     dataset: Dataset
@@ -23,6 +23,7 @@ class Matrix:
     labels: tuple[str, ...]
     duels: Mapping[tuple[str, str], Comparison]
     n: int
+    below_floor: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def n_pairs(self) -> int:
@@ -51,7 +52,27 @@ def _matrix(table: Table, dataset: Dataset, one: BlockColumn) -> Matrix:
     duels = {**pairs, **{(b, a): _turned(duel) for (a, b), duel in pairs.items()}}
     named = {label for pair in pairs for label in pair}
     labels = tuple(label for label in table.competitors if label in named)
-    return Matrix(dataset, one.column, labels, duels, one.standing.compared)
+    return Matrix(
+        dataset, one.column, labels, duels, one.standing.compared, _below_floor(one, duels)
+    )
+
+
+def _below_floor(one: BlockColumn, pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """The pairs whose means differ by less than the column's floor."""
+    floor = one.column.floor
+    means = {
+        label: entry.interval.mean
+        for label, entry in one.standing.entries.items()
+        if entry.interval is not None
+    }
+    return frozenset(
+        (first, second)
+        for first, second in pairs
+        if floor is not None
+        and first in means
+        and second in means
+        and floor.hides(means[first], means[second])
+    )
 
 
 def _turned(duel: Comparison) -> Comparison:

@@ -11,7 +11,7 @@ from jinja2.bccache import Bucket
 from bench.records.manifest import OutputPart
 from reports import sheets
 from reports.case_page import method_anchor
-from reports.comparison import Block, BlockColumn, Entry
+from reports.comparison import Block, BlockColumn, Entry, Table
 from reports.drawing import colour_class
 from reports.pictures import GAIN
 from reports.results import Column, Dataset
@@ -73,6 +73,9 @@ def environment(words: Words) -> jinja2.Environment:
     def rho(estimate: object) -> str:
         return rho_text(estimate, words)  # type: ignore[arg-type]
 
+    def foot_rows(table: Table) -> list[tuple[str, dict[tuple[str, str, str], str]]]:
+        return _foot_rows(table)
+
     pages.filters["coded"] = coded
     pages.globals.update(
         t=words,
@@ -85,6 +88,7 @@ def environment(words: Words) -> jinja2.Environment:
         gap_text=gap_text,
         estimate_span=estimate_span,
         fixed=fixed,
+        foot_rows=foot_rows,
         heading=heading,
         holds=holds,
         is_unshown_gain=is_unshown_gain,
@@ -96,6 +100,7 @@ def environment(words: Words) -> jinja2.Environment:
         translated=words.translated,
         shown=_shown,
         span=span,
+        star=sheets.star,
         unit=unit,
         warnings=warned,
     )
@@ -115,6 +120,22 @@ def _output_text(output: OutputPart, words: Words) -> str:
     if output.best is not None:
         parts.append(words("best_value", value=f"{output.best:g}"))
     return ", ".join(part for part in parts if part)
+
+
+def _foot_rows(table: Table) -> list[tuple[str, dict[tuple[str, str, str], str]]]:
+    """The rows below all methods, with a text by column's name, protocol and data set."""
+    found = []
+    for name in sheets.FOOT:
+        texts = {
+            (one.column.name, one.column.protocol, block.dataset.name): sheets.foot_cell(
+                name, one.column
+            ).text
+            for block in table.blocks
+            for one in block.columns
+        }
+        if any(texts.values()):
+            found.append((name, texts))
+    return found
 
 
 def _shown(block: Block) -> list[tuple[BlockColumn, BlockColumn | None]]:

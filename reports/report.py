@@ -11,12 +11,13 @@ import jinja2
 from bench.errors import BenchError
 from bench.files.one_move import part_beside
 from bench.study.score.scores import Scores
-from reports import sheets, study_sheets
+from reports import sheets, study_sheets, worth_sheets
 from reports.case_page import CaseLink, case_columns, case_links, view_case
 from reports.comparison import Table, build_table
 from reports.footage import find_footage
 from reports.index_page import view_index
 from reports.leakfree import Pairing, pair
+from reports.listening import listen
 from reports.mel import Heard, take_mels
 from reports.paper_sheet import paper_sheet, to_narrow_latex
 from reports.pictures import Evidence, Footage, take_evidence
@@ -27,11 +28,18 @@ from reports.sections.faces import show_faces
 from reports.sections.leakfree import view_rows
 from reports.sections.speakers import break_down, speakers_csv
 from reports.sections.study import FIRST_NUMBER, StudyView, view_study
-from reports.sections.tables import TableView, table_headline, table_notes, view_table
+from reports.sections.tables import (
+    TableView,
+    absent_notes,
+    table_headline,
+    table_notes,
+    view_table,
+)
 from reports.sections.worst import competing, ranked_columns, worst_cells
 from reports.studies import read_studies, study_files
-from reports.validity import Validity, read_judged
+from reports.validity import Validity
 from reports.words import Words, read_words
+from reports.worth import Judged, read_judged
 
 MOST_COPIED = 30_000  # bytes up to which a table's file is embedded in the page, for copying
 STRIPS = 60  # cases whose pages show frames; of more cases, the most informative are chosen
@@ -45,12 +53,12 @@ def build(runs: Sequence[Path], out: Path, *, lang: str = "en", strips: int = ST
     Raises BenchError if a run cannot be read, or if `out` exists and is not a report.
     """
     words = read_words(lang)
-    results, validities = read_judged(runs)
+    judged = read_judged(runs)
     out = out.absolute()
     _check_target(out)
     part = part_beside(out)
     try:
-        _write(results, validities, words, part, out, strips)
+        _write(judged, words, part, out, strips)
         _swap(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -91,14 +99,8 @@ def _swap(part: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(
-    results: Results,
-    validities: Sequence[Validity],
-    words: Words,
-    part: Path,
-    out: Path,
-    strips: int,
-) -> None:
+def _write(judged: Judged, words: Words, part: Path, out: Path, strips: int) -> None:
+    results, validities, worths = judged
     for name in ("cases", "pictures", "tables"):
         (part / name).mkdir(parents=True)
     for name in ("style.css", "player.js", "report.js"):
@@ -111,7 +113,9 @@ def _write(
     faces = show_faces(results, links, folder=part / "pictures", before=out / "pictures")
     views, paired = _write_tables(results, words, tables, validities, part / "tables")
     studies = _write_studies(results, words, len(tables), part / "tables")
+    heard = listen(results)
     rows = sheets.summary_rows(tables, paired, validities)
+    rows += worth_sheets.summary_rows(worths, heard)
     for scores, _ in studies:
         rows += study_sheets.summary_rows(scores)
     _save(part / "tables/summary.csv", sheets.summary_csv(rows))
@@ -125,6 +129,8 @@ def _write(
         views=views,
         studies=[view for _, view in studies],
         validities=validities,
+        worths=worths,
+        listening=heard,
         links=links,
         evidence=evidence,
         faces=faces,
@@ -160,7 +166,8 @@ def _write_tables(
             validities=validities,
             pairings=pairings,
             published=published,
-            files=_write_sheets(table, number, pairings, words, folder),
+            files=_write_sheets(results, table, number, pairings, words, folder),
+            absent=absent_notes(results, table, words),
             said=said,
         )
         said += view.notes
@@ -192,6 +199,7 @@ def _write_studies(
 
 
 def _write_sheets(
+    results: Results,
     table: Table,
     number: int,
     pairings: Sequence[Pairing],
@@ -202,7 +210,8 @@ def _write_sheets(
     name = _file_stem(table.part.name, number)
     caption = table_headline(table, number, words)
     files = ["summary.csv"]
-    sheet = sheets.sheet(table, words, caption, table_notes(table, words))
+    notes = [*table_notes(table, words), *absent_notes(results, table, words)]
+    sheet = sheets.sheet(table, words, caption, notes)
     files += _save_sheet(folder, name, sheet)
     paper = paper_sheet(table, words, caption)
     if paper is not None:

@@ -8,7 +8,7 @@ same label in several runs is one row. A metric under two protocols is two colum
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.records.manifest import (
     CasePart,
     DatasetPart,
+    FloorsPart,
     MethodPart,
     MetricPart,
     OutputPart,
@@ -25,6 +26,7 @@ from bench.records.manifest import (
 from bench.records.record import GenerationRecord, MeasurementRecord
 from bench.records.run_folder import Run, method_names, read_run
 from bench.types import CaseKind
+from reports.floor import Floor
 from reports.words import Words
 
 State = Literal["ok", "undefined", "failed", "missing"]
@@ -53,8 +55,10 @@ class Row:
 class Column:
     """One output of one metric under one protocol.
 
-    is_void: its scorer does not work on the data set (`reports.validity`). Such a column is struck
-    out wherever it is shown, and nothing is ranked or tested by it.
+    sees: the ladders of distortions that the metric says make it worse. is_void: it does not work
+    on the data set (`reports.validity`, `reports.worth`). Such a column is struck out wherever it
+    is shown, and nothing is ranked or tested by it. floor: how far it moves where nothing that
+    matters has changed. chance: its mean for videos of other people.
     """
 
     metric: str
@@ -64,7 +68,12 @@ class Column:
     metric_name: str
     reads_reference: bool
     region: str
+    reads_sound: bool = False
+    reads_face: bool = False
+    sees: frozenset[str] = frozenset()
     is_void: bool = False
+    floor: Floor | None = None
+    chance: float | None = None
 
     @property
     def name(self) -> str:
@@ -117,12 +126,16 @@ class ColumnValues:
 
 @dataclass(frozen=True)
 class DatasetInRun:
-    """One run's part of a data set: its methods by label, metrics, and cases by id."""
+    """One run's part of a data set: its methods by label, metrics, and cases by id.
+
+    floors: the run's quiet controls, with the cases of this data set.
+    """
 
     run: Run
     methods: Mapping[str, MethodPart]
     metrics: tuple[MetricPart, ...]
     cases: Mapping[str, CasePart]
+    floors: FloorsPart = field(default_factory=FloorsPart)
 
 
 @dataclass(frozen=True)
@@ -141,6 +154,11 @@ class Dataset:
     info: DatasetPart
     cases: tuple[CasePart, ...]
     sources: tuple[DatasetInRun, ...]
+
+    @property
+    def has_floors(self) -> bool:
+        """Whether any run had quiet controls on this data set."""
+        return any(source.floors.cases for source in self.sources)
 
     @property
     def speakers(self) -> Mapping[str, str]:
@@ -203,11 +221,11 @@ class Results:
         """All columns that this data set's runs measured."""
         return tuple(self._columns[dataset.name])
 
-    def strike_out(self, void: Collection[tuple[str, str]]) -> None:
-        """Marks every column of these data sets and protocols as void."""
+    def change_columns(self, changed: Callable[[Dataset, Column], Column]) -> None:
+        """Puts changed columns in the place of all."""
         self._columns = {
-            name: [replace(one, is_void=(name, one.protocol) in void) for one in columns]
-            for name, columns in self._columns.items()
+            dataset.name: [changed(dataset, one) for one in self._columns[dataset.name]]
+            for dataset in self.datasets
         }
 
     def column(self, dataset: Dataset, metric: str, output: str, *, protocol: str) -> Column | None:
@@ -274,6 +292,69 @@ class Results:
                 missing += 1
         return ColumnValues(values, planned, dict(undefined), dict(failed), missing, faceless)
 
+    def quiet_cells(
+        self, dataset: Dataset, column: Column, name: str, **options: object
+    ) -> dict[str, Cell]:
+        """What the column says of a quiet control's finished videos, by case id.
+
+        name: of the control's plugin; options: those that it must have.
+        """
+        found: dict[str, Cell] = {}
+        for source in dataset.sources:
+            metric = _metric(source, column)
+            for case, video in _quiet_videos(source, name, options):
+                if metric is not None and video.status == "ok" and case.id not in found:
+                    record = source.run.measured(metric, case, video)
+                    found[case.id] = Cell("missing") if record is None else _measured(record)
+        return found
+
+    def quiet_values(
+        self, dataset: Dataset, column: Column, name: str, **options: object
+    ) -> dict[str, float]:
+        """A quiet control's values in this column by case id, where it has one."""
+        cells = self.quiet_cells(dataset, column, name, **options)
+        output = column.output.name
+        return {
+            case: cell.values[output]
+            for case, cell in cells.items()
+            if cell.state == "ok" and output in cell.values
+        }
+
+    def quiet_set_cell(
+        self, dataset: Dataset, column: Column, name: str, **options: object
+    ) -> Cell | None:
+        """What a set metric says of all of a quiet control's finished videos."""
+        for source in dataset.sources:
+            metric = _metric(source, column)
+            videos = [video for _, video in _quiet_videos(source, name, options)]
+            finished = [video for video in videos if video.status == "ok"]
+            if metric is not None and finished:
+                record = source.run.measured_set(metric, finished)
+                if record is not None:
+                    return _measured(record)
+        return None
+
+    def quiet_failures(
+        self, dataset: Dataset
+    ) -> Iterator[tuple[str, str, GenerationRecord | MeasurementRecord]]:
+        """What failed of the quiet controls: method, or metric and method; case; record."""
+        for source in dataset.sources:
+            run = source.run
+            for method in source.floors.methods:
+                made = [
+                    (case, video)
+                    for case in source.floors.cases
+                    if (video := run.generations.get((method.key, case.key))) is not None
+                ]
+                yield from ((method.label, c.id, v) for c, v in made if v.status != "ok")
+                made = [(case, video) for case, video in made if video.status == "ok"]
+                for metric in source.metrics:
+                    together = [("", run.measured_set(metric, [video for _, video in made]))]
+                    each = ((case.id, run.measured(metric, case, video)) for case, video in made)
+                    for name, record in together if metric.set else each:
+                        if record is not None and record.status == "failed":
+                            yield f"{metric.label} ({method.label})", name, record
+
     def set_cell(self, dataset: Dataset, method: str, column: Column, *, kind: CaseKind) -> Cell:
         """A set metric's cell for all of the method's videos of one kind of case."""
         for source in dataset.sources:
@@ -311,6 +392,18 @@ def _metric(source: DatasetInRun, column: Column) -> MetricPart | None:
         if (metric.label, metric.protocol) == (column.metric, column.protocol):
             return metric
     return None
+
+
+def _quiet_videos(
+    source: DatasetInRun, name: str, options: Mapping[str, object]
+) -> Iterator[tuple[CasePart, GenerationRecord]]:
+    """The videos of a quiet control, each with its case; those not made yet are left out."""
+    for method in source.floors.methods:
+        if method.name == name and options.items() <= method.options.items():
+            for case in source.floors.cases:
+                video = source.run.generations.get((method.key, case.key))
+                if video is not None:
+                    yield case, video
 
 
 def _cell(source: DatasetInRun, method: str, case: CasePart, metric: MetricPart) -> Cell:
@@ -353,8 +446,17 @@ def _columns(dataset: Dataset) -> list[Column]:
                         metric_name=metric.name,
                         reads_reference="reference" in metric.reads,
                         region=str(metric.options.get("region", "")),
+                        reads_sound="sound" in metric.reads,
+                        reads_face="face" in metric.reads,
+                        sees=_seen(metric, output),
                     )
     return list(found.values())
+
+
+def _seen(metric: MetricPart, output: OutputPart) -> frozenset[str]:
+    """The ladders that this output sees: those named alone, and those named with it."""
+    named = (name.partition(":") for name in metric.sees)
+    return frozenset(ladder for ladder, _, only in named if only in ("", output.name))
 
 
 def _join_datasets(runs: Sequence[Run]) -> list[Dataset]:
@@ -380,7 +482,9 @@ def _join_datasets(runs: Sequence[Run]) -> list[Dataset]:
                     labels[name, label] = method.key
                 protocols.setdefault(label, method.protocol)
                 methods[label] = method
-            source = DatasetInRun(run, methods, metrics[index], cases)
+            floors = run.manifest.floors
+            quiet = tuple(case for case in floors.cases if case.dataset == info.name)
+            source = DatasetInRun(run, methods, metrics[index], cases, replace(floors, cases=quiet))
             if name not in joined:
                 joined[name] = Dataset(name, info, tuple(cases.values()), (source,))
                 continue

@@ -9,15 +9,19 @@ from dataclasses import dataclass, fields
 from bench.files.spreadsheets import OwnText, csv_text
 from bench.stats import Interval
 from reports.comparison import Entry, Standing, Table
+from reports.floor import Floor
 from reports.leakfree import Pairing
 from reports.results import Column, Dataset, Row
-from reports.text import arrow, fixed, latex, markdown, span
+from reports.text import arrow, fine, fixed, latex, markdown, span
 from reports.validity import Validity, shifts
 from reports.words import Words
 
 NUMBERED = re.compile(
     r"(?:Table \d+\.|表 \d+) "
 )  # at the start of a caption; LaTeX numbers tables itself
+
+FOOT = ("floor", "chance")  # the rows below all methods
+BELOW_FLOOR = "\N{LEFT FLOOR}"
 
 _STRUCK = (  # defined here, because a package for it may be missing
     r"\providecommand{\struck}[1]{\setbox0\hbox{#1}"
@@ -59,7 +63,10 @@ class SheetCell:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table as text. groups: heading and number of columns of each group, in order."""
+    """A table as text. groups: heading and number of columns of each group, in order.
+
+    foot: what stands below all methods: the columns' floors and chance levels.
+    """
 
     name: str
     caption: str
@@ -67,6 +74,7 @@ class Sheet:
     headings: tuple[str, ...]
     rows: tuple[tuple[str, tuple[SheetCell, ...]], ...]
     notes: tuple[str, ...]
+    foot: tuple[tuple[str, tuple[SheetCell, ...]], ...] = ()
 
 
 def sheet(table: Table, words: Words, caption: str, notes: Sequence[str]) -> Sheet:
@@ -88,9 +96,47 @@ def sheet(table: Table, words: Words, caption: str, notes: Sequence[str]) -> She
             failed, planned = block.failures.get(row.label, (0, 0))
             cells.append(SheetCell(f"{failed}/{planned}", numbers=(failed,)))
         rows.append((row_label(row), tuple(cells)))
+    foot: list[tuple[str, tuple[SheetCell, ...]]] = []
+    for name in FOOT:
+        cells = []
+        for block in table.blocks:
+            cells += [foot_cell(name, one.column) for one in block.columns]
+            cells.append(SheetCell(""))
+        if any(one.text for one in cells):
+            foot.append((words(f"foot_{name}"), tuple(cells)))
     return Sheet(
-        table.part.name, caption, tuple(groups), tuple(headings), tuple(rows), tuple(notes)
+        table.part.name,
+        caption,
+        tuple(groups),
+        tuple(headings),
+        tuple(rows),
+        tuple(notes),
+        tuple(foot),
     )
+
+
+def foot_cell(name: str, column: Column) -> SheetCell:
+    """The column's floor or chance level; empty if it has none. A void column has no floor."""
+    if name == "chance":
+        return SheetCell(fixed(column.chance), numbers=(column.chance,))
+    floor = None if column.is_void else column.floor
+    value = None if floor is None else floor.largest
+    if value is not None:
+        return SheetCell(fine(value), numbers=(value,))
+    level = None if floor is None else floor.level
+    return (
+        SheetCell("")
+        if floor is None or level is None
+        else SheetCell(level_text(floor), numbers=(level,))
+    )
+
+
+def level_text(floor: Floor) -> str:
+    """The level from which on a value cannot be told from the real video's; "" without one."""
+    sign = (
+        "\N{GREATER-THAN OR EQUAL TO}" if floor.better == "higher" else "\N{LESS-THAN OR EQUAL TO}"
+    )
+    return "" if floor.level is None else f"{sign} {fixed(floor.level)}"
 
 
 def leakfree_sheet(
@@ -186,7 +232,8 @@ def cell(entry: Entry, words: Words, *, signed: bool = False, void: bool = False
         return SheetCell(words(f"{state}_short") + (f" ({gaps})" if gaps else ""))
     style = "struck" if void else {"best": "bold", "second": "underlined"}.get(entry.mark, "")
     sign = "\N{ALMOST EQUAL TO}" if entry.mark == "tied" else ""
-    sign += "*" if entry.is_significant else ""
+    sign += star(entry)
+    sign += BELOW_FLOOR if entry.is_below_floor and not void else ""
     sign += "\N{DAGGER}" if entry.is_above_truth else ""
     sign += "‡" if entry.is_apart else ""
     text = fixed(entry.interval.mean, signed=signed)
@@ -194,13 +241,26 @@ def cell(entry: Entry, words: Words, *, signed: bool = False, void: bool = False
     return SheetCell(text, span(entry.interval, signed=signed), style, sign, numbers)
 
 
+def star(entry: Entry) -> str:
+    """The mark of a significant difference from the baseline: in brackets below the floor."""
+    if not entry.is_significant:
+        return ""
+    return "(*)" if entry.is_difference_below_floor else "*"
+
+
 def to_csv(sheet: Sheet) -> str:
     """The sheet as csv, as printed: one line of headings, intervals in brackets."""
     body = [
-        [label, *(OwnText(f"{one.text} [{one.span}]" if one.span else one.text) for one in cells)]
-        for label, cells in sheet.rows
+        [label, *(OwnText(f"{one.text}{_marked(one)}") for one in cells)]
+        for label, cells in (*sheet.rows, *sheet.foot)
     ]
     return csv_text([["method", *_whole_headings(sheet)], *body])
+
+
+def _marked(one: SheetCell) -> str:
+    """What stands behind a value in a csv: the mark of a floor, and the interval."""
+    mark = f" {BELOW_FLOOR}" if BELOW_FLOOR in one.sign else ""
+    return f"{mark} [{one.span}]" if one.span else mark
 
 
 def to_numbers(sheet: Sheet) -> str:
@@ -208,9 +268,10 @@ def to_numbers(sheet: Sheet) -> str:
 
     A column with intervals is followed by two columns with their low and high ends.
     """
-    columns = list(zip(*(cells for _, cells in sheet.rows), strict=True))
+    lines = (*sheet.rows, *sheet.foot)
+    columns = list(zip(*(cells for _, cells in lines), strict=True))
     head: list[str] = ["method"]
-    body: list[list[object]] = [[label] for label, _ in sheet.rows]
+    body: list[list[object]] = [[label] for label, _ in lines]
     for name, column in zip(_whole_headings(sheet), columns, strict=True):
         width = max(len(one.numbers) for one in column)
         head += [f"{name}{end}" for end in ("", " low", " high")[:width]]
@@ -234,7 +295,7 @@ def to_markdown(sheet: Sheet) -> str:
     ]
     lines = [f"**{markdown(sheet.caption)}**", "", "| | " + " | ".join(head) + " |"]
     lines.append("|---|" + "---:|" * len(head))
-    for label, cells in sheet.rows:
+    for label, cells in (*sheet.rows, *sheet.foot):
         texts = " | ".join(_markdown_cell(one) for one in cells)
         lines.append(f"| {markdown(label)} | {texts} |")
     lines += [""] + [f"- {markdown(note)}" for note in sheet.notes]
@@ -278,6 +339,9 @@ def to_latex(sheet: Sheet) -> str:
         lines.append(f"{own}{latex(label)} & " + " & ".join(map(latex_cell, cells)) + r" \\")
         if any(one.span for one in cells):
             lines.append("& " + " & ".join(map(_latex_span, cells)) + r" \\")
+    lines += [r"\midrule"] * bool(sheet.foot)
+    for label, cells in sheet.foot:
+        lines.append(f"{latex(label)} & " + " & ".join(map(latex_cell, cells)) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
     lines += [r"\par\smallskip\raggedright\footnotesize"] * bool(sheet.notes)
     lines += [rf"{latex(note)}\par" for note in sheet.notes]

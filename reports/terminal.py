@@ -13,8 +13,9 @@ from reports.comparison import Block, BlockColumn, Table, build_table
 from reports.sections.failures import Cause, gather_gaps
 from reports.sections.glance import banners
 from reports.sections.tables import compared_text, left_out_notes
-from reports.validity import Validity, read_judged
+from reports.validity import Validity
 from reports.words import Words, read_words
+from reports.worth import read_judged
 
 CASES_SHOWN = 5  # cases named per cause of failure; the report names more
 Rows = list[tuple[str, ...]]  # header first
@@ -41,11 +42,11 @@ class Closing:
 def closing(runs: Sequence[Path], *, lang: str) -> Closing:
     """What the terminal shows of these runs; raises BenchError if one cannot be read."""
     words = read_words(lang)
-    results, validities = read_judged(runs)
+    results, validities, worths = read_judged(runs)
     table = build_table(results, results.tables[0])
     gaps = gather_gaps(results, case_links(results))
     return Closing(
-        [banner.text for banner in banners(results, validities, gaps, words)],
+        [banner.text for banner in banners(results, validities, worths, gaps, words)],
         {block.dataset.name: _rows(table, block, words) for block in table.blocks},
         {block.dataset.name: _styles(table, block, words) for block in table.blocks},
         {block.dataset.name: _footnotes(block, words) for block in table.blocks},
@@ -54,9 +55,10 @@ def closing(runs: Sequence[Path], *, lang: str) -> Closing:
 
 
 def _styles(table: Table, block: Block, words: Words) -> Rows:
-    return [
+    styles = [
         ("", *(one.style for one in _cells(row.label, block, words)), "", "") for row in table.rows
     ]
+    return [*styles, *(("", *[""] * len(cells), "", "") for _, cells in _foot(block, words))]
 
 
 def _cells(label: str, block: Block, words: Words) -> list[sheets.SheetCell]:
@@ -84,7 +86,21 @@ def _rows(table: Table, block: Block, words: Words) -> Rows:
         text = str(scored[0]) if len(scored) == 1 else f"{scored[0]}\N{EN DASH}{scored[-1]}"
         cells = [f"{one.text}{one.sign}" for one in found]
         rows.append((row.label, *cells, f"{text}/{planned}", str(failed)))
+    for name, cells in _foot(block, words):
+        rows.append((name, *cells, "", ""))
     return rows
+
+
+def _foot(block: Block, words: Words) -> list[tuple[str, list[str]]]:
+    """The floors and chance levels of the columns."""
+    found = [
+        (
+            words(f"foot_{name}_short"),
+            [sheets.foot_cell(name, one.column).text for one in _shown(block)],
+        )
+        for name in sheets.FOOT
+    ]
+    return [(name, cells) for name, cells in found if any(cells)]
 
 
 def _cause_lines(one: Cause, words: Words) -> list[str]:
@@ -101,7 +117,9 @@ def _footnotes(block: Block, words: Words) -> list[str]:
     entries = [entry for one in _shown(block) for entry in one.standing.entries.values()]
     is_ranked = any(entry.rank is not None for entry in entries)
     notes = [compared_text(block, words), *left_out_notes(block, words)]
-    return [*filter(None, notes), *([words("note_marks")] if is_ranked else [])]
+    notes += [words("note_marks")] if is_ranked else []
+    notes += [words("note_floor")] if any(one.column.floor for one in _shown(block)) else []
+    return [*filter(None, notes)]
 
 
 def scorer_findings(validity: Validity) -> list[str]:

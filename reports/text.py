@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from markupsafe import Markup, escape
@@ -41,6 +42,9 @@ _LATEX = {
     "\N{MINUS SIGN}": "$-$",
     "\N{EN DASH}": "--",
     "\N{ALMOST EQUAL TO}": r"$\approx$",
+    "\N{LEFT FLOOR}": r"$\lfloor$",
+    "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
+    "\N{LESS-THAN OR EQUAL TO}": r"$\leq$",
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~!$&])")
 
@@ -51,6 +55,14 @@ def fixed(value: float | None, *, signed: bool = False, digits: int = DIGITS) ->
         return ""
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return text.replace("-", MINUS)
+
+
+def fine(value: float | None, *, signed: bool = False) -> str:
+    """The value with fixed decimals, and with more where they would leave fewer than two digits."""
+    if not value:
+        return fixed(value, signed=signed)
+    digits = max(DIGITS, 1 - math.floor(math.log10(abs(value))))
+    return fixed(value, signed=signed, digits=min(digits, 6))
 
 
 def span(interval: Interval | None, *, signed: bool = False, digits: int = DIGITS) -> str:

@@ -6,14 +6,13 @@ Whether the clips themselves are in sync is a separate question: their offset an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Literal
 
 from bench.stats import Interval, area_under_curve, share_interval
-from reports.results import Column, Dataset, Results, join
+from reports.results import Column, Dataset, Results
 
 ENOUGH = 0.90  # share of clips on which a working scorer is right
 CHANCE = 0.50  # upper bound of the share by chance; the interval must lie above it
@@ -92,17 +91,6 @@ def verdict(share: Interval | None) -> State:
     return "works" if share.mean >= ENOUGH and share.low > CHANCE else "unsure"
 
 
-def read_judged(folders: Sequence[Path]) -> tuple[Results, list[Validity]]:
-    """The joined results of these runs, with the columns of failing scorers marked as void.
-
-    Raises BenchError as `join` does.
-    """
-    results = join(folders)
-    validities = judge(results)
-    results.strike_out({(v.dataset.name, v.protocol) for v in validities if v.works is False})
-    return results, validities
-
-
 def judge(results: Results) -> list[Validity]:
     """The validity of every synchronisation metric on every data set."""
     return [
@@ -123,17 +111,17 @@ def _judge(results: Results, dataset: Dataset, column: Column) -> Validity:
     def above(control: Mapping[str, float]) -> Interval | None:
         return share({(case, ""): truth[case] > control[case] for case in truth if case in control})
 
-    truth = _values(results, dataset, column, "truth")
-    mismatched = _values(results, dataset, column, "mismatched")
+    truth = control_values(results, dataset, column, "truth")
+    mismatched = control_values(results, dataset, column, "mismatched")
     offset = results.column(dataset, column.metric, "offset", protocol=column.protocol)
-    offsets = {} if offset is None else _values(results, dataset, offset, "truth")
+    offsets = {} if offset is None else control_values(results, dataset, offset, "truth")
     moved = {} if offset is None else _moved(results, dataset, offset, offsets)
     return Validity(
         dataset=dataset,
         metric=column.metric,
         protocol=column.protocol,
         above_mismatched=above(mismatched),
-        above_still=above(_values(results, dataset, column, "still")),
+        above_still=above(control_values(results, dataset, column, "still")),
         followed=share(moved),
         auc=_auc(truth, mismatched, dataset, results.seed),
         offsets=len(offsets),
@@ -191,9 +179,14 @@ def _auc(
     )
 
 
-def _values(results: Results, dataset: Dataset, column: Column, name: str) -> Mapping[str, float]:
-    """The values of the first method in this data set with this plugin name."""
+def control_values(
+    results: Results, dataset: Dataset, column: Column, name: str
+) -> Mapping[str, float]:
+    """The values of the first method in this data set with this plugin name, by case.
+
+    A control that the config does not name may have been asked quietly, of a few cases.
+    """
     for row in results.rows:
         if row.name == name and any(row.label in source.methods for source in dataset.sources):
             return results.column_values(dataset, row.label, column, kind="reconstruct").values
-    return {}
+    return results.quiet_values(dataset, column, name)

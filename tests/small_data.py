@@ -63,6 +63,7 @@ def make_config(folder: Path, **changes: object) -> Path:
         "data": [{"name": "tiny", "manifest": "data/manifest.csv", "split": "test"}],
         "methods": [{"name": "truth"}, {"name": "still"}, {"name": "dimmed"}],
         "metrics": [{"name": "brightness"}, {"name": "mean_brightness"}, {"name": "psnr"}],
+        "floors": 0,
         "tables": [{"name": "comparison", "columns": ["brightness.brightness", "psnr.psnr"]}],
     }
     config.update(changes)

@@ -14,10 +14,12 @@ import bench
 from bench import media
 from bench.errors import NoFace
 from bench.types import Case, Clip, Track
+from methods.degraded import Degraded
 from methods.mismatched import Mismatched
 from methods.recorded import Recorded
 from methods.shifted import Shifted, moved
 from methods.still import Still
+from methods.stranger import Stranger
 from methods.truth import Truth
 from tests.small_data import make_clip, make_config, make_manifest
 from tests.test_run import bench as run_bench
@@ -146,8 +148,49 @@ def test_mismatched_without_another_clip_is_an_error(job: bench.Job) -> None:
         Mismatched().generate(replace(job, other=None))
 
 
+@pytest.mark.parametrize(("how", "low", "high"), [("jpeg", 5.0, 40.0), ("noise", 4.0, 5.1)])
+def test_degraded_is_the_clip_with_a_light_loss(
+    job: bench.Job, how: str, low: float, high: float
+) -> None:
+    method = Degraded(Degraded.Options.model_validate({"how": how}))
+    frames, again = (np.stack(list(method.generate(job).video)) for _ in range(2))
+    own = job.face.read()
+    assert frames.dtype == np.uint8
+    assert frames.shape == own.shape
+    assert np.array_equal(frames, again)
+    error = frames.astype(float) - own
+    assert low < np.sqrt((error**2).mean()) < high  # the clip is random grey levels: hard for JPEG
+    assert abs(error.mean()) < 1.0
+
+
+def test_degraded_by_encoding_is_a_file_with_the_clips_frames(job: bench.Job) -> None:
+    path = Degraded().generate(job).video
+    assert isinstance(path, Path)
+    assert path.parent == job.workdir
+    assert media.read_frames(path).shape == job.face.read().shape
+    assert not np.array_equal(media.read_frames(path), job.face.read())
+
+
+def test_a_stranger_is_stretched_and_goes_forth_and_back(job: bench.Job) -> None:
+    shown = np.zeros((3, 24, 40, 3), np.uint8)
+    shown[:] = np.array([10, 120, 230], np.uint8)[:, None, None, None]
+    made = list(Stranger().generate(replace(job, other=bench.Video.of(shown))).video)
+    assert {frame.shape for frame in made} == {(16, 16, 3)}
+    means = [round(float(frame.mean()), -1) for frame in made]
+    assert means == [10, 120, 230, 120, 10, 120, 230, 120]
+
+
+def test_a_stranger_of_the_same_speaker_or_none_is_an_error(job: bench.Job) -> None:
+    with pytest.raises(bench.BenchError, match="no other clip for 's1_bbaf2n'"):
+        Stranger().generate(replace(job, other=None))
+    same = replace(job.case.face, speaker="s1")
+    case = replace(job.case, face=same, other=replace(same, id="s1_other"))
+    with pytest.raises(bench.BenchError, match="'s1_other', of the same speaker s1"):
+        Stranger().generate(replace(job, case=case))
+
+
 def test_controls_say_that_they_are_no_competitors() -> None:
-    assert all(method.control for method in (Truth, Still, Shifted, Mismatched))
+    assert all(method.control for method in (Truth, Still, Shifted, Mismatched, Degraded, Stranger))
     assert not Recorded.control
 
 

@@ -33,6 +33,8 @@ CODE_OF_THEN = "f6822a63230800efc0adf4a0cc91de5ca23dfafce70e0e36c3992ebdd8c6af02
 def old(tmp_path: Path) -> Path:
     """A copy of the run folder, its config and its data beside it."""
     shutil.copytree(ROOT / "tests" / "old_runs" / "schema_1", tmp_path / "old")
+    with (tmp_path / "old" / "old.yaml").open("a", encoding="utf-8") as config:
+        config.write("floors: 0  # which that version did not know\n")
     return tmp_path / "old" / "run"
 
 

@@ -129,9 +129,15 @@ def test_weights_that_are_not_here_are_said_before_the_run(
     config = make_config(tmp_path, faces="yunet", metrics=metrics, tables=[])
     code, output = bench("plan", config, "-o", tmp_path / "run")
     text = " ".join(output.split())
-    assert code == 0
+    assert code == 2
+    assert f"1 problem in {config}" in text
+    assert f"{config}:{line_of(config, 'name: lse')}: metrics[0]: metric 'lse': weights" in text
     for name in ("syncnet_v2", "yunet"):
-        way = f"cells will fail: weights '{name}' are not here; run: bench weights pull {name}"
-        assert way in text
+        assert f"weights '{name}' are not here; run: bench weights pull {name}" in text
+    methods = [{"name": "truth"}, {"name": "wav2lip", "options": {"weights": "wav2lip"}}]
+    config = make_config(tmp_path, methods=methods, tables=[])
+    code, output = bench("plan", config, "-o", tmp_path / "run")
+    assert code == 0
+    assert "cells will fail: weights 'wav2lip' are not here" in " ".join(output.split())
     code, output = bench("plan", make_config(tmp_path), "-o", tmp_path / "run")
     assert "cells will fail" not in output

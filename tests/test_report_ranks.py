@@ -17,7 +17,7 @@ from reports.leakfree import pair
 from reports.results import join
 from reports.sections.worst import worst_cells
 from reports.terminal import closing
-from reports.validity import read_judged
+from reports.worth import read_judged
 from tests.fixtures_run import (
     COMPETITORS,
     CONTROLS,
@@ -42,7 +42,7 @@ def page_of(tmp_path: Path, fake: FakeRun) -> tuple[Path, str]:
 @functools.cache
 def first_table(run: Path) -> Table:
     """The first table of a run; cached, because no test changes a run after building it."""
-    results, _ = read_judged([run])
+    results, *_ = read_judged([run])
     return build_table(results, results.tables[0])
 
 
@@ -109,7 +109,7 @@ def test_all_methods_on_rank_one_are_bold(tmp_path: Path) -> None:
 
 
 def test_ranks_differ_only_by_significant_differences(tmp_path: Path) -> None:
-    results, _ = read_judged([build_run(tmp_path / "run", FakeRun(ablation=[]))])
+    results, *_ = read_judged([build_run(tmp_path / "run", FakeRun(ablation=[]))])
     table = build_table(results, results.tables[0])
     for one in table.blocks[0].columns:
         standing = one.standing
@@ -129,7 +129,7 @@ def test_two_methods_change_places_only_if_both_protocols_tell_them_apart(tmp_pa
         FakeMethod("two", psnr=31.0, gain=0.5),
     )
     run = build_run(tmp_path / "run", FakeRun(methods=CONTROLS + methods, reference="still"))
-    results, _ = read_judged([run])
+    results, *_ = read_judged([run])
     table = build_table(results, results.tables[0])
     (gain,) = [one for one in pair(results, table) if one.column.name == "psnr.psnr"]
     assert gain.official.told_apart == {("one", "two")}
@@ -287,7 +287,7 @@ def test_a_scorer_that_fails_is_struck_out_everywhere(tmp_path: Path) -> None:
         assert f"({short})" in text
     markdown = (tmp_path / "out/tables/comparison.md").read_text(encoding="utf-8")
     assert re.search(r"~~\d+\.\d+~~", markdown)
-    assert "struck out, because the scorer does not work" in markdown
+    assert "struck out, because the metric fails on the controls" in markdown
     shown = closing([run], lang="en")
     assert shown.tables["CLR"][0][1] == f"LSE-D ↓ ({short})"
     assert {row[1] for row in shown.styles["CLR"]} == {"struck"}
@@ -312,7 +312,7 @@ def test_another_scale_is_named_beside_printed_numbers(tmp_path: Path) -> None:
 def test_no_sign_contradicts_a_rank(tmp_path: Path) -> None:
     """A method on the rank of a competing baseline never has a star, whatever the correction."""
     fake = FakeRun(methods=CONTROLS + SEVEN[:4], reference="Wav2Lip")
-    results, _ = read_judged([build_run(tmp_path / "run", fake)])
+    results, *_ = read_judged([build_run(tmp_path / "run", fake)])
     table = build_table(results, results.tables[0])
     standings = [one.standing for one in table.blocks[0].columns]
     standings += [one.standing for one in pair(results, table)]

@@ -14,7 +14,8 @@ from bench.checks.scorer import CONTROLS as ASKED
 from bench.command import terminal
 from bench.stats import Interval, share_interval
 from reports.terminal import scorer_findings, scorer_verdict
-from reports.validity import Validity, judge, read_judged, verdict
+from reports.validity import Validity, judge, verdict
+from reports.worth import read_judged
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeMethod, FakeRun, build_run
 
 TRUTH, STILL, LATER, MISMATCHED = CONTROLS
@@ -64,7 +65,7 @@ def measured(
 
 
 def judged(run: Path) -> Validity:
-    _, (validity,) = read_judged([run])
+    (validity,) = read_judged([run]).validities
     return validity
 
 
@@ -225,7 +226,7 @@ def test_different_clips_are_compared_poorly_and_that_is_said(tmp_path: Path) ->
 def test_each_data_set_has_its_own_verdict(tmp_path: Path) -> None:
     good = measured(tmp_path / "good", 20)
     bad = measured(tmp_path / "bad", 20, mismatched=lambda _: 7.0, dataset="LRS2")
-    results, validities = read_judged([good, bad])
+    results, validities, _ = read_judged([good, bad])
     assert [(one.dataset.name, one.works) for one in validities] == [("CLR", True), ("LRS2", False)]
     for dataset, is_void in zip(results.datasets, (False, True), strict=True):
         lse = [column for column in results.columns(dataset) if column.metric == "lse"]

@@ -55,6 +55,7 @@ def run_controls(
         "cases": {"kinds": ["reconstruct"]},
         "methods": list(CONTROLS),
         "metrics": [{"name": "lse", "options": {"scorer": scorer}}],
+        "floors": 0,
     }
     path = folder / "scorer-check.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
@@ -84,7 +85,7 @@ def _lacking(plan: Plan, store: Store) -> dict[str, dict[str, list[str]]]:
     (metric,) = plan.metrics
     lacking: dict[str, dict[str, list[str]]] = {}
     for planned in plan.cases:
-        for method in plan.answers(planned.case):
+        for method in plan.answers(planned):
             key = generation_key(method, planned)
             made = store.generations[key]
             if made.status == "ok":

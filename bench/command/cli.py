@@ -185,7 +185,8 @@ def run(
     from bench.records.store import Store
     from bench.run import runner
     from bench.run.engines import make_engine
-    from bench.run.plan import find_missing, make_plan
+    from bench.run.lacking import measurable
+    from bench.run.plan import make_plan
 
     terminal.quiet_libraries()
     loaded, folder = _loaded(config, output, limit)
@@ -194,7 +195,7 @@ def run(
     with terminal.progress("building the embedded corpus") as corpus:
         plan = make_plan(loaded, progress=corpus)
     with stoppable(), Store(folder) as store:
-        missing = find_missing(plan, store, retry=retry)
+        plan, missing = measurable(plan, store, retry=retry)
         terminal.show_plan(plan, missing, folder)
         with terminal.cells(missing) as notify:
             summary = runner.run(plan, store, missing, engine=chosen, notify=notify)
@@ -241,14 +242,16 @@ def plan(config: Path, output: Path | None, cases: Path | None) -> None:
     from bench.files.paths import cache_dir
     from bench.records.store import Store
     from bench.run.cases import answer_frames, write_cases
-    from bench.run.plan import expected_files, find_missing, make_plan
+    from bench.run.lacking import measurable
+    from bench.run.plan import expected_files, make_plan
 
     loaded, folder = _loaded(config, output)
     with terminal.progress("building the embedded corpus") as corpus:
         whole = make_plan(loaded, progress=corpus)
     store = Store(folder)
     store.read()
-    terminal.show_plan(whole, find_missing(whole, store), folder)
+    whole, missing = measurable(whole, store)
+    terminal.show_plan(whole, missing, folder)
     if cases is not None:
         every = [planned.case for planned in whole.cases]
         frames = []

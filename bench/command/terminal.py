@@ -177,6 +177,14 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
         for line in lines:
             out.print(f"    {escape(f'{label}: {line}')}")
     out.print(f"  metrics: {escape(', '.join(metric.protocol for metric in plan.metrics))}")
+    for one in plan.not_measured:
+        ways = ", ".join(one.ways)
+        out.print(f"    [yellow]{escape(f'{one.label} (optional): not measured: {ways}')}[/]")
+    if plan.floors.asked:
+        places = Counter(item.case.dataset for item in plan.floors.asked if item in plan.cases)
+        names = ", ".join(method.label for method in plan.floors.methods)
+        count = ", ".join(f"{count} cases of {name}" for name, count in places.items())
+        out.print(f"  floors: {escape(f'{names} on {count}')}")
     out.print(
         f"  videos: {missing.videos} of {missing.videos_planned} missing; "
         f"values: {missing.values} of {missing.values_planned} missing"

@@ -29,7 +29,7 @@ KINDS = (
         "the config of a benchmark",
         "bench run {path}",
         "name title seed data cases faces face longest plugins methods metrics features "
-        "prepare tables",
+        "prepare floors tables",
     ),
     Kind(
         "the config of a training",

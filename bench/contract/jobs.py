@@ -18,7 +18,7 @@ class Job:
     face: the conformed clip (25 fps, even size); read frames with `face.read()`, the face track
     with `face.faces()`. If it is shorter than `frames`, go through it forth and back (ping-pong).
     speech: (640 * frames,) int16. workdir: an empty folder for this job; write nowhere else.
-    other: the case's other clip, for controls; read `other.sound()`. prepared: the folder that
+    other: the case's other clip, for controls, at its own rate and size. prepared: the folder that
     `prepare` filled for the person of this face, read-only; None for methods without `prepare`.
     All paths are absolute.
     """

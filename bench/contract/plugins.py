@@ -139,6 +139,14 @@ class Metric(Plugin):
         """
         return self.name
 
+    def alike(self, features: Mapping[str, Feature]) -> Mapping[str, float]:  # noqa: ARG002
+        """By output, the value from which the metric takes two faces for one person's.
+
+        Most metrics draw no such line. features: those that it reads, with the run's options. Where
+        other speakers are beyond the line, the report says that the column does not work.
+        """
+        return {}
+
 
 class ClipMetric(Metric):
     """A metric with a value for each clip."""

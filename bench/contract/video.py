@@ -21,7 +21,7 @@ class Video:
     It reads a file (`Video(path)`), or holds arrays (`Video.of(frames, sound)`), in tests and
     before a method's video is written. `features` computes a requested feature, or finds it on disk
     by `sha256`; `box` is the manifest's face box. `longest`: seconds of sound above which a file is
-    refused; a conformed file is never longer.
+    refused; a conformed file is never longer. `audio`: the sound's own file, if it has one.
     """
 
     def __init__(
@@ -32,12 +32,14 @@ class Video:
         sha256: str = "",
         box: Box | None = None,
         longest: float = math.inf,
+        audio: Path | None = None,
     ) -> None:
         self.path = path
         self.sha256 = sha256
         self.box = box
         self.features = features
         self._longest = longest
+        self._audio = audio
         self._known: dict[str, Arrays | Undefined] = {}
         self._frames: Frames | None = None
         self._sound: Sound | None = None
@@ -67,7 +69,7 @@ class Video:
         if not self._has_read_sound:
             from bench import media
 
-            sound = media.read_sound(self._file(), longest=self._longest)
+            sound = media.read_sound(self._audio or self._file(), longest=self._longest)
             self._sound = None if sound is None else _read_only(sound)
             self._has_read_sound = True
         return self._sound

@@ -26,7 +26,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPart(_Part):
-    """One output of a metric, as `bench.types.Output` declares it."""
+    """One output of a metric, as `bench.types.Output` declares it.
+
+    alike: the value from which the metric takes two faces for one person's, if it draws a line.
+    """
 
     name: str
     title: str = ""
@@ -36,6 +39,7 @@ class OutputPart(_Part):
     low: float | None = None
     high: float | None = None
     curve: bool = False
+    alike: float | None = None
 
     @property
     def heading(self) -> str:
@@ -47,7 +51,8 @@ class OutputPart(_Part):
 class MetricPart(_Part):
     """One metric of the run, under the label that the config gave it.
 
-    origin: the package or file that registered it. set: whether it measures sets of videos.
+    origin: the package or file that registered it. set: whether it measures sets of videos. sees:
+    the ladders of distortions that must make it worse.
     """
 
     label: str
@@ -58,6 +63,7 @@ class MetricPart(_Part):
     source: str = ""
     origin: str = ""
     reads: tuple[str, ...] = ()
+    sees: tuple[str, ...] = ()
     reads_boxes: bool = False
     set: bool = False
     options: Options = field(default_factory=dict)
@@ -141,6 +147,27 @@ class DatasetPart(_Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FloorsPart(_Part):
+    """The quiet controls, which stand in no table, and the cases that they are put to.
+
+    A case with another speaker's clip has the id of the usual case of its face, and its own key.
+    """
+
+    methods: tuple[MethodPart, ...] = ()
+    cases: tuple[CasePart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMeasuredPart(_Part):
+    """An optional metric whose weights were not there; ways: how to get them."""
+
+    label: str
+    title: str = ""
+    protocol: str = ""
+    ways: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPart(_Part):
     """The published table to show beside a measured one. data: its name for each data set."""
 
@@ -186,3 +213,5 @@ class Manifest(_Part):
     features: tuple[FeaturePart, ...] = ()
     cases: tuple[CasePart, ...]
     tables: tuple[TablePart, ...] = ()
+    floors: FloorsPart = field(default_factory=FloorsPart)
+    not_measured: tuple[NotMeasuredPart, ...] = ()

@@ -161,8 +161,10 @@ class CaseWorker:
                 whole = math.ceil(len(heard) / SAMPLES_PER_FRAME)
                 frames, speech = (face.frames if case.kind == "probe" else whole), heard
             # Only the controls that use it read it, so damage in it costs only their cells.
-            heard_from = None if case.other is None else case.other.audio or case.other.video
-            other = None if heard_from is None else Video(heard_from, longest=settings.longest)
+            other = None
+            if case.other is not None:
+                audio = case.other.audio
+                other = Video(case.other.video, longest=settings.longest, audio=audio)
         return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
 
     def video(self, made: KnownGeneration, face: Clip, settings: RunSettings) -> Video:

@@ -66,6 +66,12 @@ class PluginEntry(Section):
         return self.label or self.name
 
 
+class MetricEntry(PluginEntry):
+    """A metric. optional: without its weights it is told as not measured, and is no error."""
+
+    optional: bool = False
+
+
 class FeatureEntry(Section):
     """The options of a feature, for all metrics that read it."""
 
@@ -106,8 +112,9 @@ class Config(Section):
     plugins: tuple[str, ...] = ()
     prepare: PrepareSettings | None = None
     methods: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
-    metrics: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
+    metrics: Annotated[tuple[MetricEntry, ...], pydantic.Field(min_length=1)]
     features: tuple[FeatureEntry, ...] = ()
+    floors: Annotated[int, pydantic.Field(ge=0)] = 8
     tables: tuple[Table, ...] = ()
 
     @pydantic.field_validator("face", mode="before")

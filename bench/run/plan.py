@@ -6,12 +6,12 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.config.reader import expand, raise_problems
 from bench.contract.identity import identity_of
-from bench.contract.plugins import Method, Metric, Options, Plugin, SetMetric
+from bench.contract.plugins import AnyOptions, Method, Metric, Options, Plugin, SetMetric
 from bench.contract.registry import Registered
 from bench.data.conform import conform_version
 from bench.data.manifest import file_digest, plan_digest
@@ -25,8 +25,10 @@ from bench.files.digests import digest
 from bench.files.weights import find
 from bench.machine.faults import raise_machine_fault
 from bench.records.store import KnownGeneration, Store
+from bench.run import floors
 from bench.run.cases import make_cases
 from bench.run.config import Config, Loaded, PluginEntry
+from bench.run.floors import Floors
 from bench.run.outputs import OUTPUT_VERSION
 from bench.run.persons import (
     Person,
@@ -61,6 +63,8 @@ class Plan:
     barred: by data set and id, the clips that are drawn for no pair, each with the reason.
     persons: the tested ones, if a method learns persons; preparations: what it must learn.
     left_out: by data set, how many cases a limit leaves out.
+    floors: the quiet controls, which stand in no table. not_measured: optional metrics that are
+    left out (`bench.run.lacking`).
     """
 
     loaded: Loaded
@@ -73,7 +77,14 @@ class Plan:
     files: tuple[PluginFile, ...] = ()
     persons: tuple[Person, ...] = ()
     preparations: tuple[Preparation, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    floors: Floors = dataclasses.field(default_factory=Floors)
+    not_measured: tuple[NotMeasured, ...] = ()
+
+    @functools.cached_property
+    def every_case(self) -> tuple[PlannedCase, ...]:
+        """All cases, with those that only quiet controls are put to."""
+        return (*self.cases, *self.floors.cases)
 
     @functools.cached_property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
@@ -85,9 +96,12 @@ class Plan:
         """The metrics with one value for a set of clips."""
         return tuple(metric for metric in self.metrics if metric.is_set)
 
-    def answers(self, case: Case) -> tuple[PlannedMethod, ...]:
-        """The methods that answer this kind of case."""
-        return self._answers[case.kind]
+    def answers(self, planned: PlannedCase) -> tuple[PlannedMethod, ...]:
+        """The methods that answer this case, quiet controls last."""
+        quiet = self.floors.asked.get(planned, ())
+        return (
+            quiet if planned in self.floors.cases else (*self._answers[planned.case.kind], *quiet)
+        )
 
     def measured_on(self, case: Case) -> tuple[PlannedMetric, ...]:
         """The clip metrics that measure this case's videos."""
@@ -100,7 +114,7 @@ class Plan:
             folder.absolute(),
             config.seed,
             config.longest,
-            {method.label: method for method in self.methods},
+            {method.label: method for method in (*self.methods, *self.floors.methods)},
             {metric.label: metric for metric in self.clip_metrics},
             {name: PlannedFeature.of(one, self.files) for name, one in self.features.items()},
         )
@@ -116,6 +130,16 @@ class Plan:
     def _measured(self) -> dict[bool, tuple[PlannedMetric, ...]]:
         without = tuple(metric for metric in self.clip_metrics if not metric.needs_reference)
         return {True: self.clip_metrics, False: without}
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """An optional metric that a plan is without, and the ways to get its weights."""
+
+    label: str
+    title: str
+    protocol: str
+    ways: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -215,7 +239,8 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     learning: list[Preparation] = []
     for one, options in zip(config.methods, loaded.method_options, strict=True):
         registered = loaded.registry.methods[one.name]
-        method = _method(one, registered, options, files)
+        title = one.title or getattr(registered.plugin, "title", "") or one.key
+        method = _method(one.key, title, registered, options, files)
         if registered.plugin.learns_persons():
             own = preparations(method, persons, loaded, version)
             method = with_persons(method, own)
@@ -234,6 +259,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         persons,
         tuple(learning),
         left_out=left_out,
+        floors=_floors(loaded, files, datasets, cases, barred, version),
     )
 
 
@@ -254,18 +280,59 @@ def planned_metrics(
     )
 
 
+def _floors(
+    loaded: Loaded,
+    files: tuple[PluginFile, ...],
+    datasets: Sequence[Dataset],
+    cases: Sequence[PlannedCase],
+    barred: Mapping[str, Mapping[str, str]],
+    version: Callable[[Clip], str],
+) -> Floors:
+    """The quiet controls, put to a few cases of each data set; those not installed are left out."""
+    config, known = loaded.config, loaded.registry.methods
+
+    def quiet(name: str, **options: object) -> PlannedMethod:
+        label = "-".join([floors.MARK + name, *map(str, options.values())])
+        plugin = known[name].plugin
+        return _method(label, label, known[name], plugin.Options.model_validate(options), files)
+
+    named = {entry.name for entry in config.methods}
+    there = [name for name in floors.CONTROLS if name not in named and name in known]
+    controls = [quiet(name) for name in there]
+    if floors.DEGRADED in known:
+        controls += [quiet(floors.DEGRADED, how=how) for how in floors.DEGRADATIONS]
+    strangers = [quiet(floors.STRANGER)] if floors.STRANGER in known else []
+    asked: dict[PlannedCase, tuple[PlannedMethod, ...]] = {}
+    own: list[PlannedCase] = []
+    for dataset in datasets:
+        unable = barred.get(dataset.name, {})
+        every = [planned for planned in cases if planned.case.dataset == dataset.name]
+        few = floors.spread(every, config.floors, barred=unable)
+        for planned in few:
+            lone = planned.case.other is None  # without another clip, nothing can be mismatched
+            asked[planned] = tuple(m for m in controls if m.name != "mismatched" or not lone)
+        faces = [planned.case for planned in few]
+        for case in floors.with_strangers(faces, dataset.clips, barred=unable) if strangers else ():
+            planned = PlannedCase(case, _case_key(case, loaded, version))
+            if planned not in asked:
+                own.append(planned)
+            asked[planned] = (*asked.get(planned, ()), *strangers)
+    methods = {method.label: method for some in asked.values() for method in some}
+    return Floors(tuple(methods.values()), asked, tuple(own))
+
+
 def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
     """What is left to do. `retry` tries failed cells again; otherwise a failure counts as done."""
     tasks: list[Task] = []
     videos = values = videos_planned = values_planned = failed = 0
     existing = _existing_videos(store.folder)
     settings = plan.settings(store.folder)
-    for planned in plan.cases:
+    for planned in plan.every_case:
         metrics = plan.measured_on(planned.case)
         generate: list[str] = []
         measure: dict[str, tuple[str, ...]] = {}
         made: dict[str, KnownGeneration] = {}
-        for method in plan.answers(planned.case):
+        for method in plan.answers(planned):
             videos_planned += 1
             values_planned += len(metrics)
             known = store.generations.get(generation_key(method, planned))
@@ -415,15 +482,16 @@ def _case_key(case: Case, loaded: Loaded, version: Callable[[Clip], str]) -> str
 
 
 def _method(
-    entry: PluginEntry,
+    label: str,
+    title: str,
     registered: Registered[Method],
-    options: Options,
+    options: AnyOptions,
     files: tuple[PluginFile, ...],
 ) -> PlannedMethod:
     plugin = registered.plugin(options)
     return PlannedMethod(
-        label=entry.key,
-        title=entry.title or getattr(registered.plugin, "title", "") or entry.key,
+        label=label,
+        title=title,
         name=plugin.name,
         version=plugin.version,
         origin=registered.origin,
@@ -448,7 +516,8 @@ def _metric(
     features: Mapping[str, ChosenFeature],
 ) -> PlannedMetric:
     plugin = registered.plugin(options)
-    read = {name: features[name] for name in sorted(plugin.reads & features.keys())}
+    chosen_features = {name: features[name] for name in sorted(plugin.reads & features.keys())}
+    read = dict(chosen_features)
     protocol = plugin.protocol
     for name, feature in read.items():
         protocol = protocol.replace(f"{{{name}}}", feature.protocol)
@@ -473,6 +542,7 @@ def _metric(
         reads=plugin.reads,
         reads_boxes=any(features[name].reads_boxes for name in plugin.reads & features.keys()),
         is_set=isinstance(plugin, SetMetric),
+        alike=dict(plugin.alike({name: one.make() for name, one in chosen_features.items()})),
     )
 
 

@@ -145,12 +145,14 @@ class PlannedMetric(PlannedPlugin):
     """A metric with its settings; `protocol` has the detector's name filled in.
 
     reads_boxes: whether the manifests' boxes decide which faces it reads. is_set: whether it
-    measures sets of clips rather than single clips.
+    measures sets of clips rather than single clips. alike: by output, the value from which it takes
+    two faces for one person's.
     """
 
     reads: frozenset[str] = frozenset()
     reads_boxes: bool = False
     is_set: bool = False
+    alike: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def plugin(self) -> type[Metric]:

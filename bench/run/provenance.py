@@ -15,9 +15,11 @@ from bench.records.manifest import (
     CasePart,
     DatasetPart,
     FeaturePart,
+    FloorsPart,
     Manifest,
     MethodPart,
     MetricPart,
+    NotMeasuredPart,
     OutputPart,
     PublishedPart,
     TablePart,
@@ -76,6 +78,14 @@ def describe_run(
         features=tuple(map(_feature, plan.features.values())),
         cases=tuple(_case(planned, mouths.get(planned.key)) for planned in plan.cases),
         tables=tuple(_table(table, plan.methods) for table in config.tables),
+        floors=FloorsPart(
+            methods=tuple(map(_method, plan.floors.methods)),
+            cases=tuple(_case(planned, None) for planned in plan.floors.asked),
+        ),
+        not_measured=tuple(
+            NotMeasuredPart(label=one.label, title=one.title, protocol=one.protocol, ways=one.ways)
+            for one in plan.not_measured
+        ),
     )
 
 
@@ -160,15 +170,16 @@ def _metric(metric: PlannedMetric) -> MetricPart:
         source=plugin.source,
         origin=metric.origin,
         reads=tuple(sorted(plugin.reads)),
+        sees=tuple(sorted(plugin.sees)),
         reads_boxes=metric.reads_boxes,
         set=metric.is_set,
         options=dict(metric.options),
-        outputs=tuple(map(_output, plugin.outputs)),
+        outputs=tuple(_output(each, metric.alike.get(each.name)) for each in plugin.outputs),
         key=metric.key,
     )
 
 
-def _output(output: Output) -> OutputPart:
+def _output(output: Output, alike: float | None) -> OutputPart:
     return OutputPart(
         name=output.name,
         title=output.title or output.name,
@@ -178,6 +189,7 @@ def _output(output: Output) -> OutputPart:
         low=output.low,
         high=output.high,
         curve=output.curve,
+        alike=alike,
     )
 
 

@@ -191,6 +191,12 @@ def _lacks(store: Store, key: str, *, retry: bool) -> bool:
     return known is None or (retry and known == "failed")
 
 
+def lacks_sets(plan: Plan, store: Store, metric: PlannedMetric, *, retry: bool) -> bool:
+    """Whether a set metric has something left to measure of the videos that are there."""
+    keys = (set_key(metric, group) for _, group in _groups(plan, store, metric))
+    return any(_lacks(store, key, retry=retry) for key in keys)
+
+
 def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Iterator[CellRecord]:
     """The missing records of set metrics: one for each data set, kind of case and method."""
     lacking: dict[str, PlannedSet] = {}
@@ -200,7 +206,7 @@ def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Itera
             key = set_key(metric, group)
             if _lacks(store, key, retry=retry):
                 lacking.setdefault(key, PlannedSet(metric, key, tuple(group)))
-    places = {planned.key: place for place, planned in enumerate(plan.cases)}
+    places = {planned.key: place for place, planned in enumerate(plan.every_case)}
     yield from measure_sets(worker, settings, list(lacking.values()), places)
 
 
@@ -209,10 +215,10 @@ def _groups(
 ) -> Iterator[tuple[str, list[tuple[PlannedCase, KnownGeneration]]]]:
     """By method, the finished videos of one kind of case in one data set."""
     groups: dict[tuple[str, str, str], list[tuple[PlannedCase, KnownGeneration]]] = {}
-    for planned in plan.cases:
+    for planned in plan.every_case:
         if not metric.measures(planned.case):
             continue
-        for method in plan.answers(planned.case):
+        for method in plan.answers(planned):
             known = store.generations.get(generation_key(method, planned))
             if known is not None and known.status == "ok":
                 where = (planned.case.dataset, planned.case.kind, method.label)
@@ -225,9 +231,10 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
     count: Counter[str] = Counter()
     asked: Counter[tuple[str, str]] = Counter()
     faceless: Counter[tuple[str, str]] = Counter()
-    for planned in plan.cases:
+    quiet = {method.label for method in plan.floors.methods}
+    for planned in plan.every_case:
         metrics = plan.measured_on(planned.case)
-        for method in plan.answers(planned.case):
+        for method in plan.answers(planned):
             known = store.generations.get(generation_key(method, planned))
             count[known.status if known else "missing"] += 1
             for metric in metrics:
@@ -236,6 +243,8 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
                     continue
                 key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
                 count[store.measurements.get(key, "missing")] += 1
+                if method.label in quiet:
+                    continue
                 asked[method.label, metric.label] += 1
                 faceless[method.label, metric.label] += key in store.faceless
     for metric in plan.set_metrics:
@@ -256,7 +265,7 @@ def _mouths(plan: Plan, store: Store) -> dict[str, Corners]:
     """The mean mouth region by case key, for the report's pictures."""
     found: dict[str, Corners] = {}
     for planned in plan.cases:
-        for method in plan.answers(planned.case):
+        for method in plan.answers(planned):
             known = store.generations.get(generation_key(method, planned))
             if known is not None and known.status == "ok" and known.mouth is not None:
                 found[planned.key] = known.mouth

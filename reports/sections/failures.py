@@ -139,8 +139,19 @@ def gather_gaps(results: Results, links: Sequence[CaseLink]) -> Gaps:
         if cell.state == "failed":
             what = f"{metric} ({results.shown(label)})"
             failures.append(Failure(what, title, kind, "", cell.reason, cell.traceback))
+    failures += _quiet_failures(results, links)
     lines = tuple(UndefinedLine(*key, count) for key, count in undefined.items())
     return Gaps(tuple(failures), lines, dict(faceless), missing, planned)
+
+
+def _quiet_failures(results: Results, links: Sequence[CaseLink]) -> Iterator[Failure]:
+    """What failed of the quiet controls, which have no row in any table."""
+    files = {(link.dataset.name, link.case.id): link.file for link in links}
+    for dataset in results.datasets:
+        for what, case, record in results.quiet_failures(dataset):
+            file = files.get((dataset.name, case), "")
+            trace = record.traceback or ""
+            yield Failure(what, dataset.name, case, file, record.reason or "", trace)
 
 
 def _set_cells(results: Results) -> Iterator[tuple[str, str, str, CaseKind, Cell]]:

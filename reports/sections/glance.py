@@ -11,8 +11,11 @@ from reports.sections.failures import Gaps
 from reports.sections.study import StudyView
 from reports.sections.tables import TableView, validity_verdict
 from reports.sections.worst import Card
+from reports.sections.worth import failing, worth_verdict
+from reports.sheets import BELOW_FLOOR
 from reports.validity import Validity
 from reports.words import Words
+from reports.worth import Worth
 
 FEW_SPEAKERS = 5  # with fewer, an interval over speakers is rough
 
@@ -43,7 +46,11 @@ class Panel:
 
 
 def banners(
-    results: Results, validities: Sequence[Validity], gaps: Gaps, words: Words
+    results: Results,
+    validities: Sequence[Validity],
+    worths: Sequence[Worth],
+    gaps: Gaps,
+    words: Words,
 ) -> tuple[Banner, ...]:
     """The warnings to be read before any number."""
     found = [
@@ -51,6 +58,13 @@ def banners(
     ]
     found += [
         Banner("danger", validity_verdict(one, words)) for one in validities if one.works is False
+    ]
+    found += [Banner("danger", worth_verdict(one, words)) for one in failing(worths)]
+    found += [
+        Banner("info", words("not_measured", metric=one.label, way=f"`{way}`"))
+        for run in results.runs
+        for one in run.manifest.not_measured
+        for way in one.ways
     ]
     if gaps.missing:
         found.append(Banner("info", words("missing_cells", n=gaps.missing, planned=gaps.planned)))
@@ -63,6 +77,7 @@ def glance(
     tables: Sequence[TableView],
     studies: Sequence[StudyView],
     validities: Sequence[Validity],
+    worths: Sequence[Worth],
     gaps: Gaps,
     worst: Sequence[Card],
     words: Words,
@@ -72,9 +87,10 @@ def glance(
         Panel(words("glance_compared"), tuple(_compared(results, tables, studies, words))),
         Panel(words("glance_data"), tuple(_data(results, tables, words))),
         Panel(
-            words("glance_sure"), tuple(_sure(results, tables, studies, validities, gaps, words))
+            words("glance_sure"),
+            tuple(_sure(results, tables, studies, validities, worths, gaps, words)),
         ),
-        Panel(words("glance_next"), tuple(_next(tables, studies, worst, words))),
+        Panel(words("glance_next"), tuple(_next(results, tables, studies, worst, words))),
     )
 
 
@@ -111,6 +127,7 @@ def _leaders(view: TableView, words: Words) -> Iterable[Line]:
             if len(best) == 1:
                 ((label, entry),) = best
                 sign = "\N{DAGGER}" if entry.is_above_truth else ""
+                sign += BELOW_FLOOR if entry.is_below_floor else ""
                 won.setdefault(label, []).append(one.column.title(words) + sign)
         text = words("sentence_separator").join(
             words("glance_best", method=view.table.shown(label), columns=words.listed(columns))
@@ -147,6 +164,7 @@ def _sure(
     tables: Sequence[TableView],
     studies: Sequence[StudyView],
     validities: Sequence[Validity],
+    worths: Sequence[Worth],
     gaps: Gaps,
     words: Words,
 ) -> Iterable[Line]:
@@ -154,6 +172,12 @@ def _sure(
     for one in validities:
         text = words("validity_check", verdict=validity_verdict(one, words))
         yield Line(text, "#table-1", kinds[one.works])
+    if worths:
+        failed = failing(worths)
+        text = words("glance_worth", n=len({worth.column.name for worth in worths}))
+        yield Line(text, "#worth")
+        for worth in failed:
+            yield Line(worth_verdict(worth, words), "#worth", "danger")
     yield from _flattered(tables, words)
     for view in tables:
         if view.leakfree is not None and view.leakfree.n_moves:
@@ -196,11 +220,17 @@ def _flattered(tables: Sequence[TableView], words: Words) -> Iterable[Line]:
 
 
 def _next(
-    tables: Sequence[TableView], studies: Sequence[StudyView], worst: Sequence[Card], words: Words
+    results: Results,
+    tables: Sequence[TableView],
+    studies: Sequence[StudyView],
+    worst: Sequence[Card],
+    words: Words,
 ) -> Iterable[Line]:
     for view in tables:
         if view.leakfree is not None:
             yield Line(words("glance_leakfree", number=view.number), f"#{view.leakfree.anchor}")
+    if any(dataset.of_kind("probe") for dataset in results.datasets):
+        yield Line(words("plot_listening"), "#listening")
     for study in studies:
         yield Line(words("glance_study"), f"#{study.anchor}")
     yield Line(words("glance_plots"), "#plots")

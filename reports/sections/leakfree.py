@@ -9,7 +9,7 @@ from itertools import permutations
 from reports.comparison import Entry, Table
 from reports.leakfree import Pairing
 from reports.results import Row
-from reports.text import fixed
+from reports.text import fine
 from reports.words import Words
 
 
@@ -23,6 +23,7 @@ class LeakFreePart:
     examples: tuple[str, ...]
     has_moves: bool
     has_unshown_gain: bool
+    has_gain_below_floor: bool
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def _part(kind: str, pairings: tuple[Pairing, ...], table: Table, words: Words) 
         _examples(pairings, table, words) if kind == "gain" else (),
         any(one.passes for one in pairings),
         any(is_unshown_gain(entry) for entry in gains),
+        any(entry.is_below_floor for entry in gains),
     )
 
 
@@ -115,7 +117,7 @@ def _examples(pairings: Sequence[Pairing], table: Table, words: Words) -> tuple[
             method=table.shown(label),
             column=one.column.title(words),
             data=one.dataset.name,
-            gain=f"{fixed(abs(gain), digits=2)} {unit}".strip(),
+            gain=f"{fine(abs(gain))} {unit}".strip(),
         )
         for gain, label in ends
     )

@@ -14,12 +14,16 @@ from reports.words import Words
 
 @dataclass(frozen=True)
 class DuelCell:
-    """One cell. kind: its row is "better", "worse" or not told apart ("open"); "same": diagonal."""
+    """One cell. kind: its row is "better", "worse" or not told apart ("open"); "same": diagonal.
+
+    is_below_floor: the difference is below the column's floor.
+    """
 
     kind: str
     text: str = ""
     p_value: str = ""
     tooltip: str = ""
+    is_below_floor: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def _cell(results: Results, matrix: Matrix, first: str, second: str, words: Word
     text = f"{shown} ({interval})" if interval else shown
     pair = f"{results.shown(first)} \N{MINUS SIGN} {results.shown(second)}"
     tooltip = f"{pair}{words('colon')}{text}; {p_text(duel.p_value)}; n = {matrix.n}"
-    return DuelCell(_kind(matrix, duel), shown, p_text(duel.p_value), tooltip)
+    hidden = (first, second) in matrix.below_floor
+    return DuelCell(_kind(matrix, duel), shown, p_text(duel.p_value), tooltip, hidden)
 
 
 def _kind(matrix: Matrix, duel: Comparison) -> str:

@@ -9,6 +9,7 @@ from bench.stats import Interval
 from reports.comparison import Block, Entry, Table
 from reports.leakfree import Pairing
 from reports.published_numbers import PublishedTable
+from reports.results import Results
 from reports.sections.data import warnings
 from reports.sections.leakfree import LeakFreeView, view_leakfree
 from reports.text import fixed, percent
@@ -60,16 +61,20 @@ def view_table(
     pairings: Sequence[Pairing],
     published: PublishedTable | None,
     files: Sequence[str],
+    absent: Sequence[str] = (),
     said: Collection[str] = (),
 ) -> TableView:
-    """A measured table as the page shows it. said: notes already shown below earlier tables."""
+    """A measured table as the page shows it.
+
+    absent: notes on metrics that were not measured. said: notes already shown below earlier tables.
+    """
     metrics = {one.column.metric for block in table.blocks for one in block.columns}
     protocols = dict.fromkeys(
         (f"{block.dataset.name} · {one.column.metric}", one.column.protocol)
         for block in table.blocks
         for one in block.columns
     )
-    notes = table_notes(table, words)
+    notes = [*table_notes(table, words), *absent]
     beside = published if published is not None and published.data else None
     fresh = [note for note in notes if note not in said]
     if len(fresh) < len(notes):
@@ -139,6 +144,10 @@ def table_notes(table: Table, words: Words) -> list[str]:
     ]
     if any(entry.is_above_truth for entry in entries):
         notes.append(words("note_above_truth"))
+    if any(one.column.floor is not None for block in table.blocks for one in block.columns):
+        notes.append(words("note_floor"))
+    if any(entry.is_significant and entry.is_difference_below_floor for entry in entries):
+        notes.append(words("note_star_floor"))
     if any(entry.is_apart for entry in entries):
         notes.append(words("note_apart"))
     if any(
@@ -167,6 +176,20 @@ def table_notes(table: Table, words: Words) -> list[str]:
     if len({row.protocol for row in table.rows if not row.control}) > 1:
         notes.append(words("note_protocols"))
     return list(dict.fromkeys(notes))
+
+
+def absent_notes(results: Results, table: Table, words: Words) -> list[str]:
+    """Which metrics that the table asks for were not measured, and how to get their weights."""
+    metrics = {name.rpartition(".")[0] for name in table.part.columns}
+    return list(
+        dict.fromkeys(
+            words("not_measured", metric=one.label, way=f"`{way}`")
+            for run in results.runs
+            for one in run.manifest.not_measured
+            if one.label in metrics
+            for way in one.ways
+        )
+    )
 
 
 def _reasons(entries: Sequence[Entry]) -> list[str]:
