@@ -20,7 +20,7 @@ from bench.files.one_move import in_one_move
 from bench.stats import mean_interval
 from bench.types import CASE_KINDS, CaseKind
 from reports.results import Column, Dataset, Results, Row
-from reports.validity import read_judged
+from reports.worth import read_judged
 
 FOLDER = ".eval_results"
 Entry = dict[str, object]
@@ -35,7 +35,7 @@ def write_eval_results(
     is said. url: where the report is published; entries then link to its pages.
     Raises BenchError for data sets that the runs do not have, and where there is no method.
     """
-    results, _ = read_judged(runs)
+    results = read_judged(runs).results
     known = [dataset.name for dataset in results.datasets]
     if strange := sorted(hub.keys() - set(known)):
         raise BenchError(
