@@ -266,7 +266,7 @@ def test_a_video_keeps_its_own_sound_unless_told_otherwise(tmp_path: Path) -> No
     assert heard() > 1.5 * heard(sound="reference")
     assert heard(sound="reference") == theirs["crossings"]["values"]["crossings"]
     notes = harness.measure(made, real, ["crossings"], plugins=[plugin])["crossings"]["notes"]
-    assert "own sound kept, which differs from the reference's" in notes
+    assert any(note.startswith("own sound kept, which differs") for note in notes)
     silent = tmp_path / "silent.mp4"
     media.write_video(silent, frames)
     assert harness.measure(silent, metrics=["crossings"], plugins=[plugin])["crossings"] == {

@@ -21,6 +21,7 @@ _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 SOME_FAILED = 1
+INTERRUPTED = 130
 
 
 @click.command()
@@ -121,8 +122,12 @@ def score(
                 step(done, cells)
 
             step(0, cells)
-            measured += (meter.measured(pair, notify=notify) for pair in pairs)
-            sets = {record.metric: record for record in meter.sets()}
+            try:
+                measured += (meter.measured(pair, notify=notify) for pair in pairs)
+                sets = {record.metric: record for record in meter.sets()}
+            except KeyboardInterrupt as error:
+                click.echo("\nstopped; no values are written.", err=True)
+                raise SystemExit(INTERRUPTED) from error
     if output is not None and output.suffix.lower() == ".json":
         output.write_text(values_json(wanted, measured, sets, unmatched) + "\n", encoding="utf-8")
     elif output is not None:

@@ -85,7 +85,6 @@ class VideoMeter:
     """Measures videos with the metrics that are asked for; plugins are loaded on first use.
 
     sound: what is heard under a video that has a reference: its own sound, or the reference's.
-    keeps: whether conformed videos stay in the folder of the settings, for metrics of sets.
     """
 
     def __init__(
@@ -215,7 +214,12 @@ class VideoMeter:
             target.unlink(missing_ok=True)
             raise
         made = KnownGeneration(
-            "ok", target.name, sha256, None if reference is None else reference.sha256, None, ""
+            status="ok",
+            video=target.name,
+            sha256=sha256,
+            reference_sha256=None if reference is None else reference.sha256,
+            mouth=None,
+            method_protocol="",
         )
         video = self._worker.video(made, clip, self._settings)
         kept = sound is own
@@ -255,7 +259,10 @@ class VideoMeter:
         if theirs is not None and not np.array_equal(
             fitted_sound(own, len(reference.read())), theirs
         ):
-            notes.append("own sound kept, which differs from the reference's")
+            notes.append(
+                "own sound kept, which differs from the reference's; sound: reference replaces it, "
+                "as a run does"
+            )
         return own
 
     def _of_arrays(
