@@ -193,6 +193,12 @@ def test_failures_have_reasons_and_exit_code_1(tmp_path: Path) -> None:
     assert "has 3 frames" in output
     with pytest.raises(BenchError, match="has 3 frames"):
         harness.measure(short, good, [FRAME])
+    wide = tmp_path / "wide.mp4"
+    media.write_video(wide, np.full((12, 32, 64, 3), 128, np.uint8))
+    with pytest.raises(BenchError, match="aspect ratio"):
+        harness.measure(wide, good, [FRAME])
+    padded = harness.measure(wide, good, [FRAME], fit="pad")[FRAME]
+    assert "size 64x32 -> 32x32, with black bars" in padded["notes"]
 
 
 @pytest.mark.parametrize(
