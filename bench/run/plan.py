@@ -73,7 +73,7 @@ class Plan:
     files: tuple[PluginFile, ...] = ()
     persons: tuple[Person, ...] = ()
     preparations: tuple[Preparation, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict, kw_only=True)
 
     @functools.cached_property
     def clip_metrics(self) -> tuple[PlannedMetric, ...]:
