@@ -55,9 +55,7 @@ def write_eval_results(
         for dataset in results.datasets:
             for column in results.columns(dataset):
                 if column.is_void:
-                    text = (
-                        f"{dataset.name}: {column.name} is left out: its scorer does not work there"
-                    )
+                    text = f"{dataset.name}: {column.name} is left out: it does not work there"
                     notes += [text] if text not in notes else []
                     continue
                 entries = by_protocol.setdefault(column.protocol, [])

@@ -249,6 +249,15 @@ def test_recorded_files_are_found_by_number_and_label_and_by_the_number_of_today
     (tmp_path / "data/manifest.csv").write_text("\n".join(turned), encoding="utf-8")
     assert run_bench("run", config, "-o", tmp_path / "run")[0] == 0
     assert shows("first", "three", "first/00.mp4")
+    (tmp_path / "data/manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert run_bench("run", config, "-o", tmp_path / "run", "--retry")[0] == 0
+    table = bench.load(tmp_path / "run")
+    own = table[(table["method"] == "first") & (table["output"] == "brightness")]
+    expected = {
+        case: media.read_frames(tmp_path / f"made/first/0{index}.mp4").mean()
+        for index, case in enumerate(("one", "two", "three"))
+    }
+    assert dict(zip(own["case"], own["value"], strict=True)) == pytest.approx(expected, abs=1.0)
 
 
 def test_recorded_names_the_file_that_is_missing(job: bench.Job, tmp_path: Path) -> None:

@@ -193,6 +193,12 @@ def test_failures_have_reasons_and_exit_code_1(tmp_path: Path) -> None:
     assert "has 3 frames" in output
     with pytest.raises(BenchError, match="has 3 frames"):
         harness.measure(short, good, [FRAME])
+    wide = tmp_path / "wide.mp4"
+    media.write_video(wide, np.full((12, 32, 64, 3), 128, np.uint8))
+    with pytest.raises(BenchError, match="aspect ratio"):
+        harness.measure(wide, good, [FRAME])
+    padded = harness.measure(wide, good, [FRAME], fit="pad")[FRAME]
+    assert "size 64x32 -> 32x32, with black bars" in padded["notes"]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +272,7 @@ def test_a_video_keeps_its_own_sound_unless_told_otherwise(tmp_path: Path) -> No
     assert heard() > 1.5 * heard(sound="reference")
     assert heard(sound="reference") == theirs["crossings"]["values"]["crossings"]
     notes = harness.measure(made, real, ["crossings"], plugins=[plugin])["crossings"]["notes"]
-    assert "own sound kept, which differs from the reference's" in notes
+    assert any(note.startswith("own sound kept, which differs") for note in notes)
     silent = tmp_path / "silent.mp4"
     media.write_video(silent, frames)
     assert harness.measure(silent, metrics=["crossings"], plugins=[plugin])["crossings"] == {

@@ -16,11 +16,13 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from bench.records.record import MeasurementRecord
     from bench.run.one_video import MeasuredVideo, Pair, SoundChoice
+    from bench.types import Fit
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 SOME_FAILED = 1
+INTERRUPTED = 130
 
 
 @click.command()
@@ -44,6 +46,13 @@ SOME_FAILED = 1
     show_default=True,
     help="What is heard under a video that has a reference.",
 )
+@click.option(
+    "--fit",
+    type=click.Choice(["refuse", "pad", "crop", "stretch"]),
+    default="refuse",
+    show_default=True,
+    help="What becomes of a video whose aspect ratio is not the reference's.",
+)
 @click.option("--faces", type=click.Choice(["haar", "yunet"]), default="haar", show_default=True)
 @click.option(
     "--face",
@@ -63,6 +72,7 @@ def score(
     metrics: str | None,
     features: str | None,
     sound: SoundChoice,
+    fit: Fit,
     faces: Literal["haar", "yunet"],
     face: Literal["largest", "central"],
     device: str,
@@ -109,7 +119,7 @@ def score(
         if reference is None and all(one.needs_reference for one in wanted.metrics):
             names = ", ".join(one.label for one in wanted.metrics)
             raise BenchError(f"{names}: compare with the real video; name it: --reference FILE.")
-        meter = VideoMeter(wanted, device=device, sound=sound)
+        meter = VideoMeter(wanted, device=device, sound=sound, fit=fit)
         measured: list[MeasuredVideo] = []
         count = sum(reference is not None or not one.needs_reference for one in meter.clip_metrics)
         done, cells = 0, count * len(pairs)
@@ -121,8 +131,12 @@ def score(
                 step(done, cells)
 
             step(0, cells)
-            measured += (meter.measured(pair, notify=notify) for pair in pairs)
-            sets = {record.metric: record for record in meter.sets()}
+            try:
+                measured += (meter.measured(pair, notify=notify) for pair in pairs)
+                sets = {record.metric: record for record in meter.sets()}
+            except KeyboardInterrupt as error:
+                click.echo("\nstopped; no values are written.", err=True)
+                raise SystemExit(INTERRUPTED) from error
     if output is not None and output.suffix.lower() == ".json":
         output.write_text(values_json(wanted, measured, sets, unmatched) + "\n", encoding="utf-8")
     elif output is not None:

@@ -97,7 +97,7 @@ class Method(Plugin):
 
     @property
     def reads_index(self) -> bool:
-        """Whether `Case.index` decides what it gives; then it enters the keys of its videos."""
+        """Whether `Case.index` decides what it gives; the order of cases then enters its key."""
         return False
 
     def outlook(self, cases: Sequence[Case]) -> Sequence[str]:  # noqa: ARG002 (as above)

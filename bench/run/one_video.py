@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from bench.run.casework import CaseWorker, failed, measurement_of
 from bench.run.outputs import conform_output
 from bench.run.planned import PlannedCase, PlannedMetric
 from bench.run.set_measuring import PlannedSet, measure_sets
-from bench.types import LONGEST, SAMPLES_PER_FRAME, Case, Clip, Frames, Sound
+from bench.types import LONGEST, SAMPLES_PER_FRAME, Case, Clip, Fit, Frames, Sound
 
 SoundChoice: TypeAlias = Literal["own", "reference"]
 Source: TypeAlias = str | Path | Frames | tuple[Frames, Sound | None]
@@ -85,7 +85,7 @@ class VideoMeter:
     """Measures videos with the metrics that are asked for; plugins are loaded on first use.
 
     sound: what is heard under a video that has a reference: its own sound, or the reference's.
-    keeps: whether conformed videos stay in the folder of the settings, for metrics of sets.
+    fit: what becomes of a file whose aspect ratio is not the reference's.
     """
 
     def __init__(
@@ -94,15 +94,19 @@ class VideoMeter:
         *,
         device: str = "auto",
         sound: SoundChoice = "own",
+        fit: Fit = "refuse",
     ) -> None:
         if sound not in ("own", "reference"):
             raise BenchError(f"sound: {sound!r}; expected 'own' or 'reference'.")
+        if fit not in get_args(Fit):
+            raise BenchError(f"fit: {fit!r}; expected one of {', '.join(get_args(Fit))}.")
         self.metrics = metrics
         self.clip_metrics = tuple(one for one in metrics.metrics if not one.is_set)
         self.set_metrics = tuple(one for one in metrics.metrics if one.is_set)
         self._worker = CaseWorker(present_device(device), Clock())
         self._settings = metrics.settings
         self._sound = sound
+        self._fit = fit
         self._kept: list[tuple[PlannedCase, KnownGeneration]] = []
 
     def measured(
@@ -209,13 +213,18 @@ class VideoMeter:
             case, face, fitted_sound(speech, frames), frames, folder, 0, logging.Logger("score")
         )
         try:
-            changed = conform_output(Generation(path, sound=speech), job, target)
+            changed = conform_output(Generation(path, sound=speech, fit=self._fit), job, target)
             sha256 = file_sha256(target)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
         made = KnownGeneration(
-            "ok", target.name, sha256, None if reference is None else reference.sha256, None, ""
+            status="ok",
+            video=target.name,
+            sha256=sha256,
+            reference_sha256=None if reference is None else reference.sha256,
+            mouth=None,
+            method_protocol="",
         )
         video = self._worker.video(made, clip, self._settings)
         kept = sound is own
@@ -255,7 +264,10 @@ class VideoMeter:
         if theirs is not None and not np.array_equal(
             fitted_sound(own, len(reference.read())), theirs
         ):
-            notes.append("own sound kept, which differs from the reference's")
+            notes.append(
+                "own sound kept, which differs from the reference's; sound: reference replaces it, "
+                "as a run does"
+            )
         return own
 
     def _of_arrays(
@@ -315,6 +327,7 @@ def measure(
     faces: Literal["haar", "yunet"] = "haar",
     face: Literal["largest", "central"] = "largest",
     sound: SoundChoice = "own",
+    fit: Fit = "refuse",
     device: str = "auto",
     plugins: Sequence[str | Path] = (),
     longest: float = LONGEST,
@@ -325,7 +338,9 @@ def measure(
     (S,) int16 mono at 16 kHz. Files are conformed as a run conforms a method's videos; arrays are
     measured as they are. metrics: names, with options as in "psnr:region=mouth"; None: all metrics
     of clips whose weights are here. features: options of features, in the same form. sound: what
-    is heard under a video that has a reference. plugins: local plugin files.
+    is heard under a video that has a reference. fit: what becomes of a file whose aspect ratio is
+    not the reference's: it is refused, or fitted by "pad", "crop" or "stretch". plugins: local
+    plugin files.
 
     By the text of each metric: `status` ("ok", "undefined", "failed"; "missing" for one that needs
     a reference and has none), `reason`, `protocol` (numbers are comparable where it is equal),
@@ -343,7 +358,7 @@ def measure(
             plugins=[Path(plugin) for plugin in plugins],
             longest=longest,
         )
-        meter = VideoMeter(wanted, device=device, sound=sound)
+        meter = VideoMeter(wanted, device=device, sound=sound, fit=fit)
         name = Path(video).stem if isinstance(video, str | Path) else "video"
         pair = Pair(name, video, reference)
         measured = meter.values(pair, meter.opened(pair))

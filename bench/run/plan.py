@@ -245,6 +245,9 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             own = preparations(method, persons, loaded, version)
             method = with_persons(method, own)
             learning += own
+        if registered.plugin(options).reads_index:
+            numbered = [[planned.key, planned.case.index] for planned in cases]
+            method = dataclasses.replace(method, key=digest([method.key, numbered]))
         methods.append(method)
     features = chosen_features(loaded)
     return Plan(
@@ -503,7 +506,6 @@ def _method(
         protocol=plugin.protocol,
         key=digest(_identity(registered, plugin)),
         kinds=plugin.kinds,
-        reads_index=plugin.reads_index,
     )
 
 

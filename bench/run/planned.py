@@ -26,7 +26,7 @@ from bench.data.manifest import file_digest
 from bench.errors import BenchError, MachineFault
 from bench.features.computing import ChosenFeature
 from bench.features.faces import Faces
-from bench.files.digests import code_digest, digest, set_digest
+from bench.files.digests import code_digest, set_digest
 from bench.files.intact import is_intact
 from bench.files.weights import find, weight
 from bench.records.run_folder import video_key
@@ -113,13 +113,11 @@ class PlannedMethod(PlannedPlugin):
     """A method with its settings.
 
     protocol: `Method.protocol`, mostly empty. persons: for a method that learns persons, the key of
-    each preparation, by data set and speaker; None for all others. reads_index: whether the place
-    of a case in its data set decides what it gives.
+    each preparation, by data set and speaker; None for all others.
     """
 
     kinds: frozenset[CaseKind] = frozenset()
     persons: Mapping[tuple[str, str], str] | None = None
-    reads_index: bool = False
 
     @property
     def plugin(self) -> type[Method]:
@@ -389,8 +387,7 @@ class PreparationTask:
 
 def generation_key(method: PlannedMethod, case: PlannedCase) -> str:
     """The key of one video."""
-    key = video_key(method.key, case.key, method.preparation(case.case))
-    return digest([key, case.case.index]) if method.reads_index else key
+    return video_key(method.key, case.key, method.preparation(case.case))
 
 
 def measurement_key(
