@@ -242,7 +242,7 @@ def test_a_set_metric_has_a_floor_and_a_chance_level(done: Path) -> None:
     assert found.floor.largest is not None
     assert 0.0 < found.floor.largest < 3.0
     assert found.chance is not None
-    assert found.state == "unclaimed"
+    assert found.state == "set"
 
 
 def test_a_metric_that_takes_everybody_for_the_same_person_is_struck_out(done: Path) -> None:
