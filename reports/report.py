@@ -115,7 +115,7 @@ def _write(judged: Judged, words: Words, part: Path, out: Path, strips: int) -> 
     studies = _write_studies(results, words, len(tables), part / "tables")
     heard = listen(results)
     rows = sheets.summary_rows(tables, paired, validities)
-    rows += worth_sheets.summary_rows(worths, heard)
+    rows += worth_sheets.summary_rows(worths, heard, results.rows)
     for scores, _ in studies:
         rows += study_sheets.summary_rows(scores)
     _save(part / "tables/summary.csv", sheets.summary_csv(rows))

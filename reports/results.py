@@ -84,6 +84,11 @@ class Column:
         """The output's heading in the report's language."""
         return words.translated(self.output.heading)
 
+    def title_of_region(self, words: Words) -> str:
+        """The heading, with the region if it is the mouth: two columns may share a heading."""
+        title = self.title(words)
+        return f"{title} \N{MIDDLE DOT} {words('mouth')}" if self.region == "mouth" else title
+
 
 @dataclass(frozen=True)
 class Cell:

@@ -21,7 +21,7 @@ CONTROLS = ("still", "mismatched", "stranger")
 LOSSES = ("jpeg", "noise", "encoding")
 ENCODING = "encoding"  # the loss that every published video has gone through
 
-State = Literal["works", "fails", "unsure", "unmeasured", "unclaimed", "undirected"]
+State = Literal["works", "fails", "unsure", "unmeasured", "unclaimed", "undirected", "set"]
 Values = Mapping[str, float]  # by case
 
 
@@ -62,6 +62,8 @@ class Worth:
         """The verdict: by the claimed controls alone, as the scorer's (`reports.validity`)."""
         if self.column.output.better == "none":
             return "undirected"
+        if self.column.is_set:
+            return "set"
         if not self.claims:
             return "unclaimed"
         states = {self._verdict(name) for name in self.claims} - {"unmeasured"}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from bench.stats import Interval
 from reports.listening import Listening
-from reports.results import Column, Dataset
-from reports.sheets import SummaryRow, dataset_name
+from reports.results import Column, Dataset, Row
+from reports.sheets import SummaryRow, dataset_name, whole_protocol
 from reports.worth import Worth
 
 
-def summary_rows(worths: Iterable[Worth], heard: Iterable[Listening]) -> list[SummaryRow]:
+def summary_rows(
+    worths: Iterable[Worth], heard: Iterable[Listening], methods: Sequence[Row]
+) -> list[SummaryRow]:
     """The tables `floor`, `chance`, `validity`, `speech_gain` and `listening`."""
     rows: list[SummaryRow] = []
     for one in worths:
@@ -19,8 +22,10 @@ def summary_rows(worths: Iterable[Worth], heard: Iterable[Listening]) -> list[Su
     for each in heard:
         for label, found in each.heard.items():
             if each.column.reads_reference:
-                rows.append(_row("speech_gain", each.dataset, label, each.column, found.gain))
-            rows.append(_row("listening", each.dataset, label, each.column, found.distance))
+                gain = _row("speech_gain", each.dataset, label, each.column, found.gain)
+                rows.append(_with_protocol(gain, each.column, methods))
+            distance = _row("listening", each.dataset, label, each.column, found.distance)
+            rows.append(_with_protocol(distance, each.column, methods))
     return rows
 
 
@@ -42,6 +47,11 @@ def _worth_rows(one: Worth) -> list[SummaryRow]:
         works = Interval(float(state == "works"), None, None, 0, 0, "none")
         rows.append(_row("validity", one.dataset, "works", one.column, works))
     return rows
+
+
+def _with_protocol(row: SummaryRow, column: Column, methods: Sequence[Row]) -> SummaryRow:
+    """The row of a method, with the method's own protocol."""
+    return replace(row, protocol=whole_protocol(column, methods, row.method))
 
 
 def _row(

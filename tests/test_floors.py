@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import bench as harness
+import reports
 from bench.records.reading import read_manifest
 from bench.records.run_folder import read_run
 from bench.records.schema import GENERATIONS, MEASUREMENTS
@@ -242,7 +243,7 @@ def test_a_set_metric_has_a_floor_and_a_chance_level(done: Path) -> None:
     assert found.floor.largest is not None
     assert 0.0 < found.floor.largest < 3.0
     assert found.chance is not None
-    assert found.state == "unclaimed"
+    assert found.state == "set"
 
 
 def test_a_metric_that_takes_everybody_for_the_same_person_is_struck_out(done: Path) -> None:
@@ -300,6 +301,15 @@ def test_the_summary_has_floors_chance_and_validity(done: Path) -> None:
     assert found["validity", "works", "likeness"] == "1.0"
     assert found["validity", "works", "credulous"] == "0.0"
     assert ("floor", "level", "psnr") in found
+
+
+def test_the_same_records_give_the_same_report(done: Path, tmp_path: Path) -> None:
+    pages = [reports.build([done], tmp_path / name).read_bytes() for name in ("a", "b")]
+    assert pages[0] == pages[1]
+    tables = [sorted((tmp_path / name / "tables").iterdir()) for name in ("a", "b")]
+    assert [one.read_bytes() for one in tables[0]] == [one.read_bytes() for one in tables[1]]
+    zh = reports.build([done], tmp_path / "zh", lang="zh").read_text(encoding="utf-8")
+    assert "credulous 在 tiny 上无效：它把另一位说话人视为同一人" in zh
 
 
 def test_a_run_without_them_has_no_such_section(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -133,6 +134,19 @@ def test_a_gain_below_the_floor_is_marked(tmp_path: Path) -> None:
     assert below["wav2lip"]  # gains 0.45 dB
     assert below["copycat"]
     assert not below["M-CSAWav2Lip"]  # 0.9 dB
+
+
+def test_a_ladder_may_be_seen_by_one_output_alone(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", FakeRun())
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    (lse,) = (one for one in manifest["metrics"] if one["label"] == "lse")
+    lse["sees"] = ["blur", "frozen:lse_c"]
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    results = join([run])
+    seen = {one.name: one.sees for one in results.columns(results.datasets[0])}
+    assert seen["lse.lse_c"] == {"blur", "frozen"}
+    assert seen["lse.lse_d"] == {"blur"}
+    assert seen["psnr.psnr"] == frozenset()
 
 
 @pytest.mark.parametrize(

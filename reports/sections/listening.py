@@ -101,11 +101,7 @@ def _part(
 
 def _titles(found: Sequence[Listening], words: Words) -> list[str]:
     """The columns' titles; where several have the same one, with region or metric's label."""
-    titles = [one.column.title(words) for one in found]
-    titles = [
-        f"{title} \N{MIDDLE DOT} {words('mouth')}" if one.column.region == "mouth" else title
-        for title, one in zip(titles, found, strict=True)
-    ]
+    titles = [one.column.title_of_region(words) for one in found]
     return [
         title if titles.count(title) == 1 else f"{title} ({one.column.metric})"
         for title, one in zip(titles, found, strict=True)

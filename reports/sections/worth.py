@@ -61,7 +61,8 @@ def view_worth(results: Results, worths: Sequence[Worth], words: Words) -> tuple
 def worth_verdict(one: Worth, words: Words) -> str:
     """Why a column does not work on its data, in one sentence."""
     reasons = words("sentence_separator").join(_reasons(one, words))
-    return words("worth_banner", column=one.column.title(words), data=one.dataset.name, why=reasons)
+    title = one.column.title_of_region(words)
+    return words("worth_banner", column=title, data=one.dataset.name, why=reasons)
 
 
 def failing(worths: Iterable[Worth]) -> list[Worth]:
