@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pydantic
 
@@ -33,6 +33,8 @@ class Plugin(ABC):
     weights: names of files in `bench weights list` that this plugin may need, given its options.
     needs: anything else a user must provide, in words.
     known_failures: contract checks that this plugin fails by design, by name, each with its reason.
+    tried_on: the specimens of `bench check`: drawn "patterns", or synthetic "talkers" for what
+    looks for people; what reads sound is always tried on talkers.
     cpus, gpus, memory: what it needs while it works, for engines that share tasks out: processors,
     GPUs without which it cannot work (0 for what runs on any device), and the bytes that its models
     take, of the GPU's memory where it works on one. Models that together take more than a worker
@@ -45,6 +47,7 @@ class Plugin(ABC):
     licence: ClassVar[str] = "Apache-2.0"
     needs: ClassVar[tuple[str, ...]] = ()
     known_failures: ClassVar[Mapping[str, str]] = {}
+    tried_on: ClassVar[Literal["patterns", "talkers"]] = "patterns"
     cpus: ClassVar[float] = 1.0
     gpus: ClassVar[float] = 0.0
     memory: ClassVar[int] = 0

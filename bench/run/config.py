@@ -98,6 +98,7 @@ class Config(Section):
     cases: CaseSettings = CaseSettings()
     faces: Literal["given", "haar", "yunet"] = "haar"
     face: Literal["largest", "central", "given"] = "largest"
+    landmarks: Literal["small", "mesh"] = "small"
     longest: Annotated[float, pydantic.Field(gt=0)] = LONGEST
     plugins: tuple[str, ...] = ()
     prepare: PrepareSettings | None = None
@@ -154,12 +155,27 @@ def load_config(path: Path) -> Loaded:
     registry = _registry(raw, path.parent, problems)
     methods = _options(raw, "methods", registry.methods, path.parent, problems)
     metrics = _options(raw, "metrics", registry.metrics, path.parent, problems)
-    features = _options(raw, "features", registry.features, path.parent, problems)
+    chosen = _with_landmarks(raw)
+    features = _options(chosen, "features", registry.features, path.parent, problems)
     if config is not None:
         _check_meaning(config, registry, problems)
     raise_problems(path, problems, lines)
     assert config is not None
     return Loaded(path, config, registry, tuple(methods), tuple(metrics), tuple(features), lines)
+
+
+def _with_landmarks(raw: Mapping[str, object]) -> Mapping[str, object]:
+    """The yaml with the model that its key `landmarks` names among the feature's options."""
+    entries = raw.get("features")
+    if not isinstance(entries, list) or "landmarks" not in raw:
+        return raw
+    changed = []
+    for entry in entries:
+        own = entry.get("options") or {} if isinstance(entry, dict) else None
+        if isinstance(own, dict) and entry.get("name") == "landmarks":
+            entry = {**entry, "options": {"model": raw["landmarks"], **own}}
+        changed.append(entry)
+    return {**raw, "features": changed}
 
 
 def _registry(raw: Mapping[str, object], folder: Path, problems: list[tuple[str, str]]) -> Registry:
@@ -281,6 +297,9 @@ def _check_features(config: Config, registry: Registry, problems: list[tuple[str
         if feature.name == "faces":
             what = "how faces are found is set by the keys `faces` and `face` of the config."
             problems.append((f"features[{index}].name", what))
+        if feature.name == "landmarks" and "model" in feature.options:
+            what = "whose landmarks are used is set by the key `landmarks` of the config."
+            problems.append((f"features[{index}].options.model", what))
 
 
 def _check_prepare(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:

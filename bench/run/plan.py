@@ -470,8 +470,11 @@ def _features(loaded: Loaded) -> dict[str, ChosenFeature]:
     for name in needed(reads, {one: known[one].plugin for one in known} | {"faces": Faces}):
         if name not in found:
             registered = known[name]
+            own = options.get(name)
+            if own is None and name == "landmarks":
+                own = registered.plugin.Options.model_validate({"model": config.landmarks})
             found[name] = chosen(
-                registered.plugin(options.get(name)),
+                registered.plugin(own),
                 found,
                 origin=registered.origin,
                 file=registered.file,
