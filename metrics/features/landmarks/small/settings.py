@@ -15,7 +15,7 @@ class Settings(StageSettings):
 
     batch: faces of a step; nothing: how many beside them show no face. gaps: weight of the error in
     the openings of lips and lids. maps: weight of the heat maps' cross-entropy. faces: each clip
-    comes once for each. labels: what says where the points are in clips that are not rendered.
+    comes once for each. val_clips: those of `val` that are looked at.
     """
 
     steps: int = pydantic.Field(default=3000, ge=1)
@@ -32,7 +32,7 @@ class Settings(StageSettings):
     precision: Precision = "bfloat16"
     channels_last: bool = True
     threads: int = pydantic.Field(default=1, ge=1)
-    val_clips: int = pydantic.Field(default=24, ge=1)
+    val_clips: int = pydantic.Field(default=18, ge=1)
 
     faces: tuple[Detector, ...] = ("haar",)
     start: Path | None = None  # a weights file to go on from, with a new schedule

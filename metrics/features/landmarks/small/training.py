@@ -25,6 +25,7 @@ from bench.train import loop as training
 from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
 from bench.train.held_out import evenly_by_dataset, means_by_dataset
+from bench.train.ready_clips import RawClip
 from bench.train.trainable import TrainJob
 from metrics.features.landmarks.small.augmentation import plain
 from metrics.features.landmarks.small.batches import SCALE, Batch, Batches
@@ -176,19 +177,21 @@ def train(job: TrainJob[Settings]) -> Path:
     training.hold_memory()
     torch.set_num_threads(settings.threads)
     cv2.setNumThreads(1)
+    looked_at = evenly_by_dataset(
+        [RawClip(clip, settings.faces[0]) for clip in job.val], settings.val_clips
+    )
     ready = {
         split: make_ready(
             clips, split=split, detectors=settings.faces, cache=cache_dir(), log=job.log
         )
-        for split, clips in (("train", job.train), ("val", job.val))
+        for split, clips in (("train", job.train), ("val", [raw.clip for raw in looked_at]))
     }
-    held_out = evenly_by_dataset(ready["val"], settings.val_clips)
     learner = Learner(settings, seed=job.seed, device=job.device)
     if settings.start is not None:  # a checkpoint, where one is resumed, takes its place
         learner.start_from(settings.start)
 
     def validate(_step: int) -> dict[str, float]:
-        figures = validation(learner.averaged, held_out)
+        figures = validation(learner.averaged, ready["val"])
         wrong = [value for name, value in figures.items() if not name.endswith("seen")]
         learner.best.saw(learner.averaged, float(np.mean(wrong)))
         return figures
