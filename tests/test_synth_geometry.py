@@ -108,5 +108,5 @@ def test_clips_of_the_corpora_are_known_and_others_are_not() -> None:
 def _with_dot(head: np.ndarray, place: np.ndarray) -> np.ndarray:
     dots = np.zeros(head.shape[:2], np.uint8)
     x, y = (round(float(value) * 16) for value in place)
-    cv2.circle(dots, (x, y), 4 * 16, 255, -1, cv2.LINE_AA, 4)
+    cv2.circle(dots, (x, y), 2 * 16, 255, -1, cv2.LINE_AA, 4)
     return np.dstack([dots, dots, dots, np.full_like(dots, 255)])

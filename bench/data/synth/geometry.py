@@ -29,6 +29,7 @@ NECK = 1.2  # below the eyes, where a head turns, in half face widths
 _OUTER_ABOVE, _OUTER_BELOW = (-0.75, -0.30, 0.0, 0.30, 0.75), (0.78, 0.33, 0.0, -0.33, -0.78)
 _INNER_ABOVE, _INNER_BELOW = (-0.5, 0.0, 0.5), (0.5, 0.0, -0.5)
 _LID_ABOVE, _LID_BELOW = (0.53, -0.19), (-0.31, 0.40)  # from the temple, and back; 1 is the temple
+_STEPS = 10  # until a place has settled; the fields are smooth
 _JAW_Y = (0.285, 0.72, 1.145, 1.38)  # heights on the face's outline, before its own length
 
 
@@ -64,15 +65,10 @@ def face_points(
     mouth_y = MOUTH_Y * look.face_length
     depth = _relief(look)
     resting = np.concatenate([_nose(look), _jaw(look)])  # (14, 2)
-    fields = displacement(look, mouth_y, resting[:, 0], resting[:, 1])
     found = []
     for shape, pose in zip(shapes, poses, strict=True):
-        push = (
-            fields["jaw"] * shape.jaw
-            + fields["spread"] * (shape.spread - 1.1 * shape.round)
-            + fields["brow"] * pose.brow
-        )
-        on_head = np.concatenate([_mouth(look, mouth_y, shape), _eyes(look, pose), resting + push])
+        skin = _bent(look, mouth_y, resting, shape, pose)
+        on_head = np.concatenate([_mouth(look, mouth_y, shape), _eyes(look, pose), skin])
         found.append(_in_frame(on_head, pose, place, depth))
     points = np.asarray(found, dtype=np.float32).reshape(-1, 46, 2)
     return FacePoints(
@@ -153,12 +149,29 @@ def _jaw(look: Look) -> Array:
     return np.array(right + chin + left)
 
 
+def _bent(look: Look, mouth_y: float, points: Array, shape: Shape, pose: Pose) -> Array:
+    """Where jaw, lips and brows push points of the skin: the inverse of `Renderer._bent`.
+
+    The renderer reads the skin of a place p at p - field(p); here the p is asked for.
+    """
+    reached = points
+    for _ in range(_STEPS):
+        fields = displacement(look, mouth_y, reached[:, 0], reached[:, 1])
+        field = (
+            fields["jaw"] * shape.jaw
+            + fields["spread"] * (shape.spread - 1.1 * shape.round)
+            + fields["brow"] * pose.brow
+        )
+        reached = reached + 0.7 * (points + field - reached)
+    return reached
+
+
 def _in_frame(points: Array, pose: Pose, place: Placement, depth: Array) -> Array:
     """Points in face units (P, 2) as pixels of the frame: the inverse of `Renderer._moved`."""
     painted = points * UNIT + CENTRE  # in the head's texture
-    # The renderer reads the texture at `place - shift(place)`; here the place is asked for.
+    # As in `_bent`: the renderer reads the texture at place - parallax(place).
     reached = painted.copy()
-    for _ in range(4):
+    for _ in range(_STEPS):
         near = cv2.remap(
             depth,
             reached[:, 0].astype(np.float32),
