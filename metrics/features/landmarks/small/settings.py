@@ -36,3 +36,9 @@ class Settings(StageSettings):
 
     faces: tuple[Detector, ...] = ("haar",)
     start: Path | None = None  # a weights file to go on from, with a new schedule
+
+    @pydantic.model_validator(mode="after")
+    def _is_not_paced(self) -> Settings:
+        if self.paced:
+            raise ValueError("paced is not for this network; give steps, and stop_after if wanted")
+        return self
