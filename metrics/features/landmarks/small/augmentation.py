@@ -54,7 +54,7 @@ def _moved(
 ) -> tuple[Square, NDArray[np.float32]]:
     matrix = _matrix(
         len(stored),
-        scale * float(np.exp(random.uniform(-0.2, 0.2))),
+        scale * float(np.exp(random.uniform(-0.18, 0.18))),
         angle=float(np.clip(random.normal(0.0, 0.15), -0.5, 0.5)),
         aspect=float(np.exp(random.uniform(-0.1, 0.1))),
         shift=(float(random.normal(0.0, 5.0)), float(random.normal(0.0, 6.0))),

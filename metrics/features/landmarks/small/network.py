@@ -13,7 +13,7 @@ from torch.nn import functional
 from metrics.features.landmarks.points import SMALL
 
 SIDE = 128  # pixels of the square that the network sees
-SHARE = 1.4  # of the longer side of the face's box: the side of that square
+SHARE = 1.2  # of the longer side of the face's box: the side of that square
 MAP = 32  # cells of a heat map's side
 CELL = SIDE / MAP  # pixels
 
