@@ -78,6 +78,11 @@ class Aue(bench.ClipMetric):
             return "aue[OpenFace csv; lower 9, upper 8; sum of mse]"
         return "aue[blendshapes; {landmarks}; lower 27, upper 22; sum of mse; {faces}]"
 
+    @property
+    def asks(self) -> Mapping[str, Mapping[str, object]]:
+        """The mesh, which alone has blendshapes, unless csv files are read."""
+        return {} if self.options.csv is not None else {"landmarks": {"model": "mesh"}}
+
     def identity(self) -> Mapping[str, object]:
         """The digests of the csv files."""
         if self.options.csv is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,6 +101,11 @@ class Blink(bench.SetMetric):
         if self.options.by == "blendshapes":
             how = f"eyeBlink > {BLENDSHAPE:g}"
         return f"blink[{{landmarks}}; {how}; {{faces}}]"
+
+    @property
+    def asks(self) -> Mapping[str, Mapping[str, object]]:
+        """The mesh, where its blendshapes are read."""
+        return {} if self.options.by == "lids" else {"landmarks": {"model": "mesh"}}
 
     def start(self) -> Count:
         """No clip yet."""

@@ -494,6 +494,22 @@ def test_a_config_says_whose_landmarks(tmp_path: Path, monkeypatch: pytest.Monke
         planned(landmarks="dlib")
 
 
+def test_what_a_metric_asks_of_landmarks_is_told_before_anything_runs(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data")
+    by_shapes = {"name": "blink", "options": {"by": "blendshapes"}}
+    path = make_config(tmp_path, metrics=[{"name": "aue"}, by_shapes], tables=[])
+    with pytest.raises(BenchError) as told:
+        load_config(path)
+    assert "metrics[0]: 'aue' has values only with `model: mesh`" in str(told.value)
+    assert "metrics[1]: 'blink'" in str(told.value)
+    assert "Write `landmarks: mesh` at the top level." in str(told.value)
+    recorded = {"name": "aue", "options": {"csv": "units"}}
+    lids = {"name": "blink"}
+    load_config(make_config(tmp_path, metrics=[recorded, lids], tables=[]))
+    both = make_config(tmp_path, metrics=[{"name": "aue"}, by_shapes], landmarks="mesh", tables=[])
+    assert load_config(both).config.landmarks == "mesh"
+
+
 def test_the_small_ones_square_lies_around_the_box() -> None:
     square = around(np.array([10, 20, 50, 80], np.float32), 1.5)
     assert (square.x, square.y, square.side, square.turn) == (30.0, 50.0, 90.0, 0.0)

@@ -137,6 +137,11 @@ class Metric(Plugin):
         """
         return self.name
 
+    @property
+    def asks(self) -> Mapping[str, Mapping[str, object]]:
+        """Options of features without which it has no values: {"landmarks": {"model": "mesh"}}."""
+        return {}
+
 
 class ClipMetric(Metric):
     """A metric with a value for each clip."""

@@ -145,6 +145,15 @@ class Loaded:
     feature_options: tuple[Options, ...]
     lines: Mapping[str, int]
 
+    def options_of(self, feature: str) -> Options:
+        """The options of a feature that is no `faces`: the config's, or its usual ones."""
+        for entry, options in zip(self.config.features, self.feature_options, strict=True):
+            if entry.name == feature:
+                return options
+        kind = self.registry.features[feature].plugin.Options
+        chosen = {"model": self.config.landmarks} if feature == "landmarks" else {}
+        return kind.model_validate(chosen)
+
 
 def load_config(path: Path) -> Loaded:
     """Reads and checks a config. Raises BenchError that lists every problem found."""
@@ -161,7 +170,29 @@ def load_config(path: Path) -> Loaded:
         _check_meaning(config, registry, problems)
     raise_problems(path, problems, lines)
     assert config is not None
-    return Loaded(path, config, registry, tuple(methods), tuple(metrics), tuple(features), lines)
+    loaded = Loaded(path, config, registry, tuple(methods), tuple(metrics), tuple(features), lines)
+    raise_problems(path, _unmet(loaded), lines)
+    return loaded
+
+
+def _unmet(loaded: Loaded) -> list[tuple[str, str]]:
+    """Metrics that ask for other options of a feature than the config's."""
+    problems = []
+    for index, (entry, options) in enumerate(
+        zip(loaded.config.metrics, loaded.metric_options, strict=True)
+    ):
+        plugin = loaded.registry.metrics[entry.name].plugin(options)
+        for feature, asked in plugin.asks.items():
+            chosen = loaded.options_of(feature).model_dump()
+            for option, value in asked.items():
+                if chosen[option] != value:
+                    way = f"`features: [{{name: {feature}, options: {{{option}: {value}}}}}]`"
+                    if (feature, option) == ("landmarks", "model"):
+                        way = f"`landmarks: {value}` at the top level"
+                    what = f"has values only with `{option}: {value}` of the feature '{feature}', "
+                    told = f"and the config chooses {chosen[option]}. Write {way}."
+                    problems.append((f"metrics[{index}]", f"'{entry.key}' {what}{told}"))
+    return problems
 
 
 def _with_landmarks(raw: Mapping[str, object]) -> Mapping[str, object]:
