@@ -7,6 +7,8 @@ noise, covered patches, mouths pasted in with seams, as methods make them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -127,14 +129,14 @@ def spoilt(square: Square, points: NDArray[np.float32], random: Random) -> Squar
 def nothing(stored: NDArray[np.uint8], random: Random) -> Square:
     """A square without a face: flat, noise, a face in pieces or upside down, a corner of one."""
     kind = int(random.integers(6))
-    side = len(stored)
+    side, size = len(stored), (SIDE, SIDE)
+    square: NDArray[Any]
     if kind == 0:
         square = np.full((SIDE, SIDE, 3), random.integers(0, 256, 3), dtype=np.uint8)
     elif kind == 1:
         coarse = random.uniform(0, 255, (int(random.integers(2, 33)),) * 2 + (3,))
-        size = (SIDE, SIDE)
-        wide = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
-        square = wide.clip(0, 255).astype(np.uint8)
+        smooth = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+        square = smooth.clip(0, 255)
     elif kind == 2:
         pieces = int(random.integers(3, 9))
         wide = SIDE // pieces + 1
@@ -144,11 +146,11 @@ def nothing(stored: NDArray[np.uint8], random: Random) -> Square:
         grid = tiles.reshape(pieces, pieces, wide, wide, 3).swapaxes(1, 2)
         square = grid.reshape(pieces * wide, pieces * wide, 3)[:SIDE, :SIDE]
     elif kind == 3:
-        square = cv2.resize(stored[::-1], (SIDE, SIDE))
+        square = cv2.resize(stored[::-1], size)
     elif kind == 4:
         part = int(side * random.uniform(0.12, 0.3))
         left, top = random.integers(0, side - part, 2)
-        square = cv2.resize(stored[top : top + part, left : left + part], (SIDE, SIDE))
+        square = cv2.resize(stored[top : top + part, left : left + part], size)
     else:  # far off: a corner of the face at most
         matrix = _matrix(
             side,
@@ -157,7 +159,7 @@ def nothing(stored: NDArray[np.uint8], random: Random) -> Square:
             aspect=1.0,
             shift=(float(random.choice([-1, 1]) * random.uniform(75, 110)), 0.0),
         )
-        square = cv2.warpAffine(stored, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+        square = cv2.warpAffine(stored, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     return _graded(np.ascontiguousarray(square, dtype=np.uint8), random)
 
 
@@ -200,8 +202,8 @@ def _pasted(square: Square, points: NDArray[np.float32], random: Random) -> Squa
     if right - left < 8 or bottom - top < 8:
         return square
     part = square[top:bottom, left:right].astype(np.float32)
-    part = cv2.GaussianBlur(part, (0, 0), float(random.uniform(0.4, 2.5)))
-    part = part * random.uniform(0.9, 1.1) + random.normal(0.0, 6.0, 3)
+    soft = cv2.GaussianBlur(part, (0, 0), float(random.uniform(0.4, 2.5)))
+    tinted = soft * random.uniform(0.9, 1.1) + random.normal(0.0, 6.0, 3)
     square = square.copy()
-    square[top:bottom, left:right] = part.clip(0, 255).astype(np.uint8)
+    square[top:bottom, left:right] = tinted.clip(0, 255).astype(np.uint8)
     return square
