@@ -419,7 +419,7 @@ def test_views_are_squares_and_leave_what_is_stored(seed: int) -> None:
     stored = random.integers(0, 256, (176, 176, 3), dtype=np.uint8)
     where = random.uniform(40, 140, (points.SMALL.count, 2)).astype(np.float32)
     before = stored.copy(), where.copy()
-    square, moved = augmentation.seen(stored, where, random, scale=SCALE)
+    square, moved = augmentation.seen(stored, where, random, scale=SCALE, bearded=seed % 2)
     assert square.shape == augmentation.nothing(stored, random).shape == (SIDE, SIDE, 3)
     assert square.dtype == np.uint8
     assert np.isfinite(moved).all()

@@ -21,13 +21,21 @@ _COARSE = 5  # knots of a warp along a side
 
 
 def seen(
-    stored: NDArray[np.uint8], points: NDArray[np.float32], random: Random, *, scale: float
+    stored: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    random: Random,
+    *,
+    scale: float,
+    bearded: float = 0.0,
 ) -> tuple[Square, NDArray[np.float32]]:
     """A stored square (S, S, 3) and its points (P, 2) in a random view: (128, 128, 3), (P, 2).
 
-    scale: pixels of the network's square to one of the stored.
+    scale: pixels of the network's square to one of the stored. bearded: the share of the faces that
+    get a moustache or a beard.
     """
     square, placed = _moved(stored, points, random, scale)
+    if bearded and random.random() < bearded:
+        square = _bearded(square, placed, random)
     return spoilt(square, placed, random), placed
 
 
@@ -207,3 +215,35 @@ def _pasted(square: Square, points: NDArray[np.float32], random: Random) -> Squa
     square = square.copy()
     square[top:bottom, left:right] = tinted.clip(0, 255).astype(np.uint8)
     return square
+
+
+def _bearded(square: Square, points: NDArray[np.float32], random: Random) -> Square:
+    """A moustache between nose and mouth, a beard around the chin, or both."""
+    mouth, base, chin = points[:12], points[34], points[41]
+    shapes = []
+    kind = float(random.random())
+    if kind < 0.8:
+        up = (base - mouth[3]) * random.uniform(0.5, 1.0)
+        share = np.array([0.25, 0.55, 0.8, 0.8, 0.8, 0.55, 0.25])[:, None]
+        out = (mouth[6] - mouth[0]) * random.uniform(0.0, 0.15)
+        low = mouth[:7] - up * random.uniform(-0.15, 0.1)
+        droop = -up * random.uniform(0.0, 0.9)
+        ends = np.array([mouth[6] + out + droop, mouth[0] - out + droop])
+        shapes.append(np.concatenate([low + share * up, ends[:1], low[::-1], ends[1:]]))
+    if kind > 0.6:
+        down = (chin - mouth[9]) * random.uniform(0.3, 1.1)
+        wide = (mouth[6] - mouth[0]) * random.uniform(0.0, 0.6)
+        lower = mouth[[6, 7, 8, 9, 10, 11, 0]] + 0.15 * down
+        spread = np.linspace(1.0, -1.0, 7)[:, None] * wide
+        shapes.append(np.concatenate([lower, (lower + spread + down)[::-1]]))
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for shape in shapes:
+        cv2.fillPoly(mask, [np.round(shape * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    cover = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), float(random.uniform(0.5, 1.8)))
+    strands = cv2.GaussianBlur(random.standard_normal((SIDE, SIDE), np.float32), (0, 0), 0.7)
+    cover = (cover * random.uniform(0.5, 1.0) * (1 + 0.3 * strands)).clip(0, 1)[..., None]
+    dark = random.uniform(5, 110) * np.array(
+        [1.0, random.uniform(0.7, 1.0), random.uniform(0.5, 1)]
+    )
+    hair = dark * (1 + 0.3 * strands[..., None])
+    return np.asarray(square + (hair - square) * cover).clip(0, 255).astype(np.uint8)
