@@ -28,7 +28,7 @@ KINDS = (
     Kind(
         "the config of a benchmark",
         "bench run {path}",
-        "name title seed data cases faces face longest plugins methods metrics features "
+        "name title seed data cases faces face landmarks longest plugins methods metrics features "
         "prepare floors tables",
     ),
     Kind(

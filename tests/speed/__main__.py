@@ -7,6 +7,7 @@ from tests.speed import (
     corpus,
     engines,
     generation,
+    landmarks,
     lse,
     million,
     planning,
@@ -22,6 +23,7 @@ def main() -> None:
     for part in (
         psnr_ssim,
         lse,
+        landmarks,
         generation,
         training,
         planning,
