@@ -69,7 +69,8 @@ def _distorted(clean: Specimen) -> Sample:
 def _copied(sample: Sample) -> Sample:
     """The sample on arrays of its own, so that nothing read before can help."""
     reference = None if sample.reference is None else _copied_video(sample.reference)
-    return replace(sample, video=_copied_video(sample.video), reference=reference)
+    face = None if sample.face is None else _copied_video(sample.face)
+    return replace(sample, video=_copied_video(sample.video), reference=reference, face=face)
 
 
 def _copied_video(video: Video) -> Video:
@@ -86,7 +87,7 @@ def _scores(subject: Subject, metric: Metric, samples: Sequence[Sample]) -> list
     """The metric's values: for each sample, or once for all of them where it measures sets."""
     computing = subject.computing()
     for sample in samples:
-        for video in filter(None, (sample.video, sample.reference)):
+        for video in filter(None, (sample.video, sample.reference, sample.face)):
             video.features = computing
     if isinstance(metric, ClipMetric):
         return [metric.measure(sample) for sample in samples]

@@ -117,7 +117,9 @@ class Method(Plugin):
 class Metric(Plugin):
     """Measures videos.
 
-    reads: what it needs of "video", "sound", "reference", and the names of features ("faces").
+    reads: what it needs of "video", "sound", "reference", "face" (the recording that the method
+    got, which a `cross` case has, too), and the names of features ("faces"). Metrics of sets have
+    no "face".
     sees: the ladders of graded distortions that must make it worse ("blur", "noise", "frozen",
     "shifted", "exchanged"; `bench.checks.ladders`); `bench check` holds the metric to it.
     """
@@ -156,7 +158,12 @@ class SetMetric(Metric):
 
     Every set has a summary of its own: an object of the metric's choice, which holds statistics and
     no frames. The references of a set are a set, too, summed up once for all methods.
+
+    needs_whole_set: whether a set has no value while a video of it is missing. So it is for
+    distances that depend on the number of videos: those of two methods could not be compared.
     """
+
+    needs_whole_set: ClassVar[bool] = False
 
     @abstractmethod
     def start(self) -> Any:
@@ -186,7 +193,10 @@ class Feature(Plugin):
 
     @property
     def protocol(self) -> str:
-        """What stands for this feature, with its options, in the protocols of metrics."""
+        """What stands for this feature, with its options, in the protocols of metrics.
+
+        The name of a feature that it reads itself, in braces, becomes that one's protocol.
+        """
         return self.name
 
     @abstractmethod

@@ -452,6 +452,7 @@ def _metric(
         reads=plugin.reads,
         reads_boxes=any(features[name].reads_boxes for name in plugin.reads & features.keys()),
         is_set=isinstance(plugin, SetMetric),
+        needs_whole_set=isinstance(plugin, SetMetric) and plugin.needs_whole_set,
     )
 
 

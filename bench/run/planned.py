@@ -143,12 +143,13 @@ class PlannedMetric(PlannedPlugin):
     """A metric with its settings; `protocol` has the detector's name filled in.
 
     reads_boxes: whether it looks at faces that the manifests' boxes point to. is_set: whether it
-    measures sets of clips rather than clips.
+    measures sets of clips rather than clips; needs_whole_set: and none of which a video is missing.
     """
 
     reads: frozenset[str] = frozenset()
     reads_boxes: bool = False
     is_set: bool = False
+    needs_whole_set: bool = False
 
     @property
     def plugin(self) -> type[Metric]:
@@ -163,6 +164,11 @@ class PlannedMetric(PlannedPlugin):
     def needs_reference(self) -> bool:
         """Whether it compares with the own video."""
         return "reference" in self.reads
+
+    @property
+    def needs_face(self) -> bool:
+        """Whether it compares with the recording that the method got, whatever that says."""
+        return "face" in self.reads
 
     def measures(self, case: Case) -> bool:
         """Whether this metric applies to that kind of case."""
@@ -392,14 +398,20 @@ def measurement_key(
     video_sha256: str,
     reference_sha256: str | None,
     cases: Sequence[PlannedCase],
+    *,
+    asked: int | None = None,
 ) -> str:
     """The key of one measurement: the metric and what it looks at, never the method.
 
-    cases: those of the videos, for the boxes of their faces, where these say what is looked at.
+    cases: those of the videos, for the boxes of their faces, where these say what is looked at, and
+    for the faces themselves. asked: how many videos a set should have, where that matters.
     """
     reference = reference_sha256 if metric.needs_reference else None
     boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
-    return hashlib.sha256(f"{metric.key} {video_sha256} {reference}{boxes}".encode()).hexdigest()
+    faces = f" {[planned.key for planned in cases]}" if metric.needs_face else ""
+    whole = "" if asked is None else f" of {asked}"
+    parts = f"{metric.key} {video_sha256} {reference}{boxes}{faces}{whole}"
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def plain(options: pydantic.BaseModel) -> dict[str, object]:

@@ -7,6 +7,7 @@ from tests.speed import (
     corpus,
     engines,
     generation,
+    lpips,
     lse,
     million,
     planning,
@@ -21,6 +22,7 @@ def main() -> None:
     print(f"machine: {machine()}", flush=True)
     for part in (
         psnr_ssim,
+        lpips,
         lse,
         generation,
         training,
