@@ -22,8 +22,8 @@ class Csim(bench.ClipMetric):
     Output: csim, a cosine, higher is better, 1 for the reference itself, from -1 to 1.
     Raises: Undefined where more than a tenth of the frames looked at show no face in one of the
         two. BenchError where the lengths differ.
-    Source: Deng et al. 2019, arXiv:1801.07698 (the cosine of ArcFace's embeddings). Papers differ in
-        network and alignment, which the protocol names.
+    Source: Deng et al. 2019, arXiv:1801.07698 (the cosine of ArcFace's embeddings). Papers differ
+        in network and alignment, which the protocol names.
     """
 
     name, version = "csim", "1"

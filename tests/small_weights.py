@@ -43,7 +43,7 @@ def filled(shared: Path, module: nn.Module) -> nn.Module:
 
 
 def put(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, content: bytes) -> Path:
-    """Puts a file where the weights of that name are looked for, as if it were the published one."""
+    """Puts a file where weights of that name are looked for, as if it were the published one."""
     known = weights.table()
     folder.mkdir(exist_ok=True)
     path = folder / known[name].file

@@ -38,7 +38,7 @@ def test_golden_frechet_distances(shared: Path) -> None:
     for package in ("torch_fidelity", "pytorch_fid"):
         assert frechet_distance(x, y) == pytest.approx(expected[f"fd_{package}"], rel=1e-6)
         assert few == pytest.approx(expected[f"fd_few_{package}"], rel=1e-6)
-    assert few == pytest.approx(expected["fd_few_eigvals_form"], rel=1e-8)
+    assert few == pytest.approx(expected["fd_few_eigvals_form"], rel=1e-7)
     assert frechet_distance(x, x) == pytest.approx(0.0, abs=1e-9)
 
 
@@ -164,7 +164,7 @@ def test_a_set_takes_no_memory_for_its_features() -> None:
 
 def test_unequal_sets_have_no_distance() -> None:
     one, two = set_of([draw(3, 4)] * 2), set_of([draw(3, 4), draw(2, 4)])
-    with pytest.raises(bench.Undefined, match="6 features of 2 clips .* 5 features of 2 clips"):
+    with pytest.raises(bench.Undefined, match=r"6 features of 2 clips .* 5 features of 2 clips"):
         check_equal_sets(one, two)
     with pytest.raises(bench.Undefined, match="at least 2 clips, got 1"):
         check_equal_sets(set_of([draw(3, 4)]), set_of([draw(3, 4)]))

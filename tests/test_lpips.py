@@ -171,7 +171,7 @@ def test_what_has_no_value_says_why() -> None:
     metric = Lpips(Lpips.Options(size="native"))
     metric.load("cpu")
     frames = pictures(2, 60)
-    with pytest.raises(bench.Undefined, match="30x20 pixels.*31"):
+    with pytest.raises(bench.Undefined, match=r"30x20 pixels.*31"):
         metric.measure(sample(frames, frames, track=track((0, 0, 30, 20))))
     with pytest.raises(bench.Undefined, match="outside the frame"):
         metric.measure(sample(frames, frames, track=track((100, 100, 140, 140))))

@@ -186,8 +186,8 @@ def _record(
         missing = one.asked - len(one.videos)
         if missing and one.metric.needs_whole_set:
             raise Undefined(
-                f"{missing} of {one.asked} videos are missing, and a value over others could not be "
-                "compared"
+                f"{missing} of {one.asked} videos are missing, and a value over other cases could "
+                "not be compared"
             )
         return summary.values(references)
 

@@ -10,9 +10,7 @@ from metrics.distributions.resampling import groups_of, interval
 LEAST_ROWS = 2  # of a covariance
 
 
-def frechet_with_interval(
-    rows: FeatureRows, references: FeatureRows
-) -> tuple[float, float, float]:
+def frechet_with_interval(rows: FeatureRows, references: FeatureRows) -> tuple[float, float, float]:
     """The distance and the ends of its 95 % interval, all at least 0.
 
     rows, references: of equal sets of at least two clips. Raises Undefined where leaving out a

@@ -75,9 +75,7 @@ def _distance(within_1: Numbers, within_2: Numbers, across: Numbers, sizes: Numb
     return float(inner - 2.0 * across.sum() / n**2)
 
 
-def without_each_block(
-    first: Rows, second: Rows, blocks: NDArray[np.int64]
-) -> Iterator[float]:
+def without_each_block(first: Rows, second: Rows, blocks: NDArray[np.int64]) -> Iterator[float]:
     """The distance of all rows but those of one block, for each block."""
     within_1, within_2, across, sizes = block_sums(first, second, blocks)
     for left_out in range(len(sizes)):

@@ -36,8 +36,8 @@ def measure() -> str:
     mine, other = seconds["ours"], seconds["theirs"]
     off = np.abs(np.divide(values["ours"], values["theirs"]) - 1).max()
     return (
-        f"LPIPS (AlexNet), {SIDE}x{SIDE}: {np.median(other / mine):.2f} times faster than a frame at"
-        f" a time as the package `lpips` does (best of {REPEATS} each:"
+        f"LPIPS (AlexNet), {SIDE}x{SIDE}: {np.median(other / mine):.2f} times faster than a frame"
+        f" at a time as the package `lpips` does (best of {REPEATS} each:"
         f" {other.min() / mine.min():.2f}), {1000 * mine.min() / FRAMES:.0f} ms a pair, off by"
         f" {off:.0e}"
     )

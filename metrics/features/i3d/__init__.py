@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class I3dFeatures(bench.Feature):
     name, version = "i3d", "1"
     source = "arXiv:1705.07750; universome/stylegan-v @ 1f630af5"
     reads = frozenset({"video", "faces"})
-    arrays = {"features": "(K, 400) float32"}
+    arrays: ClassVar = {"features": "(K, 400) float32"}
     needs = ("weights of I3D, converted once by metrics/features/i3d/convert.py",)
     memory = 1_000_000_000
 

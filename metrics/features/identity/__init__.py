@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import pydantic
@@ -32,7 +32,7 @@ class Identity(bench.Feature):
     name, version = "identity", "1"
     source = "arXiv:2205.12010, opencv/opencv_zoo; davisking/dlib 20.0.1"
     reads = frozenset({"video", "landmarks", "faces"})
-    arrays = {
+    arrays: ClassVar = {
         "embeddings": "(K, 128) float32 of length 1",
         "frames": "(K,) int64, the frames' places in the video",
         "length": "() int64, frames of the video",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pydantic
@@ -34,7 +34,7 @@ class InceptionFeatures(bench.Feature):
     name, version = "inception", "1"
     source = "arXiv:1706.08500; toshas/torch-fidelity 0.4.0"
     reads = frozenset({"video", "faces"})
-    arrays = {
+    arrays: ClassVar = {
         "features": "(K, 2048) float32, at least 0",
         "frames": "(K,) int64, the frames' places in the video",
     }
