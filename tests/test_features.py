@@ -25,7 +25,7 @@ from tests.small_records import read_records
 from tests.test_run import bench
 
 COUNTED = ROOT / "tests" / "plugins" / "counted.py"
-READERS = [{"name": "flicker"}, {"name": "gap"}, {"name": "contrast"}]
+READERS = [{"name": "unrest"}, {"name": "gap"}, {"name": "contrast"}]
 
 
 def prepare(folder: Path, *, floor: float = 0.0, **changes: object) -> Path:
@@ -38,7 +38,7 @@ def prepare(folder: Path, *, floor: float = 0.0, **changes: object) -> Path:
         "features": [{"name": "counted", "options": options}],
         "metrics": READERS,
         "cases": {"kinds": ["reconstruct"]},
-        "tables": [{"name": "comparison", "columns": ["flicker.flicker", "gap.gap"]}],
+        "tables": [{"name": "comparison", "columns": ["unrest.unrest", "gap.gap"]}],
     }
     return make_config(folder, **{**settings, **changes})
 
@@ -99,7 +99,7 @@ def test_values_are_those_of_the_frames(tmp_path: Path) -> None:
         frames = media.read_frames(tmp_path / "run" / str(each["video"]))
         means = frames.mean(axis=(1, 2, 3), dtype=np.float32)
         grey.setdefault(str(each["method"]), []).append(float(means.mean()))
-        assert records["flicker", each["sha256"]] == {"flicker": float(means.std())}
+        assert records["unrest", each["sha256"]] == {"unrest": float(means.std())}
     references = [
         float(media.read_frames(clip.video).mean(dtype=np.float32))
         for clip in read_manifest(tmp_path / "data/manifest.csv")
@@ -116,8 +116,8 @@ def test_what_a_video_lacks_is_found_out_once_and_costs_only_its_cells(tmp_path:
     assert set(computed(tmp_path).values()) == {1}
     records = list(read_records(tmp_path / "run" / MEASUREMENTS))
     dark = [each for each in records if each["status"] == "undefined"]
-    assert len([each for each in dark if each["metric"] == "flicker"]) == 3
-    assert {each["reason"] for each in dark if each["metric"] == "flicker"} == {
+    assert len([each for each in dark if each["metric"] == "unrest"]) == 3
+    assert {each["reason"] for each in dark if each["metric"] == "unrest"} == {
         "the video is darker than 90"
     }
     (gap,) = (each for each in dark if each["metric"] == "gap")
@@ -163,8 +163,8 @@ def test_a_features_options_enter_the_keys_and_protocols_of_its_readers_alone(
 ) -> None:
     plain, other = plan_of(tmp_path), plan_of(tmp_path, floor=5)
     changed = {label for label in keys(plain) if keys(plain)[label] != keys(other)[label]}
-    assert changed == {"flicker", "gap"}
-    assert other.metrics[0].protocol == "flicker[counted above 5]"
+    assert changed == {"unrest", "gap"}
+    assert other.metrics[0].protocol == "unrest[counted above 5]"
 
 
 def test_a_changed_feature_file_enters_the_keys_too(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_changed_feature_file_enters_the_keys_too(tmp_path: Path) -> None:
     config = prepare(tmp_path)
     text = COUNTED.read_text(encoding="utf-8")
     separate = (
-        text.split("class Flicker")[0] + text[text.index("@bench.hookimpl") :].split("\n\n\n")[0]
+        text.split("class Unrest")[0] + text[text.index("@bench.hookimpl") :].split("\n\n\n")[0]
     )
     (tmp_path / "feature.py").write_text(separate, encoding="utf-8")
     readers = text.replace("    return [Counted]", "    return []")
@@ -182,7 +182,7 @@ def test_a_changed_feature_file_enters_the_keys_too(tmp_path: Path) -> None:
     apart = keys(make_plan(load_config(config)))
     (tmp_path / "feature.py").write_text(separate + "# changed\n", encoding="utf-8")
     changed = keys(make_plan(load_config(config)))
-    assert before["flicker"] != apart["flicker"] != changed["flicker"]
+    assert before["unrest"] != apart["unrest"] != changed["unrest"]
     assert apart["contrast"] == changed["contrast"]
 
 
@@ -239,7 +239,7 @@ def test_a_wrong_name_is_told_with_its_place(
 def test_a_required_option_that_nobody_gives_is_told(tmp_path: Path) -> None:
     code, output = bench("plan", prepare(tmp_path, features=[]))
     assert code == 2
-    assert "metric 'flicker' reads the feature 'counted', which needs the option `log`" in " ".join(
+    assert "metric 'unrest' reads the feature 'counted', which needs the option `log`" in " ".join(
         output.split()
     )
 
@@ -391,8 +391,8 @@ def test_the_example_keeps_the_contract(tmp_path: Path) -> None:
     results = run_checks(counted, counted.Options(log=tmp_path / "log"))
     assert {each.name: each.detail for each in results if each.status == "failed"} == {}
     assert "gives the declared arrays" in {each.name for each in results}
-    flicker = run_checks(registry.metric("flicker").plugin)
-    skipped = {each.detail for each in flicker if each.status == "skipped"}
+    unrest = run_checks(registry.metric("unrest").plugin)
+    skipped = {each.detail for each in unrest if each.status == "skipped"}
     assert any("the feature counted needs options: log" in detail for detail in skipped)
 
 

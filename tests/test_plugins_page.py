@@ -32,7 +32,7 @@ from tests.test_run import bench
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
 PLUGINS = (
-    "flicker",
+    "unrest",
     "spread",
     "loud_mouth",
     "motion",

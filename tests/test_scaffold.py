@@ -52,7 +52,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     written = tmp_path_factory.mktemp("new")
     installed = written / "installed"
     asked = (
-        ("metric", "flicker", False),
+        ("metric", "unrest", False),
         ("method", "loud_mouth", False),
         ("feature", "edges", False),
         ("method", "toy", True),
@@ -70,7 +70,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "package", ["bench-flicker", "bench-loud-mouth", "bench-edges", "bench-toy"]
+    "package", ["bench-unrest", "bench-loud-mouth", "bench-edges", "bench-toy"]
 )
 def test_a_new_plugin_passes_the_contract_test_that_comes_with_it(
     plugins: tuple[Path, Path], package: str
@@ -87,7 +87,7 @@ def test_an_installed_plugin_is_listed(plugins: tuple[Path, Path]) -> None:
     written, installed = plugins
     listed = bench("list", folder=written, path=installed)
     assert listed.returncode == 0, listed.stderr
-    assert "flicker" in listed.stdout
+    assert "unrest" in listed.stdout
     assert "loud_mouth" in listed.stdout
     assert "edges" in listed.stdout
 
@@ -95,7 +95,7 @@ def test_an_installed_plugin_is_listed(plugins: tuple[Path, Path]) -> None:
 @pytest.mark.slow
 def test_an_installed_plugin_passes_bench_check(plugins: tuple[Path, Path]) -> None:
     written, installed = plugins
-    done = bench("check", "flicker", folder=written, path=installed)
+    done = bench("check", "unrest", folder=written, path=installed)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -113,10 +113,10 @@ methods:
   - name: loud_mouth
     options: {{ strength: 0.5 }}
 metrics:
-  - name: flicker
+  - name: unrest
 tables:
-  - name: flicker
-    columns: [flicker.flicker]
+  - name: unrest
+    columns: [unrest.unrest]
     reference: loud_mouth
 """
 
@@ -139,11 +139,11 @@ def write_benchmark(folder: Path, *, plugins: str) -> Path:
     return config
 
 
-def flicker_by_method(run: Path) -> dict[str, float]:
-    """The mean flicker of each method, joined from the run's records."""
+def unrest_by_method(run: Path) -> dict[str, float]:
+    """The mean unrest of each method, joined from the run's records."""
     lines = (run / "measurements.jsonl").read_text().splitlines()
     values = {
-        record["video_sha256"]: record["values"]["flicker"]
+        record["video_sha256"]: record["values"]["unrest"]
         for record in map(json.loads, lines)
         if record["status"] == "ok"
     }
@@ -160,10 +160,10 @@ def test_a_benchmark_runs_with_the_new_plugins(plugins: tuple[Path, Path], tmp_p
     config = write_benchmark(tmp_path, plugins="")
     done = bench("run", str(config), "-o", "out", folder=tmp_path, path=plugins[1])
     assert done.returncode == 0, done.stdout + done.stderr
-    flicker = flicker_by_method(tmp_path / "out")
-    assert set(flicker) == {"truth", "still", "loud_mouth"}
-    assert flicker["still"] < flicker["truth"] < 255
-    assert flicker["loud_mouth"] != flicker["truth"]
+    unrest = unrest_by_method(tmp_path / "out")
+    assert set(unrest) == {"truth", "still", "loud_mouth"}
+    assert unrest["still"] < unrest["truth"] < 255
+    assert unrest["loud_mouth"] != unrest["truth"]
     assert (tmp_path / "out" / "report" / "index.html").is_file()
 
 
@@ -171,13 +171,13 @@ def test_a_benchmark_runs_with_the_new_plugins(plugins: tuple[Path, Path], tmp_p
 def test_a_plugin_file_named_in_the_config_needs_no_installing(
     plugins: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    files = [plugins[0] / "bench-flicker" / "bench_flicker.py"]
+    files = [plugins[0] / "bench-unrest" / "bench_unrest.py"]
     files.append(plugins[0] / "bench-loud-mouth" / "bench_loud_mouth.py")
     listed = "\n".join(f"  - {file}" for file in files)
     config = write_benchmark(tmp_path, plugins=f"plugins:\n{listed}")
     done = CliRunner().invoke(main, ["run", str(config), "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    assert set(flicker_by_method(tmp_path / "out")) == {"truth", "still", "loud_mouth"}
+    assert set(unrest_by_method(tmp_path / "out")) == {"truth", "still", "loud_mouth"}
 
 
 @pytest.mark.slow
@@ -197,10 +197,10 @@ def test_a_new_trainable_plugins_config_is_valid_and_trains_it(
 
 def test_a_metric_is_not_begun_trainable(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="--trainable is for methods only"):
-        new_plugin("metric", "flicker", tmp_path, trainable=True)
+        new_plugin("metric", "unrest", tmp_path, trainable=True)
 
 
-@pytest.mark.parametrize("name", ["", "Flicker", "2d", "my-metric", "a b", "../up", "class", "é"])
+@pytest.mark.parametrize("name", ["", "Unrest", "2d", "my-metric", "a b", "../up", "class", "é"])
 def test_a_name_that_is_no_module_name_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="expected small letters"):
         new_plugin("metric", name, tmp_path)
@@ -214,11 +214,11 @@ def test_a_name_that_is_taken_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    root = new_plugin("metric", "flicker", tmp_path)
-    (root / "bench_flicker.py").write_text("mine")
+    root = new_plugin("metric", "unrest", tmp_path)
+    (root / "bench_unrest.py").write_text("mine")
     with pytest.raises(BenchError, match="already exists"):
-        new_plugin("metric", "flicker", tmp_path)
-    assert (root / "bench_flicker.py").read_text() == "mine"
+        new_plugin("metric", "unrest", tmp_path)
+    assert (root / "bench_unrest.py").read_text() == "mine"
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:

@@ -90,8 +90,12 @@ class Subject:
         """Computes only the features that the plugin declares to read; keeps nothing on disk."""
         assert issubclass(self.plugin, Metric | Feature)
         ready: dict[str, ChosenFeature] = {}
+        plugin = _usual(self.plugin, self.options)
+        asks = plugin.asks if isinstance(plugin, Metric) else {}
         for name in needed(self.plugin.reads, self.features):
-            feature = _usual(self.features[name], who=f"the feature {name} ")
+            kind = self.features[name]
+            options = kind.Options.model_validate(asks[name]) if name in asks else None
+            feature = _usual(kind, options, who=f"the feature {name} ")
             for weight in feature.weights:
                 _find_weight(weight)
             ready[name] = chosen(feature, ready)

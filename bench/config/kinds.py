@@ -28,8 +28,8 @@ KINDS = (
     Kind(
         "the config of a benchmark",
         "bench run {path}",
-        "name title seed data cases faces face longest plugins methods metrics features "
-        "prepare tables",
+        "name title seed data cases faces face landmarks longest plugins methods metrics "
+        "features prepare tables",
     ),
     Kind(
         "the config of a training",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pydantic
 
@@ -33,6 +33,8 @@ class Plugin(ABC):
     weights: names of files in `bench weights list` that this plugin needs with its options.
     needs: anything else that a user must provide, in words.
     known_failures: contract checks that this plugin fails by design, by name, each with its reason.
+    tried_on: the specimens of `bench check`: drawn "patterns", or synthetic "talkers" for what
+    looks for people; what reads sound is always tried on talkers.
     cpus, gpus, memory: what it needs while it works, for engines: CPUs; GPUs without which it
     cannot work (0 if it runs on any device); bytes that its models take (GPU memory if it runs on a
     GPU). Models that do not fit into a worker's memory together are not loaded at the same time.
@@ -44,6 +46,7 @@ class Plugin(ABC):
     licence: ClassVar[str] = "Apache-2.0"
     needs: ClassVar[tuple[str, ...]] = ()
     known_failures: ClassVar[Mapping[str, str]] = {}
+    tried_on: ClassVar[Literal["patterns", "talkers"]] = "patterns"
     cpus: ClassVar[float] = 1.0
     gpus: ClassVar[float] = 0.0
     memory: ClassVar[int] = 0
@@ -135,6 +138,11 @@ class Metric(Plugin):
         protocol: `{faces}` becomes the detector's name.
         """
         return self.name
+
+    @property
+    def asks(self) -> Mapping[str, Mapping[str, object]]:
+        """Options of features without which it has no values: {"landmarks": {"model": "mesh"}}."""
+        return {}
 
 
 class ClipMetric(Metric):

@@ -98,6 +98,7 @@ class Config(Section):
     cases: CaseSettings = CaseSettings()
     faces: Literal["given", "haar", "yunet"] = "haar"
     face: Literal["largest", "central", "given"] = "largest"
+    landmarks: Literal["small", "mesh"] = "small"
     longest: Annotated[float, pydantic.Field(gt=0)] = LONGEST
     plugins: tuple[str, ...] = ()
     prepare: PrepareSettings | None = None
@@ -144,6 +145,15 @@ class Loaded:
     feature_options: tuple[Options, ...]
     lines: Mapping[str, int]
 
+    def options_of(self, feature: str) -> Options:
+        """The options of a feature that is no `faces`: the config's, or its usual ones."""
+        for entry, options in zip(self.config.features, self.feature_options, strict=True):
+            if entry.name == feature:
+                return options
+        kind = self.registry.features[feature].plugin.Options
+        chosen = {"model": self.config.landmarks} if feature == "landmarks" else {}
+        return kind.model_validate(chosen)
+
 
 def load_config(path: Path) -> Loaded:
     """Reads and checks a config. Raises BenchError that lists every problem found."""
@@ -154,12 +164,49 @@ def load_config(path: Path) -> Loaded:
     registry = _registry(raw, path.parent, problems)
     methods = _options(raw, "methods", registry.methods, path.parent, problems)
     metrics = _options(raw, "metrics", registry.metrics, path.parent, problems)
-    features = _options(raw, "features", registry.features, path.parent, problems)
+    chosen = _with_landmarks(raw)
+    features = _options(chosen, "features", registry.features, path.parent, problems)
     if config is not None:
         _check_meaning(config, registry, problems)
     raise_problems(path, problems, lines)
     assert config is not None
-    return Loaded(path, config, registry, tuple(methods), tuple(metrics), tuple(features), lines)
+    loaded = Loaded(path, config, registry, tuple(methods), tuple(metrics), tuple(features), lines)
+    raise_problems(path, _unmet(loaded), lines)
+    return loaded
+
+
+def _unmet(loaded: Loaded) -> list[tuple[str, str]]:
+    """Metrics that ask for other options of a feature than the config's."""
+    problems = []
+    for index, (entry, options) in enumerate(
+        zip(loaded.config.metrics, loaded.metric_options, strict=True)
+    ):
+        plugin = loaded.registry.metrics[entry.name].plugin(options)
+        for feature, asked in plugin.asks.items():
+            chosen = loaded.options_of(feature).model_dump()
+            for option, value in asked.items():
+                if chosen[option] != value:
+                    way = f"`features: [{{name: {feature}, options: {{{option}: {value}}}}}]`"
+                    if (feature, option) == ("landmarks", "model"):
+                        way = f"`landmarks: {value}` at the top level"
+                    what = f"has values only with `{option}: {value}` of the feature '{feature}', "
+                    told = f"and the config chooses {chosen[option]}. Write {way}."
+                    problems.append((f"metrics[{index}]", f"'{entry.key}' {what}{told}"))
+    return problems
+
+
+def _with_landmarks(raw: Mapping[str, object]) -> Mapping[str, object]:
+    """The yaml with the model that its key `landmarks` names among the feature's options."""
+    entries = raw.get("features")
+    if not isinstance(entries, list) or "landmarks" not in raw:
+        return raw
+    changed = []
+    for entry in entries:
+        own = entry.get("options") or {} if isinstance(entry, dict) else None
+        if isinstance(own, dict) and entry.get("name") == "landmarks":
+            entry = {**entry, "options": {"model": raw["landmarks"], **own}}
+        changed.append(entry)
+    return {**raw, "features": changed}
 
 
 def _registry(raw: Mapping[str, object], folder: Path, problems: list[tuple[str, str]]) -> Registry:
@@ -281,6 +328,9 @@ def _check_features(config: Config, registry: Registry, problems: list[tuple[str
         if feature.name == "faces":
             what = "the keys `faces` and `face` of the config set how faces are found."
             problems.append((f"features[{index}].name", what))
+        if feature.name == "landmarks" and "model" in feature.options:
+            what = "whose landmarks are used is set by the key `landmarks` of the config."
+            problems.append((f"features[{index}].options.model", what))
 
 
 def _check_prepare(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:

@@ -464,15 +464,12 @@ def _features(loaded: Loaded) -> dict[str, ChosenFeature]:
         for entry in config.metrics
         for name in loaded.registry.metrics[entry.name].plugin.reads
     }
-    options = dict(
-        zip((entry.name for entry in config.features), loaded.feature_options, strict=True)
-    )
     found = {"faces": chosen_faces(config.faces, config.face)}
     for name in needed(reads, {one: known[one].plugin for one in known} | {"faces": Faces}):
         if name not in found:
             registered = known[name]
             found[name] = chosen(
-                registered.plugin(options.get(name)),
+                registered.plugin(loaded.options_of(name)),
                 found,
                 origin=registered.origin,
                 file=registered.file,

@@ -43,25 +43,25 @@ class Counted(bench.Feature):
         return {"grey": grey}
 
 
-class Flicker(bench.ClipMetric):
+class Unrest(bench.ClipMetric):
     """Spread of the mean grey over the frames.
 
     Reads:  the feature counted.
-    Output: flicker, grey levels.
+    Output: unrest, grey levels.
     Raises: Undefined as the feature.
     Source: defined here.
     """
 
-    name, version, source = "flicker", "1", "defined here"
+    name, version, source = "unrest", "1", "defined here"
     reads = frozenset({"counted"})
-    outputs = (bench.Output("flicker", unit="grey levels", better="none"),)
+    outputs = (bench.Output("unrest", unit="grey levels", better="none"),)
 
     @property
     def protocol(self) -> str:
-        return "flicker[{counted}]"
+        return "unrest[{counted}]"
 
     def measure(self, sample: bench.Sample) -> dict[str, float]:
-        return {"flicker": float(sample.video.feature("counted")["grey"].std())}
+        return {"unrest": float(sample.video.feature("counted")["grey"].std())}
 
 
 class Gap(bench.SetMetric):
@@ -121,4 +121,4 @@ def register_features() -> list[type[bench.Feature]]:
 
 @bench.hookimpl
 def register_metrics() -> list[type[bench.Metric]]:
-    return [Flicker, Gap, Contrast]
+    return [Unrest, Gap, Contrast]

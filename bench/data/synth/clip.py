@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.synth.geometry import FacePoints, Placement, face_points
 from bench.data.synth.identity import Identity
-from bench.data.synth.motion import move
-from bench.data.synth.render import FRAME, Placement, Renderer
+from bench.data.synth.motion import Pose, move
+from bench.data.synth.render import FRAME, Renderer
 from bench.data.synth.speech import Spoken, Synthesiser, loudness, recorded, trimmed
 from bench.data.synth.surface import UNIT
 from bench.data.synth.visemes import Segment, Shape, track
@@ -135,10 +136,36 @@ def _seconds(spoken: Spoken) -> float:
     return len(spoken.samples) / SAMPLE_RATE
 
 
+@dataclass(frozen=True)
+class _Directions:
+    """All that is decided of a clip before it is drawn; rng draws the camera's noise next."""
+
+    utterance: Utterance
+    poses: Sequence[Pose]
+    place: Placement
+    rng: np.random.Generator
+
+
 def shoot(renderer: Renderer, texts: Sequence[str], seed: Sequence[int]) -> Take:
     """A clip in which this person says these phrases."""
+    clip = _directed(renderer.identity, texts, seed)
+    shapes = clip.utterance.shapes
+    return Take(
+        utterance=clip.utterance,
+        frames=renderer.frames(shapes, clip.poses, clip.place, clip.rng),
+        box=renderer.box(shapes, clip.poses, clip.place),
+    )
+
+
+def points(identity: Identity, texts: Sequence[str], seed: Sequence[int]) -> tuple[str, FacePoints]:
+    """What the clip that `shoot` makes says, and where its face is in each frame; draws nothing."""
+    clip = _directed(identity, texts, seed)
+    found = face_points(identity.look, clip.utterance.shapes, clip.poses, clip.place)
+    return clip.utterance.text, found
+
+
+def _directed(identity: Identity, texts: Sequence[str], seed: Sequence[int]) -> _Directions:
     rng = np.random.default_rng([*seed, 41])
-    identity = renderer.identity
     utterance = utter(identity, texts, rng)
     poses = move(identity.manner, utterance.loudness, rng)
     place = Placement(
@@ -146,8 +173,4 @@ def shoot(renderer: Renderer, texts: Sequence[str], seed: Sequence[int]) -> Take
         y=105.0 + float(rng.uniform(-6, 6)),
         scale=UNIT / 2 * identity.look.size * float(rng.uniform(0.97, 1.03)),
     )
-    return Take(
-        utterance=utterance,
-        frames=renderer.frames(utterance.shapes, poses, place, rng),
-        box=renderer.box(utterance.shapes, poses, place),
-    )
+    return _Directions(utterance, poses, place, rng)

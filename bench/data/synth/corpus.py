@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.manifest import read_manifest, write_manifest
-from bench.data.synth.clip import shoot
-from bench.data.synth.identity import identity
+from bench.data.synth.clip import points, shoot
+from bench.data.synth.geometry import FacePoints
+from bench.data.synth.identity import Identity, identity
 from bench.data.synth.render import Renderer
 from bench.data.synth.sentences import SPLITS, sentences_of
 from bench.errors import BenchError, NoSuchSplit
@@ -93,10 +94,30 @@ def plan_clips(language: str, split: str, clips: int) -> list[ClipPlan]:
     return plans
 
 
+def points_of(clip: Clip) -> FacePoints:
+    """Where the face is in each frame of a clip of these corpora, by the renderer's geometry.
+
+    Raises BenchError for a clip that is none of theirs.
+    """
+    language, _, number = clip.id.split("-") if clip.id.count("-") == 2 else ("", "", "")
+    if language in SEED and clip.split in SPLITS and number.isdecimal():
+        plan = plan_clips(language, clip.split, int(number) + 1)[-1]
+        if plan.id == clip.id:
+            text, found = points(_person(language, plan.speaker), plan.texts, plan.seed)
+            if text == clip.text:
+                return found
+    raise BenchError(f"{clip.id}: is no clip of the embedded corpora")
+
+
+def _person(language: str, speaker: Speaker) -> Identity:
+    return identity(language, woman=speaker.woman, number=speaker.number, seed=SEED[language])
+
+
 @functools.lru_cache(maxsize=2)
 def _renderer(language: str, speaker: Speaker) -> Renderer:
-    person = identity(language, woman=speaker.woman, number=speaker.number, seed=SEED[language])
-    return Renderer(person, (SEED[language], int(speaker.woman), speaker.number))
+    return Renderer(
+        _person(language, speaker), (SEED[language], int(speaker.woman), speaker.number)
+    )
 
 
 def _render(task: tuple[ClipPlan, Path]) -> str:

@@ -12,6 +12,25 @@ _HALF_X, _UP, _DOWN = 0.28, 0.19, 0.14  # the patch around an eye, in face units
 _CONVERGENCE = 0.012  # eyes that look into a camera turn slightly inwards
 
 
+def lid_edges(
+    look: Look, s: Array, *, gaze_y: float, blink: float, wide: float
+) -> tuple[Array, Array, Array, Array, Array]:
+    """The curves of an eye's lids over s, -1 at the nose and 1 at the temple, in face units.
+
+    Gives the corners' tilt, the upper lid's arch (0 to 1), the upper lid as it were without the
+    blink, the upper and the lower lid, each of the shape of s, y from between the eyes.
+    """
+    tilt = -look.eye_tilt * s
+    # the upper lid peaks near the nose, the lower one sags near the temple
+    arch = np.clip(1.0 - np.abs(s + 0.10 * (1 - s * s)) ** 2.1, 0, 1) ** 0.85
+    sag = np.clip(1.0 - np.abs(s - 0.15 * (1 - s * s)) ** 2.2, 0, 1) ** 0.9
+    opening = look.eye_opening * (1.0 + 0.18 * wide)
+    upper_open = tilt - opening * arch + 0.5 * gaze_y * arch
+    lower = tilt + 0.058 * sag * (1 - 0.25 * blink)
+    upper = upper_open + (lower - upper_open) * (blink * 0.96)
+    return tilt, arch, upper_open, upper, lower
+
+
 class EyePainter:
     """Draws one person's eyes; created once per person."""
 
@@ -59,14 +78,8 @@ class EyePainter:
         look = self.look
         skin = from_pixels(part)
         s = np.clip(x / look.eye_width, -1.0, 1.0)
-        tilt = -look.eye_tilt * s
-        # the upper lid peaks near the nose, the lower one sags near the temple
-        arch = np.clip(1.0 - np.abs(s + 0.10 * (1 - s * s)) ** 2.1, 0, 1) ** 0.85
-        sag = np.clip(1.0 - np.abs(s - 0.15 * (1 - s * s)) ** 2.2, 0, 1) ** 0.9
-        opening = look.eye_opening * (1.0 + 0.18 * wide)
-        upper_open = tilt - opening * arch + 0.5 * gaze[1] * arch
-        lower = tilt + 0.058 * sag * (1 - 0.25 * blink)
-        upper = upper_open + (lower - upper_open) * (blink * 0.96)
+        lids = lid_edges(look, s, gaze_y=gaze[1], blink=blink, wide=wide)
+        tilt, arch, upper_open, upper, lower = lids
         pixel = 1.2 / UNIT
         within = step(1.02, 0.97, np.abs(x / look.eye_width))
 

@@ -47,6 +47,48 @@ class Edges:
         return float((self.lower_inner - self.upper_inner).max())
 
 
+def lip_edges(look: Look, x: Array, shape: Shape) -> Edges:
+    """The curves of the lips over x (width,), in face units, for this mouth shape."""
+    half = look.mouth_width * (
+        1.0 + 0.20 * shape.spread - 0.36 * shape.round - 0.07 * shape.jaw + 0.03 * shape.press
+    )
+    s = np.clip(x / half, -1.0, 1.0)
+    square = s * s
+    # rounded openings are ellipses that end well before the corners
+    inner_half = 1.0 - 0.30 * shape.round - 0.04
+    t = np.clip(x / (half * inner_half), -1.0, 1.0)
+    lens = (1.0 - t * t) ** max(0.5, 1.05 - 0.5 * shape.round - 0.28 * shape.jaw)
+    free = 1.0 - shape.close
+    rise = free * (0.018 * shape.jaw + 0.062 * shape.upper + 0.020 * shape.round * shape.jaw)
+    jaw = JAW_DROP * shape.jaw
+    fall = free * (jaw + 0.062 * shape.lower + 0.022 * shape.round)
+    # a tucked lip is at the edge of the upper teeth, wherever the jaw is
+    fall += (0.024 - fall) * shape.tuck
+    corner = look.mouth_corner * square * (1.0 + 0.6 * shape.spread) + 0.42 * fall * square * (
+        1 - 0.55 * shape.round
+    ) * (1.0 - free * 0.2)
+    cupid = 0.012 * np.exp(-((s / 0.20) ** 2)) - 0.006 * np.exp(-(((np.abs(s) - 0.4) / 0.2) ** 2))
+    line = corner + cupid * (1.0 - 0.5 * shape.round)
+    upper_inner = line - rise * lens
+    lower_inner = line * (1.0 - 0.6 * min(1.0, fall * 12)) + fall * lens
+    lower_inner = np.maximum(lower_inner, upper_inner)
+    plump = 1.0 + 0.30 * shape.round - 0.12 * shape.spread - 0.30 * shape.press
+    upper = look.upper_lip * plump * (1.0 - 0.10 * shape.jaw - 0.12 * shape.upper)
+    lower = look.lower_lip * plump * (1.0 - 0.10 * shape.jaw) * (1.0 - 0.45 * shape.tuck)
+    bow = (1.0 - np.abs(s) ** 1.9) ** 0.95 * (
+        1.0 - 0.20 * np.exp(-((s / 0.13) ** 2)) * (1 - 0.4 * shape.round)
+    )
+    belly = (1.0 - np.abs(s) ** 2.3) ** 0.85
+    return Edges(
+        upper_outer=(upper_inner - upper * bow).astype(np.float32),
+        upper_inner=upper_inner.astype(np.float32),
+        lower_inner=lower_inner.astype(np.float32),
+        lower_outer=(lower_inner + lower * belly).astype(np.float32),
+        half_width=float(half),
+        jaw=float(jaw),
+    )
+
+
 class MouthPainter:
     """Draws one person's mouth; created once per person."""
 
@@ -68,47 +110,7 @@ class MouthPainter:
 
     def edges(self, shape: Shape) -> Edges:
         """The curves of the lips for this mouth shape."""
-        look, x = self.look, self.x
-        half = look.mouth_width * (
-            1.0 + 0.20 * shape.spread - 0.36 * shape.round - 0.07 * shape.jaw + 0.03 * shape.press
-        )
-        s = np.clip(x / half, -1.0, 1.0)
-        square = s * s
-        # rounded openings are ellipses that end well before the corners
-        inner_half = 1.0 - 0.30 * shape.round - 0.04
-        t = np.clip(x / (half * inner_half), -1.0, 1.0)
-        lens = (1.0 - t * t) ** max(0.5, 1.05 - 0.5 * shape.round - 0.28 * shape.jaw)
-        free = 1.0 - shape.close
-        rise = free * (0.018 * shape.jaw + 0.062 * shape.upper + 0.020 * shape.round * shape.jaw)
-        jaw = JAW_DROP * shape.jaw
-        fall = free * (jaw + 0.062 * shape.lower + 0.022 * shape.round)
-        # a tucked lip is at the edge of the upper teeth, wherever the jaw is
-        fall += (0.024 - fall) * shape.tuck
-        corner = look.mouth_corner * square * (1.0 + 0.6 * shape.spread) + 0.42 * fall * square * (
-            1 - 0.55 * shape.round
-        ) * (1.0 - free * 0.2)
-        cupid = 0.012 * np.exp(-((s / 0.20) ** 2)) - 0.006 * np.exp(
-            -(((np.abs(s) - 0.4) / 0.2) ** 2)
-        )
-        line = corner + cupid * (1.0 - 0.5 * shape.round)
-        upper_inner = line - rise * lens
-        lower_inner = line * (1.0 - 0.6 * min(1.0, fall * 12)) + fall * lens
-        lower_inner = np.maximum(lower_inner, upper_inner)
-        plump = 1.0 + 0.30 * shape.round - 0.12 * shape.spread - 0.30 * shape.press
-        upper = look.upper_lip * plump * (1.0 - 0.10 * shape.jaw - 0.12 * shape.upper)
-        lower = look.lower_lip * plump * (1.0 - 0.10 * shape.jaw) * (1.0 - 0.45 * shape.tuck)
-        bow = (1.0 - np.abs(s) ** 1.9) ** 0.95 * (
-            1.0 - 0.20 * np.exp(-((s / 0.13) ** 2)) * (1 - 0.4 * shape.round)
-        )
-        belly = (1.0 - np.abs(s) ** 2.3) ** 0.85
-        return Edges(
-            upper_outer=(upper_inner - upper * bow).astype(np.float32),
-            upper_inner=upper_inner.astype(np.float32),
-            lower_inner=lower_inner.astype(np.float32),
-            lower_outer=(lower_inner + lower * belly).astype(np.float32),
-            half_width=float(half),
-            jaw=float(jaw),
-        )
+        return lip_edges(self.look, self.x, shape)
 
     def draw(self, texture: NDArray[np.uint8], shape: Shape) -> float:
         """Draws the mouth into texture (SIZE, SIZE, 3 or 4) uint8; returns the opening."""

@@ -227,6 +227,19 @@ def _paint_glasses(look: Look, x: Array, y: Array) -> NDArray[np.uint8] | None:
     return np.clip(over, 0, 255).astype(np.uint8)
 
 
+def relief(look: Look) -> Array:
+    """This person's `Portrait.depth`, without painting."""
+    x, y = grid()
+    distance, outline = radius(look, x, y)
+    inside = distance / outline
+    return _depth(_height(look, x, y, inside), inside)
+
+
+def _depth(height: Array, inside: Array) -> Array:
+    depth = cv2.GaussianBlur((height + 0.2) * step(1.25, 0.95, inside), (0, 0), 5.0)
+    return np.asarray(depth, np.float32)
+
+
 def paint(look: Look, rng: np.random.Generator) -> Portrait:
     """Paints this person's head."""
     x, y = grid()
@@ -269,11 +282,10 @@ def paint(look: Look, rng: np.random.Generator) -> Portrait:
     pixels, alpha = paint_hair(pixels, alpha, look, x, y, inside, rng)
     pixels, alpha = paint_back_hair(pixels, alpha, look, x, y, rng)
 
-    depth = cv2.GaussianBlur((height + 0.2) * step(1.25, 0.95, inside), (0, 0), 5.0)
     return Portrait(
         pixels=to_srgb(pixels),
         alpha=(np.clip(alpha, 0, 1) * 255 + 0.5).astype(np.uint8),
-        depth=np.asarray(depth, np.float32),
+        depth=_depth(height, inside),
         over=_paint_glasses(look, x, y),
         mouth_y=MOUTH_Y * look.face_length,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.synth.eyes import EyePainter
+from bench.data.synth.geometry import NECK, Placement
 from bench.data.synth.identity import Identity
 from bench.data.synth.motion import Pose
 from bench.data.synth.mouth import MouthPainter, displacement
@@ -22,15 +22,6 @@ from bench.types import Box, Frame
 
 FRAME = 256  # pixels of a frame, square
 _COARSE = 64  # displacement fields are smooth, so they are stored coarse and enlarged per frame
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where a clip's head is: the pixel between the eyes, and pixels per half face width."""
-
-    x: float
-    y: float
-    scale: float
 
 
 class Renderer:
@@ -90,14 +81,13 @@ class Renderer:
         grow = UNIT / (place.scale * pose.scale)
         cos, sin = float(np.cos(pose.roll)) * grow, float(np.sin(pose.roll)) * grow
         # the head turns about the neck, not about the nose
-        pivot = 1.2
         at_x = place.x + pose.x * place.scale
-        at_y = place.y + pose.y * place.scale + pivot * place.scale
+        at_y = place.y + pose.y * place.scale + NECK * place.scale
         coarse = FRAME // 4
         steps = (np.arange(coarse, dtype=np.float32) + 0.5) * 4 - 0.5
         u, v = np.meshgrid(steps - at_x, steps - at_y)
         map_x = CENTRE[0] + cos * u + sin * v
-        map_y = CENTRE[1] + pivot * UNIT - sin * u + cos * v
+        map_y = CENTRE[1] + NECK * UNIT - sin * u + cos * v
         depth = cv2.remap(
             self.portrait.depth,
             map_x.astype(np.float32),
