@@ -70,14 +70,10 @@ class Generation:
 
 @dataclass(frozen=True)
 class Sample:
-<<<<<<< HEAD
-    """What a clip metric reads: the video under test and, where the case has one, its reference.
+    """What a clip metric reads: the video under test and, if the case has one, its reference.
 
     face: the recording of the case's face, which the method got; for metrics that read "face".
     """
-=======
-    """What a clip metric reads: the video under test and, if the case has one, its reference."""
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
 
     case: Case
     video: Video

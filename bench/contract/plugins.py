@@ -163,16 +163,11 @@ class ClipMetric(Metric):
 class SetMetric(Metric):
     """A metric with one value for a set of videos (FID and the like), fed one at a time.
 
-<<<<<<< HEAD
-    Every set has a summary of its own: an object of the metric's choice, which holds statistics and
-    no frames. The references of a set are a set, too, summed up once for all methods.
-
-    needs_whole_set: whether a set has no value while a video of it is missing. So it is for
-    distances that depend on the number of videos: those of two methods could not be compared.
-=======
     Every set has its own summary: an object of the metric's choice that holds statistics, but no
     frames. The references of a set are a set, too, summarised once for all methods.
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
+
+    needs_whole_set: whether a set with a missing video has no value. Choose it for distances that
+    depend on the number of videos, since those of two methods could not be compared.
     """
 
     needs_whole_set: ClassVar[bool] = False
@@ -205,14 +200,10 @@ class Feature(Plugin):
 
     @property
     def protocol(self) -> str:
-<<<<<<< HEAD
-        """What stands for this feature, with its options, in the protocols of metrics.
+        """The name of this feature with its options in the protocols of metrics.
 
-        The name of a feature that it reads itself, in braces, becomes that one's protocol.
+        The name of a feature that it reads itself, in braces, is replaced by that one's protocol.
         """
-=======
-        """The name of this feature with its options in the protocols of metrics."""
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
         return self.name
 
     @abstractmethod

@@ -142,13 +142,9 @@ class PlannedMethod(PlannedPlugin):
 class PlannedMetric(PlannedPlugin):
     """A metric with its settings; `protocol` has the detector's name filled in.
 
-<<<<<<< HEAD
-    reads_boxes: whether it looks at faces that the manifests' boxes point to. is_set: whether it
-    measures sets of clips rather than clips; needs_whole_set: and none of which a video is missing.
-=======
     reads_boxes: whether the manifests' boxes decide which faces it reads. is_set: whether it
-    measures sets of clips rather than single clips.
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
+    measures sets of clips rather than single clips. needs_whole_set: whether a set with a missing
+    video has no value.
     """
 
     reads: frozenset[str] = frozenset()
@@ -409,12 +405,9 @@ def measurement_key(
 ) -> str:
     """The key of one measurement: the metric and what it reads, never the method.
 
-<<<<<<< HEAD
-    cases: those of the videos, for the boxes of their faces, where these say what is looked at, and
-    for the faces themselves. asked: how many videos a set should have, where that matters.
-=======
-    cases: those of the videos; the boxes of their faces count if the metric reads boxes.
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
+    cases: those of the videos; the boxes of their faces count if the metric reads boxes, and all
+    of them if it reads the faces' recordings. asked: how many videos a set should have, if that
+    counts.
     """
     reference = reference_sha256 if metric.needs_reference else None
     boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
@@ -424,13 +417,22 @@ def measurement_key(
     return hashlib.sha256(parts.encode()).hexdigest()
 
 
-def set_key(metric: PlannedMetric, videos: Sequence[tuple[PlannedCase, KnownGeneration]]) -> str:
-    """The key of the measurement of a set of videos."""
+def set_key(
+    metric: PlannedMetric,
+    videos: Sequence[tuple[PlannedCase, KnownGeneration]],
+    *,
+    asked: int | None = None,
+) -> str:
+    """The key of the measurement of a set of videos.
+
+    asked: how many there should be; None where all are here.
+    """
     return measurement_key(
         metric,
         set_digest(made.sha256 for _, made in videos),
         set_digest(made.reference_sha256 or "" for _, made in videos),
         [planned for planned, _ in videos],
+        asked=(len(videos) if asked is None else asked) if metric.needs_whole_set else None,
     )
 
 

@@ -165,13 +165,8 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
     """Videos that a set metric is about to read, but whose bytes differ from their record."""
     generate: dict[PlannedCase, list[str]] = {}
     for metric in plan.set_metrics:
-<<<<<<< HEAD
         for group in _groups(plan, store, metric):
             if not _lacks(store, group.key(metric), retry=retry):
-=======
-        for method, group in _groups(plan, store, metric):
-            if not _lacks(store, set_key(metric, group), retry=retry):
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
                 continue
             for planned, known in group.videos:
                 labels = generate.setdefault(planned, [])
@@ -193,7 +188,6 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
     ]
 
 
-<<<<<<< HEAD
 @dataclass(frozen=True)
 class _Group:
     """The finished videos of a method on one kind of case in one data set, of so many asked for."""
@@ -204,15 +198,9 @@ class _Group:
 
     def key(self, metric: PlannedMetric) -> str:
         """The key of what a set metric says of them."""
-        digests = set_digest(made.sha256 for _, made in self.videos)
-        references = set_digest(made.reference_sha256 or "" for _, made in self.videos)
-        cases = [planned for planned, _ in self.videos]
-        asked = self.asked if metric.needs_whole_set else None
-        return measurement_key(metric, digests, references, cases, asked=asked)
+        return set_key(metric, self.videos, asked=self.asked)
 
 
-=======
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
 def _lacks(store: Store, key: str, *, retry: bool) -> bool:
     known = store.measurements.get(key)
     return known is None or (retry and known == "failed")
@@ -223,13 +211,8 @@ def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Itera
     lacking: dict[str, PlannedSet] = {}
     settings = plan.settings(store.folder)
     for metric in plan.set_metrics:
-<<<<<<< HEAD
         for group in _groups(plan, store, metric):
             key = group.key(metric)
-=======
-        for _, group in _groups(plan, store, metric):
-            key = set_key(metric, group)
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
             if _lacks(store, key, retry=retry):
                 lacking.setdefault(key, PlannedSet(metric, key, group.videos, group.asked))
     places = {planned.key: place for place, planned in enumerate(plan.cases)}
@@ -271,13 +254,8 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
                 asked[method.label, metric.label] += 1
                 faceless[method.label, metric.label] += key in store.faceless
     for metric in plan.set_metrics:
-<<<<<<< HEAD
         for group in _groups(plan, store, metric):
             count[store.measurements.get(group.key(metric), "missing")] += 1
-=======
-        for _, group in _groups(plan, store, metric):
-            count[store.measurements.get(set_key(metric, group), "missing")] += 1
->>>>>>> eeb5983eb3717bfa88bfc57cc4cf44f82f96a6fd
     return Summary(
         count["ok"],
         count["undefined"],
