@@ -36,6 +36,7 @@ from bench.run.prepared_folder import PreparedFolder
 from bench.run.preparing import StartPersonWorker, prepared_before
 from bench.run.provenance import describe_run
 from bench.run.set_measuring import PlannedSet, measure_sets
+from bench.types import CaseKind
 
 Notify = Callable[[Record], None]  # called for every record, once it is written
 
@@ -221,8 +222,8 @@ def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Itera
 
 def _groups(plan: Plan, store: Store, metric: PlannedMetric) -> Iterator[_Group]:
     """The finished videos of each method, kind of case and data set that has any."""
-    videos: dict[tuple[str, str, str], list[tuple[PlannedCase, KnownGeneration]]] = {}
-    asked: Counter[tuple[str, str, str]] = Counter()
+    videos: dict[tuple[str, CaseKind, str], list[tuple[PlannedCase, KnownGeneration]]] = {}
+    asked: Counter[tuple[str, CaseKind, str]] = Counter()
     for planned in plan.cases:
         if not metric.measures(planned.case):
             continue

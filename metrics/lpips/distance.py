@@ -57,7 +57,8 @@ def _layer_distance(features: Tensor, weights: Tensor) -> Tensor:
     flat = features.permute(0, 2, 3, 1).flatten(1, 2)  # (2 B, h w, C): no copy of channels-last
     unit = flat / (torch.linalg.vector_norm(flat, dim=2, keepdim=True) + EPSILON)
     first, second = unit.chunk(2)
-    return (first - second).square_().matmul(weights).mean(dim=1)
+    apart: Tensor = (first - second).square_()  # of unit lengths
+    return torch.mv(apart.flatten(0, 1), weights).reshape(apart.shape[:2]).mean(dim=1)
 
 
 def resized(picture: Frame, side: int) -> NDArray[np.uint8]:

