@@ -50,6 +50,15 @@ def test_it_is_the_formula_with_a_matrix_root(rows: int, others: int) -> None:
     apart = np.square(x.mean(axis=0, dtype=np.float64) - y.mean(axis=0, dtype=np.float64)).sum()
     expected = apart + np.trace(first + second - 2 * sqrtm(first @ second).real)
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(x, y, fast=True) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("rows", [40, 2500])
+def test_rows_that_do_not_count_do_not_count(rows: int) -> None:
+    x, y = draw(rows, 20), draw(rows, 20, seed=1, shift=0.2)
+    kept = np.random.default_rng(2).random(rows) < 0.7
+    expected = frechet_distance(x[kept], y[kept])
+    assert frechet_distance(x, y, kept=kept) == pytest.approx(expected, rel=1e-9)
 
 
 def test_rows_of_one_column_by_hand() -> None:
@@ -90,7 +99,8 @@ def test_the_kernel_distance_is_the_sum_over_pairs() -> None:
 
 def test_many_features_are_compared_by_subsets() -> None:
     x, y = draw(1300, 4), draw(1300, 4, seed=1, shift=0.5)
-    (whole,) = without_each_block(np.vstack([x, x[:1]]), np.vstack([y, y[:1]]), last_alone(1301))
+    one_more = np.vstack([x, x[:1]]), np.vstack([y, y[:1]])
+    whole = next(without_each_block(*one_more, last_alone(1301)))
     assert kernel_distance(x, y) == pytest.approx(whole, rel=0.02)
     assert kernel_distance(x, y) == kernel_distance(x, y)
 
