@@ -284,7 +284,7 @@ def test_programs_are_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "i3d_torchscript.pt"
     path.write_bytes(b"PK")
     feature = I3dFeatures(I3dFeatures.Options(weights=path))
-    with pytest.raises(bench.BenchError, match=r"convert them once with .*convert\.py"):
+    with pytest.raises(bench.BenchError, match=r"convert them once with .*i3d\.convert"):
         feature.load("cpu")
     gone = I3dFeatures(I3dFeatures.Options(weights=tmp_path / "gone.safetensors"))
     assert gone.protocol == "i3d@missing; face:{faces}; 16 frames; bilinear 224"

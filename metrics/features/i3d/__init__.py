@@ -34,11 +34,11 @@ class I3dFeatures(bench.Feature):
     source = "arXiv:1705.07750; universome/stylegan-v @ 1f630af5"
     reads = frozenset({"video", "faces"})
     arrays: ClassVar = {"features": "(K, 400) float32"}
-    needs = ("weights of I3D, converted once by metrics/features/i3d/convert.py",)
+    needs = ("weights of I3D, converted once by `python -m metrics.features.i3d.convert`",)
     memory = 1_000_000_000
 
     class Options(bench.Options):
-        """weights: what `convert.py` wrote; region: what of a frame is looked at."""
+        """weights: what `convert` wrote; region: what of a frame is looked at."""
 
         weights: Path
         region: Region = "face"
@@ -110,7 +110,8 @@ class I3dFeatures(bench.Feature):
         path = self.options.weights.expanduser()
         if not path.is_file():
             raise bench.BenchError(
-                f"{path}: weights of I3D are not here; metrics/features/i3d/convert.py writes them"
+                f"{path}: weights of I3D are not here; `python -m metrics.features.i3d.convert` "
+                "writes them"
             )
         return sha256_here(path)
 

@@ -1,6 +1,6 @@
 """Converts published weights of I3D to safetensors: once, by hand, in an interpreter of your own.
 
-    python metrics/features/i3d/convert.py i3d_torchscript.pt i3d.safetensors
+    python -m metrics.features.i3d.convert i3d_torchscript.pt i3d.safetensors
 
 The file that papers use for FVD (`i3d_torchscript.pt`, universome/stylegan-v) is a program: opening
 it runs code. So the harness never opens it, and nothing of the harness calls this file. Run it

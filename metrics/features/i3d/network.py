@@ -121,7 +121,7 @@ def load(path: Path) -> I3d:
     if path.suffix != ".safetensors":
         raise BenchError(
             f"{path}: expected a .safetensors file; published weights of I3D are programs, which "
-            "are not run here: convert them once with metrics/features/i3d/convert.py"
+            "are not run here: convert them once with `python -m metrics.features.i3d.convert`"
         )
     network = I3d()
     wanted = {n: x for n, x in network.state_dict().items() if x.is_floating_point()}
