@@ -53,6 +53,15 @@ def faces_with_mouths(sample: Sample) -> Iterator[tuple[Frame, Frame, NDArray[np
         yield *faces, corners.reshape(4).astype(np.float64)
 
 
+def compared(sample: Sample) -> tuple[Frames, Frames, Track]:
+    """The frames of truth and video, of one shape, and the truth's face track.
+
+    Raises as `region_pairs` does.
+    """
+    truth, made = _same_shape(sample)
+    return truth, made, _truth_track(sample, len(truth))
+
+
 def _truth_track(sample: Sample, frames: int) -> Track:
     track = _reference(sample).faces()
     if len(track.boxes) != frames:

@@ -16,6 +16,7 @@ from bench.records.manifest import TablePart
 from bench.stats import (
     Comparison,
     Interval,
+    Unit,
     compare,
     compare_all,
     holm,
@@ -355,7 +356,11 @@ def _within_one(scores: ColumnValues, dataset: Dataset, seed: int) -> Interval:
 def _set_standing(
     results: Results, dataset: Dataset, column: Column, rows: Sequence[Row], kind: CaseKind
 ) -> Standing:
-    """A set metric has one value for all videos: no interval, no test, no rank."""
+    """A set metric has one value for all videos: no test, no rank.
+
+    An interval it has where the metric gives its ends as outputs of their own: `fid_low` and
+    `fid_high` for `fid`.
+    """
     entries: dict[str, Entry] = {}
     cases = dataset.of_kind(kind)
     for row in rows:
@@ -364,8 +369,10 @@ def _set_standing(
         count = sum(one is not None and one.record.status == "ok" for one in generated)
         planned = sum(one is not None for one in generated)
         if cell.state == "ok" and column.output.name in cell.values:
-            value = cell.values[column.output.name]
-            interval = Interval(value, None, None, count, 0, "none")
+            name = column.output.name
+            low, high = cell.values.get(f"{name}_low"), cell.values.get(f"{name}_high")
+            unit: Unit = "none" if low is None or high is None else "clip"
+            interval = Interval(cell.values[name], low, high, count, 0, unit)
             entries[row.label] = Entry("value", count, planned, interval=interval)
         else:
             state: EntryState = "failed" if cell.state == "ok" else cell.state

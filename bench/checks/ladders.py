@@ -56,7 +56,7 @@ def specimen(
     case = Case(dataset="checks", kind="reconstruct", face=clip, speech=clip)
     reference = Video.of(frames, sound, track=track)
     video = Video.of(frames.copy(), sound.copy(), track=track)
-    return Specimen(Sample(case=case, video=video, reference=reference), other_speech)
+    return Specimen(Sample(case, video, reference, face=reference), other_speech)
 
 
 def talking_patterns(count: int = 3, *, frames: int = 40, size: int = 128) -> list[Specimen]:

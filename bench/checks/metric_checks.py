@@ -70,7 +70,8 @@ def _distorted(clean: Specimen) -> Sample:
 def _copied(sample: Sample) -> Sample:
     """A fresh copy of the sample, without cached results."""
     reference = None if sample.reference is None else _copied_video(sample.reference)
-    return replace(sample, video=_copied_video(sample.video), reference=reference)
+    face = None if sample.face is None else _copied_video(sample.face)
+    return replace(sample, video=_copied_video(sample.video), reference=reference, face=face)
 
 
 def _copied_video(video: Video) -> Video:
@@ -87,7 +88,7 @@ def _scores(subject: Subject, metric: Metric, samples: Sequence[Sample]) -> list
     """The metric's values: for each sample, or once for all of them if it measures sets."""
     computing = subject.computing()
     for sample in samples:
-        for video in filter(None, (sample.video, sample.reference)):
+        for video in filter(None, (sample.video, sample.reference, sample.face)):
             video.features = computing
     if isinstance(metric, ClipMetric):
         return [metric.measure(sample) for sample in samples]

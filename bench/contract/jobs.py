@@ -70,8 +70,12 @@ class Generation:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a clip metric reads: the video under test and, if the case has one, its reference."""
+    """What a clip metric reads: the video under test and, if the case has one, its reference.
+
+    face: the recording of the case's face, which the method got; for metrics that read "face".
+    """
 
     case: Case
     video: Video
     reference: Video | None = None
+    face: Video | None = None

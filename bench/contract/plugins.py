@@ -124,7 +124,9 @@ class Method(Plugin):
 class Metric(Plugin):
     """Measures videos.
 
-    reads: what it needs of "video", "sound", "reference", and the names of features ("faces").
+    reads: what it needs of "video", "sound", "reference", "face" (the recording that the method
+    got, which a `cross` case has, too), and the names of features ("faces"). Metrics of sets have
+    no "face".
     sees: the ladders of graded distortions that must make it worse ("blur", "noise", "frozen",
     "shifted", "exchanged"; `bench.checks.ladders`); `bench check` tests this.
     """
@@ -176,7 +178,12 @@ class SetMetric(Metric):
 
     Every set has its own summary: an object of the metric's choice that holds statistics, but no
     frames. The references of a set are a set, too, summarised once for all methods.
+
+    needs_whole_set: whether a set with a missing video has no value. Choose it for distances that
+    depend on the number of videos, since those of two methods could not be compared.
     """
+
+    needs_whole_set: ClassVar[bool] = False
 
     @abstractmethod
     def start(self) -> Any:
@@ -206,7 +213,10 @@ class Feature(Plugin):
 
     @property
     def protocol(self) -> str:
-        """The name of this feature with its options in the protocols of metrics."""
+        """The name of this feature with its options in the protocols of metrics.
+
+        The name of a feature that it reads itself, in braces, is replaced by that one's protocol.
+        """
         return self.name
 
     @abstractmethod

@@ -32,7 +32,8 @@ from bench.contract.plugins import (
 from bench.errors import BenchError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
-MEDIA = frozenset({"video", "sound", "reference"})  # what a metric may read besides features
+# What a metric may read besides features.
+MEDIA = frozenset({"video", "sound", "reference", "face"})
 _P = TypeVar("_P", bound=Plugin)
 
 

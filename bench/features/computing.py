@@ -60,11 +60,14 @@ def chosen(
     identity = identity_of(feature, file=file, helpers=helpers)
     if read:
         identity["features"] = {name: one.key for name, one in read.items()}
+    protocol = feature.protocol
+    for name, one in read.items():
+        protocol = protocol.replace(f"{{{name}}}", one.protocol)
     return ChosenFeature(
         type(feature),
         feature.options,
         origin,
-        feature.protocol,
+        protocol,
         digest(identity),
         reads_boxes or any(one.reads_boxes for one in read.values()),
     )

@@ -67,6 +67,21 @@ def residuals(channels: int, count: int) -> list[nn.Module]:
     return [Conv(channels, channels, is_residual=True) for _ in range(count)]
 
 
+def face_encoder(inputs: int, width: float) -> list[nn.Sequential]:
+    """The generator's identity encoder: seven blocks, from (B, inputs, 96, 96) to (B, C, 1, 1)."""
+    c16, c32, c64, c128 = (scaled(c, width) for c in (16, 32, 64, 128))
+    c256, c512 = scaled(256, width), scaled(512, width)
+    return [
+        nn.Sequential(Conv(inputs, c16, kernel=7, padding=3)),
+        nn.Sequential(Conv(c16, c32, stride=2), *residuals(c32, 2)),  # 48
+        nn.Sequential(Conv(c32, c64, stride=2), *residuals(c64, 3)),  # 24
+        nn.Sequential(Conv(c64, c128, stride=2), *residuals(c128, 2)),  # 12
+        nn.Sequential(Conv(c128, c256, stride=2), *residuals(c256, 2)),  # 6
+        nn.Sequential(Conv(c256, c512, stride=2), *residuals(c512, 1)),  # 3
+        nn.Sequential(Conv(c512, c512, padding=0), Conv(c512, c512, kernel=1, padding=0)),
+    ]
+
+
 def audio_encoder(audio: AudioKind, width: float, *, residual_256: int) -> nn.Sequential:
     """The encoder of (B, 1, D, 16) features to (B, C, 1, 1), C being 512 at width 1.
 

@@ -319,11 +319,12 @@ class CaseWorker:
         opened: _Opened | Exception,
     ) -> MeasurementRecord:
         case = task.planned.case
-        reference = opened.face if metric.needs_reference and isinstance(opened, _Opened) else None
-        sample = Sample(case, video, reference)
+        recorded = opened.face if isinstance(opened, _Opened) else None
+        reference = recorded if metric.needs_reference else None
+        sample = Sample(case, video, reference, recorded if metric.needs_face else None)
 
         def compute() -> Values:
-            if metric.needs_reference and isinstance(opened, Exception):
+            if (metric.needs_reference or metric.needs_face) and isinstance(opened, Exception):
                 raise opened
             plugin = self.plugins.metric(metric, task.settings)
             assert isinstance(plugin, ClipMetric)

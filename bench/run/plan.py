@@ -545,6 +545,7 @@ def _metric(
         reads_boxes=any(features[name].reads_boxes for name in plugin.reads & features.keys()),
         is_set=isinstance(plugin, SetMetric),
         alike=dict(plugin.alike({name: one.make() for name, one in chosen_features.items()})),
+        needs_whole_set=isinstance(plugin, SetMetric) and plugin.needs_whole_set,
     )
 
 

@@ -143,13 +143,14 @@ class PlannedMetric(PlannedPlugin):
     """A metric with its settings; `protocol` has the detector's name filled in.
 
     reads_boxes: whether the manifests' boxes decide which faces it reads. is_set: whether it
-    measures sets of clips rather than single clips. alike: by output, the value from which it takes
-    two faces for one person's.
+    measures sets of clips rather than single clips. needs_whole_set: whether a set with a missing
+    video has no value. alike: by output, the value from which it takes two faces for one person's.
     """
 
     reads: frozenset[str] = frozenset()
     reads_boxes: bool = False
     is_set: bool = False
+    needs_whole_set: bool = False
     alike: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -165,6 +166,11 @@ class PlannedMetric(PlannedPlugin):
     def needs_reference(self) -> bool:
         """Whether it compares with the reference."""
         return "reference" in self.reads
+
+    @property
+    def needs_face(self) -> bool:
+        """Whether it compares with the recording that the method got, whatever that says."""
+        return "face" in self.reads
 
     def measures(self, case: Case) -> bool:
         """Whether this metric applies to that kind of case."""
@@ -395,23 +401,39 @@ def measurement_key(
     video_sha256: str,
     reference_sha256: str | None,
     cases: Sequence[PlannedCase],
+    *,
+    asked: int | None = None,
 ) -> str:
     """The key of one measurement: the metric and what it reads, never the method.
 
-    cases: those of the videos; the boxes of their faces count if the metric reads boxes.
+    cases: those of the videos; the boxes of their faces count if the metric reads boxes, and all
+    of them if it reads the faces' recordings. asked: how many videos a set should have, if that
+    counts.
     """
     reference = reference_sha256 if metric.needs_reference else None
     boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
-    return hashlib.sha256(f"{metric.key} {video_sha256} {reference}{boxes}".encode()).hexdigest()
+    faces = f" {[planned.key for planned in cases]}" if metric.needs_face else ""
+    whole = "" if asked is None else f" of {asked}"
+    parts = f"{metric.key} {video_sha256} {reference}{boxes}{faces}{whole}"
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
-def set_key(metric: PlannedMetric, videos: Sequence[tuple[PlannedCase, KnownGeneration]]) -> str:
-    """The key of the measurement of a set of videos."""
+def set_key(
+    metric: PlannedMetric,
+    videos: Sequence[tuple[PlannedCase, KnownGeneration]],
+    *,
+    asked: int | None = None,
+) -> str:
+    """The key of the measurement of a set of videos.
+
+    asked: how many there should be; None where all are here.
+    """
     return measurement_key(
         metric,
         set_digest(made.sha256 for _, made in videos),
         set_digest(made.reference_sha256 or "" for _, made in videos),
         [planned for planned, _ in videos],
+        asked=(len(videos) if asked is None else asked) if metric.needs_whole_set else None,
     )
 
 

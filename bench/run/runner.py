@@ -36,6 +36,7 @@ from bench.run.prepared_folder import PreparedFolder
 from bench.run.preparing import StartPersonWorker, prepared_before
 from bench.run.provenance import describe_run
 from bench.run.set_measuring import PlannedSet, measure_sets
+from bench.types import CaseKind
 
 Notify = Callable[[Record], None]  # called for every record, once it is written
 
@@ -165,13 +166,15 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
     """Videos that a set metric is about to read, but whose bytes differ from their record."""
     generate: dict[PlannedCase, list[str]] = {}
     for metric in plan.set_metrics:
-        for method, group in _groups(plan, store, metric):
-            if not _lacks(store, set_key(metric, group), retry=retry):
+        for group in _groups(plan, store, metric):
+            if not _lacks(store, group.key(metric), retry=retry):
                 continue
-            for planned, known in group:
+            for planned, known in group.videos:
                 labels = generate.setdefault(planned, [])
-                if method not in labels and not is_intact(store.folder / known.video, known.sha256):
-                    labels.append(method)
+                if group.method not in labels and not is_intact(
+                    store.folder / known.video, known.sha256
+                ):
+                    labels.append(group.method)
     settings = plan.settings(store.folder)
     return [
         Task(
@@ -184,6 +187,19 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
         for planned, labels in generate.items()
         if labels
     ]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The finished videos of a method on one kind of case in one data set, of so many asked for."""
+
+    method: str
+    videos: tuple[tuple[PlannedCase, KnownGeneration], ...]
+    asked: int
+
+    def key(self, metric: PlannedMetric) -> str:
+        """The key of what a set metric says of them."""
+        return set_key(metric, self.videos, asked=self.asked)
 
 
 def _lacks(store: Store, key: str, *, retry: bool) -> bool:
@@ -202,29 +218,29 @@ def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Itera
     lacking: dict[str, PlannedSet] = {}
     settings = plan.settings(store.folder)
     for metric in plan.set_metrics:
-        for _, group in _groups(plan, store, metric):
-            key = set_key(metric, group)
+        for group in _groups(plan, store, metric):
+            key = group.key(metric)
             if _lacks(store, key, retry=retry):
-                lacking.setdefault(key, PlannedSet(metric, key, tuple(group)))
+                lacking.setdefault(key, PlannedSet(metric, key, group.videos, group.asked))
     places = {planned.key: place for place, planned in enumerate(plan.every_case)}
     yield from measure_sets(worker, settings, list(lacking.values()), places)
 
 
-def _groups(
-    plan: Plan, store: Store, metric: PlannedMetric
-) -> Iterator[tuple[str, list[tuple[PlannedCase, KnownGeneration]]]]:
-    """By method, the finished videos of one kind of case in one data set."""
-    groups: dict[tuple[str, str, str], list[tuple[PlannedCase, KnownGeneration]]] = {}
+def _groups(plan: Plan, store: Store, metric: PlannedMetric) -> Iterator[_Group]:
+    """The finished videos of each method, kind of case and data set that has any."""
+    videos: dict[tuple[str, CaseKind, str], list[tuple[PlannedCase, KnownGeneration]]] = {}
+    asked: Counter[tuple[str, CaseKind, str]] = Counter()
     for planned in plan.every_case:
         if not metric.measures(planned.case):
             continue
         for method in plan.answers(planned):
+            where = (planned.case.dataset, planned.case.kind, method.label)
+            asked[where] += 1
             known = store.generations.get(generation_key(method, planned))
             if known is not None and known.status == "ok":
-                where = (planned.case.dataset, planned.case.kind, method.label)
-                groups.setdefault(where, []).append((planned, known))
-    for (_, _, method_label), group in groups.items():
-        yield method_label, group
+                videos.setdefault(where, []).append((planned, known))
+    for where, finished in videos.items():
+        yield _Group(where[2], tuple(finished), asked[where])
 
 
 def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -> Summary:
@@ -248,8 +264,8 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
                 asked[method.label, metric.label] += 1
                 faceless[method.label, metric.label] += key in store.faceless
     for metric in plan.set_metrics:
-        for _, group in _groups(plan, store, metric):
-            count[store.measurements.get(set_key(metric, group), "missing")] += 1
+        for group in _groups(plan, store, metric):
+            count[store.measurements.get(group.key(metric), "missing")] += 1
     return Summary(
         count["ok"],
         count["undefined"],

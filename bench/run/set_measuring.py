@@ -25,11 +25,15 @@ from bench.run.planned import PlannedCase, PlannedMetric, RunSettings
 
 @dataclass(frozen=True)
 class PlannedSet:
-    """The finished videos of one method on one kind of case in one data set, for one metric."""
+    """The finished videos of one method on one kind of case in one data set, for one metric.
+
+    asked: how many videos the method was asked for.
+    """
 
     metric: PlannedMetric
     key: str
     videos: tuple[tuple[PlannedCase, KnownGeneration], ...]
+    asked: int
 
     @property
     def references(self) -> tuple[str | None, ...]:
@@ -177,5 +181,15 @@ def _record(
 ) -> MeasurementRecord:
     together = set_digest(made.sha256 for _, made in one.videos)
     record = measurement_of(one.metric, one.key, one.videos[0][1].method_protocol, together)
-    measured = worker.measured(record, one.metric, settings, lambda: summary.values(references))
+
+    def compute() -> Values:
+        missing = one.asked - len(one.videos)
+        if missing and one.metric.needs_whole_set:
+            raise Undefined(
+                f"{missing} of {one.asked} videos are missing, and a value over other cases could "
+                "not be compared"
+            )
+        return summary.values(references)
+
+    measured = worker.measured(record, one.metric, settings, compute)
     return replace(measured, seconds=summary.seconds + measured.seconds)

@@ -15,7 +15,14 @@ from torch.nn import functional
 
 from bench.networks.audio import LIMIT, AudioKind
 from bench.networks.face_crops import SIZE
-from bench.networks.layers import Conv, ConvTranspose, audio_encoder, residuals, scaled
+from bench.networks.layers import (
+    Conv,
+    ConvTranspose,
+    audio_encoder,
+    face_encoder,
+    residuals,
+    scaled,
+)
 from methods.wav2lip.attention import Attention
 from methods.wav2lip.variants import AttentionKind
 
@@ -44,17 +51,7 @@ class Generator(nn.Module):
         c16, c32, c64, c128 = (scaled(c, width) for c in (16, 32, 64, 128))
         c256, c384, c512 = (scaled(c, width) for c in (256, 384, 512))
         self.audio_channel = audio_channel
-        self.face_encoder_blocks = nn.ModuleList(
-            [
-                nn.Sequential(Conv(6 + audio_channel, c16, kernel=7, padding=3)),
-                nn.Sequential(Conv(c16, c32, stride=2), *residuals(c32, 2)),  # 48
-                nn.Sequential(Conv(c32, c64, stride=2), *residuals(c64, 3)),  # 24
-                nn.Sequential(Conv(c64, c128, stride=2), *residuals(c128, 2)),  # 12
-                nn.Sequential(Conv(c128, c256, stride=2), *residuals(c256, 2)),  # 6
-                nn.Sequential(Conv(c256, c512, stride=2), *residuals(c512, 1)),  # 3
-                nn.Sequential(Conv(c512, c512, padding=0), Conv(c512, c512, kernel=1, padding=0)),
-            ]
-        )
+        self.face_encoder_blocks = nn.ModuleList(face_encoder(6 + audio_channel, width))
         self.audio_encoder = audio_encoder(audio, width, residual_256=1)
         self.face_decoder_blocks = nn.ModuleList(
             [

@@ -8,6 +8,7 @@ from tests.speed import (
     engines,
     generation,
     landmarks,
+    lpips,
     lse,
     million,
     planning,
@@ -22,6 +23,7 @@ def main() -> None:
     print(f"machine: {machine()}", flush=True)
     for part in (
         psnr_ssim,
+        lpips,
         lse,
         landmarks,
         generation,

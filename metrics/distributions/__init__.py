@@ -1,0 +1,1 @@
+"""Distances of two sets of features, and how far they would move with other clips."""
