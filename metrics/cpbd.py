@@ -226,10 +226,8 @@ class Cpbd(bench.ClipMetric):
         truth, made = sample.reference.read(), sample.video.read()
         check_shapes(truth, made, f"case {sample.case.id}: ")
         region = self.options.region
-        if region == "frame":
-            values = whole_frames(made)
-        else:
-            values = faces(made, sample.reference.faces())
+        is_frame = region == "frame"
+        values = whole_frames(made) if is_frame else faces(made, sample.reference.faces())
         known = sample.reference.feature("edge_sharpness")[region]
         if not len(known) or not known.any():
             raise bench.Undefined("the recording has no sharp edge to compare with")

@@ -98,11 +98,12 @@ def checks_for(
 
     options: for plugins that do not work with their defaults. sample: the clips to try plugins on;
     by default `talking_patterns` of bench.checks.ladders, which are drawn, and `synthetic_talkers`,
-    clips of an embedded corpus, for those that read sound. features: those that the plugin reads,
-    where they are neither installed nor registered by its own file.
+    clips of an embedded corpus, for those that read sound or are trained on mouths. features: those
+    that the plugin reads, where they are neither installed nor registered by its own file.
     """
-    listens = issubclass(plugin, Metric | Feature) and "sound" in plugin.reads
-    usual = synthetic_talkers if listens else talking_patterns
+    measures = issubclass(plugin, Metric | Feature)
+    needs_speech = measures and ("sound" in plugin.reads or issubclass(plugin, Trainable))
+    usual = synthetic_talkers if needs_speech else talking_patterns
     subject = Subject(plugin, options, Lazy(sample or usual), features_for(plugin, features))
     named = dict(_checks(subject))
     known = plugin.known_failures

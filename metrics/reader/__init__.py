@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bench
+from metrics.lse import sync_small
 from metrics.reader import settings
 from metrics.reader.settings import UnitKind
 
@@ -46,7 +47,12 @@ class Reader(bench.ClipMetric, bench.Trainable):
     reads = frozenset({"video", "faces"})
     outputs = (
         bench.Output(
-            "error_rate", unit="share", better="lower", best=None, low=0.0, title="lip-reading error"
+            "error_rate",
+            unit="share",
+            better="lower",
+            best=None,
+            low=0.0,
+            title="lip-reading error",
         ),
         bench.Output("chance", unit="share", better="none", low=0.0, title="reading at chance"),
     )
@@ -67,28 +73,33 @@ class Reader(bench.ClipMetric, bench.Trainable):
     @property
     def protocol(self) -> str:
         """Units, detector, and digest of the weights."""
-        return f"reader[{self.options.units}; tracked:{{faces}}; {self._digest()[:8]}]"
+        return f"reader[{self.options.units}; face 96:{{faces}}; {self._digest()[:8]}]"
 
     def identity(self) -> Mapping[str, object]:
         """The digest of the weights."""
         return {"weights": self._digest()}
 
-    def load(self, device: str) -> None:
+    def load(self, device: str) -> None:  # noqa: ARG002 (it is small and works on the CPU)
         """Reads the weights."""
         from bench.networks.checkpoints import description, load_weights
         from metrics.reader.network import ReaderNetwork
         from metrics.reader.units import classes
 
         path = self._path()
-        found = description(path, wanted="a lip reader", names=("network", "units"))
+        found = description(path, wanted="a lip reader", names=("network", "units", "eyes"))
         if (found["network"], found["units"]) != ("reader", self.options.units):
             raise bench.BenchError(
                 f"{path}: expected a reader of {self.options.units}, found a {found['network']} of"
                 f" {found['units']}; give the weights that go with units: {self.options.units}"
             )
+        if found["eyes"] != sync_small.digest():
+            raise bench.BenchError(
+                f"{path}: was trained on what sync_small {found['eyes'][:8]} sees, and here is"
+                f" {sync_small.digest()[:8]}; train the reader anew"
+            )
         network = ReaderNetwork(len(classes(self.options.units)))
         load_weights(network, path)
-        self._network = network.to(device).eval()
+        self._network = network.eval()
 
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's error rate, and what chance would give."""
@@ -101,8 +112,8 @@ class Reader(bench.ClipMetric, bench.Trainable):
 
     def reading(self, video: bench.Video) -> tuple[int, ...]:
         """The units that are read from a video, by their place among `units.classes`."""
-        from metrics.reader.scoring import answers_of
         from metrics.reader.reading import read
+        from metrics.reader.scoring import answers_of
 
         if self._network is None:
             raise RuntimeError("call load(device) before measure")

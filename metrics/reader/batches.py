@@ -1,4 +1,4 @@
-"""Batches for the lip readers: clips in random views and at random speeds, with what is said when.
+"""Batches for the lip readers: clips in one of their views, at random speeds, and what is said.
 
 Every batch is a function of the seed and the step alone, so that a resumed training sees the same.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,6 @@ from torch.utils.data import Dataset
 from bench.train.draws import Draw
 from bench.train.ready_clips import ReadyClip
 from bench.types import FPS
-from metrics.lse.sync_small import augmentation
 from metrics.reader.network import STEPS
 from metrics.reader.settings import Settings
 from metrics.reader.units import REST, SLOTS, Spoken
@@ -27,11 +27,12 @@ UNKNOWN = -100  # the label of what lies beyond a clip's end
 
 @dataclass(frozen=True)
 class ReaderClip(ReadyClip):
-    """A clip made ready: the square around the mouth, and what is said when."""
+    """A clip made ready: what the eyes see of it in several views, and what is said when."""
 
-    def mouths(self) -> NDArray[np.uint8]:
-        """(T, 96, 96, 3) uint8 RGB."""
-        return np.asarray(self.array("mouths"))
+    def seen(self, view: int = 0) -> NDArray[np.float32]:
+        """(T, 256); view 0 is the straight one."""
+        sights = self.array("seen")  # (V, T, 256) float16
+        return np.asarray(sights[view % len(sights)], dtype=np.float32)
 
     def spoken(self) -> list[Spoken]:
         """The units with their times."""
@@ -43,12 +44,12 @@ class ReaderClip(ReadyClip):
 class Batch:
     """B clips of at most T frames.
 
-    mouths: (B, T, 56, 64, 3) uint8 RGB. labels: (B, STEPS T), the class of each half frame, UNKNOWN
+    seen: (B, T, 256) float32. labels: (B, STEPS T), the class of each half frame, UNKNOWN
     beyond the end. units: (B, U), the classes in their order, 0 beyond. lengths: (B,) half frames.
     counts: (B,) units.
     """
 
-    mouths: Tensor
+    seen: Tensor
     labels: Tensor
     units: Tensor
     lengths: Tensor
@@ -76,63 +77,60 @@ class Batches(Dataset[Batch]):
         """The batch of one step."""
         random = np.random.default_rng([self.seed, step])
         pairs = [self._one(random) for _ in range(self.settings.clips)]
-        longest = max(len(mouths) for mouths, _ in pairs)
+        longest = max(len(seen) for seen, _ in pairs)
         runs = [_runs(labels) for _, labels in pairs]
         most = max(map(len, runs))
+        labelled = [_longer(labels, STEPS * longest, UNKNOWN) for _, labels in pairs]
         return Batch(
-            mouths=torch.from_numpy(np.stack([_longer(m, longest) for m, _ in pairs])),
-            labels=torch.from_numpy(
-                np.stack(
-                    [
-                        np.pad(
-                            labels, (0, STEPS * longest - len(labels)), constant_values=UNKNOWN
-                        )
-                        for _, labels in pairs
-                    ]
-                )
-            ),
+            seen=torch.from_numpy(np.stack([_longer(seen, longest, 0) for seen, _ in pairs])),
+            labels=torch.from_numpy(np.stack(labelled)),
             units=torch.tensor([[*run, *[0] * (most - len(run))] for run in runs]),
             lengths=torch.tensor([len(labels) for _, labels in pairs]),
             counts=torch.tensor([len(run) for run in runs]),
         )
 
-    def _one(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """A clip as it is seen once: mouths (T, 56, 64, 3), and labels (STEPS T,)."""
+    def _one(self, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """A clip as it is seen once: (T, 256), and labels (STEPS T,)."""
+        settings = self.settings
         clip = self.draw.one(random)
-        stored, spoken = clip.mouths(), clip.spoken()
-        is_words = self.settings.units == "words" and len(spoken) == len(SLOTS)
-        if is_words and random.random() < self.settings.exchanged:
+        view = int(random.integers(settings.views))
+        sights, spoken = clip.seen(view), clip.spoken()
+        is_words = settings.units == "words" and len(spoken) == len(SLOTS)
+        if is_words and random.random() < settings.exchanged:
             own = self._by_speaker[clip.dataset, clip.speaker]
-            stored, spoken = put_together([own[int(k)] for k in random.integers(len(own), size=6)])
-        places = timeline(len(stored), self.settings.frames, random)
-        view = augmentation.view(len(places), random)
-        index = np.clip(np.rint(places), 0, len(stored) - 1).astype(np.int64)
-        return view.of(stored, index, random), labels_at(places, spoken)
+            several = [own[int(k)] for k in random.integers(len(own), size=len(SLOTS))]
+            sights, spoken = put_together(several, view)
+        places = timeline(len(sights), settings.frames, random)
+        sights = between(sights, places)
+        sights[random.random(len(sights)) < settings.blinked] = 0.0
+        return sights, labels_at(places, spoken)
 
 
-def put_together(clips: Sequence[ReaderClip]) -> tuple[NDArray[np.uint8], list[Spoken]]:
+def put_together(
+    clips: Sequence[ReaderClip], view: int
+) -> tuple[NDArray[np.float32], list[Spoken]]:
     """A sentence whose k-th word comes from the k-th clip, cut where words begin and end.
 
     The first word brings the silence before it, the last one that behind it.
     """
-    stored: list[NDArray[np.uint8]] = []
+    parts: list[NDArray[np.float32]] = []
     spoken: list[Spoken] = []
     done = 0
     for place, clip in enumerate(clips):
-        mouths, words = clip.mouths(), clip.spoken()
+        sights, words = clip.seen(view), clip.spoken()
         word = words[place] if place < len(words) else words[-1]
         first = 0 if place == 0 else round(word.start * FPS)
-        last = len(mouths) if place == len(clips) - 1 else round(word.end * FPS)
-        last = min(max(last, first + 1), len(mouths))
+        last = len(sights) if place == len(clips) - 1 else round(word.end * FPS)
+        last = min(max(last, first + 1), len(sights))
         moved = (done - first) / FPS
         spoken.append(replace(word, start=word.start + moved, end=word.end + moved))
-        stored.append(mouths[first:last])
+        parts.append(sights[first:last])
         done += last - first
-    return np.concatenate(stored), spoken
+    return np.concatenate(parts), spoken
 
 
 def timeline(frames: int, most: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """Which place of a clip each frame shows, (T,), T <= most: slower or faster, and unevenly so."""
+    """Which place of a clip each frame shows, (T,), T <= most: slower or faster, and unevenly."""
     pace = np.exp(random.uniform(-0.2, 0.2))
     count = 2 * frames + 8
     waves = np.sin(
@@ -145,6 +143,14 @@ def timeline(frames: int, most: int, random: np.random.Generator) -> NDArray[np.
         first = int(random.integers(len(places) - most + 1))
         places = places[first : first + most]
     return np.asarray(places)
+
+
+def between(sights: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What is seen at places between frames, (P, 256), on the straight line between them."""
+    before = np.floor(places).astype(np.int64)
+    after = np.minimum(before + 1, len(sights) - 1)
+    share = (places - before).astype(np.float32)[:, None]
+    return np.asarray(sights[before] * (1 - share) + sights[after] * share)
 
 
 def labels_at(places: NDArray[np.float64], spoken: Sequence[Spoken]) -> NDArray[np.int64]:
@@ -169,6 +175,7 @@ def _runs(labels: NDArray[np.int64]) -> list[int]:
     return [int(label) for label in labels[begins] if label != REST]
 
 
-def _longer(mouths: NDArray[np.uint8], frames: int) -> NDArray[np.uint8]:
-    """The mouths, the last one repeated to so many frames."""
-    return mouths[np.minimum(np.arange(frames), len(mouths) - 1)]
+def _longer(rows: NDArray[Any], count: int, filled: float) -> NDArray[Any]:
+    """The rows, and as many filled ones behind them as make up the count."""
+    missing = np.full((count - len(rows), *rows.shape[1:]), filled, dtype=rows.dtype)
+    return np.concatenate([rows, missing])

@@ -18,10 +18,10 @@ class Settings(StageSettings):
 
     units: UnitKind = "visemes"
     steps: int = pydantic.Field(default=2000, ge=1)
-    clips: int = pydantic.Field(default=8, ge=1)  # a batch
+    clips: int = pydantic.Field(default=16, ge=1)  # a batch
+    views: int = pydantic.Field(default=2, ge=1)  # of each clip; the first is straight
     frames: int = pydantic.Field(default=75, ge=10)  # of a clip at most
     learning_rate: float = pydantic.Field(default=1e-3, gt=0)
-    eyes_rate: float = pydantic.Field(default=0.3, ge=0)  # of that, for the eyes; 0: they stay
     weight_decay: float = pydantic.Field(default=0.03, ge=0)
     dropout: float = pydantic.Field(default=0.2, ge=0, lt=1)
     smoothing: float = pydantic.Field(default=0.1, ge=0, lt=1)  # of the labels
@@ -33,5 +33,6 @@ class Settings(StageSettings):
     save_every: int = pydantic.Field(default=200, ge=1)
     precision: Precision = "bfloat16"
     threads: int = pydantic.Field(default=1, ge=1)  # beside the process that makes batches
+    blinked: float = pydantic.Field(default=0.1, ge=0, lt=1)  # share of frames not seen
     faces: tuple[Detector, ...] = ("haar",)  # each clip comes once for each
     start: Path | None = None  # a reader's weights to go on from, with a new schedule

@@ -18,25 +18,23 @@ from torch.nn import functional
 
 from bench.errors import BenchError
 from bench.files.paths import cache_dir
-from bench.networks.checkpoints import load_weights, read_state, save_described
+from bench.networks.checkpoints import load_weights, save_described
 from bench.train import loop as training
 from bench.train.averages import running_average
+from bench.train.face_clips import face_clip
 from bench.train.held_out import means_by_dataset
-from bench.train.ready_clips import Arrays, RawClip, all_ready, track_of
+from bench.train.ready_clips import Arrays, RawClip, all_ready
 from bench.train.trainable import TrainJob
 from metrics.error_rates import errors
 from metrics.lse import sync_small
-from metrics.lse.front_end import tracked
-from metrics.lse.sync_small.augmentation import straight_view
-from metrics.lse.sync_small.crops import mouth_square
 from metrics.reader.batches import UNKNOWN, Batch, Batches, ReaderClip
-from metrics.reader.network import ReaderNetwork
+from metrics.reader.mouths import view
+from metrics.reader.network import ReaderNetwork, seen
 from metrics.reader.reading import read
 from metrics.reader.settings import Settings, UnitKind
 from metrics.reader.units import classes, collapsed, spoken_in
 
 READY_VERSION = "1"  # raise it when what is stored of a clip changes
-EYES = "picture."  # the prefix of the eyes' weights in the sync scorer's file
 
 
 class Learner:
@@ -45,35 +43,26 @@ class Learner:
     def __init__(self, settings: Settings, *, seed: int) -> None:
         torch.manual_seed(seed)
         self.settings = settings
+        self.seed = seed
         network = ReaderNetwork(len(classes(settings.units)), dropout=settings.dropout)
-        if settings.start is None:
-            start_seeing(network)
-        else:  # a checkpoint, where one is resumed, takes its place
+        if settings.start is not None:  # a checkpoint, where one is resumed, takes its place
             load_weights(network, settings.start)
-        self.network = settings.laid_out(network)
+        self.network = network
         self.average = running_average(self.network, decay=settings.average)
-        eyes = {id(weight) for weight in network.eyes.parameters()}
-        rest = [weight for weight in network.parameters() if id(weight) not in eyes]
         self.optimiser = torch.optim.AdamW(
-            [{"params": rest}, {"params": list(network.eyes.parameters())}],
-            lr=0.0,
-            weight_decay=settings.weight_decay,
+            network.parameters(), lr=0.0, weight_decay=settings.weight_decay
         )
 
     def advance(self, step: int, batch: Batch) -> dict[str, float]:
         """One step of training; returns its losses."""
         settings = self.settings
         rate = training.one_cycle(step, steps=settings.steps, peak=settings.learning_rate)
-        others, eyes = self.optimiser.param_groups
-        others["lr"], eyes["lr"] = rate, rate * settings.eyes_rate
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(self.seed * settings.steps + step)  # of what dropout leaves out
         self.network.train()
         with settings.autocast("cpu"):
-            if settings.eyes_rate:
-                seen = self.network.see(batch.mouths)
-            else:
-                with torch.no_grad():
-                    seen = self.network.see(batch.mouths)
-            answers = self.network.understand(seen)
+            answers = self.network(batch.seen)
         losses = reading_losses(answers, batch, smoothing=settings.smoothing)
         loss = losses["label"] + settings.sequence_weight * losses["sequence"]
         self.optimiser.zero_grad()
@@ -93,16 +82,6 @@ class Learner:
         return training.States(network=self.network, average=self.average, optimiser=self.optimiser)
 
 
-def start_seeing(network: ReaderNetwork) -> None:
-    """Gives the network the eyes of the shipped sync scorer."""
-    state = {
-        name.removeprefix(EYES): value
-        for name, value in read_state(sync_small.WEIGHTS).items()
-        if name.startswith(EYES)
-    }
-    network.eyes.load_state_dict(state, strict=False)  # counters of batches are not kept
-
-
 def reading_losses(answers: Tensor, batch: Batch, *, smoothing: float) -> dict[str, Tensor]:
     """Two terms, and a figure to look at.
 
@@ -111,9 +90,7 @@ def reading_losses(answers: Tensor, batch: Batch, *, smoothing: float) -> dict[s
     likeliest class is theirs, rests aside.
     """
     flat, labels = answers.flatten(0, 1), batch.labels.flatten()
-    label = functional.cross_entropy(
-        flat, labels, ignore_index=UNKNOWN, label_smoothing=smoothing
-    )
+    label = functional.cross_entropy(flat, labels, ignore_index=UNKNOWN, label_smoothing=smoothing)
     sequence = functional.ctc_loss(
         answers.transpose(0, 1),
         batch.units,
@@ -135,11 +112,8 @@ def validation(
     network.eval()
     rows: list[tuple[str, dict[str, float]]] = []
     for clip in clips:
-        stored = clip.mouths()
-        every = np.arange(len(stored))
-        mouths = straight_view(len(stored)).of(stored, every, np.random.default_rng(0))
         with torch.inference_mode():
-            answers = network(torch.from_numpy(mouths)[None])[0].numpy()
+            answers = network(torch.from_numpy(clip.seen())[None])[0].numpy()
         spoken = collapsed([one.unit for one in clip.spoken()])
         rows.append((clip.dataset, {"error": errors(read(answers, kind), spoken).rate}))
     return means_by_dataset(rows)
@@ -165,7 +139,7 @@ def train(job: TrainJob[Settings]) -> Path:
                 for detector in settings.faces
                 if detector != "given" or clip.box is not None
             ],
-            partial(_ready, kind=settings.units),
+            partial(_ready, kind=settings.units, views=settings.views),
             split=split,
             log=job.log,
         )
@@ -180,21 +154,26 @@ def train(job: TrainJob[Settings]) -> Path:
         validate=lambda _: validation(learner.averaged, ready["val"], settings.units),
     )
     path = job.folder / f"reader_{settings.units}.safetensors"
-    save_described(
-        learner.averaged, path, {"network": "reader", "units": settings.units}
-    )
+    described = {"network": "reader", "units": settings.units, "eyes": sync_small.digest()}
+    save_described(learner.averaged, path, described)
     return path
 
 
-def _ready(raw: RawClip, kind: UnitKind) -> ReaderClip:
-    arrays = partial(_arrays, kind=kind)
-    return raw.ready(f"reader_{kind}", arrays, version=READY_VERSION, of=ReaderClip)
+def _ready(raw: RawClip, kind: UnitKind, views: int) -> ReaderClip:
+    torch.set_num_threads(1)  # the processes share the processors
+    version = f"{READY_VERSION}-{sync_small.digest()[:8]}-{views}"
+    arrays = partial(_arrays, kind=kind, views=views)
+    return raw.ready(f"reader_{kind}", arrays, version=version, of=ReaderClip)
 
 
-def _arrays(raw: RawClip, kind: UnitKind) -> Arrays:
+def _arrays(raw: RawClip, kind: UnitKind, views: int) -> Arrays:
     spoken = spoken_in(raw.clip, kind)
-    video, _ = raw.opened()
+    faces = face_clip(raw).faces()
+    sights = []
+    for number in range(views):
+        random = np.random.default_rng([number, *raw.clip.id.encode()])
+        sights.append(seen(view(faces, random if number else None)).astype(np.float16))
     return {
-        "mouths": mouth_square(tracked(video.read(), track_of(video))),
+        "seen": np.stack(sights),
         "spoken": np.array([(one.unit, one.start, one.end) for one in spoken], dtype=np.float64),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.run.provenance import machine
 from tests.speed import (
     corpus,
+    cpbd,
     engines,
     generation,
     lse,
@@ -21,6 +22,7 @@ def main() -> None:
     print(f"machine: {machine()}", flush=True)
     for part in (
         psnr_ssim,
+        cpbd,
         lse,
         generation,
         training,
