@@ -1,4 +1,4 @@
-"""PSNR against the truth, on the face, the mouth region or the whole frame."""
+"""PSNR against the reference, on the face, the mouth region or the whole frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PEAK = 255.0
 def psnr(truth: Frames, made: Frames) -> float:
     """Mean PSNR in dB over frames of two (T, H, W, 3) uint8 RGB arrays of one shape.
 
-    Raises BenchError where shapes differ, Undefined where all frames are identical.
+    Raises BenchError if shapes differ, Undefined if all frames are identical.
     """
     check_shapes(truth, made)
     return _mean(zip(truth, made, strict=True))
@@ -41,17 +41,17 @@ def _squared_error(truth: Frame, made: Frame) -> float:
 class Psnr(bench.ClipMetric):
     """PSNR = 10 log10(255^2 / MSE) per frame, MSE over pixels and channels of the region.
 
-    The value of a clip is the mean over those of its frames that differ from the truth. An
-    identical frame has an infinite PSNR; leaving it out keeps the mean finite and can only lower
-    it, so that nobody is flattered. Where every frame is identical there is no value.
+    The value of a clip is the mean over the frames that differ from the reference. An identical
+    frame has an infinite PSNR; leaving it out keeps the mean finite and can only lower it, so no
+    method gains by it. If all frames are identical, there is no value.
 
     Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; for regions face and mouth
-        the truth's face track, rounded outwards to whole pixels and clipped.
-    Output: psnr, dB, higher is better, at least 0, no upper end.
-    Raises: Undefined where all frames are identical, where there is no face, or where the region
-        lies outside the frame. BenchError where the shapes differ.
+        the reference's face track, rounded outwards to whole pixels and clipped.
+    Output: psnr, dB, higher is better, at least 0, no upper limit.
+    Raises: Undefined if all frames are identical, if there is no face, or if the region lies
+        outside the frame. BenchError if the shapes differ.
     Source: the usual definition; equal to skimage.metrics.peak_signal_noise_ratio(data_range=255).
-    Deviations: none. Unlike some scripts of the field, differences do not wrap around as uint8.
+    Deviations: none. Unlike in some published scripts, uint8 differences do not wrap around.
     """
 
     name, version = "psnr", "1"
@@ -61,7 +61,7 @@ class Psnr(bench.ClipMetric):
     sees = frozenset({"blur", "noise", "frozen"})
 
     class Options(bench.Options):
-        """region: what is compared, as the truth's face track has it; "frame" needs no face."""
+        """region: what to compare, by the reference's face track; "frame" needs no face."""
 
         region: Region = "face"
 

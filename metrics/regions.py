@@ -1,4 +1,4 @@
-"""The part of the picture that a full-reference metric compares: face, mouth or whole frame."""
+"""The part of the frame that a full-reference metric compares: face, mouth or whole frame."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Region: TypeAlias = Literal["face", "frame", "mouth"]
 
 
 def region_pairs(sample: Sample, region: Region) -> Iterator[tuple[Frame, Frame]]:
-    """Pairs of the same region of each frame of truth and video, (h, w, 3) uint8 views.
+    """Pairs of the same region of each frame of reference and video, (h, w, 3) uint8 views.
 
-    The region is the truth's for both, so that no method chooses where it is measured.
-    Raises BenchError where there is no reference or the shapes differ, Undefined without a face.
+    The reference's face decides the region in both, so that a method cannot influence it.
+    Raises BenchError if there is no reference or the shapes differ, Undefined without a face.
     """
     truth, made = _same_shape(sample)
     if region == "frame":
@@ -34,7 +34,7 @@ def region_pairs(sample: Sample, region: Region) -> Iterator[tuple[Frame, Frame]
 
 
 def faces_with_mouths(sample: Sample) -> Iterator[tuple[Frame, Frame, NDArray[np.float64]]]:
-    """Pairs of faces of each frame of truth and video, and where in them the mouth is.
+    """Pairs of faces of each frame of reference and video, with the box of the mouth.
 
     The faces are (h, w, 3) uint8 views; the mouth is x0 y0 x1 y1 in shares of their width and
     height, clipped to them. Raises as `region_pairs` does.
@@ -67,7 +67,7 @@ def whole_boxes(boxes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
     """Boxes x0 y0 x1 y1 of whole pixels, clipped to a frame of size (height, width), (T, 4).
 
     Left and top are rounded down, right and bottom up, so that no part of the box is lost. A box
-    outside the frame comes out empty.
+    outside the frame becomes empty.
     """
     height, width = size
     outer = np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1)
@@ -91,7 +91,7 @@ def _same_shape(sample: Sample) -> tuple[Frames, Frames]:
 
 
 def check_shapes(truth: Frames, made: Frames, where: str = "") -> None:
-    """Raises BenchError unless both are (T, H, W, 3) uint8 of one shape, Undefined where T is 0."""
+    """Raises BenchError unless both are (T, H, W, 3) uint8 of one shape, Undefined if T is 0."""
     if truth.shape != made.shape:
         raise BenchError(
             f"{where}the video is {made.shape}, its reference {truth.shape} (frames, height, width,"

@@ -1,4 +1,4 @@
-"""How sharp the mouth is beside the truth's: blurred mouths win PSNR, this shows them."""
+"""Sharpness of the mouth relative to the reference's: reveals blur, which PSNR rewards."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import bench
 from bench.types import Frame
 from metrics.regions import faces_with_mouths
 
-SIDE = 96  # pixels of the face that Wav2Lip and its successors make
+SIDE = 96  # pixels of the faces that Wav2Lip and its successors generate
 
 
 def laplacian_variance(face: Frame, mouth: NDArray[np.float64]) -> float:
-    """Variance of the Laplacian of the mouth's grey picture, the face being 96 pixels high.
+    """Variance of the Laplacian of the mouth in grey, with the face scaled to 96x96 pixels.
 
     face: (h, w, 3) uint8 RGB; mouth: x0 y0 x1 y1 as shares of the face's width and height.
     """
@@ -30,16 +30,16 @@ def laplacian_variance(face: Frame, mouth: NDArray[np.float64]) -> float:
 
 
 class Sharpness(bench.ClipMetric):
-    """The mouth's mean variance of the Laplacian over frames, divided by the truth's.
+    """The mouth's mean variance of the Laplacian over frames, divided by the reference's.
 
-    Below 1 the mouth is softer than the recording, above 1 it has edges or noise that the recording
-    has not; 1 is as sharp, not as right. The face (the box of the truth's track) is scaled to 96x96
-    in both, so that a large recording does not count as softness of a small network.
+    Below 1, the mouth is softer than the reference's; above 1, it has edges or noise that the
+    reference lacks. 1 means equally sharp, not correct. The face (the box of the reference's track)
+    is scaled to 96x96 in both, so that a small network does not seem soft beside a large video.
 
-    Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; the truth's face track.
-    Output: sharpness, a ratio, at least 0, 1 for the truth itself; no direction is better.
-    Raises: Undefined where there is no face, the mouth lies outside the frame, or the truth's mouth
-        is one flat colour. BenchError where the shapes differ.
+    Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; the reference's face track.
+    Output: sharpness, a ratio, at least 0, 1 for the reference itself; no direction is better.
+    Raises: Undefined if there is no face, if the mouth lies outside the frame, or if the
+        reference's mouth is one flat colour. BenchError if the shapes differ.
     Source: Pech-Pacheco et al. 2000, doi 10.1109/ICPR.2000.903548 (variance of the Laplacian);
         the ratio is defined here.
     """
@@ -69,7 +69,7 @@ class Sharpness(bench.ClipMetric):
 
 def _mean_variance(faces: Iterable[tuple[Frame, NDArray[np.float64]]]) -> float:
     values = [laplacian_variance(face, mouth) for face, mouth in faces]
-    return sum(values) / len(values)  # one after another, as version 1 always did
+    return sum(values) / len(values)  # summed in this order since version 1
 
 
 @bench.hookimpl

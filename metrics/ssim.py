@@ -1,4 +1,4 @@
-"""SSIM against the truth, on the face, the mouth region or the whole frame."""
+"""SSIM against the reference, on the face, the mouth region or the whole frame."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ C1 = (0.01 * 255) ** 2  # Wang et al. 2004, equation 7, K1 = 0.01, L = 255
 C2 = (0.03 * 255) ** 2  # equation 9, K2 = 0.03
 SIGMA, GAUSSIAN_SIDE = 1.5, 11  # Wang et al. 2004, section III C
 UNIFORM_SIDE = 7  # scikit-image's default
-ROWS, COLUMNS = 64, 246  # of a tile: small enough for the processor's cache and an even middle
-WORKERS = 2  # threads of one clip; OpenCV and numpy let go of the interpreter lock
+ROWS, COLUMNS = 64, 246  # of a tile: small enough for the CPU's cache and an even middle
+WORKERS = 2  # threads per clip; OpenCV and numpy release the interpreter lock
 
 
 @dataclass(frozen=True)
 class _Filter:
-    """A window: its side, and the factor that makes variances of it sample variances."""
+    """A window: its side, and the factor that turns its variances into sample variances."""
 
     window: Window
 
@@ -44,7 +44,7 @@ class _Filter:
         return 1.0 if self.window == "gaussian" else pixels / (pixels - 1)
 
     def local_mean(self, values: Map, out: Map) -> None:
-        """The weighted mean around each pixel; the outer side // 2 pixels are not to be used."""
+        """The weighted mean around each pixel; the outer side // 2 pixels are invalid."""
         import cv2
 
         if self.window == "uniform":
@@ -56,23 +56,23 @@ class _Filter:
 
 @cache
 def _gaussian_weights() -> NDArray[np.float32]:
-    """The 11 weights, whose sum is exactly 1: else a flat region would seem to vary in float32."""
+    """The 11 weights; their sum is exactly 1, else flat regions would seem to vary in float32."""
     place = np.arange(GAUSSIAN_SIDE) - GAUSSIAN_SIDE // 2
     exact = np.exp(-0.5 * (place / SIGMA) ** 2)
     weights: NDArray[np.float32] = (exact / exact.sum()).astype(np.float32)
-    for end in (0, -1):  # the smallest weights have the finest steps
+    for end in (0, -1):  # the smallest weights have the finest resolution
         weights[end] += np.float32((1.0 - weights.sum(dtype=np.float64)) / (2 if end == 0 else 1))
     return weights
 
 
 class _Workspace:
-    """Memory for the maps of a tile, kept from frame to frame: fresh pages are not free."""
+    """Memory for the maps of a tile, reused for every frame, since new pages take time."""
 
     def __init__(self) -> None:
         self._memory: NDArray[np.float32] = np.empty(0, np.float32)
 
     def maps(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Six maps of a tile's shape, (6, h, w, 3), with anything in them."""
+        """Six uninitialised maps of a tile's shape, (6, h, w, 3)."""
         size = 6 * math.prod(shape)
         if size > len(self._memory):
             self._memory = np.empty(size, np.float32)
@@ -82,7 +82,7 @@ class _Workspace:
 def ssim(truth: Frames, made: Frames, *, window: Window = "gaussian") -> float:
     """Mean SSIM over frames of two (T, H, W, 3) uint8 RGB arrays of one shape, in [-1, 1].
 
-    Raises BenchError where shapes differ, Undefined where frames are smaller than the window.
+    Raises BenchError if shapes differ, Undefined if frames are smaller than the window.
     """
     check_shapes(truth, made)
     return _mean(zip(truth, made, strict=True), window)
@@ -103,7 +103,7 @@ def _of_frames(pairs: Iterable[tuple[Frame, Frame]], chosen: _Filter) -> list[fl
 
 
 def _of_frame(truth: Frame, made: Frame, chosen: _Filter, workspace: _Workspace) -> float:
-    """The mean SSIM of two (h, w, 3) frames over channels and all places where the window fits."""
+    """The mean SSIM of two (h, w, 3) frames over channels and all positions of the window."""
     height, width, channels = truth.shape
     context = chosen.side - 1
     if height < chosen.side or width < chosen.side:
@@ -121,13 +121,13 @@ def _of_frame(truth: Frame, made: Frame, chosen: _Filter, workspace: _Workspace)
 
 
 def _of_tile(truth: Frame, made: Frame, chosen: _Filter, maps: NDArray[np.float32]) -> float:
-    """The sum of SSIM over all places where the window fits, times channels.
+    """The sum of SSIM over all positions of the window and all channels.
 
-    Worked out from the sum s and the difference d of the two pictures, which need four filters
-    instead of five: with local means S, D and local variances V(s), V(d),
+    Computed from the sum s and the difference d of the two frames, which takes four filters instead
+    of five: with local means S, D and local variances V(s), V(d),
         SSIM = (S^2 - D^2 + 2 C1) (V(s) - V(d) + 2 C2) / ((S^2 + D^2 + 2 C1) (V(s) + V(d) + 2 C2)).
-    The middle of the tile is taken off before squaring, which changes no variance: in float32 the
-    variances of bright flat regions would drown in rounding.
+    A middle value of the tile is subtracted before squaring, which changes no variance: otherwise
+    float32 rounding would swamp the variances of bright flat regions.
     """
     import cv2
 
@@ -135,7 +135,7 @@ def _of_tile(truth: Frame, made: Frame, chosen: _Filter, maps: NDArray[np.float3
     mean_added[...], mean_apart[...] = truth, made
     cv2.add(mean_added, mean_apart, added)
     cv2.subtract(mean_added, mean_apart, apart)
-    # OpenCV takes one number a channel much faster off than numpy's broadcasting.
+    # OpenCV subtracts one number per channel much faster than numpy's broadcasting.
     middle_added, middle_apart = _rounded(cv2.mean(added)), _rounded(cv2.mean(apart))
     cv2.subtract(added, middle_added, added)
     cv2.subtract(apart, middle_apart, apart)
@@ -167,25 +167,25 @@ def _of_tile(truth: Frame, made: Frame, chosen: _Filter, maps: NDArray[np.float3
 
 
 def _rounded(middle: Sequence[float]) -> NDArray[np.float64]:
-    """Whole numbers, so that taking them off is exact; (4,), one for each channel and a spare."""
+    """Whole numbers, so that subtracting them is exact; (4,), one per channel and a spare."""
     return np.rint(np.asarray(middle, dtype=np.float64))
 
 
 class Ssim(bench.ClipMetric):
     """SSIM of Wang et al. 2004 per frame, mean over the three channels and over frames.
 
-    window "gaussian": 11x11, sigma 1.5, population variances, as Wang et al. have it. window
-    "uniform": 7x7, sample variances, scikit-image's default. C1 = (0.01 * 255)^2,
-    C2 = (0.03 * 255)^2. Averaged over the places where the window lies inside the region.
+    window "gaussian": 11x11, sigma 1.5, population variances, as in Wang et al. window "uniform":
+    7x7, sample variances, scikit-image's default. C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2.
+    Averaged over the positions where the window lies inside the region.
 
     Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; for regions face and mouth
-        the truth's face track, rounded outwards to whole pixels and clipped.
+        the reference's face track, rounded outwards to whole pixels and clipped.
     Output: ssim, without unit, higher is better, 1 for equal frames, from -1 to 1.
-    Raises: Undefined where there is no face or the region is smaller than the window in some frame.
-        BenchError where the shapes differ.
+    Raises: Undefined if there is no face, or if in some frame the region is smaller than the
+        window. BenchError if the shapes differ.
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004; equal to
         skimage.metrics.structural_similarity with these settings.
-    Deviations: colour as three channels, where the paper has grey; no downsampling of large frames.
+    Deviations: three colour channels, where the paper has grey; no downsampling of large frames.
     """
 
     name, version = "ssim", "1"
@@ -197,7 +197,7 @@ class Ssim(bench.ClipMetric):
     sees = frozenset({"blur", "noise", "frozen"})
 
     class Options(bench.Options):
-        """region: what is compared; window: the weights of a pixel's surroundings."""
+        """region: what to compare; window: the weights of a pixel's neighbourhood."""
 
         region: Region = "face"
         window: Window = "gaussian"
@@ -215,13 +215,13 @@ class Ssim(bench.ClipMetric):
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's mean SSIM."""
         value = _mean(region_pairs(sample, self.options.region), self.options.window)
-        return {"ssim": min(1.0, max(-1.0, value))}  # rounding may step over the ends by 1e-16
+        return {"ssim": min(1.0, max(-1.0, value))}  # rounding may exceed the range by 1e-16
 
     def independent(self, sample: bench.Sample) -> dict[str, float]:
         """The same by scikit-image."""
         from skimage.metrics import structural_similarity
 
-        # Of Wang et al.; scikit-image's own settings are those of the window "uniform".
+        # Those of Wang et al.; scikit-image's defaults are those of the window "uniform".
         gaussian = {"gaussian_weights": True, "sigma": SIGMA, "use_sample_covariance": False}
         window = gaussian if self.options.window == "gaussian" else {}
         values = [

@@ -162,7 +162,7 @@ def view_case(
             is_void=any(one.is_void for one in columns if one.output.name == "lse_c"),
         ),
         marks=tuple(
-            f"{clip}: {words.said(mark)}"
+            f"{clip}: {words.translated(mark)}"
             for clip in dict.fromkeys((case.face, case.speech))
             for mark in dataset.info.marks.get(clip, ())
         ),
@@ -217,7 +217,9 @@ def _notes(tiles: Sequence[Tile], words: Words) -> tuple[Note, ...]:
     for tile in tiles:
         name = tile.row.shown
         if tile.conformed:
-            done = words("sentence_separator").join(words.said(note) for note in tile.conformed)
+            done = words("sentence_separator").join(
+                words.translated(note) for note in tile.conformed
+            )
             noted.setdefault((done, False), []).append(name)
         if tile.faces_missing:
             missing = words("case_faces_missing", share=percent(tile.faces_missing))
@@ -235,7 +237,7 @@ def _number(column: Column, cell: Cell | None, words: Words) -> tuple[str, str, 
         return "absent", words("absent_short"), words("absent")
     if cell.state != "ok":
         state = "faceless" if cell.is_faceless else cell.state
-        return state, words(f"{state}_short"), words.said(cell.reason) or words(cell.state)
+        return state, words(f"{state}_short"), words.translated(cell.reason) or words(cell.state)
     value = cell.values.get(column.output.name)
     if value is None:
         return "failed", words("failed_short"), words("failed")

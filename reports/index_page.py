@@ -134,7 +134,7 @@ def view_index(
 def title_of(results: Results, words: Words) -> str:
     """The report's title: that of the run, or those of all runs."""
     titles = dict.fromkeys(run.manifest.title or run.manifest.name for run in results.runs)
-    return " · ".join(words.said(title) for title in titles)
+    return " · ".join(words.translated(title) for title in titles)
 
 
 def _contents(
@@ -147,7 +147,7 @@ def _contents(
     found: list[tuple[str, str]] = []
     for view in views:
         name = words("section_table", number=view.number)
-        found.append((view.anchor, f"{name} {words.said(words(f'table_{view.part_kind}'))}"))
+        found.append((view.anchor, f"{name} {words.translated(words(f'table_{view.part_kind}'))}"))
         if view.leakfree is not None:
             found.append((view.leakfree.anchor, f"{name} {words('section_leakfree')}"))
     for study in studies:

@@ -91,7 +91,7 @@ def environment(words: Words) -> jinja2.Environment:
         percent=percent,
         rank_text=sheets.rank_text,
         rho_text=rho,
-        said=words.said,
+        translated=words.translated,
         shown=_shown,
         span=span,
         stand_in_text=stand_in,
@@ -103,7 +103,7 @@ def environment(words: Words) -> jinja2.Environment:
 def _output_text(output: OutputPart, words: Words) -> str:
     """One output of a metric, for the provenance: name, direction, unit, range, best value."""
     parts = [
-        f"{words.said(output.heading)} {arrow(output.better)}".strip(),
+        f"{words.translated(output.heading)} {arrow(output.better)}".strip(),
         words.unit(output.unit),
     ]
     if output.low is not None or output.high is not None:

@@ -73,7 +73,7 @@ class Column:
 
     def title(self, words: Words) -> str:
         """The output's heading in the report's language."""
-        return words.said(self.output.heading)
+        return words.translated(self.output.heading)
 
 
 @dataclass(frozen=True)

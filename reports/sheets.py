@@ -140,7 +140,7 @@ def whole_heading(column: Column, words: Words) -> str:
 
 def dataset_title(dataset: Dataset, words: Words) -> str:
     """A data set's title with its stand-in, so that a copied table still names it."""
-    title = words.said(dataset.info.title or dataset.name)
+    title = words.translated(dataset.info.title or dataset.name)
     return f"{title} [{dataset.info.stand_in}]" if dataset.info.stand_in else title
 
 

@@ -34,7 +34,7 @@ def test_a_plan_lists_its_cases_with_the_files_of_face_and_speech(tmp_path: Path
         assert row["speech"] == str(tmp_path / "data" / f"{case.speech.id}.mp4")
     code, output = bench("plan", config, "--cases", tmp_path / "data" / "manifest.csv")
     assert code == 2
-    assert "manifest.csv: is there already" in output
+    assert "manifest.csv: already exists" in output
 
 
 def listed_cases(config: Path, to: Path) -> list[dict[str, str]]:
@@ -156,7 +156,7 @@ def test_plugins_are_listed_in_a_line_and_one_of_them_in_full(tmp_path: Path) ->
         "region: Literal['face', 'frame', 'mouth']; default 'face'",
         "needs: a folder with one finished video per case",
         "folder: Path; required",
-        "Where every frame is identical there is no value.",
+        "If all frames are identical, there is no value.",
     ):
         assert said in output
     code, output = bench("list", "psnrr")

@@ -52,7 +52,7 @@ def test_an_error_names_the_line(tmp_path: Path) -> None:
 
 def test_two_settings_of_one_plugin_need_labels(tmp_path: Path) -> None:
     path = make_config(tmp_path, methods=[{"name": "shifted"}, {"name": "shifted"}])
-    with pytest.raises(BenchError, match="'shifted' stands already at methods"):
+    with pytest.raises(BenchError, match="'shifted' is already used at methods"):
         load_config(path)
 
 

@@ -307,7 +307,7 @@ def test_a_file_of_another_size_and_rate_is_conformed_with_notes(tmp_path: Path)
         "the video had no sound, the case's was added",
         "size 32x24 -> 64x48",
         "50 fps -> 25 fps by timestamps, 20 -> 10 frames",
-        "pictures encoded anew, for their size is another: without loss",
+        "frames re-encoded because their size differs: without loss",
     )
     assert numbers(written(target)) == list(range(0, 20, 2))
 
@@ -375,7 +375,7 @@ def test_a_few_frames_too_many_or_few_are_conformed(
     media.write_video(path, counting_frames(count), sound=tone(0.4))
     assert conform_output(Generation(path), job, target) == (
         note,
-        "pictures encoded anew, for their count is another: without loss",
+        "frames re-encoded because their number differs: without loss",
     )
     assert numbers(written(target))[-1] == last
 
@@ -506,7 +506,7 @@ def test_what_browsers_do_not_play_is_encoded_and_the_note_has_reason_and_loss(
     job, target = make_job(tmp_path, 30), tmp_path / "out.mp4"
     path = write_coded(tmp_path / name, moving_frames(30), codec, pixels=pixels)
     *_, note = conform_output(Generation(path), job, target)
-    wanted = rf"pictures encoded anew, for browsers do not play \w+ {pixels}: PSNR ([\d.]+) dB"
+    wanted = rf"frames re-encoded because browsers do not play \w+ {pixels}: PSNR ([\d.]+) dB"
     told = re.fullmatch(wanted, note)
     assert told is not None, note
     squares = (written(target, 30).astype(float) - media.read_frames(path)) ** 2
@@ -530,7 +530,7 @@ def test_a_damaged_output_is_encoded_with_a_note(tmp_path: Path) -> None:
 
     notes = conform_output(Generation(copy_coded(source, tmp_path / "b.avi", without)), job, target)
     assert "last frame repeated 1 times" in notes
-    assert notes[-1].startswith("pictures encoded anew")
+    assert notes[-1].startswith("frames re-encoded because")
 
 
 def test_clips_once_read_wrongly_have_new_keys_and_others_keep_theirs(tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def test_given_without_a_box_is_an_error_that_names_the_way_out() -> None:
 
 
 def test_an_unknown_detector_is_an_error_that_names_the_known() -> None:
-    with pytest.raises(BenchError, match="'harr' is no detector; write yunet or haar"):
+    with pytest.raises(BenchError, match="'harr' is no detector; use yunet or haar"):
         faces.detector("harr")  # type: ignore[arg-type]
 
 

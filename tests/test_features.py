@@ -216,9 +216,12 @@ def named(name: str, *, times: int = 1, **options: str) -> dict[str, object]:
         (named("counted", lgo="x"), "features[0].options.lgo: unknown key. Did you mean 'log'?"),
         (
             named("counted", times=2, log="x"),
-            "features[1]: 'counted' stands already at features[0]",
+            "features[1]: 'counted' is already used at features[0]",
         ),
-        (named("faces"), "features[0].name: how faces are found is set by the keys `faces` and"),
+        (
+            named("faces"),
+            "features[0].name: the keys `faces` and `face` of the config set how faces",
+        ),
     ],
 )
 def test_a_wrong_name_is_told_with_its_place(

@@ -315,7 +315,7 @@ def test_a_method_that_fails_or_hangs_takes_nothing_from_the_others(
     ended = _run(tree, tmp_path / "out", "--device", "cpu")
     assert ended.returncode == 1
     assert "m_csawav2lip: failed" in ended.stdout
-    assert "wav2lip: ended by the clock, its last checkpoint taken" in ended.stdout
+    assert "wav2lip: stopped when the time was up; its last checkpoint was taken" in ended.stdout
     join(tmp_path / "out", tmp_path / "whole")
     load_generator(tmp_path / "whole" / "wav2lip.safetensors", VARIANTS[0])
 

@@ -174,7 +174,7 @@ def test_a_second_run_takes_over_what_the_first_has_learned(tmp_path: Path) -> N
     code, output = bench("plan", other, "-o", tmp_path / "two")
     assert code == 0, output
     assert "persons: 0 of 2 preparations missing" in output
-    assert "again: tiny · ann: there, from another run" in output
+    assert "again: tiny · ann: ready, from another run" in output
     code, output = bench("run", other, "-o", tmp_path / "two")
     assert code == 0, output
     assert told(tmp_path) == before
@@ -256,8 +256,8 @@ def test_a_kill_in_the_middle_is_gone_on_from_its_last_step(tmp_path: Path) -> N
     found = records(tmp_path / "run", PREPARATIONS).values()
     assert [one["person"] for one in found] == ["ann"]
     output = bench("plan", config, "-o", tmp_path / "run")[1]
-    assert "learner: tiny · ann: there, from 2 clips" in output
-    assert "learner: tiny · bob: begun, from 2 clips; 4 cells wait for it" in output
+    assert "learner: tiny · ann: ready, from 2 clips" in output
+    assert "learner: tiny · bob: started, from 2 clips; 4 cells wait for it" in output
     code, output = bench("run", config, "-o", tmp_path / "run")
     assert code == 0, output
     assert told(tmp_path)[-3:] == ["prepare bob 2 cpu", "known bob 0", "learned bob 1"]

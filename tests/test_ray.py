@@ -247,7 +247,7 @@ def test_a_task_that_kills_every_worker_ends_the_run_with_a_clear_word(
     )
     code, told = on_ray(cluster, config, tmp_path / "run")
     assert code == 2
-    assert "worker processes died, one after another, over the same case" in told
+    assert "worker processes died, one after another, on the same case" in told
     assert "Traceback" not in told
     assert len(records(tmp_path / "run", GENERATIONS)) >= 1
 
@@ -301,5 +301,5 @@ def _lines(folder: Path) -> int:
 
 def test_without_a_cluster_ray_says_so(tmp_path: Path) -> None:
     engine = make_engine("ray", Crew(address="127.0.0.1:1"), {})
-    with pytest.raises(BenchError, match="no connection with a cluster"):
+    with pytest.raises(BenchError, match="no connection to a cluster"):
         list(engine.run([ToyTask("any")], ToyStart(tmp_path)))

@@ -205,7 +205,7 @@ def test_what_a_study_says_has_a_chinese_reading(text: str) -> None:
         "the 7 is the same for all 7",
         "the metric is the same for all methods with a value and ratings",
     )
-    assert read_words("zh").said(text) != text
+    assert read_words("zh").translated(text) != text
 
 
 @pytest.mark.parametrize("text", spoken())
@@ -218,8 +218,8 @@ def test_reasons_in_records_have_a_chinese_translation(text: str) -> None:
     text = text.replace("at 7", "at frames 7, 9")
     if text.startswith("the sound is 7 s 7"):
         text = "the sound is 7 s longer than the video"
-    assert words.said(text) != text
-    assert read_words("en").said(text) == text
+    assert words.translated(text) != text
+    assert read_words("en").translated(text) == text
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
@@ -227,16 +227,16 @@ def test_titles_of_shipped_configs_have_a_chinese_translation(path: Path) -> Non
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     titles = [config.get("title"), *(part.get("title") for part in config.get("tables", ()))]
     for title in filter(None, titles):
-        assert read_words("zh").said(title) != title
+        assert read_words("zh").translated(title) != title
 
 
 def test_a_translation_fills_its_places_and_translates_them() -> None:
     words = Words(
         "xx", {"sentence_separator": "|"}, {"a {one} of {two}": "{two}: {one}!", "b": "B"}
     )
-    assert words.said("a b of 3") == "3: B!"
-    assert words.said("b; a 1 of b") == "B|B: 1!"
-    assert words.said("b; unknown") == "b; unknown"
+    assert words.translated("a b of 3") == "3: B!"
+    assert words.translated("b; a 1 of b") == "B|B: 1!"
+    assert words.translated("b; unknown") == "b; unknown"
 
 
 def test_two_reasons_for_one_exclusion_are_both_said() -> None:
@@ -246,8 +246,8 @@ def test_two_reasons_for_one_exclusion_are_both_said() -> None:
     )
     upside_down = "hidden reference not rated above the low anchor (means 2.00 and 4.00)"
     words = read_words("zh")
-    both = words.said(f"{checks}; {upside_down}")
-    assert both == f"{words.said(checks)}；{words.said(upside_down)}"
+    both = words.translated(f"{checks}; {upside_down}")
+    assert both == f"{words.translated(checks)}；{words.translated(upside_down)}"
     assert not SENTENCE.search(both)
 
 

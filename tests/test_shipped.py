@@ -114,7 +114,7 @@ def test_a_new_config_runs_on_the_users_manifest(tmp_path: Path, name: str, mani
     before = path.read_bytes()
     code, output = bench("new", "config", name, "--folder", tmp_path)
     assert code == 2
-    assert "exists already" in output
+    assert "already exists" in output
     assert path.read_bytes() == before
 
 

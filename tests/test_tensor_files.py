@@ -152,7 +152,7 @@ except BenchError as error:
         (lambda x: x.int(), "should be float32 and is int32"),
         (lambda x: x.to(torch.complex64), "should be float32 and is complex64"),
         (lambda x: x[..., None], "should be .* and is"),
-        (lambda x: x * torch.nan, "not all its numbers are finite"),
+        (lambda x: x * torch.nan, "some values are not finite"),
     ],
 )
 def test_names_shapes_and_kinds_are_compared_first(

@@ -104,7 +104,7 @@ def test_a_finished_training_is_not_trained_over(tmp_path: Path, stop: object) -
     with pytest.raises(BenchError) as caught:
         trained(loaded, out, "new")
     message = str(caught.value)
-    assert message.startswith(f"{out}: something is trained there already, and is kept.")
+    assert message.startswith(f"{out}: there is a training already; nothing was changed.")
     assert "count.safetensors of 20" in message
     assert "checkpoint.pt after step 4 of 4, 20" in message
     for way in ("--resume", "-o", "--restart"):
@@ -120,7 +120,7 @@ def test_a_stopped_training_is_not_begun_anew_unasked(
     code, output = bench("train", path, "-o", out, "--device", "cpu")
     assert code == 130
     assert "checkpoint.pt after step 2 of 4" in output
-    assert "the same command with --resume goes on." in output
+    assert "the same command with --resume continues." in output
     stop.setenv("STOP", "")
     before = contents(out)
     code, output = bench("train", path, "-o", out, "--device", "cpu")
@@ -138,7 +138,7 @@ def test_a_stopped_training_is_not_begun_anew_unasked(
 def test_there_must_be_something_to_go_on_from(tmp_path: Path, stop: object) -> None:
     loaded = load_train_config(config(tmp_path))
     for folder in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(BenchError, match=r"nothing to go on from \(nothing trained yet\)"):
+        with pytest.raises(BenchError, match=r"nothing to resume \(nothing trained yet\)"):
             trained(loaded, folder, "resume")
     assert not (tmp_path / "nowhere").exists()
     (tmp_path / "out").mkdir()
@@ -170,10 +170,10 @@ def test_a_stopped_restart_does_not_advise_another_restart(
     stop.setenv("STOP", "clips")
     _, output = bench("train", path, "-o", out, "--device", "cpu", "--restart")
     assert "stopped before anything was trained" in output
-    assert "the same command goes on." in output
+    assert "the same command continues." in output
     stop.setenv("STOP", "count 1 1")
     _, output = bench("train", path, "-o", out, "--device", "cpu", "--restart")
-    assert "the same command with --resume instead of --restart goes on." in output
+    assert "the same command with --resume instead of --restart continues." in output
     assert len(list(tmp_path.glob("out.before-*"))) == 1
 
 
@@ -185,7 +185,7 @@ def test_stopped_while_clips_are_made_ready_the_same_command_goes_on(
     code, output = bench("train", path, "-o", out, "--device", "cpu")
     assert code == 130
     assert "stopped before anything was trained" in output
-    assert "the same command goes on." in output
+    assert "the same command continues." in output
     assert "--resume" not in output
     stop.setenv("STOP", "")
     code, output = bench("train", path, "-o", out, "--device", "cpu")
@@ -216,7 +216,7 @@ def test_of_several_each_is_gone_on_with_from_where_it_is(
     assert [path.read_text() for path in made] == ["mine", "4", "4", "4"]
     assert any("count-1" in line and "kept" in line for line in said)
     assert any("count, seed 2" in line and "after step 3 of 4" in line for line in said)
-    with pytest.raises(BenchError, match="something is trained there already"):
+    with pytest.raises(BenchError, match="there is a training already"):
         trained(loaded, out, "new")
     trained(loaded, out, "restart", only=["twice"])
     assert sorted(path.name for path in out.iterdir()) == sorted(
@@ -277,7 +277,7 @@ def test_a_folder_that_one_is_in_or_that_cannot_be_renamed_is_told(
     own = tmp_path / "own"
     own.mkdir()
     monkeypatch.chdir(own)
-    with pytest.raises(BenchError, match="for you are in it"):
+    with pytest.raises(BenchError, match="because it is the current folder"):
         put_aside(Path())
     monkeypatch.chdir(tmp_path)
     link = tmp_path / "link"

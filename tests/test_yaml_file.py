@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.command.study_scores import import_command
 from bench.config.kinds import KINDS
 from bench.config.reader import read_yaml
 from bench.config.yaml_file import MOST_BYTES, MOST_DEPTH, MOST_NODES
@@ -180,6 +181,18 @@ def test_the_error_for_a_file_of_another_kind_names_kind_and_command(
 @pytest.mark.parametrize("schema", [Config, TrainConfig, Questionnaire, ColumnMapping])
 def test_the_keys_of_each_kind_are_those_of_its_schema(schema: type) -> None:
     assert frozenset(schema.model_fields) in [kind.keys for kind in KINDS]
+
+
+def test_the_command_for_a_mapping_is_one_that_the_command_line_takes(tmp_path: Path) -> None:
+    (tmp_path / "STUDY").mkdir()
+    for name in ("TABLE", "mapping.yaml"):
+        (tmp_path / name).touch()
+    (form,) = (kind.use for kind in KINDS if "mapping" in kind.what)
+    words = form.format(path="mapping.yaml").removeprefix("bench study import ").split()
+    given = [word if word.startswith("--") else str(tmp_path / word) for word in words]
+    context = import_command.make_context("import", given)
+    assert context.params["files"] == (tmp_path / "TABLE",)
+    assert context.params["study"] == tmp_path / "STUDY"
 
 
 def test_a_misplaced_key_of_another_kind_is_an_ordinary_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Contract checks that plugin authors run on their own plugins, and the start of a new plugin."""
+"""Contract checks that plugin authors run on their plugins, and templates for new plugins."""
 
 from bench.checks.contract import (
     Check,

@@ -1,12 +1,12 @@
-"""Contract checks: what every plugin must keep to, ours and third parties' alike.
+"""Contract checks: rules that every plugin must keep, ours and third parties' alike.
 
-Which checks a plugin gets follows from what it declares. `bench check NAME` runs them, and pytest:
+A plugin's declarations decide which checks apply. `bench check NAME` runs them, and so does pytest:
 
     @bench.checks.parametrize_with_checks([Flicker])
     def test_contract(check):
         check()
 
-A check that a plugin fails by design is named, with the reason, in its `known_failures`.
+A plugin names the checks that it fails by design, with reasons, in its `known_failures`.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ SECTIONS: Mapping[type[Plugin], tuple[str, ...]] = {
     Feature: ("Reads", "Gives", "Raises", "Source"),
     Importer: ("Layout", "Source"),
 }
-HEAVY = ("torch", "cv2")  # importing a plugin must load none of them
+HEAVY = ("torch", "cv2")  # importing a plugin must not load these
 
 
 @dataclass(frozen=True)
 class Check:
     """One check of one plugin. Calling it raises CheckFailed or CheckSkipped, or passes.
 
-    known_failure: the reason that the plugin declares for failing it, None if it has to pass.
+    known_failure: the plugin's reason for failing it; None if it has to pass.
     """
 
     name: str
@@ -74,13 +74,13 @@ class Check:
     known_failure: str | None = None
 
     def __call__(self) -> None:
-        """Makes the check."""
+        """Runs the check."""
         self.run()
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What came of a check. detail: why it did not pass; empty where it did."""
+    """The outcome of a check. detail: why it did not pass; empty if it did."""
 
     name: str
     status: Status
@@ -94,12 +94,12 @@ def checks_for(
     sample: Specimens | None = None,
     features: Sequence[type[Feature]] = (),
 ) -> list[Check]:
-    """The checks that this plugin's declarations call for.
+    """The checks that apply to this plugin.
 
     options: for plugins that do not work with their defaults. sample: the clips to try plugins on;
-    by default `talking_patterns` of bench.checks.ladders, which are drawn, and `synthetic_talkers`,
-    clips of an embedded corpus, for those that read sound or are trained on mouths. features: those
-    that the plugin reads, where they are neither installed nor registered by its own file.
+    by default those of bench.checks.ladders: `talking_patterns`, which are drawn, or, for plugins
+    that read sound or are trained, `synthetic_talkers`, clips of an embedded corpus. features:
+    those that the plugin reads, if they are neither installed nor registered by its own file.
     """
     measures = issubclass(plugin, Metric | Feature)
     needs_speech = measures and ("sound" in plugin.reads or issubclass(plugin, Trainable))
@@ -121,7 +121,7 @@ def run_checks(
     sample: Specimens | None = None,
     features: Sequence[type[Feature]] = (),
 ) -> list[CheckResult]:
-    """Makes all checks of a plugin and says what came of each; raises nothing."""
+    """Runs all checks of a plugin and returns the outcomes; never raises."""
     found = checks_for(plugin, options, sample=sample, features=features)
     return [_result(check) for check in found]
 
@@ -156,7 +156,7 @@ def _result(check: Check) -> CheckResult:
         check()
     except CheckSkipped as skip:
         return CheckResult(check.name, "skipped", str(skip))
-    except Exception as error:  # a plugin was called: whatever it raises is the check's outcome
+    except Exception as error:  # whatever the plugin raises is the check's outcome
         if known is not None:
             return CheckResult(check.name, "known failure", known)
         detail = str(error) if isinstance(error, CheckFailed) else _described(error)
@@ -292,9 +292,9 @@ def _check_options(plugin: type[Plugin]) -> None:
 
 
 def _check_import(plugin: type[Plugin]) -> None:
-    """Imports the plugin's file in a new interpreter, as the registry would."""
+    """Imports the plugin's file in a new interpreter, as the registry does."""
     file = inspect.getfile(plugin)
-    # PathFinder looks at folders only; find_spec would also find a local file's invented name.
+    # PathFinder searches only folders; find_spec would also find the made-up name of a local file.
     if PathFinder.find_spec(plugin.__module__.partition(".")[0]) is not None:
         load = f"importlib.import_module({plugin.__module__!r})"
     else:

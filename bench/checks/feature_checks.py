@@ -1,4 +1,4 @@
-"""Contract checks of features: declared arrays, repeatability, inputs kept, nothing written."""
+"""Contract checks of features: declared arrays, repeatability, unchanged inputs, no files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def feature_checks(subject: Subject) -> Iterator[NamedCheck]:
 
 
 def _videos(subject: Subject) -> list[Video]:
-    """The specimens' videos on arrays of their own, so that nothing read before can help."""
+    """Fresh copies of the specimens' videos, without cached results."""
     found = []
     computing = subject.computing()
     reads_faces = "faces" in needed(subject.feature().reads, subject.features)
@@ -45,7 +45,7 @@ def _copied(track: Track | None) -> Track | None:
 
 
 def _arrays(feature: Feature, video: Video) -> Arrays | str:
-    """The arrays of a video, or the reason why there are none."""
+    """The arrays of a video, or the reason if there are none."""
     try:
         return checked(type(feature), feature.compute(video))
     except Undefined as reason:

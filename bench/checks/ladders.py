@@ -1,7 +1,7 @@
-"""Ladders: distortions in growing steps that a metric, if it measures what it says, must see.
+"""Ladders: distortions in growing steps; a metric that measures what it claims gets worse.
 
-A ladder starts from a clean specimen. Each further step is worse than the one before: more blur,
-more noise, more frames that stand still, more delay, more of another speech.
+A ladder starts from a clean specimen. Each step is worse than the one before: more blur, more
+noise, more frozen frames, more delay, more of another speech.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Case, Clip, Frames,
 
 @dataclass(frozen=True)
 class Specimen:
-    """A talking clip to try plugins on: its own reference, and a speech that is not its own.
+    """A talking clip to try plugins on. It is its own reference, and has a second speech.
 
     other_speech: (S,) int16 at 16 kHz, at least as long as the clip's own.
     """
@@ -53,7 +53,7 @@ def specimen(
     text: str = "",
     language: str = "",
 ) -> Specimen:
-    """A specimen from arrays; raises BenchError where the other speech is too short.
+    """A specimen from arrays; raises BenchError if the other speech is too short.
 
     text, language: of what is said.
     """
@@ -72,37 +72,37 @@ def specimen(
 def talking_patterns(count: int = 3, *, frames: int = 40, size: int = 128) -> list[Specimen]:
     """Drawn faces whose mouths open with the loudness of their voices; the same on every call.
 
-    They are pictures and sounds in step, not people: enough for metrics of pictures, too little for
-    a network trained on real mouths, which should be shown real or synthetic talkers instead.
+    Their frames and sounds are in sync, but they do not look like people. This is enough for
+    metrics of frames. Give a network that was trained on real mouths real or synthetic talkers.
     """
     return [_talking_pattern(seed, frames=frames, size=size) for seed in range(count)]
 
 
 def synthetic_talkers(count: int = 2, *, corpus: str = "synth-en") -> list[Specimen]:
-    """Clips of an embedded corpus, each with another's speech: for metrics that listen.
+    """Clips of an embedded corpus, each with another's speech: for metrics that read sound.
 
-    Made on first use, some seconds a clip, and kept in the cache.
+    Rendered on first use, which takes some seconds per clip, and kept in the cache.
     """
     from bench import media
     from bench.data import synth
     from bench.data.manifest import read_manifest
     from bench.features import faces
 
-    # One process: several would be started anew from the caller's script, guarded or not.
+    # One process: several would each run the caller's script again, guarded or not.
     clips = read_manifest(synth.build(corpus, "test", clips=count + 1, workers=1))
     found = []
     for clip, other in pairwise(clips[: count + 1]):
         frames = media.read_frames(clip.video)
         samples = len(frames) * SAMPLES_PER_FRAME
         sound, other_speech = _heard(clip), _heard(other)
-        assert clip.box is not None  # the corpora draw their faces, and say where
+        assert clip.box is not None  # the corpora draw their faces and give their boxes
         track = faces.given_track(clip.box, len(frames))
         found.append(
             specimen(
                 clip.id,
                 frames=frames,
                 sound=sound[:samples],
-                other_speech=np.resize(other_speech, samples),  # goes on with its beginning
+                other_speech=np.resize(other_speech, samples),  # repeated from its beginning
                 track=track,
                 text=clip.text,
                 language=clip.language,
@@ -133,7 +133,7 @@ def _talking_pattern(seed: int, *, frames: int, size: int) -> Specimen:
 
 @functools.cache
 def _drawn(seed: int, frames: int, size: int) -> tuple[Frames, Sound, Sound, Track]:
-    """A pattern's pictures, (T, H, W, 3), voice, other voice and track; copied by who asks."""
+    """A pattern's frames, (T, H, W, 3), voice, other voice and track; shared, so copy them."""
     random = np.random.default_rng([seed, 1])
     opening = _opening(random, frames)
     sway = np.cumsum(random.normal(0, 0.004, (frames, 2)), axis=0)  # (T, 2), shares of the size
@@ -144,7 +144,7 @@ def _drawn(seed: int, frames: int, size: int) -> tuple[Frames, Sound, Sound, Tra
         _face(texture, skin, centre=centre, opening=share)
         for centre, share in zip(centres, opening, strict=True)
     ]
-    # Longer than the picture, as other clips' speech may be: methods have to go on for as long.
+    # Longer than the frames, as other clips' speech may be: methods must cover all of it.
     other = _voice(random, _opening(random, frames + frames // 4))
     return np.stack(pictures), _voice(random, opening), other, _track(centres, size)
 
@@ -174,7 +174,7 @@ def _face(
     centre: NDArray[np.float64],
     opening: float,
 ) -> Frames:
-    """One picture, (H, W, 3) uint8: a head on a background, two eyes, a mouth so far open."""
+    """One frame, (H, W, 3) uint8: a head on a background, two eyes, a mouth opened by `opening`."""
     size = len(texture)
     rows, columns = np.mgrid[0:size, 0:size] / size  # (H, W) each
     x, y = columns - centre[0] / size, rows - centre[1] / size
@@ -214,7 +214,7 @@ def _redone(sample: Sample, *, frames: Frames | None = None, sound: Sound | None
     try:
         track = video.faces()
     except BenchError:
-        track = None  # no face and no tracker: metrics that read faces say so themselves
+        track = None  # no face and no tracker: metrics that read faces report it
     frames = video.read().copy() if frames is None else frames
     if sound is None:
         own = video.sound()
@@ -242,7 +242,7 @@ def _noise(clean: Specimen, deviation: float) -> Sample:
 
 
 def _freeze(clean: Specimen, share: float) -> Sample:
-    """Drops a share of the frames, those of the step before among them; the last kept stays."""
+    """Drops a share of the frames, including those of the step before; the last kept is shown."""
     frames = clean.sample.video.read()
     order = np.random.default_rng(3).permutation(np.arange(1, len(frames)))
     dropped = set(order[: round(share * len(order))].tolist())
@@ -261,7 +261,7 @@ def _shift(clean: Specimen, delay: float) -> Sample:
 
 
 def _exchange(clean: Specimen, share: float) -> Sample:
-    """Puts the other speech in place of the last part of the own one."""
+    """Replaces the last part of the specimen's speech with the other speech."""
     sound = _sound_of(clean).copy()
     start = round((1 - share) * len(sound))
     sound[start:] = clean.other_speech[start : len(sound)]
@@ -279,10 +279,10 @@ LADDERS: Mapping[str, Ladder] = {
     ladder.name: ladder
     for ladder in (
         Ladder("blur", "px, standard deviation", (1, 2, 4, 8), _blur),
-        # To 80: networks are trained to bear noise, and up to 40 a good one loses next to nothing.
+        # Up to 80: networks are trained with noise; up to 40 a good one loses almost nothing.
         Ladder("noise", "grey levels, standard deviation", (5, 10, 20, 40, 80), _noise),
         Ladder("frozen", "share of frames dropped", (0.2, 0.4, 0.6, 0.9), _freeze),
-        # To 160 ms: beyond, picture and sound are unrelated, and more delay is no worse than that.
+        # Up to 160 ms: beyond, frames and sound are unrelated, and more delay is no worse.
         Ladder("shifted", "frames the sound is late", (1, 2, 4), _shift),
         Ladder("exchanged", "share of another speech", (0.25, 0.5, 0.75, 1.0), _exchange),
     )

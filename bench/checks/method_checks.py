@@ -1,4 +1,4 @@
-"""Contract checks of methods: frames asked for, repeatability, nothing written elsewhere."""
+"""Contract checks of methods: number of frames, repeatability, no files outside the workdir."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def method_checks(subject: Subject, method: type[Method]) -> Iterator[NamedCheck
 
 
 def _job(clean: Specimen, toy: ToyPerson, *, kind: CaseKind, root: Path, workdir: str) -> Job:
-    """A job on the specimen, whose face lies as a file in `root/inputs`."""
+    """A job on the specimen, whose face clip is a file in `root/inputs`."""
     own, other = clean.sample.case.face, Clip(id="other", video=Path("other.mp4"))
     face = as_file(clean, root / "inputs" / f"{own.id}.mp4")
     sound = clean.sample.video.sound() if kind == "reconstruct" else clean.other_speech
@@ -65,7 +65,7 @@ def _job(clean: Specimen, toy: ToyPerson, *, kind: CaseKind, root: Path, workdir
 
 
 def _generated(method: Method, job: Job, target: Path) -> Frames:
-    """What the method makes of the job, after conforming, read back: (T, H, W, 3) uint8."""
+    """The generated frames, conformed and read back from the file: (T, H, W, 3) uint8."""
     from bench import media
     from bench.run.outputs import conform_output
 
@@ -79,7 +79,7 @@ def _generated(method: Method, job: Job, target: Path) -> Frames:
 
 
 def _counted(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
-    """The frames as they come; raises CheckFailed on a wrong number, type or changing size."""
+    """Passes the frames on; raises CheckFailed for a wrong number or type, or a changing size."""
     count, shape = 0, None
     for frame in frames:
         count += 1
@@ -129,7 +129,7 @@ def _check_job_kept(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
         _generated(subject.method(), job, root / "target.mp4")
         if ([digests(folder) for folder in folders], job.speech.tobytes()) != before:
             raise CheckFailed(
-                "the method changed the recording, the speech, or job.prepared, which it was given"
+                "the method changed its inputs: the face clip, the speech, or job.prepared"
             )
 
 
@@ -152,7 +152,7 @@ def _check_learning(toy: ToyPerson) -> None:
 
 
 def _check_learning_on(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
-    """In a folder where all is made, and in one with the earlier half of the files alone."""
+    """Prepares again in a folder with all files, and in one with only the older half of them."""
     for part in ("all", "half"):
         with watched() as root:
             job = _job(subject.specimens()[0], toy, kind=kind, root=root, workdir="work")

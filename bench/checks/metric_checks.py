@@ -1,4 +1,4 @@
-"""Contract checks of metrics: values, repeatability, the truth's value, ladders of distortions."""
+"""Contract checks of metrics: values, repeatability, the reference's value, distortion ladders."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from bench.contract.video import Video
 from bench.errors import BenchError, Undefined
 from bench.types import SAMPLES_PER_FRAME, Frames, Output, Sound
 
-BEST_TOLERANCE = 1e-6  # of the value of the truth against itself
+BEST_TOLERANCE = 1e-6  # of the value of the reference against itself
 INDEPENDENT_TOLERANCE = 1e-5  # of the value, or of 1 where that is more: float32 has 7 digits
-STEP_TOLERANCE = 0.02  # of a ladder's whole range: by so much may a step be better than the last
-# What listens has nothing left to lose once picture and sound are unrelated, and wanders there.
-SPENT, SPENT_TOLERANCE = 0.8, 0.1  # of the range: from there on, a step may be better by so much
+STEP_TOLERANCE = 0.02  # share of a ladder's range by which a step may be better than the last one
+# Once frames and sound are unrelated, a sync metric cannot get worse and only fluctuates: beyond
+# the first share of the range, a step may be better by the second one.
+SPENT, SPENT_TOLERANCE = 0.8, 0.1
 
 
 def metric_checks(subject: Subject, metric: type[Metric]) -> Iterator[NamedCheck]:
@@ -67,7 +68,7 @@ def _distorted(clean: Specimen) -> Sample:
 
 
 def _copied(sample: Sample) -> Sample:
-    """The sample on arrays of its own, so that nothing read before can help."""
+    """A fresh copy of the sample, without cached results."""
     reference = None if sample.reference is None else _copied_video(sample.reference)
     return replace(sample, video=_copied_video(sample.video), reference=reference)
 
@@ -83,7 +84,7 @@ def _copied_video(video: Video) -> Video:
 
 
 def _scores(subject: Subject, metric: Metric, samples: Sequence[Sample]) -> list[Values]:
-    """The metric's values: for each sample, or once for all of them where it measures sets."""
+    """The metric's values: for each sample, or once for all of them if it measures sets."""
     computing = subject.computing()
     for sample in samples:
         for video in filter(None, (sample.video, sample.reference)):
@@ -106,7 +107,7 @@ def _summary(metric: SetMetric, videos: Sequence[Video]) -> object:
 
 
 def _defined(subject: Subject, metric: Metric, samples: Sequence[Sample]) -> list[Values]:
-    """The values of samples that have to have some; CheckSkipped where they are undefined."""
+    """The values of samples that should have some; raises CheckSkipped if they are undefined."""
     try:
         return _scores(subject, metric, samples)
     except Undefined as undefined:
@@ -168,7 +169,7 @@ def _content(sample: Sample) -> str:
         arrays: list[Frames | Sound | None] = [video.read(), video.sound()]
         for array in arrays:
             running.update(b"none" if array is None else array.tobytes())
-        with contextlib.suppress(BenchError):  # a video without a track has none to change
+        with contextlib.suppress(BenchError):  # no track that could change
             running.update(video.faces().boxes.tobytes() + video.faces().mouths.tobytes())
     return running.hexdigest()
 
@@ -254,13 +255,13 @@ def _check_independent(subject: Subject) -> None:
 def _check_close(name: str, own: float | Sequence[float], other: float | Sequence[float]) -> None:
     numbers, wanted = np.atleast_1d(own), np.atleast_1d(other)
     close = INDEPENDENT_TOLERANCE * np.maximum(1.0, np.abs(wanted))
-    # Negated, so that NaN is told as well.
+    # Negated, so that NaN fails as well.
     if numbers.shape != wanted.shape or not (np.abs(numbers - wanted) <= close).all():
         raise CheckFailed(f"{name} is {own!r:.80}, and independent code gives {other!r:.80}")
 
 
 class _Climbed:
-    """A metric's mean values along ladders, each ladder climbed once for all of its outputs."""
+    """A metric's mean values along ladders; each ladder is measured once for all outputs."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -332,7 +333,7 @@ def _check_descent(output: Output, ladder: Ladder, values: Sequence[float | None
 
 
 def _loss(output: Output, value: float, *, start: float) -> float:
-    """How bad a value is; for an output without a direction, how far from where it began."""
+    """How bad a value is; for an output without a direction, its distance from the start."""
     if output.better == "none":
         return abs(value - start)
     return value if output.better == "lower" else -value

@@ -21,20 +21,20 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def new_plugin(kind: str, name: str, folder: Path, *, trainable: bool = False) -> Path:
-    """The new folder `bench-NAME` in `folder`, with a package of one plugin file, test and README.
+    """Writes a folder `bench-NAME` in `folder`: a package with a plugin file, a test and a README.
 
     kind: "method", "metric" or "feature". trainable: a method with a small network, and a config
-    that trains it. Raises BenchError for a name that is not usable or taken, and where the new
-    folder exists already: nothing is overwritten.
+    that trains it. Raises BenchError if the name is not usable or taken, or if the new folder
+    exists already: nothing is overwritten.
     """
     if kind not in OPTIONS:
         raise BenchError(f"new plugin: kind is {kind!r}; expected one of {', '.join(OPTIONS)}")
     if trainable and kind != "method":
-        raise BenchError(f"new {kind}: only a method can be begun with --trainable")
+        raise BenchError(f"new {kind}: --trainable is for methods only")
     _check_name(kind, name)
     root = folder / f"bench-{name.replace('_', '-')}"
     if root.exists():
-        raise BenchError(f"{root} exists already; choose another name or --folder")
+        raise BenchError(f"{root} already exists; choose another name or --folder")
     module = f"bench_{name}"
     values = {
         "kind": kind,
@@ -65,16 +65,16 @@ def new_plugin(kind: str, name: str, folder: Path, *, trainable: bool = False) -
 
 
 def new_config(name: str, folder: Path, *, manifest: str) -> Path:
-    """The new file NAME.yaml in `folder`: a commented benchmark of one's own clips.
+    """Writes the file NAME.yaml in `folder`: a commented benchmark of the user's own clips.
 
-    manifest: as the config names it, from its own folder. Raises BenchError for a name that no run
-    can have, and where the file exists already.
+    manifest: its path relative to the config's folder. Raises BenchError for a name that no run can
+    have, or if the file exists already.
     """
     if not re.fullmatch(LABEL, name):
         raise BenchError(f"new config: the name is {name!r}; expected {LABEL_WORDS}")
     path = folder / f"{name}.yaml"
     if path.exists():
-        raise BenchError(f"{path} exists already; choose another name or --folder")
+        raise BenchError(f"{path} already exists; choose another name or --folder")
     values = {"file": path.name, "manifest": manifest}
     values |= {"name_in_yaml": _in_yaml(name), "manifest_in_yaml": _in_yaml(manifest)}
     text = _filled("config.yaml.j2", values)
@@ -84,7 +84,7 @@ def new_config(name: str, folder: Path, *, manifest: str) -> Path:
 
 
 def _in_yaml(text: str) -> str:
-    """Text as a yaml value within a flow, in quotes where it needs them."""
+    """Text as a yaml value inside a flow mapping or list, quoted if necessary."""
     import yaml
 
     return yaml.safe_dump([text], default_flow_style=True, width=10**6, allow_unicode=True)[1:-2]

@@ -1,4 +1,4 @@
-"""Whether a sync scorer works on these clips: a small run of the controls, before the real run."""
+"""Tests whether a sync scorer works on these clips, by a small run of the controls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.run.planned import generation_key, measurement_key
 from bench.run.runner import run
 from bench.types import Clip
 
-MOST_CLIPS = 60  # enough to tell 90 % from chance; evenly taken from all
+MOST_CLIPS = 60  # enough to tell 90 % from chance; evenly spaced over all
 CONTROLS = (
     {"name": "truth"},
     {"name": "mismatched"},
@@ -39,8 +39,8 @@ def run_controls(
 ) -> dict[str, dict[str, list[str]]]:
     """Runs the controls on at most 60 of the clips, into a run folder at `folder`.
 
-    The folder's records say whether the scorer works, by the same rule as in every report. Returns,
-    by control and reason, the clips that got no value. progress: told how many cells are done.
+    Its records show whether the scorer works, by the same rule as in every report. Returns, by
+    control and reason, the clips without a value. progress: called with the number of cells done.
     """
     folder.mkdir(parents=True, exist_ok=True)
     count = min(len(clips), MOST_CLIPS)
@@ -67,7 +67,7 @@ def run_controls(
             nonlocal done
             done += 1
             if isinstance(record, GenerationRecord) and record.status != "ok":
-                done += len(plan.clip_metrics)  # nothing is measured on what was not made
+                done += len(plan.clip_metrics)  # a failed video is not measured
             progress(done, wanted)
 
         run(plan, store, missing, notify=notify)

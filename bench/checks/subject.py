@@ -1,4 +1,4 @@
-"""What contract checks stand on: the plugin under check, its specimens, a watched folder."""
+"""What contract checks share: the plugin under check, its specimens, a watched folder."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class CheckFailed(AssertionError):
 
 
 class CheckSkipped(Exception):
-    """The check could not be made; the message says what was missing."""
+    """The check could not be run; the message says what was missing."""
 
 
 class Lazy:
-    """Specimens that are made when first asked for."""
+    """Specimens that are created on first use."""
 
     def __init__(self, make: Specimens) -> None:
         self._make = make
@@ -51,7 +51,7 @@ class Lazy:
 
 @dataclass(frozen=True)
 class Subject:
-    """features: those that the plugin may read, by name, with their usual options."""
+    """The plugin under check. features: those that it may read, by name, with default options."""
 
     plugin: type[Plugin]
     options: AnyOptions | None
@@ -59,7 +59,7 @@ class Subject:
     features: Mapping[str, type[Feature]] = field(default_factory=dict)
 
     def loaded(self) -> Plugin:
-        """A fresh, loaded instance; CheckSkipped where options or weights are missing."""
+        """A fresh, loaded instance; raises CheckSkipped if options or weights are missing."""
         plugin = _usual(self.plugin, self.options)
         for weight in plugin.weights:
             _find_weight(weight)
@@ -87,7 +87,7 @@ class Subject:
         return plugin
 
     def computing(self) -> Features:
-        """Computes what the plugin says that it reads, and nothing else; keeps nothing on disk."""
+        """Computes only the features that the plugin declares to read; keeps nothing on disk."""
         assert issubclass(self.plugin, Metric | Feature)
         ready: dict[str, ChosenFeature] = {}
         for name in needed(self.plugin.reads, self.features):
@@ -99,7 +99,7 @@ class Subject:
 
 
 def features_for(plugin: type[Plugin], given: Sequence[type[Feature]]) -> dict[str, type[Feature]]:
-    """The features that a plugin may read: faces, given ones, its own file's, installed ones."""
+    """The features that a plugin may read: faces, given ones, those of its file, installed ones."""
     if not issubclass(plugin, Metric | Feature) or plugin.reads <= MEDIA | {"faces"}:
         return {"faces": Faces}
     hook = getattr(sys.modules.get(plugin.__module__), "register_features", list)
@@ -126,10 +126,10 @@ def _find_weight(name: str) -> None:
 
 @contextlib.contextmanager
 def watched() -> Iterator[Path]:
-    """A folder that is, for the time being, current folder, home and place of temporary files.
+    """A folder that is, inside the block, current folder, home and folder of temporary files.
 
-    What a plugin writes to any of them stays there to be seen. The harness's cache is elsewhere,
-    and plugins may use it; a program that writes to some other fixed place is not noticed.
+    Files that a plugin writes to any of these are found in it. The harness's cache is elsewhere,
+    and plugins may use it. Files that a program writes to another fixed path are not noticed.
     """
     with tempfile.TemporaryDirectory(prefix="bench-check-") as name:
         root = Path(name).resolve()

@@ -1,4 +1,4 @@
-"""The person that a method learns under check: its clips are the specimens."""
+"""The person that a method under check learns; the person's clips are the specimens."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from bench.contract.jobs import PrepareJob
 from bench.contract.video import Video
 
 SEED = 7
-TOY_CLIPS = 2  # specimens that are enough to learn from
+TOY_CLIPS = 2  # how many specimens the method learns from
 
 
 class ToyPerson:
-    """Learned at most once for all checks of a method; each works with a copy."""
+    """Learned at most once for all checks of a method; each check gets a copy."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._temporary = tempfile.gettempdir()  # checks put others in its place
+        self._temporary = tempfile.gettempdir()  # checks replace it for a while
         self._learned: Path | None = None
 
     def prepared(self, root: Path) -> Path | None:
-        """A copy of what the method learned, in `root`; None where it learns nobody."""
+        """A copy of what the method learned, in `root`; None if it learns no persons."""
         if not self._subject.method().learns_persons():
             return None
         if self._learned is None:
@@ -41,7 +41,7 @@ class ToyPerson:
         return target
 
     def learn(self, root: Path, folder: Path) -> None:
-        """Prepares the method in a folder, which may hold what is half made."""
+        """Runs `prepare` in a folder, which may hold an unfinished preparation."""
         clips = self.write_clips(root)
         folder.mkdir(exist_ok=True)
         log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class ToyPerson:
 
 
 def as_file(clean: Specimen, path: Path) -> Video:
-    """The specimen as a recording that lies at `path`, with its track."""
+    """The specimen written to `path` and opened as a video, with its track."""
     from bench import media
 
     path.parent.mkdir(exist_ok=True)
@@ -69,6 +69,6 @@ def as_file(clean: Specimen, path: Path) -> Video:
 
 
 def half_of(files: Sequence[Path]) -> None:
-    """Leaves of a folder's files the earlier half, as a kill may leave it."""
+    """Keeps only the older half of these files, as a kill might."""
     for path in sorted(files, key=lambda path: path.stat().st_mtime_ns)[(len(files) + 1) // 2 :]:
         path.unlink()

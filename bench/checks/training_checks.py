@@ -1,4 +1,4 @@
-"""Contract check of what can be trained: it trains, and goes on where it was stopped."""
+"""Contract check of trainable plugins: they train, and continue where they were stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def training_checks(subject: Subject, plugin: type[Trainable]) -> Iterator[Named
 def training_job(
     plugin: type[Trainable], folder: Path, *, resume: bool = False, **settings: object
 ) -> TrainJob[Any]:
-    """A training on two talking patterns, in `folder`. settings: instead of those of `quick`."""
+    """A training on two talking patterns, in `folder`. settings: in place of those of `quick`."""
     clips = _written(talking_patterns(2), folder / "clips")
     return _job(plugin, clips, folder, resume=resume, **settings)
 
@@ -54,8 +54,8 @@ def _check_training(subject: Subject, plugin: type[Trainable]) -> None:
         resumed = plugin.train(_job(plugin, clips, root / "stopped", resume=True))
         if resumed.read_bytes() != whole.read_bytes():
             raise CheckFailed(
-                "a training that was stopped and resumed ends with other weights: the state that "
-                "`run` gets lacks something, or a batch depends on more than its step and the seed"
+                "a training that was stopped and resumed ends with different weights: the state "
+                "given to `run` is incomplete, or a batch depends on more than its step and seed"
             )
         raise_if_written(root, allowed=("inputs", "whole", "stopped", "cache"))
 
@@ -68,7 +68,7 @@ def _job(
     resume: bool = False,
     **settings: object,
 ) -> TrainJob[Any]:
-    log = logging.Logger("bench.checks.training")  # of this job alone
+    log = logging.Logger("bench.checks.training")  # for this job only
     return TrainJob(
         train=clips,
         val=clips,
@@ -82,7 +82,7 @@ def _job(
 
 
 def _written(specimens: Sequence[Specimen], folder: Path) -> tuple[Clip, ...]:
-    """The specimens as clips in files, each with the box of its face."""
+    """The specimens written to files, as clips with the boxes of their faces."""
     from bench import media
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _written(specimens: Sequence[Specimen], folder: Path) -> tuple[Clip, ...]:
 
 
 class _Stopping(logging.Handler):
-    """Ends a training with its second report, as a second Ctrl-C would."""
+    """Ends a training at its second report, as a second Ctrl-C would."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -43,7 +43,7 @@ KINDS = (
     ),
     Kind(
         "a mapping of a table of answers",
-        "bench study import STUDY TABLE --mapping {path}",
+        "bench study import TABLE --study STUDY --mapping {path}",
         "table sheet header_row header encoding separator rater anonymous at at_format dates "
         "comment ratings blank unanswered twice ignore names columns pattern fields constants "
         "cells",

@@ -1,1 +1,1 @@
-"""What a plugin author reads: the plugin classes, what they get and give, the hooks."""
+"""What a plugin author reads: the plugin classes, their inputs and outputs, the hooks."""

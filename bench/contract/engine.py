@@ -1,7 +1,7 @@
-"""The contract of engines: who carries out a run's tasks, and where. No heavy imports here.
+"""The contract of engines, which carry out a run's tasks. No heavy imports here.
 
-A task can be pickled and holds everything that its work needs, so that any process of any machine
-can take it. What comes back are records; the driver alone writes them down.
+A task can be pickled and holds everything that its work needs, so any process on any machine can
+take it. Workers return records; only the driver writes them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Task(Protocol):
         """What it needs while it runs."""
 
     def inputs(self) -> Sequence[InputFile]:
-        """Every file of the driver's machine that it may read; asked on that machine alone."""
+        """Every file on the driver's machine that it may read; called only on that machine."""
 
     def moved(self, place: Callable[[Path], Path]) -> Self:
         """The same task for a machine on which each of the driver's paths lies at place(path)."""
@@ -58,12 +58,12 @@ _Made = TypeVar("_Made", covariant=True)
 
 
 class Worker(Protocol[_Work, _Made]):
-    """What carries out tasks in a process; loads each plugin once."""
+    """Carries out tasks in one process; loads each plugin once."""
 
     def work(self, tasks: Iterable[_Work]) -> Iterator[_Made]:
         """The records of all tasks, each as soon as it is known.
 
-        Raises MachineFault, and records nothing, where the machine fails and not the task.
+        Raises MachineFault, and yields no record, if the machine fails rather than the task.
         """
 
 
@@ -82,9 +82,9 @@ class Start(Protocol[_Work, _Made]):
 class Crew:
     """How the command line wants the work shared.
 
-    workers: how many, None where the engine decides. device: "cpu", "cuda", "cuda:NUMBER" or
-    "auto". shares_device: whether several workers may use one GPU. address: of a cluster, where an
-    engine works on one.
+    workers: how many; None lets the engine decide. device: "cpu", "cuda", "cuda:NUMBER" or "auto".
+    shares_device: whether several workers may use one GPU. address: that of a cluster, for engines
+    that use one.
     """
 
     workers: int | None = None
@@ -94,7 +94,7 @@ class Crew:
 
 
 class Engine(ABC):
-    """Carries out the tasks of a run. Raises BenchError, when made, for a crew it cannot serve.
+    """Carries out the tasks of a run. The constructor raises BenchError for an unsuitable crew.
 
     name: as in `--engine`.
     """
@@ -106,22 +106,22 @@ class Engine(ABC):
 
     @property
     def device(self) -> str:
-        """The kind of device that the work is done on, as the run's manifest says."""
+        """The kind of device that the workers use, as written to the run's manifest."""
         return self.crew.device
 
     @property
     def driver_device(self) -> str:
-        """What the driver itself computes on, where it measures sets of videos."""
+        """The device on which the driver itself measures sets of videos."""
         return self.device
 
     @property
     def memory(self) -> int | None:
-        """Bytes of memory that each worker has for models; None where that is not known."""
+        """Bytes of memory that each worker has for models; None if unknown."""
         return None
 
     @abstractmethod
     def run(self, tasks: Sequence[_Task], start: Start[_Task, _Record]) -> Iterator[_Record]:
-        """The records of all tasks, in any order; what cannot be done raises.
+        """The records of all tasks, in any order; raises if a task cannot be carried out.
 
         Closing the iterator ends all work at once.
         """

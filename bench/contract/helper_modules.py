@@ -1,4 +1,4 @@
-"""The modules beside a local plugin that it imports: they are part of it, and of its key."""
+"""The modules beside a local plugin that it imports: they belong to it and enter its key."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-_PACKAGES = ("bench", "methods", "metrics", "reports")  # ours: versions stand for them
-_INSTALLED = frozenset({"site-packages", "dist-packages"})  # as for installed packages
+# Keys hold the versions of our own and of installed packages, not their contents.
+_PACKAGES = ("bench", "methods", "metrics", "reports")
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 _BEFORE_PLUGINS = frozenset(sys.path)
 
 
 def helper_modules(file: Path) -> tuple[Path, ...]:
-    """The files that a plugin file imports, straight or through each other, in a fixed order.
+    """The files that a plugin file imports, directly or through each other, in a fixed order.
 
-    Looked for in the plugin's folder and in folders that plugins have put on `sys.path`, by the
-    import statements (and `import_module` of a written-out name) anywhere in the files, also in
-    those that have not run yet. Nothing is imported for it.
+    Follows all import statements in the files (and `import_module` with a literal name), including
+    those that have not run yet, and looks in the plugin's folder and in folders that plugins have
+    put on `sys.path`. Imports nothing.
     """
     plugin = file.resolve()
     added = [Path(entry).resolve() for entry in sys.path if entry not in _BEFORE_PLUGINS]
@@ -34,13 +35,13 @@ def helper_modules(file: Path) -> tuple[Path, ...]:
 
 
 def _imported(file: Path, roots: list[Path]) -> Iterator[Path]:
-    """The files that stand for the modules which a file's own statements name."""
+    """The files of the modules that a file's own statements name."""
     if file.suffix != ".py":
         return
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
-        return  # importing it says so
+        return  # importing it reports the error
     for node in ast.walk(tree):
         for name, places in _named(node, file, roots):
             for root in places:
@@ -48,7 +49,7 @@ def _imported(file: Path, roots: list[Path]) -> Iterator[Path]:
 
 
 def _named(node: ast.AST, file: Path, roots: list[Path]) -> Iterator[tuple[str, list[Path]]]:
-    """The dotted names in a statement, each with the folders that it starts from."""
+    """The dotted names in a statement, each with the folders to search."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield alias.name, roots
@@ -65,7 +66,7 @@ def _named(node: ast.AST, file: Path, roots: list[Path]) -> Iterator[tuple[str, 
 
 
 def _files(parts: list[str], root: Path) -> Iterator[Path]:
-    """The files of a module and of the packages around it; none for names that are no modules."""
+    """The files of a module and of its parent packages; none if the name is no module."""
     folder = root
     for part in parts:
         for ending in (".py", *EXTENSION_SUFFIXES):
@@ -76,7 +77,7 @@ def _files(parts: list[str], root: Path) -> Iterator[Path]:
 
 
 def _is_installed(path: Path) -> bool:
-    """Whether a version stands for the file: this project's own, and installed packages."""
+    """Whether the file belongs to this project or to an installed package."""
     ours = Path(__file__).resolve().parents[2]
     is_ours = any(path.is_relative_to(ours / package) for package in _PACKAGES)
     library = Path(ast.__file__).resolve().parent

@@ -1,4 +1,4 @@
-"""The five hooks by which a plugin makes itself known. They register; they do no work."""
+"""The five hooks by which plugins register. They do no work."""
 
 from __future__ import annotations
 

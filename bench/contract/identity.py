@@ -1,4 +1,4 @@
-"""Everything of a plugin that changes its results: what its key is a digest of."""
+"""Everything in a plugin that changes its results; its key is the digest of this."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bench.machine.faults import raise_machine_fault
 def identity_of(
     plugin: Plugin, *, file: Path | None = None, helpers: tuple[Path, ...] = ()
 ) -> dict[str, object]:
-    """Everything of a plugin with its options that changes its results, in JSON's terms.
+    """Everything in a plugin and its options that changes its results, in JSON's types.
 
-    file, helpers: of a local plugin, as the registry has them.
+    file, helpers: those of a local plugin, as in the registry.
     """
     try:
         own: object = dict(plugin.identity())
     except BenchError as error:
         raise_machine_fault(error)
-        # Its weights are not here, say: its cells will fail with this.
+        # For example missing weights: the plugin's cells will fail with this error.
         own = {"unavailable": str(error)}
     return {
         "name": plugin.name,

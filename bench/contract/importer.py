@@ -1,4 +1,4 @@
-"""What the author of an importer reads: the class, and what it gives."""
+"""The contract of importers: the class, and what it returns."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bench.types import Clip
 class Imported:
     """What an importer found: clips, and what it left out as (name, reason).
 
-    notes: what the reader should know of the folder as a whole: lists that were looked for, lines
-    that name no clip, endings that were passed over.
+    notes: what the user should know about the folder as a whole: lists that were looked for, lines
+    that name no clip, file endings that were skipped.
     """
 
     clips: list[Clip]
@@ -31,4 +31,4 @@ class Importer(Plugin):
 
     @abstractmethod
     def read(self, root: Path) -> Imported:
-        """The clips below a folder. Raises BenchError where it is no such data set."""
+        """The clips below a folder. Raises BenchError if it does not hold such a data set."""

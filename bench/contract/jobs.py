@@ -1,4 +1,4 @@
-"""What plugins get and give back: jobs and generations of methods, samples of metrics."""
+"""What plugins get and return: jobs and generations of methods, samples of metrics."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bench.types import Case, Fit, Frame, Sound
 
 @dataclass(frozen=True)
 class Job:
-    """What a method gets: make `frames` frames of `face` saying `speech`.
+    """What a method gets: generate `frames` frames of `face` saying `speech`.
 
-    face: the conformed recording (25 fps, even size); read frames with `face.read()`, the face
-    track with `face.faces()`. It may be shorter than `frames`: go through it forth and back
-    (ping-pong). speech: (640 * frames,) int16. workdir: an empty folder of this job's own; nothing
-    may be written elsewhere. other: the case's other clip, for controls; read `other.sound()`.
-    prepared: what `prepare` left for the person of this face, to be read and not changed; None for
-    methods that prepare nothing. All paths are absolute.
+    face: the conformed clip (25 fps, even size); read frames with `face.read()`, the face track
+    with `face.faces()`. If it is shorter than `frames`, go through it forth and back (ping-pong).
+    speech: (640 * frames,) int16. workdir: an empty folder for this job; write nowhere else.
+    other: the case's other clip, for controls; read `other.sound()`. prepared: the folder that
+    `prepare` filled for the person of this face, read-only; None for methods without `prepare`.
+    All paths are absolute.
     """
 
     case: Case
@@ -38,11 +38,10 @@ class Job:
 class PrepareJob:
     """What a method gets to learn one person: `clips` of that person, none of which is tested.
 
-    clips: conformed recordings, at least one; each is opened when you take it, and anew each time,
-    so that only those are in memory that you hold. folder: what is left there is `job.prepared`
-    later, in other processes. It is empty, or has what an earlier attempt left that was killed or
-    failed: write what you can go on from in one move (`os.replace`), and look for it first.
-    log: goes on in the file of the earlier attempts.
+    clips: conformed, at least one. Each access opens a clip anew, so that only the clips that you
+    hold are in memory. folder: becomes `job.prepared` later, in other processes. It may hold what
+    an earlier attempt left that was killed or failed: look for this first, and write what you can
+    continue from in one move (`os.replace`). log: appends to the log of the earlier attempts.
     """
 
     person: str
@@ -57,10 +56,10 @@ class PrepareJob:
 class Generation:
     """What a method returns: RGB frames (H, W, 3) uint8 in order, or the path of a finished file.
 
-    `sound` replaces the job's speech where a control plays something else; None means the speech.
-    `fit`: what becomes of a file whose pictures have another shape than the face recording: it is
-    refused, stretched, shown whole between black bars, or cut to its middle. `notes`: what a reader
-    of the record should know of this one video; they stand beside what conforming changed.
+    `sound`: for controls that play something else than the job's speech; None means the speech.
+    `fit`: what to do with a file of another aspect ratio than the face clip: refuse it, stretch it,
+    pad it with black bars, or crop it to its middle. `notes`: what a reader of the record should
+    know about this video; they are recorded with the notes of conforming.
     """
 
     video: Path | Iterable[Frame]
@@ -71,7 +70,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a clip metric reads: the video under test and, where the case has one, its reference."""
+    """What a clip metric reads: the video under test and, if the case has one, its reference."""
 
     case: Case
     video: Video

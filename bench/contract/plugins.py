@@ -1,4 +1,4 @@
-"""The plugin classes Method, Metric and Feature, and what all share. No heavy imports here."""
+"""The plugin classes Method, Metric and Feature, and their common base. No heavy imports here."""
 
 from __future__ import annotations
 
@@ -30,13 +30,12 @@ class Plugin(ABC):
 
     name: as in configs. version: raise it whenever results may change; it enters every key.
     source: paper and repository @ commit, or "defined here". licence: of the original work.
-    weights: names of files in `bench weights list` that this plugin may need, given its options.
-    needs: anything else a user must provide, in words.
+    weights: names of files in `bench weights list` that this plugin needs with its options.
+    needs: anything else that a user must provide, in words.
     known_failures: contract checks that this plugin fails by design, by name, each with its reason.
-    cpus, gpus, memory: what it needs while it works, for engines that share tasks out: processors,
-    GPUs without which it cannot work (0 for what runs on any device), and the bytes that its models
-    take, of the GPU's memory where it works on one. Models that together take more than a worker
-    has are not loaded at once.
+    cpus, gpus, memory: what it needs while it works, for engines: CPUs; GPUs without which it
+    cannot work (0 if it runs on any device); bytes that its models take (GPU memory if it runs on a
+    GPU). Models that do not fit into a worker's memory together are not loaded at the same time.
     """
 
     name: ClassVar[str]
@@ -71,10 +70,10 @@ class Plugin(ABC):
 
 
 class Method(Plugin):
-    """Makes a talking-face video from one face recording (or image) and one speech track.
+    """Generates a talking-face video from one face clip (or image) and one speech track.
 
     kinds: the kinds of case that make sense for it (`truth` cannot answer `cross`).
-    control: True for references and anchors that are no competitors.
+    control: True for controls, which are no competitors.
     """
 
     kinds: ClassVar[frozenset[CaseKind]] = frozenset(CASE_KINDS)
@@ -82,35 +81,35 @@ class Method(Plugin):
 
     @property
     def protocol(self) -> str:
-        """What of the way it is asked decides how its numbers may be read: `reference: same`.
+        """How it is run, as far as its numbers depend on it: `reference: same`, for example.
 
-        Empty for most. It is recorded with every video and every measurement of one.
+        Empty for most. It is recorded with every video and every measurement.
         """
         return ""
 
     @abstractmethod
     def generate(self, job: Job) -> Generation:
-        """One video for one job; raises on failure. Timing, conforming, recording: the runner's."""
+        """One video for one job; raises on failure. The runner times, conforms and records it."""
 
     def expects(self, case: Case) -> Path | None:  # noqa: ARG002 (for those that override it)
-        """The file that must lie ready for this case; None where the method makes all it needs."""
+        """The finished file that it needs for this case; None if the method needs none."""
         return None
 
     def outlook(self, cases: Sequence[Case]) -> Sequence[str]:  # noqa: ARG002 (as above)
-        """What to know before a run over these cases, a line each; shown by `bench plan`."""
+        """What a user should know before a run over these cases, in lines for `bench plan`."""
         return ()
 
     @classmethod
     def learns_persons(cls) -> bool:
-        """Whether it has a `prepare` of its own, to be called for each person before its cases."""
+        """Whether it defines `prepare`, which is called for each person before its cases."""
         return cls.prepare is not Method.prepare
 
     def prepare(self, job: PrepareJob) -> None:
-        """Learns one person, for methods that must; most have no `prepare`.
+        """Learns one person, for methods that need it; most have no `prepare`.
 
-        Called once for each person, after `load`; `generate` finds the folder as `job.prepared`,
-        mostly in another process, so nothing may be kept in `self`. Raises on failure, which costs
-        the cells of this person alone.
+        Called once for each person, after `load`. `generate` gets the folder as `job.prepared`,
+        mostly in another process, so keep nothing in `self`. Raises on failure, which costs only
+        this person's cells.
         """
 
 
@@ -119,7 +118,7 @@ class Metric(Plugin):
 
     reads: what it needs of "video", "sound", "reference", and the names of features ("faces").
     sees: the ladders of graded distortions that must make it worse ("blur", "noise", "frozen",
-    "shifted", "exchanged"; `bench.checks.ladders`); `bench check` holds the metric to it.
+    "shifted", "exchanged"; `bench.checks.ladders`); `bench check` tests this.
     """
 
     reads: ClassVar[frozenset[str]]
@@ -141,12 +140,12 @@ class ClipMetric(Metric):
 
     @abstractmethod
     def measure(self, sample: Sample) -> Values:
-        """One number (or curve) per output. Raises Undefined where the sample has no value."""
+        """One number (or curve) per output. Raises Undefined for a sample without a value."""
 
     def independent(self, sample: Sample) -> Values | None:  # noqa: ARG002 (for those with one)
-        """What independent code computes for a sample that has a value; `bench check` compares.
+        """What independent code computes for a sample that has a value; `bench check` compares it.
 
-        May be slow and give some of the outputs only. None where there is no such code.
+        May be slow, and may give only some of the outputs. None if there is no such code.
         """
         return None
 
@@ -154,31 +153,31 @@ class ClipMetric(Metric):
 class SetMetric(Metric):
     """A metric with one value for a set of videos (FID and the like), fed one at a time.
 
-    Every set has a summary of its own: an object of the metric's choice, which holds statistics and
-    no frames. The references of a set are a set, too, summed up once for all methods.
+    Every set has its own summary: an object of the metric's choice that holds statistics, but no
+    frames. The references of a set are a set, too, summarised once for all methods.
     """
 
     @abstractmethod
     def start(self) -> Any:
-        """The summary of an empty set, to be changed by `update`: a list, say."""
+        """The summary of an empty set, for example a list; `update` changes it."""
 
     @abstractmethod
     def update(self, summary: Any, video: Video) -> None:
-        """Takes one video into a set's summary. What it raises is the outcome of the set."""
+        """Adds one video to a set's summary. An error becomes the outcome of the whole set."""
 
     @abstractmethod
     def compute(self, summary: Any, references: Any) -> Values:
-        """The values of a set. Raises Undefined where there is none.
+        """The values of a set. Raises Undefined if it has none.
 
         references: the summary of its references; None unless the metric reads "reference".
         """
 
 
 class Feature(Plugin):
-    """Computes arrays from a video: once, for all that read them, and kept on disk.
+    """Computes arrays from a video, once for all plugins that read them; they are kept on disk.
 
     reads: what it needs of "video" and "sound", and the names of other features ("faces").
-    arrays: the arrays it gives, by name, each in words: "(T, 68, 2) float32, x y in pixels".
+    arrays: the arrays that it returns, by name, in words: "(T, 68, 2) float32, x y in pixels".
     """
 
     reads: ClassVar[frozenset[str]]
@@ -186,9 +185,9 @@ class Feature(Plugin):
 
     @property
     def protocol(self) -> str:
-        """What stands for this feature, with its options, in the protocols of metrics."""
+        """The name of this feature with its options in the protocols of metrics."""
         return self.name
 
     @abstractmethod
     def compute(self, video: Video) -> Arrays:
-        """The arrays of one video. Raises Undefined where it has none; the reason is kept, too."""
+        """The arrays of one video. Raises Undefined if it has none; the reason is kept, too."""

@@ -38,11 +38,11 @@ _P = TypeVar("_P", bound=Plugin)
 
 @dataclass(frozen=True)
 class Registered(Generic[_P]):
-    """A plugin class and where it came from.
+    """A plugin class and its origin.
 
-    origin: what a user would look for (distribution or file). file: the local plugin file, whose
-    content enters keys; None for installed packages, which declare their version instead. helpers:
-    the modules beside that file which it imports; their contents enter keys too.
+    origin: the distribution or file, as a user would look for it. file: the local plugin file,
+    whose content enters keys; None for installed packages, which declare a version instead.
+    helpers: the modules beside that file that it imports; their contents enter keys, too.
     """
 
     plugin: type[_P]
@@ -53,7 +53,7 @@ class Registered(Generic[_P]):
 
 @dataclass(frozen=True)
 class Registry:
-    """All plugins that this process knows, by name; no two of any kind share one."""
+    """All plugins that this process knows, by name; names are unique across all kinds."""
 
     methods: Mapping[str, Registered[Method]]
     metrics: Mapping[str, Registered[Metric]]
@@ -122,7 +122,7 @@ def load_registry(files: Sequence[Path] = ()) -> Registry:
 
 
 def _hooks(module: ModuleType, origin: str) -> pluggy.HookRelay:
-    """The hooks as this module alone answers them; BenchError for one that does not exist."""
+    """The hooks that this module implements; BenchError for one that does not exist."""
     manager = pluggy.PluginManager("bench")
     manager.add_hookspecs(hookspecs)
     try:
@@ -163,7 +163,7 @@ def _installed(point: EntryPoint) -> tuple[ModuleType, str, Path | None]:
     except Exception as error:
         raise BenchError(
             f"plugin {origin} cannot be imported: {type(error).__name__}: {error}. "
-            f"Mend or uninstall it, or leave it out: BENCH_DISABLE_PLUGINS={point.name}."
+            f"Fix or uninstall it, or leave it out: BENCH_DISABLE_PLUGINS={point.name}."
         ) from error
 
 
@@ -189,7 +189,7 @@ def _local(file: Path) -> tuple[ModuleType, str, Path | None]:
 def _checked(
     classes: object, kinds: tuple[type[Plugin], ...], origin: str
 ) -> Iterator[type[Plugin]]:
-    """The classes that a hook returned. Raises BenchError for what is no plugin of these kinds."""
+    """The classes that a hook returned. Raises BenchError if one is no plugin of these kinds."""
     wanted = " or ".join(kind.__name__ for kind in kinds)
     if not isinstance(classes, list | tuple):
         raise BenchError(f"plugin {origin}: its hook returned {classes!r}, expected a list.")
@@ -214,8 +214,8 @@ def _checked(
             )
         if issubclass(plugin, Feature) and plugin.name in MEDIA:
             raise BenchError(
-                f"plugin {origin}: a feature cannot be called '{plugin.name}': metrics read "
-                f"{', '.join(sorted(MEDIA))} under these names. Rename it."
+                f"plugin {origin}: a feature cannot be called '{plugin.name}': in `reads`, "
+                f"{', '.join(sorted(MEDIA))} mean the video itself. Rename it."
             )
         yield plugin
 

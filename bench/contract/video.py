@@ -16,12 +16,12 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # what a feature gives, by name
 
 
 class Video:
-    """One conformed video. Arrays are read-only, so that nobody spoils them for the next reader.
+    """One conformed video. Arrays are read-only, so that one reader cannot change another's.
 
-    A video stands on a file (`Video(path)`), or on arrays (`Video.of(frames, sound)`) in tests and
-    on the way from a method to its file. `features` computes a feature that somebody asks for, or
-    finds it on disk by `sha256`; `box` is where the manifest says that the face is. `longest`:
-    seconds of sound above which a file is refused; a conformed one was bounded before.
+    It reads a file (`Video(path)`), or holds arrays (`Video.of(frames, sound)`), in tests and
+    before a method's video is written. `features` computes a requested feature, or finds it on disk
+    by `sha256`; `box` is the manifest's face box. `longest`: seconds of sound above which a file is
+    refused; a conformed file is never longer.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Video:
 
     @classmethod
     def of(cls, frames: Frames, sound: Sound | None = None, *, track: Track | None = None) -> Video:
-        """A video on arrays: frames (T, H, W, 3) uint8 RGB, sound (S,) int16 mono at 16 kHz."""
+        """A video of arrays: frames (T, H, W, 3) uint8 RGB, sound (S,) int16 mono at 16 kHz."""
         video = cls(None)
         video._frames = _read_only(frames)
         video._sound = None if sound is None else _read_only(sound)
@@ -63,7 +63,7 @@ class Video:
         return self._frames
 
     def sound(self) -> Sound | None:
-        """The sound, (S,) int16 mono at 16 kHz, decoded once; None where there is no sound."""
+        """The sound, (S,) int16 mono at 16 kHz, decoded once; None if there is no sound."""
         if not self._has_read_sound:
             from bench import media
 
@@ -73,7 +73,7 @@ class Video:
         return self._sound
 
     def feature(self, name: str) -> Arrays:
-        """The arrays of a feature that the reader names in `reads`; Undefined if it has none."""
+        """The arrays of a feature that the plugin names in `reads`; Undefined if it has none."""
         if name not in self._known:
             if self.features is None:
                 raise BenchError(f"this video was opened without features, so it has no '{name}'")
@@ -96,14 +96,14 @@ class Video:
 
     @property
     def missing_faces(self) -> float | None:
-        """The share of frames without a face, in [0, 1]; None as long as nobody asked for faces."""
+        """The share of frames without a face, in [0, 1]; None until faces have been read."""
         if isinstance(self._known.get("faces"), Undefined):
             return 1.0
         return self.faces().missing if "faces" in self._known else None
 
     def _file(self) -> Path:
         if self.path is None:
-            raise BenchError("this video stands on arrays and has no file to read from")
+            raise BenchError("this video was built from arrays and has no file to read")
         return self.path
 
 

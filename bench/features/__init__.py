@@ -1,1 +1,1 @@
-"""What is computed once per video, for all methods and metrics."""
+"""Features: arrays that are computed once per video, for all methods and metrics."""

@@ -1,6 +1,6 @@
-"""The features of a run: which there are, with which options, under which keys; and their values.
+"""The features of a run: their options and keys, and how their arrays are computed.
 
-`Video.feature` asks here. What several metrics read of a video is computed for the first of them.
+`Video.feature` calls this. A feature that several metrics read is computed once, for the first.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from bench.machine.faults import raise_machine_fault
 
 @dataclass(frozen=True)
 class ChosenFeature:
-    """A feature with its settings; `key` covers everything of it that changes its arrays.
+    """A feature with its settings; `key` covers everything in it that changes its arrays.
 
-    protocol: what stands for it in protocols of metrics. reads_boxes: whether the manifest's box of
-    a face changes the arrays, too.
+    protocol: its name in protocols of metrics. reads_boxes: whether the arrays also depend on the
+    manifest's face box.
     """
 
     plugin: type[Feature]
@@ -54,7 +54,7 @@ def chosen(
 ) -> ChosenFeature:
     """A feature with its key. others: at least those that it reads. file, helpers: its code.
 
-    reads_boxes: whether it looks at `Video.box` itself; else it does where what it reads does.
+    reads_boxes: whether it reads `Video.box` itself; if not, it may do so through other features.
     """
     read = {name: others[name] for name in sorted(feature.reads - MEDIA)}
     identity = identity_of(feature, file=file, helpers=helpers)
@@ -71,9 +71,9 @@ def chosen(
 
 
 def needed(reads: Collection[str], known: Mapping[str, type[Feature]]) -> list[str]:
-    """The features among what is read and what these read in turn, each behind what it reads.
+    """The features in `reads` and those that they read in turn; each comes after what it reads.
 
-    Raises BenchError for one that is not known, and for features that read each other in a circle.
+    Raises BenchError for an unknown feature, and for features that read each other in a circle.
     """
     order: list[str] = []
 
@@ -96,10 +96,10 @@ def needed(reads: Collection[str], known: Mapping[str, type[Feature]]) -> list[s
 
 
 class Features:
-    """Computes the chosen features of videos; what a `Video` is opened with.
+    """Computes the chosen features of videos; a `Video` is opened with it.
 
-    store: where features of videos with a digest are kept; None keeps nothing but in the video.
-    Each plugin is loaded on first use and used by one thread at a time.
+    store: keeps the features of videos that have a digest; None keeps them only in the video. Each
+    plugin is loaded on first use and used by one thread at a time.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Features:
         self._store = store
 
     def __call__(self, video: Video, name: str) -> Arrays:
-        """The arrays of a feature of a video; raises Undefined, with the reason, without any."""
+        """The arrays of a feature of a video; raises Undefined, with the reason, if it has none."""
         if name not in self._users:
             raise BenchError(
                 f"the feature '{name}' is not among those of this run; name it in the plugin's "
@@ -128,7 +128,7 @@ class Features:
 
 
 class _User:
-    """One feature's plugin, loaded when it is first needed; a failure to load stays one."""
+    """One feature's plugin, loaded on first use; a failed load is not tried again."""
 
     def __init__(self, chosen: ChosenFeature, device: str) -> None:
         self.chosen = chosen
@@ -155,7 +155,7 @@ class _User:
 
 
 def checked(feature: type[Feature], arrays: Arrays) -> Arrays:
-    """The arrays as they are kept. Raises BenchError where they break the declaration."""
+    """The arrays as they are kept. Raises BenchError if they break the declaration."""
     if not isinstance(arrays, Mapping) or set(arrays) != set(feature.arrays):
         found = sorted(arrays) if isinstance(arrays, Mapping) else repr(arrays)[:80]
         raise BenchError(

@@ -1,15 +1,15 @@
 """Finds one face on every frame: by given boxes, by Haar cascade or by YuNet.
 
-Where a video shows several, a choice says which is followed: the largest (unless told otherwise),
-the most central, or the one that a given box lies on.
+If a video shows several faces, an option chooses which one to track: the largest (the default), the
+most central, or the one at a given box.
 
-A face box goes from the brows to the chin and from ear to ear: it is YuNet's box, and Haar's square
-is mapped to it. A mouth region has fixed shares of the face box and is centred between the corners
-of the mouth where the detector sees them (YuNet), else at a fixed place in the face box.
+A face box reaches from the brows to the chin and from ear to ear: it is YuNet's box, to which
+Haar's square is mapped. A mouth region has a fixed size relative to the face box. It is centred
+between the corners of the mouth if the detector finds them (YuNet), else at a fixed place.
 
 The constants below were fitted with YuNet's boxes and landmarks as truth on 406 frames (every 10th)
-of 51 GRID clips of eight speakers, as means over speakers; the spread is over frames. Heads that
-are turned move the mouth sideways by up to 0.06 of the box, so its middle is taken as 0.
+of 51 GRID clips of eight speakers, as means over speakers; the spread is over frames. Turned heads
+move the mouth sideways by up to 0.06 of the box, in both directions, so the offset is taken as 0.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ from bench.types import Box, Frame, Frames, Track
 if TYPE_CHECKING:
     import cv2
 
-FACES_VERSION = "3"  # raise it whenever a track may change; it enters every key that rests on one
+FACES_VERSION = (
+    "3"  # raise it whenever a track may change; it enters every key that depends on tracks
+)
 
 DetectorName: TypeAlias = Literal["yunet", "haar"]
 Choice: TypeAlias = Literal["largest", "central", "given"]
@@ -53,20 +55,20 @@ MOUTH_CENTRE_Y = 0.245
 MOUTH_WIDTH = 0.62
 MOUTH_HEIGHT = 0.42
 
-STRIDE = 5  # every 5th frame is looked at, 0.2 s apart; others only where that does not suffice
-STILL = 0.15  # between two looks, a face that moved or grew by less (in sides) is interpolated
+STRIDE = 5  # every 5th frame is searched, 0.2 s apart; others only where that is not enough
+STILL = 0.15  # between two searches, a face that moved or grew less (in sides) is interpolated
 REACH = 0.5  # a face found again lies at most this far (in sides) from where it was,
 REACH_PER_FRAME = 0.04  # plus this for each frame since,
 REACH_LIMIT = 1.5  # up to this,
 SIZE_RATIO = 1.6  # and is at most this many times larger or smaller
-LEAST_SHARE = 0.1  # of the frames looked at must show a face, else it is an error of the detector
+LEAST_SHARE = 0.1  # a face in fewer of the searched frames is taken for an error of the detector
 
 
 @dataclass(frozen=True)
 class Detection:
-    """One face in one frame: box and, where the detector sees it, mouth region; both in pixels.
+    """One face in one frame: box and, if the detector finds it, mouth region; both in pixels.
 
-    score: how sure the detector is, on its own scale; only compared within one detector.
+    score: the detector's confidence, on its own scale; comparable only within one detector.
     """
 
     box: Corners
@@ -123,20 +125,20 @@ class Haar:
     """OpenCV's frontal face cascade (ships with OpenCV), its squares mapped to face boxes.
 
     Frames are searched at 256 pixels on the longer side, and at 480 if that shows no face; each
-    time for large faces first, which takes half the time and finds the same. Their edges are
-    continued outwards: else the square of a face that fills the frame has no room (found in 29
+    time for large faces first, which takes half the time with the same results. Frames are extended
+    at their edges: otherwise the square of a face that fills the frame has no room (found in 29
     instead of 28 of 29 frames of 224-pixel face crops, and 8 % closer to YuNet's width).
     """
 
     name = "haar"
     sides = (256, 480)
     smallest = (0.3, 0.16)  # side of the square in shares of the frame's shorter side
-    clear = 1.2  # a face of so many times the least size has all its neighbours
-    margin = 0.15  # by which the frame is continued, in shares of its shorter side
+    clear = 1.2  # a face of so many times the smallest size has all its neighbours
+    margin = 0.15  # by which the frame is extended, in shares of its shorter side
     least_score = 1.0  # sum of the last stage; faces of the development data have 1.7 to 13
 
     def __init__(self) -> None:
-        _cascade()  # that it is not there is told now, not for every video
+        _cascade()  # raises now, and not for every video, if it is missing
 
     def detect(self, frame: Frame) -> list[Detection]:
         """All faces that at least three neighbouring windows agree on."""
@@ -152,7 +154,7 @@ class Haar:
         for smallest in self.smallest:
             least = max(24, round(smallest * shorter))  # 24: the cascade's own window
             squares = self._squares(np.asarray(wide), least)
-            # A square is the mean of its neighbours: near the least size some were not looked at.
+            # A square is the mean of its neighbours; near the smallest size some were not searched.
             if squares and min(side for *_, side, _ in squares) >= self.clear * least:
                 break
         return [
@@ -179,29 +181,29 @@ _OF_THREAD = threading.local()
 
 
 def _cascade() -> cv2.CascadeClassifier:
-    """This thread's own cascade, for none may be shared; reading it takes as long as six frames."""
+    """This thread's cascade: threads cannot share one, and reading it takes as long as 6 frames."""
     import cv2
 
     if not hasattr(_OF_THREAD, "cascade"):
         path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
         cascade = cv2.CascadeClassifier(str(path))
         if cascade.empty():
-            raise BenchError(f"{path}: OpenCV's face cascade is not there; reinstall OpenCV 4")
+            raise BenchError(f"{path}: OpenCV's face cascade is missing; reinstall OpenCV 4")
         _OF_THREAD.cascade = cascade
     kept: cv2.CascadeClassifier = _OF_THREAD.cascade
     return kept
 
 
 def detector(name: DetectorName) -> Detector:
-    """The detector of that name, ready to use. Not to be shared between threads.
+    """The detector of that name, ready to use. Do not share it between threads.
 
-    Raises BenchError if there is none of that name, or if its weights are not here.
+    Raises BenchError if there is none of that name, or if its weights are missing.
     """
     if name == "yunet":
         return Yunet()
     if name == "haar":
         return Haar()
-    raise BenchError(f"faces: {name!r} is no detector; write yunet or haar, or given for boxes")
+    raise BenchError(f"faces: {name!r} is no detector; use yunet or haar, or given for boxes")
 
 
 def track_faces(
@@ -214,19 +216,20 @@ def track_faces(
 ) -> Track:
     """The track of one face over frames (T, H, W, 3) uint8 RGB, boxes within the frame.
 
-    Every `stride`-th frame and the last are looked at; where the face was not seen, or moved or
-    grew by more than STILL between two of them, so is every frame between. Detections that follow
-    each other closely in place and size are one face. Of several faces, `face` says which is
-    followed; each rule sums over the frames looked at, so that lasting beats passing:
+    Searches every `stride`-th frame and the last. If the face was not found in one of two
+    neighbouring ones, or moved or grew by more than STILL, searches every frame between them.
+    Detections that follow each other closely in place and size are one face. `face` chooses among
+    several; each rule sums over the searched frames, which favours faces that stay:
 
-    largest: score times size. central: 1 in the middle of the frame, 0 at its edges. given: how
-    much the face overlaps `box` (x, y, width, height in pixels); without a box, the largest.
+    largest: score times size. central: 1 in the middle of the frame, 0 at its edges. given: the
+    overlap of the face with `box` (x, y, width, height in pixels); without a box, the largest.
 
-    found: True where the face was seen, or lies between two looks at a face that stood still.
-    Elsewhere boxes are interpolated linearly; before the first and after the last sight they stand
-    still. Smoothing: median of three sights, and after interpolation a mean over five frames.
+    found: True if the face was detected, or lies between two detections of a face that kept still.
+    Elsewhere boxes are interpolated linearly; before the first and after the last detection they
+    are constant. Smoothing: a median of three detections, then, after interpolation, a mean over
+    five frames.
 
-    Raises BenchError if there is no face in any frame, or none that the box lies on.
+    Raises BenchError if there is no face in any frame, or none at the box.
     """
     rule = _rule(face, box, frames.shape[2], frames.shape[1])
     track = _follow(frames, _Looks(frames, detector), stride, rule)
@@ -238,7 +241,7 @@ def track_faces(
 def track_all_faces(frames: Frames, detector: Detector, *, stride: int = STRIDE) -> list[Track]:
     """The tracks of all lasting faces over frames (T, H, W, 3) uint8 RGB, the largest first.
 
-    Each is followed as `track_faces` follows one; no frame is looked at twice.
+    Each is tracked as by `track_faces`; no frame is searched twice.
     """
     looks = _Looks(frames, detector)
     seen = looks.at({*range(0, len(frames), stride), len(frames) - 1}) if len(frames) else {}
@@ -252,17 +255,17 @@ def track_all_faces(frames: Frames, detector: Detector, *, stride: int = STRIDE)
 
 
 def lasting_faces(seen: Mapping[int, Sequence[Detection]]) -> list[Sights]:
-    """The faces that the detections of some frames are, each by frame, in no particular order.
+    """The faces that these detections belong to, each by frame, in no particular order.
 
-    A face that shows in one look only, or in less than LEAST_SHARE of them, is taken for an error
-    of the detector, unless there were but one or two looks.
+    A face found in only one searched frame, or in less than LEAST_SHARE of them, is taken for an
+    error of the detector, unless only one or two frames were searched.
     """
     least = max(2, LEAST_SHARE * len(seen)) if len(seen) > 2 else 1
     return [face for face in _linked(seen) if len(face) >= least]
 
 
 def mean_box(sights: Sights) -> Box:
-    """Where a face is seen, on average over its sights: x, y, width, height in pixels."""
+    """The mean box of a face over its detections: x, y, width, height in pixels."""
     x, y, width, height = np.mean([_middle_and_size(each) for each in sights.values()], axis=0)
     return (float(x - width / 2), float(y - height / 2), float(width), float(height))
 
@@ -273,7 +276,7 @@ def overlap(first: Box, second: Box) -> float:
 
 
 def shared(first: Box, second: Box) -> float:
-    """How much of the smaller of two boxes (x, y, width, height) lies in the other, 0 to 1."""
+    """The share of the smaller box (x, y, width, height) that lies in the other one, 0 to 1."""
     one, other = _corners(first), _corners(second)
     return _common(one, other) / min(_area(one), _area(other))
 
@@ -288,19 +291,19 @@ def given_track(box: Box, frames_count: int) -> Track:
 
 
 def tracking(name: str, face: Choice) -> str:
-    """How a protocol names a detector and a choice: `haar`, `haar central`."""
+    """A detector and a choice as protocols name them: `haar`, `haar central`."""
     return name if name == "given" or face == "largest" else f"{name} {face}"
 
 
 class Faces(Feature):
-    """The track of the one face that speaks: where it and its mouth are in each frame.
+    """The track of the one face that speaks: the boxes of face and mouth in each frame.
 
-    A config sets its options by the keys `faces` and `face`. `Video.faces()` gives it as a Track.
+    A config sets its options by the keys `faces` and `face`. `Video.faces()` returns it as a Track.
 
     Reads: video (T, H, W, 3) uint8 RGB; the manifest's box, for detector or face "given".
     Gives: boxes, mouths, found and detector, the fields of bench.Track.
-    Raises: Undefined where no frame shows a face. BenchError for detector "given" without a box, or
-        with one whose middle lies outside of the frame, and where weights are not here.
+    Raises: Undefined if no frame shows a face. BenchError for detector "given" without a box, or
+        with one whose middle lies outside the frame, and if weights are missing.
     Source: defined here; the detectors are YuNet and OpenCV's Haar cascade.
     """
 
@@ -315,7 +318,7 @@ class Faces(Feature):
     }
 
     class Options(Options):
-        """detector: who looks for faces. face: which of several is followed."""
+        """detector: what finds the faces. face: which of several is tracked."""
 
         detector: Literal["given", "haar", "yunet"] = "haar"
         face: Choice = "largest"
@@ -324,12 +327,12 @@ class Faces(Feature):
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """YuNet's, where it is the detector; the cascade ships with OpenCV."""
+        """YuNet's, if it is the detector; the cascade ships with OpenCV."""
         return ("yunet",) if self.options.detector == "yunet" else ()
 
     @property
     def protocol(self) -> str:
-        """The detector, and the choice where it is not the usual one."""
+        """The detector, and the choice if it is not the default."""
         return tracking(self.options.detector, self.options.face)
 
     def compute(self, video: Video) -> Arrays:
@@ -337,7 +340,7 @@ class Faces(Feature):
         name, face = self.options.detector, self.options.face
         if name == "given":
             return _given(video).arrays()
-        # Without a box there is nothing to go by but size.
+        # Without a box, only the size is left to choose by.
         pointer = video.box if face == "given" else None
         choice = "largest" if face == "given" and pointer is None else face
         return track_faces(video.read(), detector(name), face=choice, box=pointer).arrays()
@@ -349,7 +352,7 @@ def finding_faces(
     face: Choice = "largest",
     store: FeatureStore | None = None,
 ) -> Features:
-    """What a `Video` is opened with where its face is all that is asked for."""
+    """Features for a `Video` of which only the face is read."""
     return Features({"faces": chosen_faces(name, face)}, store=store)
 
 
@@ -393,7 +396,7 @@ def _no_face(count: int, name: str, box: Box | None = None) -> NoFace:
 def _first_hit(
     frame: Frame, sides: Sequence[int], detect_at: Callable[[Frame, float], list[Detection]]
 ) -> list[Detection]:
-    """What is found at the first size at which anything is found; no size exceeds the frame's."""
+    """The detections at the first size that has any; no size exceeds the frame's."""
     import cv2
 
     longer = max(frame.shape[:2])
@@ -407,7 +410,7 @@ def _first_hit(
 
 
 class _Looks:
-    """What a detector sees in the frames, each looked at once."""
+    """A detector's findings in the frames, each searched at most once."""
 
     def __init__(self, frames: Frames, detector: Detector) -> None:
         self.name = detector.name
@@ -423,7 +426,7 @@ class _Looks:
 
 
 def _rule(face: Choice, box: Box | None, width: int, height: int) -> Callable[[Sights], float]:
-    """How much a face is the wanted one; 0 or less: not at all. width, height: the frame's."""
+    """How well a face fits the choice; 0 or less: not at all. width, height: the frame's."""
     if face == "central":
         return lambda sights: sum(_centrality(each, width, height) for each in sights.values())
     if face == "given" and box is not None:
@@ -466,7 +469,7 @@ def _area(box: Corners) -> float:
 def _follow(
     frames: Frames, see: _Looks, stride: int, rule: Callable[[Sights], float]
 ) -> Track | None:
-    """As `track_faces`, yet None where there is no face that `rule` gives anything."""
+    """Like `track_faces`, but None if `rule` accepts no face."""
     count = len(frames)
     if not count:
         return None
@@ -486,13 +489,13 @@ def _follow(
 
 
 def _chosen(seen: Mapping[int, Sequence[Detection]], rule: Callable[[Sights], float]) -> Sights:
-    """The detections of the one face to follow, by frame; empty where there is none."""
+    """The detections of the one face to track, by frame; empty if there is none."""
     best = max(lasting_faces(seen), key=rule, default={})
     return best if best and rule(best) > 0 else {}
 
 
 def _doubtful(looks: Sequence[int], face: Sights) -> list[int]:
-    """The frames between two looks that do not both show the face, nearly where it was."""
+    """The frames between two searched ones in which the face is missing, or moved too far."""
     return [
         index
         for before, after in pairwise(looks)
@@ -507,7 +510,7 @@ def _moved(before: Detection, after: Detection) -> bool:
 
 
 def _change(before: Detection, after: Detection) -> tuple[float, float]:
-    """How far the face's middle moved, in sides, and how many times larger or smaller it got."""
+    """How far the face's middle moved, in sides, and by what factor its size changed."""
     old, new = _middle_and_size(before), _middle_and_size(after)
     sides = float(np.sqrt(old[2] * old[3])), float(np.sqrt(new[2] * new[3]))
     step = float(np.hypot(*(new[:2] - old[:2]))) / (sum(sides) / 2)
@@ -515,7 +518,7 @@ def _change(before: Detection, after: Detection) -> tuple[float, float]:
 
 
 def _linked(seen: Mapping[int, Sequence[Detection]]) -> list[dict[int, Detection]]:
-    """Detections that follow each other closely in place and size, put together."""
+    """Groups detections that follow each other closely in place and size."""
     faces: list[dict[int, Detection]] = []
     for index in sorted(seen):
         open_faces = list(faces)
@@ -532,7 +535,7 @@ def _linked(seen: Mapping[int, Sequence[Detection]]) -> list[dict[int, Detection
 def _continued(
     faces: Sequence[dict[int, Detection]], index: int, detection: Detection
 ) -> dict[int, Detection] | None:
-    """The face that this detection continues: the nearest of those in reach, if any."""
+    """The face that this detection continues: the nearest within reach, if any."""
     nearest, nearest_step = None, float("inf")
     for face in faces:
         last = max(face)
@@ -572,12 +575,12 @@ def _paths(face: Sights, count: int) -> Numbers:
 
 
 def _usual_mouth(boxes: Numbers) -> Numbers:
-    """The middle of the mouth, where nothing is known but the box (K, 4): (K, 2)."""
+    """The usual middle of the mouth, (K, 2), if only the box is known, (K, 4)."""
     return boxes[:, :2] + boxes[:, 2:] * (0, MOUTH_CENTRE_Y)
 
 
 def _regions(paths: Numbers) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Face boxes and mouth regions, (T, 4) each as x0 y0 x1 y1, from (T, 6) as `_paths` gives."""
+    """Face boxes and mouth regions, (T, 4) each as x0 y0 x1 y1, from the (T, 6) of `_paths`."""
     size, mouth_size = paths[:, 2:4], paths[:, 2:4] * (MOUTH_WIDTH, MOUTH_HEIGHT)
     return _around(paths[:, :2], size), _around(paths[:, 4:], mouth_size)
 
@@ -587,14 +590,14 @@ def _around(middle: Numbers, size: Numbers) -> NDArray[np.float32]:
 
 
 def _within(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Boxes (T, 4) cut at the frame's borders, at least one pixel of each side left."""
+    """Boxes (T, 4) clipped to the frame, with sides of at least one pixel."""
     low = np.clip(boxes[:, :2], 0, (width - 1, height - 1))
     high = np.minimum(np.maximum(boxes[:, 2:], low + 1), (width, height))
     return np.concatenate([low, high], axis=1).astype(np.float32)
 
 
 def _of_yunet(row: NDArray[np.float32], scale: float) -> Detection:
-    """A row of YuNet's: box as x y width height, five landmarks (the last two: mouth corners)."""
+    """From YuNet's row: box as x y width height, five landmarks (the last two: mouth corners)."""
     x, y, width, height, *landmarks = (float(value) / scale for value in row[:14])
     mouth_x, mouth_y = (landmarks[6] + landmarks[8]) / 2, (landmarks[7] + landmarks[9]) / 2
     half_width, half_height = MOUTH_WIDTH * width / 2, MOUTH_HEIGHT * height / 2
@@ -608,7 +611,7 @@ def _of_yunet(row: NDArray[np.float32], scale: float) -> Detection:
 
 
 def _of_haar(square: Sequence[int], score: float, scale: float) -> Detection:
-    """Haar's square as x y side side, mapped to the face box of the convention."""
+    """From Haar's square, x y side side, which is mapped to our face box."""
     x, y, side = (float(value) / scale for value in square)
     middle_x, middle_y = x + side / 2, y + side * (0.5 + HAAR_CENTRE_Y)
     half_width, half_height = side * HAAR_WIDTH / 2, side * HAAR_HEIGHT / 2

@@ -1,8 +1,8 @@
-"""Features of videos on disk: arrays, or why there are none; the longest unused go first.
+"""Features of videos on disk: arrays, or the reason why there are none.
 
-Each lies in a file of its own, `CACHE/features/NAME/ab/abcd....npz`, under the digest of the video
-and of everything that shaped the feature. No file holds a pickle; one that is damaged is computed
-anew. All files together stay below $BENCH_FEATURES_GIB (20 without it).
+Each has its own file, `CACHE/features/NAME/ab/abcd....npz`, named by the digest of the video and of
+everything that affects the feature. No file holds a pickle; damaged ones are computed again. All
+files together stay below $BENCH_FEATURES_GIB (default 20): the longest unused are deleted first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench.files.one_move import in_one_move
 VARIABLE: Final = "BENCH_FEATURES_GIB"
 USUAL_GIB = 20.0
 ROOM = 0.1  # the share of the limit that is freed when it is reached
-UNSEEN = 0.05  # the share that a process writes before it looks again at what others wrote
+UNSEEN = 0.05  # the share that a process writes before it counts the files of others again
 REASON = "undefined.txt"  # the name within a file; arrays end in .npy
 _UNREADABLE = (
     OSError,
@@ -47,7 +47,7 @@ class FeatureStore:
     """Features under a folder; safe to use from several threads and processes at once."""
 
     def __init__(self, folder: Path, *, limit: int | None = None) -> None:
-        """limit: bytes that all files may have together; None asks the environment."""
+        """limit: bytes that all files may take together; None reads the environment."""
         self.folder = folder
         self._limit = limit_bytes() if limit is None else limit
         self._size = math.inf  # of all files, as far as this process knows
@@ -55,10 +55,10 @@ class FeatureStore:
         self._counting = threading.Lock()
 
     def get(self, name: str, key: str, compute: Callable[[], Arrays]) -> Arrays:
-        """The arrays under a key, computed at most once by all who ask for them at the same time.
+        """The arrays under a key; simultaneous callers compute them only once.
 
-        name: the feature's. compute: gives the arrays; an Undefined that it raises is kept as well,
-        and raised for everybody who asks. Anything else that it raises is not kept.
+        name: the feature's. compute: returns the arrays. If it raises Undefined, this is kept as
+        well and raised for every caller. Other errors are not kept.
         """
         path = self.folder / name / key[:2] / f"{key}.npz"
         found = self._found(path)
@@ -70,13 +70,13 @@ class FeatureStore:
         return found
 
     def _found(self, path: Path) -> Arrays | Undefined | None:
-        """What is kept in a file; None where there is none or it is damaged."""
+        """The content of a file; None if it is missing or damaged."""
         try:
             found = _read(path)
         except _UNREADABLE:
             return None
-        with contextlib.suppress(OSError):  # a cache that may only be read is a usual thing
-            os.utime(path)  # used now: others go first
+        with contextlib.suppress(OSError):  # the cache may be read-only
+            os.utime(path)  # marks it as used, so that others are deleted first
         return found
 
     def _computed(self, path: Path, compute: Callable[[], Arrays]) -> Arrays | Undefined:
@@ -85,7 +85,7 @@ class FeatureStore:
         except Undefined as absent:
             found = absent
         if self._limit:
-            # No reader ever meets half a file; one that a power cut tore is noticed.
+            # Readers never see half a file; one that a power cut tore fails its check.
             with in_one_move(path, lasting=False) as part:
                 _write(part, found)
                 size = part.stat().st_size
@@ -93,7 +93,7 @@ class FeatureStore:
         return found
 
     def _make_room(self, written: int) -> None:
-        """Removes what was not used for longest, where all files exceed the limit."""
+        """Deletes the longest unused files if all together exceed the limit."""
         with self._counting:
             self._size += written
             self._unseen += written
@@ -112,7 +112,7 @@ class FeatureStore:
 
 
 def limit_bytes() -> int:
-    """How many bytes features may take on disk. Raises BenchError for what is no number."""
+    """How many bytes features may take on disk. Raises BenchError if this is no number."""
     named = os.environ.get(VARIABLE, "").strip()
     try:
         limit = float(named) if named else USUAL_GIB
@@ -127,12 +127,12 @@ def limit_bytes() -> int:
 
 
 def _read(path: Path) -> Arrays | Undefined:
-    """Raises one of _UNREADABLE for a file that is not there or is damaged."""
+    """The content of a file; raises one of _UNREADABLE if it is missing or damaged."""
     with zipfile.ZipFile(path) as archive:
-        # Read whole, so that the check sums are compared.
+        # Reading all of it compares the check sums.
         parts = {name: archive.read(name) for name in archive.namelist()}
         if archive.comment != _names_digest(parts):
-            raise ValueError("the file has lost a part")
+            raise ValueError("a part of the file is missing")
     if REASON in parts:
         return Undefined(parts[REASON].decode())
     return {
@@ -154,12 +154,12 @@ def _write(path: Path, found: Arrays | Undefined) -> None:
 
 
 def _names_digest(names: Iterable[str]) -> bytes:
-    """Shows whether all parts of a file are still listed in it."""
+    """The digest of the parts' names, which shows whether a part is missing."""
     return digest(sorted(names)).encode()
 
 
 def _files(folder: Path) -> Iterator[tuple[int, int, str]]:
-    """When each file was used last, its bytes, its path."""
+    """For each file: when it was last used, its bytes, its path."""
     for place, _, names in os.walk(folder):
         for name in names:
             if name.endswith(".npz"):

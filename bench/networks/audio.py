@@ -1,13 +1,13 @@
-"""What the Wav2Lip family hears: mel spectrogram, cepstra with differences, or both.
+"""Speech features of the Wav2Lip family: mel spectrogram, cepstra with differences, or both.
 
 Sources: Rudrabha/Wav2Lip, audio.py and hparams.py (the mel spectrogram; librosa's defaults as of
 0.10 and later: periodic Hann window, zero padding, Slaney's mel scale and area normalisation);
 doi 10.11896/jsjkx.241200067, section 3.1.1 (cepstra and their fusion with the mel spectrogram).
 
-Deviation from the paper: its eq. 3 is not an orthonormal transform as printed; the orthonormal
-DCT-II stands here. Its logarithm (eq. 2) is the mel spectrogram's own, in decibels. What the paper
-leaves open: thirteen coefficients, differences by regression over two columns to either side, and
-the range, see `cepstra`.
+Deviation from the paper: its eq. 3, as printed, is not orthonormal; this is the orthonormal DCT-II.
+Its logarithm (eq. 2) is that of the mel spectrogram, in decibels. Our choices where the paper is
+silent: thirteen coefficients, differences by regression over two columns to either side, and the
+range, see `cepstra`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LIMIT = 4.0  # the features lie in [-LIMIT, LIMIT]
 COLUMNS = 16  # of one window, 0.2 s
 
 COEFFICIENTS = 13
-REACH = 2  # columns to either side that a difference looks at
+REACH = 2  # columns to either side that enter a difference
 HEIGHTS: dict[AudioKind, int] = {
     "mel": MELS,
     "mfcc": 3 * COEFFICIENTS,
@@ -95,9 +95,9 @@ def cepstra(mel: Features) -> Features:
     else a_k = sqrt(2/80)). Rows 13 to 25 are d(t) = sum_n n (c(t + n) - c(t - n)) / 10 for n = 1, 2
     with the edge columns repeated; rows 26 to 38 are the same of d.
 
-    Then each row is multiplied by a constant of its own (`_scales`) and clipped to the mel
-    spectrogram's range: row 0 becomes the mean of the column; the others get about the spread of
-    the mel spectrogram's rows in running speech, so that no row drowns another.
+    Then each row is multiplied by its own constant (`_scales`) and clipped to the mel spectrogram's
+    range: row 0 becomes the mean of the column; the others get about the spread of the mel
+    spectrogram's rows in running speech, so that no row dominates.
     """
     coefficients = _cosines() @ mel.astype(np.float64)  # (13, M)
     first = _differences(coefficients)
@@ -127,10 +127,10 @@ def _differences(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def _scales() -> NDArray[np.float64]:
-    """What the rows of `cepstra` are multiplied by, (39, 1).
+    """The factors of the rows of `cepstra`, (39, 1).
 
-    Rounded from running speech of a few speakers, whose c_k spreads by about 3 k^(-3/4), its
-    differences by a quarter of that and theirs by a tenth.
+    Rounded from running speech of a few speakers: c_k has a spread of about 3 k^(-3/4), its
+    differences a quarter of that, and theirs a tenth.
     """
     order = np.arange(1, COEFFICIENTS)
     static = np.concatenate([[1.0 / np.sqrt(MELS)], order**0.75 / 3.0])  # (13,)
@@ -140,14 +140,14 @@ def _scales() -> NDArray[np.float64]:
 def first_columns(frames: int, columns: int, *, lead: int = 0) -> NDArray[np.int64]:
     """The first of the 16 columns that each video frame hears, (frames,).
 
-    Frame f hears the columns from int(80 (f - lead) / 25) on. lead=0 is the reference's rule when
-    it generates (inference.py): a frame hears the 0.2 s that begin with it. lead=1 is its rule when
-    it trains (`indiv_mels`: one frame earlier). One method has to use one rule for both.
+    Frame f hears the columns from int(80 (f - lead) / 25) on. lead=0 is the official program's rule
+    when it generates (inference.py): a frame hears the 0.2 s that begin with it. lead=1 is its rule
+    when it trains (`indiv_mels`: one frame earlier). A method has to use the same rule for both.
 
-    columns: of the features, M >= 16. Windows that would begin before the first column begin there,
-    and those that would pass the last one end there: every frame has a window. The reference
-    rejects the former; of the latter inference.py keeps the first and ends the video with it, the
-    generator of its LRS test videos keeps none (`reference_frames`).
+    columns: the number M >= 16 of feature columns. Windows are moved to lie within them, so every
+    frame has one. The official program rejects windows that begin too early. Of those that end too
+    late, inference.py keeps the first and ends the video with it; the generator of its LRS test
+    videos keeps none (`reference_frames`).
     """
     if columns < COLUMNS:
         raise ValueError(f"{columns} columns of features; a window takes {COLUMNS}")
@@ -156,10 +156,11 @@ def first_columns(frames: int, columns: int, *, lead: int = 0) -> NDArray[np.int
 
 
 def reference_frames(columns: int, *, is_partial_window_kept: bool) -> int:
-    """How many frames the reference makes from M >= 16 columns of features.
+    """How many frames the official program generates from M >= 16 columns of features.
 
     inference.py keeps the last, partial window by shifting it back; gen_videos_from_filelist.py
-    drops it. For the sound of T frames these are T - 3 and T - 4: both lose the end of the speech.
+    drops it. For the sound of T frames this gives T - 3 and T - 4 frames: both lose the end of the
+    speech.
     """
     whole = (5 * (columns - COLUMNS) + 4) // COLUMNS + 1
     return whole + 1 if is_partial_window_kept else whole

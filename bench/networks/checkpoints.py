@@ -1,8 +1,8 @@
-"""Weights of networks in files: those of this project, which say what they are, and published ones.
+"""Weights files of networks: this project's, which describe themselves, and published ones.
 
-Sources: Rudrabha/Wav2Lip saves {"state_dict", "optimizer", ...} with torch.save, the names prefixed
-by `module.` (nn.DataParallel); this project writes safetensors in half precision, whose metadata
-say what the network is, what it was trained on, and the digest of all of it.
+Sources: Rudrabha/Wav2Lip saves {"state_dict", "optimizer", ...} with torch.save; names have the
+prefix `module.` (nn.DataParallel). This project writes safetensors in half precision, with metadata
+that give the network, its training data, and the digest of everything in the file.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from bench.files.tensor_files import UNREADABLE, first_difference, named_tensors
 from bench.networks.audio import HEIGHTS
 
 PREFIX = "module."
-DIGEST = "sha256"  # of metadata and tensors, itself in the metadata
+DIGEST = "sha256"  # the metadata's key of the digest over tensors and other metadata
 # The last layer of the speech encoder of Wav2Lip's generator and expert: its size tells the width.
 LAST_AUDIO_LAYER = {"generator": 12, "expert": 13}
 
 
 def save_described(network: nn.Module, path: Path, described: Mapping[str, str]) -> None:
-    """Writes a network as safetensors in half precision, with what it is, in one move.
+    """Writes a network as safetensors in half precision, with its metadata, in one move.
 
-    described: `network` says its kind, the rest is the kind's own. The same weights and words give
-    the same bytes. The old file stands until the new one is whole. Raises BenchError if a weight is
-    not finite in half precision, and OSError if the disk is full.
+    described: the metadata; `network` is the kind, the rest depends on it. The same weights and
+    metadata give the same bytes. The old file stays until the new one is complete. Raises
+    BenchError if a weight is not finite in half precision, and OSError if the disk is full.
     """
     from safetensors.torch import save
 
@@ -41,7 +41,7 @@ def save_described(network: nn.Module, path: Path, described: Mapping[str, str])
         if not torch.isfinite(state[name]).all():
             raise BenchError(
                 f"{path}: not written: {name} has values that are not finite in half precision; "
-                "the training has diverged, go back to an earlier checkpoint"
+                "the training has diverged; use an earlier checkpoint"
             )
     data = _in_order(save(state, {**described, DIGEST: tensors_digest(state, described)}))
     with in_one_move(path) as part:
@@ -49,7 +49,7 @@ def save_described(network: nn.Module, path: Path, described: Mapping[str, str])
 
 
 def _in_order(data: bytes) -> bytes:
-    """A safetensors file with its description in alphabetical order; its writer shuffles it."""
+    """A safetensors file with its metadata in alphabetical order: the library shuffles them."""
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -59,7 +59,7 @@ def _in_order(data: bytes) -> bytes:
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """What a safetensors file says of itself, unchecked; empty if it says nothing.
+    """The metadata of a safetensors file, unchecked; empty if it has none.
 
     Raises BenchError if the file is missing, truncated or no safetensors file.
     """
@@ -73,10 +73,10 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def description(path: Path, *, wanted: str, names: Sequence[str]) -> dict[str, str]:
-    """What a file of `save_described` says of itself, once its digest has shown that it is whole.
+    """The metadata of a file from `save_described`, after checking its digest.
 
-    wanted: the network that is expected, in words. names: what its description has to say. Raises
-    BenchError, naming the file, what was expected and what was found.
+    wanted: the expected network, in words. names: the required keys. Raises BenchError that names
+    the file, what was expected and what was found.
     """
     state = named_tensors(path)
     found = metadata(path)
@@ -90,7 +90,7 @@ def description(path: Path, *, wanted: str, names: Sequence[str]) -> dict[str, s
     if found[DIGEST] != digest:
         raise BenchError(
             f"{path}: expected the digest {found[DIGEST]}, found {digest}. The file is damaged; "
-            "get it again."
+            "download or train it again."
         )
     return found
 
@@ -109,10 +109,10 @@ def _stored_as(tensor: Tensor) -> torch.dtype:
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Puts the weights of a file into `network`, as float32.
+    """Loads the weights of a file into `network`, as float32.
 
-    Raises BenchError, naming the file, what was expected and what was found, if the file cannot be
-    read, is truncated, or holds another network, width or variant; `network` is then as it was.
+    Raises BenchError that names the file, what was expected and what was found, if the file cannot
+    be read, is truncated, or holds another network, width or variant; `network` is then unchanged.
     """
     state = _state(path)
     wanted = network.state_dict()
@@ -120,12 +120,12 @@ def load_weights(network: nn.Module, path: Path) -> None:
     if difference:
         raise BenchError(
             f"{path}: expected {_described(wanted)}, found {_described(state)}; {difference}. "
-            "Give the weights of this variant and width, or set the options to what the file holds."
+            "Give the weights of this variant and width, or set the options to those of the file."
         )
     for name, tensor in state.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise BenchError(
-                f"{path}: {name}: not all its numbers are finite; get or train it anew"
+                f"{path}: {name}: some values are not finite; download or train it again"
             )
     network.load_state_dict({name: _as_float32(tensor) for name, tensor in state.items()})
 
@@ -148,7 +148,7 @@ def _as_float32(tensor: Tensor) -> Tensor:
 
 
 def _described(state: Mapping[str, Tensor]) -> str:
-    """What a state dict is, as far as its names and shapes tell."""
+    """Describes a state dict, as far as its names and shapes tell."""
     if "binary_pred.0.weight" in state:
         channels = state["binary_pred.0.weight"].shape[1]
         return f"a discriminator of {channels} channels (512 at width 1)"

@@ -1,10 +1,9 @@
-"""The visual quality discriminator: whether the lower half of a face is a photograph.
+"""The visual quality discriminator: whether the lower half of a face is real or generated.
 
 Sources: Rudrabha/Wav2Lip, models/wav2lip.py, Wav2Lip_disc_qual (layers, state-dict names; FIELD.md,
 4.7); doi 10.11896/jsjkx.241200067, section 3.2.2 (instance normalisation between convolution and
 leaky ReLU, which Wav2Lip's lacks). The normalisation has no weights, so the names are the same with
-and without it. It stands wherever it is defined: not in the last two layers, whose pictures have
-one pixel.
+and without it. The last two layers cannot have it: their maps have one pixel.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class _Layer(nn.Module):
 class Discriminator(nn.Module):
     """Wav2Lip's discriminator; with all defaults it is the published one, name by name.
 
-    instance_norm: the paper's. width: scales all channels but those of input and output.
+    instance_norm: as in the paper. width: scales all channels but those of input and output.
     """
 
     def __init__(self, *, instance_norm: bool = False, width: float = 1.0) -> None:
@@ -79,7 +78,7 @@ class Discriminator(nn.Module):
     def forward(self, faces: Tensor) -> Tensor:
         """The probability that each face is real, (B, 1), or (T * B, 1), time before batch.
 
-        faces: (B, 3, 96, 96), or (B, 3, T, 96, 96), in [0, 1]. Only their lower half is looked at.
+        faces: (B, 3, 96, 96), or (B, 3, T, 96, 96), in [0, 1]. Only their lower half is used.
         """
         return torch.sigmoid(self.logits(faces))
 
@@ -88,7 +87,7 @@ class Discriminator(nn.Module):
         return self.judged(faces)[0]
 
     def judged(self, faces: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The logits, and what each block made of the faces."""
+        """The logits, and the output of each block."""
         if faces.dim() == 5:
             faces = faces.permute(2, 0, 1, 3, 4).flatten(0, 1)  # (T * B, 3, H, W)
         x = faces[:, :, faces.shape[2] // 2 :]  # (B, 3, H / 2, W)
@@ -101,11 +100,11 @@ class Discriminator(nn.Module):
 
 
 def generator_loss(logits_of_made: Tensor) -> Tensor:
-    """-log D(made): the form of eq. 13 that does not saturate. logits: (B, 1) or (B, 1, h, w)."""
+    """-log D(generated): the non-saturating form of eq. 13. logits: (B, 1) or (B, 1, h, w)."""
     return functional.softplus(-logits_of_made).mean()
 
 
 def discriminator_loss(logits_of_real: Tensor, logits_of_made: Tensor) -> Tensor:
-    """-log D(real) - log(1 - D(made)), halved (eq. 14)."""
+    """-log D(real) - log(1 - D(generated)), halved (eq. 14)."""
     real, made = functional.softplus(-logits_of_real), functional.softplus(logits_of_made)
     return 0.5 * (real.mean() + made.mean())

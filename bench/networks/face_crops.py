@@ -1,4 +1,4 @@
-"""Where the face is, as Wav2Lip takes it, and what the networks see of it; training and inference.
+"""Face boxes as Wav2Lip computes them, and the crops that networks see, in training and inference.
 
 Source: Rudrabha/Wav2Lip, inference.py (`face_detect`, `get_smoothened_boxes`), preprocess.py.
 """
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from bench.errors import BenchError
 from bench.types import Frames, Track
 
-SIZE = 96  # pixels, height and width of what the networks see
+SIZE = 96  # pixels, height and width of the crops
 PADS = (0, 10, 0, 0)  # inference.py's default: the chin below the detector's box
-SMOOTHED = 5  # boxes of one mean
+SMOOTHED = 5  # boxes in one mean
 
 Boxes: TypeAlias = NDArray[np.int64]  # (T, 4), x0 y0 x1 y1 in whole pixels, inside the frame
 
@@ -31,8 +31,8 @@ def face_boxes(
     """The face's box in each frame, (T, 4) int64, x0 y0 x1 y1 within (height, width).
 
     pads: pixels added above, below, left and right, as `--pads`. smooth: each box becomes the mean
-    of the five that begin with it, at the end of the last five, in place, as the reference does.
-    Raises BenchError if a box has no area inside the frame.
+    of the five that begin with it, or, at the end, of the last five; computed in place, as in
+    Wav2Lip. Raises BenchError if a box has no area inside the frame.
     """
     top, bottom, left, right = pads
     grown = track.boxes.astype(np.int64) + np.array([-left, -top, right, bottom])
@@ -46,13 +46,13 @@ def face_boxes(
         frame = int(np.flatnonzero(empty)[0])
         raise BenchError(
             f"frame {frame}: the face's box {track.boxes[frame].round().tolist()} lies outside the "
-            f"{width}x{height} picture"
+            f"{width}x{height} frame"
         )
     return boxes
 
 
 def crops(frames: Frames, boxes: Boxes) -> Frames:
-    """The faces in the boxes, resized bilinearly as the reference does, (T, 96, 96, 3) uint8.
+    """The faces in the boxes, resized bilinearly as in Wav2Lip, (T, 96, 96, 3) uint8.
 
     frames: (T, H, W, 3) uint8; boxes: (T, 4). Colours keep their order.
     """

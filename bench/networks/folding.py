@@ -1,6 +1,6 @@
-"""Networks made ready for inference: batch normalisation multiplied into the convolutions.
+"""Prepares networks for inference: folds batch normalisation into the convolutions.
 
-Source: defined here; in eval mode BatchNorm is affine, so the result differs by rounding alone.
+Source: defined here; in eval mode BatchNorm is affine, so results differ only by rounding.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Network = TypeVar("Network", bound=nn.Module)
 def folded(network: Network, *, channels_last: bool = True) -> Network:
     """A copy of `network` for inference: eval mode, no gradients, no batch normalisation.
 
-    channels_last: the layout in memory that convolutions on processors and tensor cores like best;
-    values do not depend on it but for rounding.
+    channels_last: the memory layout that is fastest for convolutions on CPUs and tensor cores;
+    values differ only by rounding.
     """
     ready = copy.deepcopy(network).eval().requires_grad_(False)
     for parent in list(ready.modules()):
@@ -32,7 +32,7 @@ def folded(network: Network, *, channels_last: bool = True) -> Network:
 
 
 class _FoldedLayer(nn.Module):
-    """Convolution and ReLU, all in the memory that the convolution's output takes."""
+    """Convolution and ReLU, in place in the convolution's output."""
 
     def __init__(self, layer: Conv | ConvTranspose) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class _FoldedLayer(nn.Module):
 
 
 def laid_out(network: Network) -> Network:
-    """`network` with its kernels channels last, as processors and tensor cores like them best."""
+    """`network` with channels-last kernels, which are fastest on CPUs and tensor cores."""
     for parameter in network.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.contiguous(memory_format=torch.channels_last)

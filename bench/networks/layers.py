@@ -1,4 +1,4 @@
-"""The layers that generator and sync expert share, under Wav2Lip's published names.
+"""The layers that generator and sync expert share, with Wav2Lip's published names.
 
 Source: Rudrabha/Wav2Lip, models/conv.py, wav2lip.py, syncnet.py (layer tables: FIELD.md, 4.7).
 """
@@ -15,11 +15,11 @@ from bench.networks.audio import HEIGHTS, AudioKind
 Stride: TypeAlias = int | tuple[int, int]  # rows and columns
 
 
-LEAST = 16  # channels: a processor computes as many at once, and 8 learn far more slowly
+LEAST = 16  # channels: a CPU computes so many at once, and networks with 8 learn far more slowly
 
 
 def scaled(channels: int, width: float) -> int:
-    """That many channels at a width: the nearest multiple of 8, at least 16; all at width 1."""
+    """The channels at a width: rounded to a multiple of 8, at least 16; unchanged at width 1."""
     return max(LEAST, 8 * int(channels * width / 8 + 0.5))
 
 
@@ -45,7 +45,7 @@ class Conv(nn.Module):
         """(B, inputs, H, W) to (B, outputs, h, w)."""
         y = self.conv_block(x)
         if self.is_residual:
-            y += x  # in place, as in the reference
+            y += x  # in place, as in Wav2Lip
         return functional.relu_(y)
 
 
@@ -71,9 +71,9 @@ def audio_encoder(audio: AudioKind, width: float, *, residual_256: int) -> nn.Se
     """The encoder of (B, 1, D, 16) features to (B, C, 1, 1), C being 512 at width 1.
 
     residual_256: residual layers of the 256-channel stage, 1 in the generator, 2 in the expert.
-    Three strides of 3 leave 3 rows of 80, 2 of 39, 5 of 119. The published layer that closes the
-    encoder has a 3x3 kernel; here it is as high as the rows left, so that every row is heard and
-    no layer comes or goes: the same names for all, the same shapes for the mel spectrogram.
+    Three strides of 3 leave 3 rows of 80, 2 of 39, 5 of 119. The published last layer has a 3x3
+    kernel; here it is as high as the remaining rows, so that every row is used. All kinds have the
+    same layers and names, and the mel spectrogram has the published shapes.
     """
     c32, c64, c128, c256, c512 = (scaled(c, width) for c in (32, 64, 128, 256, 512))
     rows = -(-HEIGHTS[audio] // 27)

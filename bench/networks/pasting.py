@@ -22,9 +22,8 @@ def pasted(
     """A copy of the frame with the face in the box.
 
     frame: (H, W, 3) uint8. face: (96, 96, 3) uint8, colours in the same order. box: (4,), x0 y0 x1
-    y1 within the frame. paste: the whole box, or its lower half, which is all that the generator
-    did not see. feather: pixels over which the face comes in from the edges of what is pasted; 0 is
-    a hard seam.
+    y1 within the frame. paste: the whole box, or only its lower half, which is hidden from the
+    generator. feather: pixels over which the pasted part fades in from its edges; 0 is a hard seam.
     """
     import cv2
 
@@ -42,7 +41,7 @@ def pasted(
 
 
 def _share(height: int, width: int, *, feather: int) -> NDArray[np.float32]:
-    """How much of the face is seen, (height, width, 1): from nearly 0 at the edges up to 1."""
+    """The opacity of the face, (height, width, 1): from nearly 0 at the edges up to 1."""
     rows, columns = (
         np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)) for length in (height, width)
     )

@@ -2,8 +2,8 @@
 
 Sources: Rudrabha/Wav2Lip, models/syncnet.py (layers, state-dict names; FIELD.md, 4.7); doi
 10.11896/jsjkx.241200067, eq. 11: the probability is the cosine. The paper calls epsilon a sigmoid;
-as in Wav2Lip it only guards the division here, for both embeddings come out of a ReLU and their
-cosine lies in [0, 1] as it is.
+here, as in Wav2Lip, it only guards the division, because both embeddings come from a ReLU and their
+cosine already lies in [0, 1].
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EDGE = 1e-6  # keeps the logarithms of a probability and of its complement finit
 class Expert(nn.Module):
     """Wav2Lip's expert; with all defaults it is the published one, name by name.
 
-    audio: what it hears. width: scales all channels but those of the input.
+    audio: its kind of speech features. width: scales all channels but those of the input.
     """
 
     def __init__(self, *, audio: AudioKind = "mel", width: float = 1.0) -> None:
@@ -53,7 +53,7 @@ class Expert(nn.Module):
         self.audio_encoder = audio_encoder(audio, width, residual_256=2)
 
     def forward(self, audio: Tensor, mouths: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings of sound and picture, both (B, C) of length 1 and without negative entries.
+        """Embeddings of sound and mouth, both (B, C) of length 1 and without negative entries.
 
         audio: (B, 1, D, 16), the columns from the window's first frame on. mouths: (B, 15, 48, 96)
         in [0, 1], lower halves of five frames (`mouth_windows`). C is 512 at width 1.
@@ -70,9 +70,9 @@ def mouth_windows(faces: Tensor) -> Tensor:
 
 
 def probability(heard: Tensor, seen: Tensor) -> Tensor:
-    """That sound and picture belong together, (B,) in [1e-6, 1 - 1e-6]: the cosine, eq. 11.
+    """The probability that sound and mouth match, (B,) in [1e-6, 1 - 1e-6]: the cosine, eq. 11.
 
-    heard, seen: (B, C), as `Expert` gives them. Its negative logarithm is the sync loss (eq. 12).
+    heard, seen: (B, C), from `Expert`. The sync loss is its negative logarithm (eq. 12).
     """
     return functional.cosine_similarity(heard, seen).clamp(EDGE, 1.0 - EDGE)
 
@@ -80,11 +80,11 @@ def probability(heard: Tensor, seen: Tensor) -> Tensor:
 def sync_loss(
     seen: Tensor, sounds: Sequence[Tensor], starts: Sequence[int], scale: float
 ) -> Tensor:
-    """-log P (eq. 12) of pictures (B, C) and, of each one's clip, all sounds (N, C).
+    """-log P (eq. 12) of mouths (B, C), given all sounds (N, C) of each one's clip.
 
-    starts: which of the sounds is the right one. With a temperature (scale) P is its share among
-    all of the clip, as the expert was trained (windows one frame apart are left out); without one
-    (0) the cosine.
+    starts: the index of the matching sound. With a temperature (scale), P is a softmax over all
+    sounds of the clip, as in the expert's training (without windows one frame apart); without one
+    (0), P is the cosine.
     """
     terms: list[Tensor] = []
     for picture, own, start in zip(seen, sounds, starts, strict=True):
@@ -101,19 +101,19 @@ def sync_loss(
 def save_expert(
     expert: Expert, path: Path, *, audio: AudioKind, width: float, scale: float
 ) -> None:
-    """Writes an expert as safetensors, in half precision, with what it is.
+    """Writes an expert as safetensors, in half precision, with its metadata.
 
-    scale: the temperature that it was trained with; 0 where its cosine is a probability itself.
+    scale: the temperature of its training; 0 if its cosine is a probability.
     """
     described = {"network": "expert", "audio": audio, "width": repr(width), "scale": repr(scale)}
     save_described(expert, path, described)
 
 
 def load_expert(path: Path, kind: AudioKind) -> tuple[Expert, float]:
-    """A frozen expert, folded, and its temperature; 0 where its cosine is a probability itself.
+    """A frozen, folded expert and its temperature; 0 if its cosine is a probability.
 
-    path: what `save_expert` wrote, or the official `lipsync_expert.pth`. Raises BenchError where it
-    hears something else, is truncated, or is no expert.
+    path: a file from `save_expert`, or the official `lipsync_expert.pth`. Raises BenchError if it
+    uses other features, is truncated, or holds no expert.
     """
     width, scale = 1.0, 0.0
     if path.suffix == ".safetensors":
@@ -121,8 +121,8 @@ def load_expert(path: Path, kind: AudioKind) -> tuple[Expert, float]:
         found = description(path, wanted=wanted, names=DESCRIBED)
         if (found["network"], found["audio"]) != ("expert", kind):
             raise BenchError(
-                f"{path}: expected {wanted}, found {found['network']} ({found['audio']}). Give the "
-                "expert of these features."
+                f"{path}: expected {wanted}, found {found['network']} ({found['audio']}). Give an "
+                "expert for these features."
             )
         width, scale = _described_numbers(path, found)
     expert = Expert(audio=kind, width=width)
@@ -138,6 +138,6 @@ def _described_numbers(path: Path, found: dict[str, str]) -> tuple[float, float]
     if not (0 < width <= 2 and 0 <= scale < math.inf):
         raise BenchError(
             f"{path}: expected a width up to 2 and a scale from 0, found "
-            f"{found['width']!r} and {found['scale']!r}. Train it anew."
+            f"{found['width']!r} and {found['scale']!r}. Train it again."
         )
     return width, scale

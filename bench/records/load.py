@@ -19,7 +19,7 @@ _Status: TypeAlias = Literal["ok", "undefined", "failed", "missing"]
 
 
 class _Row(NamedTuple):
-    """One output of one metric, asked of one method's video or of all its videos together."""
+    """One output of one metric, for one video of a method or for all of them together."""
 
     run: str
     dataset: str
@@ -44,14 +44,14 @@ class _Row(NamedTuple):
 def load(run: str | Path) -> pd.DataFrame:
     """The numbers of a run folder: one row for each output of each planned measurement.
 
-    value: NaN unless status is "ok". status: "undefined" where the metric has no value by
-    definition, "failed" where the method or the metric failed, each with its reason; "missing"
-    where it was not done yet. A metric of whole sets has one row for each data set, kind of case
-    and method, whose case and speaker are empty and whose video_sha256 stands for the set. control:
-    whether the method is one. protocol, method_protocol: rows that differ in them measure different
-    things. Curves are left out: they are evidence, not numbers.
+    value: NaN unless status is "ok". status: "undefined" if the metric has no value by definition,
+    "failed" if the method or the metric failed, each with its reason; "missing" if it was not
+    measured yet. A set metric has one row for each data set, kind of case and method; its case and
+    speaker are empty, and its video_sha256 is that of the set. control: whether the method is one.
+    protocol, method_protocol: rows with different ones measure different things. Curves are left
+    out: they are evidence, not numbers.
 
-    Raises BenchError where the folder is no run's, with file and key.
+    Raises BenchError, with file and key, if this is no run folder.
     """
     import pandas as pd
 
@@ -83,7 +83,7 @@ def _of_sets(
     for group in together.values():
         made = [run.generations.get((method.key, case.key)) for case in group]
         videos = [video for video in made if video is not None and video.status == "ok"]
-        found: GenerationRecord | MeasurementRecord | None = made[0]  # failed, or not done yet
+        found: GenerationRecord | MeasurementRecord | None = made[0]  # failed or missing
         if videos:
             found = run.measured_set(metric, videos)
         digest = found.video_sha256 if isinstance(found, MeasurementRecord) else ""
@@ -91,7 +91,7 @@ def _of_sets(
 
 
 def _asks(metric: MetricPart, method: MethodPart, case: CasePart) -> bool:
-    """Whether the metric is asked about the method's video for this case."""
+    """Whether the metric measures the method's video for this case."""
     has_reference = case.kind != "cross"
     return case.kind in method.kinds and (has_reference or "reference" not in metric.reads)
 

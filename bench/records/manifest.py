@@ -1,4 +1,4 @@
-"""manifest.json of a run: what was asked of it, with every default written out, and what ran it."""
+"""manifest.json of a run: its config with every default written out, and what produced it."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class MetricPart(_Part):
 class MethodPart(_Part):
     """One method of the run, under the label that the config gave it.
 
-    origin: the package or file that registered it. protocol: what of the way it is asked decides
-    how its numbers may be read, such as `reference: same`; mostly empty. preparations: of a method
-    that learns persons, the keys of what it learned; None for all others.
+    origin: the package or file that registered it. protocol: how it was run, as far as its numbers
+    depend on it, such as `reference: same`; mostly empty. preparations: for a method that learns
+    persons, the keys of what it learned; None for all others.
     """
 
     label: str
@@ -91,7 +91,7 @@ class MethodPart(_Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturePart(_Part):
-    """One feature that the run's metrics read, straight or through another one."""
+    """One feature that the run's metrics read, directly or through another one."""
 
     name: str
     version: str
@@ -105,9 +105,9 @@ class FeaturePart(_Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CasePart(_Part):
-    """One case. `mouth`, where given, is x0 y0 x1 y1 in pixels of the conformed video.
+    """One case. `mouth`, if known, is x0 y0 x1 y1 in pixels of the conformed video.
 
-    face, speech: the ids of its clips. box: the manifest's, of the clip whose face is shown.
+    face, speech: the ids of its clips. box: the manifest's, for the clip whose face is shown.
     """
 
     dataset: str
@@ -124,7 +124,7 @@ class CasePart(_Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPart(_Part):
-    """One data set. `marks` are the doctor's findings by clip; `stand_in` names it if it is one."""
+    """One data set. marks: the doctor's, by clip. stand_in: the corpus that takes its place."""
 
     name: str
     title: str = ""
@@ -138,7 +138,7 @@ class DatasetPart(_Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPart(_Part):
-    """Which published table stands beside a measured one, and whose data is whose."""
+    """The published table to show beside a measured one. data: its name for each data set."""
 
     table: str
     data: Mapping[str, str] = field(default_factory=dict)
@@ -161,8 +161,8 @@ class TablePart(_Part):
 class Manifest(_Part):
     """manifest.json.
 
-    created: UTC, ISO 8601. config: the config as it was understood. faces: how faces are found.
-    git: the commit of the checkout that ran, and whether it was changed.
+    created: UTC, ISO 8601. config: the config with its defaults. faces: how faces are found.
+    git: the commit of the checkout that ran, and whether it had changes.
     """
 
     schema: Annotated[int, Field(ge=SCHEMA, le=SCHEMA)]

@@ -1,6 +1,6 @@
-"""Reads what a run folder's files say: the one parser, with one strictness, of every reader.
+"""Reads a run folder's files: the one parser, equally strict for all readers.
 
-A line may be JSON and still no record. Fields that a later version adds are left alone.
+A line that is valid JSON may still be no record. Fields that a later version adds are ignored.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _WORDS = {
 
 
 def read_records(folder: Path, kind: type[_Line]) -> Iterator[_Line]:
-    """The records of that kind in a run folder, oldest first; a torn last line is passed over.
+    """The records of that kind in a run folder, oldest first; a torn last line is skipped.
 
-    Raises BenchError, with file and line, for a damaged line elsewhere or a newer schema.
+    Raises BenchError, with file and line, for any other damaged line and for a newer schema.
     """
     path = folder / kind.file
     if not path.exists():
@@ -56,19 +56,19 @@ def read_records(folder: Path, kind: type[_Line]) -> Iterator[_Line]:
 
 
 def parse_record(kind: type[_Line], line: bytes, place: str) -> _Line:
-    """One record, from its line. Raises BenchError, with the place, where it is none."""
+    """One record, from its line. Raises BenchError, with the place, if the line is no record."""
     return _parsed(kind, kind.file, line, place)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What was asked of the run in `folder`; raises BenchError that says file and key."""
+    """The manifest of the run in `folder`; raises BenchError that names file and key."""
     path = folder / MANIFEST
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         raise BenchError(
-            f"{path}: no such file. Name a run folder, the one that holds {MANIFEST} "
-            "(runs/NAME), or make it with `bench run CONFIG`."
+            f"{path}: no such file. Name a run folder, which holds {MANIFEST} "
+            "(runs/NAME), or create one with `bench run CONFIG`."
         ) from None
     except OSError as error:
         raise_machine_fault(error)
@@ -88,10 +88,10 @@ def _parsed(kind: type[_Kind], file: str, text: bytes, place: str) -> _Kind:
 def _of_another_form(
     kind: type[_Kind], file: str, text: bytes, place: str, error: pydantic.ValidationError
 ) -> _Kind:
-    """What a text says that is not in today's form: in an older one, or no good at all."""
+    """Parses a text that is not in today's form: upgrades an older form, or raises BenchError."""
     try:
         raw = pydantic_core.from_json(text)
-    except ValueError:  # no JSON; the error says so
+    except ValueError:  # no JSON, as the error says
         raise _bad(file, place, error) from error
     if not isinstance(raw, dict) or raw.get("schema") == SCHEMA:
         raise _bad(file, place, error) from error
@@ -110,6 +110,6 @@ def _bad(file: str, place: str, error: pydantic.ValidationError) -> BenchError:
     if file == MANIFEST:
         return BenchError(f"{place}: {problem}. Run the config again.")
     return BenchError(
-        f"{place}: this line is no record ({problem}). The file was changed by something "
-        "else than `bench run`; restore it, or move it away to start anew."
+        f"{place}: this line is no record ({problem}). Something other than `bench run` changed "
+        "the file; restore it, or move it away to start again."
     )

@@ -1,6 +1,6 @@
-"""What a run records, one line each: a generation, a measurement, the preparation of a person.
+"""The records of a run, one line each: generations, measurements, preparations of persons.
 
-Writers build these, readers get them (`bench.records.reading`); nothing else knows a line's form.
+Writers build them, readers get them (`bench.records.reading`); nothing else knows a line's form.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """What all records have. reason, traceback: of a cell that has no value, else None.
+    """What all records have. reason, traceback: why a cell has no value; None if it has one.
 
-    schema: `SCHEMA`; written out, since a line without it is none of ours.
+    schema: `SCHEMA`; always written, since a line without it is no record.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
@@ -50,19 +50,19 @@ class _Line:
     traceback: str | None = None
 
     def failed(self, reason: str, traceback: str | None) -> Self:
-        """The same record, of a cell whose method or metric failed."""
+        """The same record, for a cell that failed."""
         return replace(self, status="failed", reason=reason, traceback=traceback)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRecord(_Line):
-    """What became of one method's video for one case.
+    """The outcome of one method on one case.
 
-    video: its path in the run folder, also where the method failed and there is none. sha256: its
-    digest, then empty. reference_sha256: of the conformed recording that it is compared with, None
-    where there is none. mouth: the mean mouth region, x0 y0 x1 y1 in pixels of the conformed video.
-    conformed: what was changed in the recording ("source: ...") and in the method's video.
-    seconds: "generate" and "encode", of a video that was finished. started: UTC, ISO 8601.
+    video: its path in the run folder, even if the method failed and there is no file. sha256: its
+    digest; empty without a file. reference_sha256: the digest of the conformed reference; None if
+    the case has none. mouth: the mean mouth region, x0 y0 x1 y1 in pixels of the conformed video.
+    conformed: what was changed in the clip ("source: ...") and in the method's video.
+    seconds: "generate" and "encode", for a finished video. started: UTC, ISO 8601.
     """
 
     file: ClassVar[str] = GENERATIONS
@@ -88,12 +88,12 @@ class GenerationRecord(_Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementRecord(_Line):
-    """What one metric said about one video, or about a set of them.
+    """The outcome of one metric on one video, or on a set of them.
 
-    method_protocol: of the method that made the video. video_sha256: of a set, its `set_digest`.
-    reference_sha256: None where the metric reads no reference. box: the manifest's, of the face
-    that was looked at, where boxes say which; else None. values, curves: by output; without any
-    unless the status is "ok". faces_missing: the share of frames without a detected face, where
+    method_protocol: of the method that generated the video. video_sha256: for a set, its
+    `set_digest`. reference_sha256: None if the metric reads no reference. box: the manifest's box
+    of the measured face, if boxes decide which face that is; else None. values, curves: by output;
+    empty unless the status is "ok". faces_missing: the share of frames without a detected face, if
     the metric reads faces.
     """
 
@@ -115,11 +115,11 @@ class MeasurementRecord(_Line):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationRecord(_Line):
-    """What became of one method's preparation for one person.
+    """The outcome of one method's preparation for one person.
 
-    clips: the digests of the person's clips that it was given. log, folder: their paths in the run
-    folder. seconds, started (UTC, ISO 8601), device: of the attempt that ended so; where another
-    run prepared this person, of that one.
+    clips: the digests of the person's clips that it learned from. log, folder: their paths in the
+    run folder. seconds, started (UTC, ISO 8601), device: of the last attempt; if another run
+    prepared this person, of that run's.
     """
 
     file: ClassVar[str] = PREPARATIONS

@@ -1,7 +1,4 @@
-"""Reads one run folder as it stands on disk: what was asked, and what came out.
-
-Nothing else is read: no registry, no data set.
-"""
+"""Reads one run folder: its manifest and its records, and nothing else (no registry, no data)."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ from bench.records.record import Corners, GenerationRecord, MeasurementRecord
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder, read. Only the last record of a key is here.
+    """The content of a run folder, with only the last record of each key.
 
     generations: by method key and case key. measurements: by metric key, video digest, reference
-    digest (None where the metric reads no reference) and the box that points to the face (None
-    where the metric reads no boxes).
+    digest (None if the metric reads no reference) and the box of the face (None if the metric reads
+    no boxes).
     """
 
     folder: Path
@@ -34,7 +31,7 @@ class Run:
     def measured(
         self, metric: MetricPart, case: CasePart, video: GenerationRecord
     ) -> MeasurementRecord | None:
-        """What the metric said about a case's finished video; None where it was not asked yet."""
+        """The metric's record for a case's finished video; None if not measured yet."""
         reference = video.reference_sha256 if "reference" in metric.reads else None
         box = case.box if metric.reads_boxes else None
         return self.measurements.get((metric.key, video.sha256, reference, box))
@@ -42,13 +39,13 @@ class Run:
     def measured_set(
         self, metric: MetricPart, videos: Iterable[GenerationRecord]
     ) -> MeasurementRecord | None:
-        """What a set metric said about all these finished videos; None where it was not asked."""
+        """The set metric's record for all these finished videos; None if not measured yet."""
         together = set_digest(video.sha256 for video in videos)
         return self.measurements.get((metric.key, together, None, None))
 
 
 def read_run(folder: Path) -> Run:
-    """The run in `folder`; raises BenchError that says which file and key is wrong."""
+    """The run in `folder`; raises BenchError that names the wrong file and key."""
     manifest = read_manifest(folder)
     measurements = {
         (record.metric_key, record.video_sha256, record.reference_sha256, record.box): record
@@ -58,9 +55,9 @@ def read_run(folder: Path) -> Run:
 
 
 def read_generations(folder: Path, manifest: Manifest) -> dict[tuple[str, str], GenerationRecord]:
-    """What became of the videos of the run in `folder`, by method key and case key.
+    """The generations of the run in `folder`, by method key and case key.
 
-    Videos of a method that learned the person from other clips than today's are not among them.
+    Leaves out videos whose method learned the person from other clips than the manifest's.
     Raises BenchError as `read_run` does.
     """
     learned = {
@@ -81,15 +78,15 @@ def read_generations(folder: Path, manifest: Manifest) -> dict[tuple[str, str], 
 
 
 def video_key(method_key: str, case_key: str, preparation: str | None) -> str:
-    """The key of one video. preparation: the key of what the method learned first, if it does."""
+    """The key of one video. preparation: the key of what the method learned before, if anything."""
     parts = f"{method_key} {case_key}" + ("" if preparation is None else f" {preparation}")
     return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def method_names(titles: Mapping[str, str]) -> dict[str, str]:
-    """What readers see for each label: its title, with the label where several have that title.
+    """The name to show for each label: its title, with the label if several share that title.
 
-    titles: by label, "" where a method has none.
+    titles: by label; "" if a method has none.
     """
     shown = {label: title or label for label, title in titles.items()}
     counts = Counter(shown.values())

@@ -1,4 +1,4 @@
-"""The form of a run folder's files: their names, their version, the way from each to the next."""
+"""The form of a run folder's files: their names, their version, the upgrades between versions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Raw: TypeAlias = dict[str, object]
 
 
 def upgraded(file: str, raw: Raw, place: str) -> Raw:
-    """What a file of that name says, in today's form; the same where it has that form already.
+    """The content of a file of that name in today's form; unchanged if it has that form already.
 
-    Raises BenchError, with the place, where it is of a newer version or of none.
+    Raises BenchError, with the place, if its version is newer or missing.
     """
     found = raw.get("schema")
     if type(found) is not int or found < 1:
         raise BenchError(
             f"{place}: schema: expected a whole number from 1 to {SCHEMA}, found {found!r:.60}. "
-            "The file was not written by `bench run`, or was changed since."
+            "The file was not written by `bench run`, or was changed later."
         )
     if found > SCHEMA:
         raise BenchError(
@@ -38,7 +38,7 @@ def upgraded(file: str, raw: Raw, place: str) -> Raw:
 
 
 def _1_to_2(file: str, raw: Raw) -> Raw:
-    """Curves stand apart from values; fields that came in the course of 1 are always there."""
+    """Separates curves from values, and adds the fields that were optional in version 1."""
     if file == GENERATIONS:
         return {"method_protocol": "", **raw}
     if file != MEASUREMENTS:

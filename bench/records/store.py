@@ -1,7 +1,7 @@
 """The store: a run folder with append-only records, one writer, and nothing lost by a kill.
 
-Records are JSON lines in full precision. A line that a kill tore off is cut away when the next run
-opens the folder for writing; every whole line stays for ever.
+Records are JSON lines in full precision. A last line that a kill left incomplete is removed when
+the next run opens the folder for writing; every complete line stays forever.
 """
 
 from __future__ import annotations
@@ -32,10 +32,7 @@ from bench.records.schema import GENERATIONS, MANIFEST, MEASUREMENTS
 
 @dataclass(frozen=True, slots=True)
 class KnownGeneration:
-    """What planning needs of a generation's record, and no more, for a million of them.
-
-    The fields are those of `GenerationRecord`.
-    """
+    """The fields of `GenerationRecord` that planning needs: there may be a million records."""
 
     status: Literal["ok", "failed"]
     video: str
@@ -60,13 +57,15 @@ def known(record: GenerationRecord) -> KnownGeneration:
 class Store:
     """A run folder opened for writing; `with Store(folder) as store`.
 
-    Knows of each key the last record's fields that planning needs, and no more, so that memory
-    stays small: of a measurement, its status, and whether it is without a value for want of a face;
-    of a preparation, why it failed, or None.
+    To save memory, it keeps only what planning needs of each key's last record: for a measurement,
+    its status and whether it has no value because no face was found; for a preparation, why it
+    failed, or None.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()  # programs that are handed files of it start elsewhere
+        self.folder = (
+            folder.resolve()
+        )  # absolute, since programs that get its files run in other folders
         self.generations: dict[str, KnownGeneration] = {}
         self.measurements: dict[str, str] = {}
         self.preparations: dict[str, str | None] = {}
@@ -75,7 +74,7 @@ class Store:
         self._held = contextlib.ExitStack()
 
     def __enter__(self) -> Store:
-        """Takes the lock, cuts a torn last line away, and reads what is known."""
+        """Takes the lock, removes a torn last line, and reads what is known."""
         busy = (
             f"{self.folder}: another `bench run` is writing here. Wait for it, or choose another "
             "folder with --output."
@@ -99,7 +98,7 @@ class Store:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes the files and gives the lock back."""
+        """Closes the files and releases the lock."""
         self._close()
 
     def _open(self, name: str) -> FileIO:
@@ -120,14 +119,14 @@ class Store:
                 self._know(record)
 
     def append(self, record: Record) -> None:
-        """Adds one record, whole or not at all; once this returns, a kill keeps it.
+        """Appends one record, completely or not at all; once this returns, it survives a kill.
 
-        A power cut may take the last records along, never what they name: that is on the disk
-        before its record is written. Raises OSError where the disk takes no more, and BenchError
-        for a record that no reader would take.
+        A power cut may lose the last records, but a record that survives never names a lost file:
+        files are on the disk before their record is written. Raises OSError if the disk is full,
+        and BenchError for a record that no reader would accept.
         """
         file = self._open(record.file)
-        # What a reason quotes may be no text that a file can hold.
+        # A reason may quote text that cannot be encoded.
         line = json_line(record).encode(errors="replace") + b"\n"
         record = parse_record(type(record), line, f"{self.folder}/{record.file}")
         end = file.seek(0, os.SEEK_END)
@@ -145,7 +144,7 @@ class Store:
         self._know(record)
 
     def manifest(self, manifest: Manifest) -> None:
-        """Writes manifest.json: what was asked and what it ran on."""
+        """Writes manifest.json."""
         write_json(self.folder / MANIFEST, manifest)
 
     def _know(self, record: Record) -> None:
@@ -162,7 +161,7 @@ class Store:
 
 
 def _cut_torn_line(path: Path) -> None:
-    """Cuts off what stands behind the last line end: only a kill in mid-write leaves a rest."""
+    """Removes what follows the last line end: the rest of a write that was killed."""
     if not path.exists():
         return
     with path.open("r+b") as file:

@@ -1,4 +1,4 @@
-"""Cases: what is asked of every method, made from a data set's clips."""
+"""Cases: the questions put to every method, built from a data set's clips."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def make_cases(
 ) -> list[Case]:
     """All cases of a data set: those of each clip, then the cross pairs.
 
-    A clip's `other` (whose speech `probe` speaks and `mismatched` plays) is drawn by the seed.
-    pairs: a frozen list (face, speech) for `cross`; without one, pairs are drawn by the seed.
-    barred: ids of clips that are drawn for no pair; a list may name them. A data set of one clip
-    has no other speech, hence no probe and no cross case.
+    The seed draws each clip's `other`, whose speech `probe` speaks and `mismatched` plays.
+    pairs: a frozen list (face, speech) for `cross`; without one, the seed draws the pairs.
+    barred: ids of clips that are never drawn for a pair; the list may still name them. A data set
+    of one clip has no other speech, hence no probe and no cross case.
     """
     others = partner(clips, seed, barred=barred)
     cases: list[Case] = []
@@ -47,9 +47,9 @@ def make_cases(
 
 
 def answer_frames(case: Case, cache: Path) -> int | None:
-    """How many frames an answer must have; None where the clip that decides it cannot be used.
+    """How many frames a generated video must have; None if the clip that decides it is unusable.
 
-    It is as long as the video it is compared with, else as the speech. The clip is conformed.
+    It is as long as its reference, or else as the speech. This conforms the clip.
     """
     from bench.data.conform import conform_clip
 
@@ -66,12 +66,12 @@ def write_cases(
     files: Mapping[str, Sequence[Path | None]] | None = None,
     frames: Sequence[int | None] | None = None,
 ) -> None:
-    """Writes a csv of cases: names, the video that shows the face, the file that has the speech.
+    """Writes a csv of cases: names, the video that shows the face, the file that holds the speech.
 
-    files: for each method that takes finished videos, by label, the file that it expects for each
-    case; without any, the name that the method `recorded` expects by default. frames: how long the
-    answers must be, which also stands there in seconds; empty where it is not known.
-    Raises BenchError where `path` exists already: it may be somebody's manifest.
+    files: by label of each method that takes finished videos, the file that it expects for each
+    case; by default, the name that the method `recorded` expects. frames: how long the generated
+    videos must be, written in frames and in seconds; None, written as empty, if not known.
+    Raises BenchError if `path` exists already: it may be somebody's manifest.
     """
     expected: Mapping[str, Sequence[object]] = files or {}
     heads = ["file"] if len(expected) < 2 else [f"file of {label}" for label in expected]
@@ -87,4 +87,4 @@ def write_cases(
         with path.open("x", encoding="utf-8", newline="") as file:
             file.write(csv_text(rows))
     except FileExistsError as error:
-        raise BenchError(f"{path}: is there already. Name another file with --cases.") from error
+        raise BenchError(f"{path}: already exists. Name another file with --cases.") from error

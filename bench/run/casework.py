@@ -1,7 +1,7 @@
-"""The work on one case: its videos are made, conformed and measured; out come records.
+"""The work on one case: generates its videos, conforms and measures them, and yields records.
 
-Stateless but for the loaded plugins, so that the same code serves one process or several. While a
-method computes, finished videos are encoded and the next case's recording is decoded in threads.
+Its only state is the loaded plugins, so the same code serves one process or several. While a method
+computes, threads encode finished videos and decode the next case's face clip.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _Record = TypeVar("_Record", GenerationRecord, MeasurementRecord, PreparationRec
 
 @dataclass(frozen=True)
 class _Opened:
-    """A case's material, conformed: the face recording, and how long the answer must be."""
+    """A case's clips, conformed, and the number of frames that its videos must have."""
 
     face: Video
     speech: Sound
@@ -67,7 +67,7 @@ class _Opened:
 
 @dataclass(frozen=True)
 class StartCaseWorker:
-    """Starts workers for a run into `folder`, in this process or another one."""
+    """Starts workers for a run into `folder`, in this process or another."""
 
     folder: Path
     clock: Clock
@@ -125,7 +125,7 @@ class CaseWorker:
             if record.status == "ok":
                 there[label] = known(record)
         done: set[str] = set()
-        # What was made again is measured again as a whole: its bytes may be others than before.
+        # All metrics measure a regenerated video again: its bytes may have changed.
         whole = dict.fromkeys(damaged, settings.measured(planned.case))
         measure = {**task.measure, **whole}
         ready = [(label, there[label]) for label in measure if label in there]
@@ -142,7 +142,7 @@ class CaseWorker:
         return pool.submit(self._open, task.planned.case, task.settings)
 
     def _open(self, case: Case, settings: RunSettings) -> _Opened:
-        """Conforms and decodes the case's material. Raises BenchError if it cannot be used."""
+        """Conforms and decodes the case's clips. Raises BenchError if one cannot be used."""
         with self.clock.busy():
             face = _conformed(case.face, settings)
             video = self._video_of(face.path, face.sha256, case.face, settings)
@@ -156,11 +156,11 @@ class CaseWorker:
                 heard = Video(_conformed(case.speech, settings).path).sound()
                 if heard is None:
                     raise BenchError(f"{case.speech.video}: has no sound, so there is no speech.")
-                # `probe` is scored against the own video, so it is as long as that; `cross` is as
-                # long as its speech, and its last, partly filled frame keeps the speech's tail.
+                # A `probe` video is as long as its reference. A `cross` video is as long as its
+                # speech, rounded up to a whole frame so that the end of the speech is kept.
                 whole = math.ceil(len(heard) / SAMPLES_PER_FRAME)
                 frames, speech = (face.frames if case.kind == "probe" else whole), heard
-            # Read only by the controls that want it: damage in it costs nobody else's cell.
+            # Only the controls that use it read it, so damage in it costs only their cells.
             heard_from = None if case.other is None else case.other.audio or case.other.video
             other = None if heard_from is None else Video(heard_from, longest=settings.longest)
         return _Opened(video, fitted_sound(speech, frames), other, frames, face.notes)
@@ -170,7 +170,7 @@ class CaseWorker:
         return self._video_of(settings.folder / made.video, made.sha256, face, settings)
 
     def reference(self, face: Clip, settings: RunSettings) -> Video:
-        """What the videos of this face are compared with, not yet decoded."""
+        """The reference for videos of this face, not yet decoded."""
         conformed = _conformed(face, settings)
         return self._video_of(conformed.path, conformed.sha256, face, settings)
 
@@ -241,7 +241,7 @@ class CaseWorker:
             with self.clock.busy() as span:
                 generation = plugin.generate(job)
         except Exception as error:
-            with stack:  # a full disk shows as long as what the method wrote is there
+            with stack:  # `failed` sees a full disk only while the method's files are there
                 return _ready(failed(record, error, run_folder))
 
         def finish() -> GenerationRecord:
@@ -294,7 +294,7 @@ class CaseWorker:
 
         def decode(item: KnownGeneration) -> Video:
             if isinstance(opened, _Opened) and item.sha256 == opened.face.sha256:
-                return opened.face  # the truth itself: already decoded
+                return opened.face  # the reference itself, already decoded
             video = self.video(item, task.planned.case.face, task.settings)
             with self.clock.busy(), contextlib.suppress(BenchError):
                 video.read()  # a video that cannot be read says so to each metric
@@ -361,9 +361,9 @@ def _conformed(clip: Clip, settings: RunSettings) -> Conformed:
 
 
 def _prepared(method: PlannedMethod, case: Case, settings: RunSettings) -> Path | None:
-    """What a method learned of the case's person; None where it learns nobody.
+    """What a method learned of the case's person; None if it learns no persons.
 
-    Raises BenchError where that is not there, with the reason.
+    Raises BenchError, with the reason, if the preparation is missing.
     """
     key = method.preparation(case)
     if key is None:
@@ -371,27 +371,28 @@ def _prepared(method: PlannedMethod, case: Case, settings: RunSettings) -> Path 
     person = case.face.speaker
     if not person:
         raise BenchError(
-            f"{method.label} learns each person first, and the clip {case.face.id} names no "
+            f"{method.label} learns each person first, but the clip {case.face.id} names no "
             "speaker. Fill in the column `speaker` of the manifest."
         )
     if not key:
         raise BenchError(
-            f"{method.label} learns each person first, and {case.dataset} has no clip of {person} "
-            "to learn from: the split that the config's `prepare` names has none but tested ones."
+            f"{method.label} learns each person first, but {case.dataset} has no clip of {person} "
+            "to learn from: the split that the config's `prepare` names has only tested clips of "
+            "this person, or none."
         )
     if key in settings.unprepared:
         raise BenchError(f"{method.label} did not learn {person}: {settings.unprepared[key]}")
     folder = PreparedFolder(settings.folder, key)
     if folder.record() is None:
         raise BenchError(
-            f"{folder.path}: what {method.label} learned of {person} is no more whole. "
-            "`bench run --retry` makes it again."
+            f"{folder.path}: what {method.label} learned of {person} is incomplete. "
+            "`bench run --retry` prepares it again."
         )
     return folder.files
 
 
 def _is_usable(made: KnownGeneration, opened: _Opened | Exception, run_folder: Path) -> bool:
-    """Whether a video has the bytes of its record, and was made for the reference as it is."""
+    """Whether a video has its record's digest and was generated for the present reference."""
     if not is_intact(run_folder / made.video, made.sha256):
         return False
     return isinstance(opened, Exception) or (made.reference_sha256 in (None, opened.face.sha256))
@@ -400,7 +401,7 @@ def _is_usable(made: KnownGeneration, opened: _Opened | Exception, run_folder: P
 def failed(record: _Record, error: Exception, run_folder: Path) -> _Record:
     """The record of a cell that failed, with the message for users and the traceback.
 
-    Raises MachineFault where the machine failed, and neither a method nor a file.
+    Raises MachineFault if the machine failed rather than a plugin or a file.
     """
     raise_machine_fault(error, ours=(run_folder, cache_dir()))
     raise_full_disk(run_folder)
@@ -413,7 +414,7 @@ def failed(record: _Record, error: Exception, run_folder: Path) -> _Record:
 def measurement_of(
     metric: PlannedMetric, key: str, method_protocol: str, video_sha256: str
 ) -> MeasurementRecord:
-    """The record of a measurement that is not yet made, with no reference and no box."""
+    """The record of a measurement to come, without reference and box."""
     return MeasurementRecord(
         schema=SCHEMA,
         key=key,
@@ -436,7 +437,7 @@ def checked(
 ) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
     """The values and the curves as the record keeps them.
 
-    Raises BenchError where they break the metric's declaration.
+    Raises BenchError if they break the metric's declaration.
     """
     declared = {output.name: output for output in metric.outputs}
     if set(values) != set(declared):
@@ -450,7 +451,7 @@ def checked(
         if not all(map(math.isfinite, numbers)):
             raise BenchError(
                 f"metric {metric.name}: {name} is not finite. Raise Undefined, with the reason, "
-                "where a sample has no value."
+                "for a sample without a value."
             )
         if declared[name].curve:
             curves[name] = tuple(numbers)
@@ -460,7 +461,7 @@ def checked(
 
 
 def _mouth(face: Video) -> Corners | None:
-    """The mean mouth region, x0 y0 x1 y1, for the report's pictures; None if no face is found."""
+    """The mean mouth region, x0 y0 x1 y1 in pixels, for the report; None if no face is found."""
     try:
         mean = face.faces().mouths.mean(axis=0)
     except BenchError as error:
@@ -485,9 +486,9 @@ def _result(future: Future[_Opened]) -> _Opened | Exception:
 
 @contextlib.contextmanager
 def job_log(path: Path, *, goes_on: bool = False) -> Iterator[logging.Logger]:
-    """A logger that writes to the job's own file, which is made with its first line.
+    """A logger that writes to the job's own file, which the first line creates.
 
-    goes_on: behind what stands there already.
+    goes_on: append to the file rather than replace it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     logger = logging.Logger(path.stem)
@@ -503,7 +504,7 @@ def job_log(path: Path, *, goes_on: bool = False) -> Iterator[logging.Logger]:
 
 @contextlib.contextmanager
 def _fresh_folder(path: Path) -> Iterator[Path]:
-    """An empty folder that is gone afterwards."""
+    """An empty folder, deleted at the end."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     try:

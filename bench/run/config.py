@@ -1,6 +1,6 @@
 """The config of a benchmark: one complete yaml file, with the plugins that it names.
 
-`$NAME` is expanded only in `manifest` and `root`, where data lie.
+`$NAME` is expanded only in `manifest` and `root`, the paths of data.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DataEntry(Source):
 
 
 class CaseSettings(Section):
-    """Which kinds of case are made; `cross` is how many pairs are drawn where no list is given."""
+    """Which kinds of case are built; `cross`: how many pairs to draw if there is no list."""
 
     kinds: tuple[CaseKind, ...] = CASE_KINDS
     cross: Annotated[int, pydantic.Field(ge=1)] | None = None
@@ -70,7 +70,7 @@ class FeatureEntry(Section):
 
 
 class Published(Section):
-    """Which published table stands beside a measured one, and which of its data sets is which."""
+    """The published table to show beside a measured one, and its name for each data set."""
 
     table: Literal["comparison", "ablation"]
     data: dict[str, Literal["clr", "lrs2"]]  # the names in the paper
@@ -111,7 +111,7 @@ class Config(Section):
     def _is_known_before_a_run(cls, value: object) -> object:
         if value == "speaking":
             raise ValueError(
-                "who speaks is found once, on the recordings, and not in every method's video: "
+                "the speaker is found once, in the clips, not in every generated video: "
                 "`bench data faces MANIFEST -o FILE` writes the speakers' boxes into a manifest, "
                 "and `face: given` follows them"
             )
@@ -119,21 +119,21 @@ class Config(Section):
 
     @property
     def tracking(self) -> str:
-        """Whose face is found, and by whom, as protocols name it: `haar`, `haar central`."""
+        """The detector and the choice of face, as protocols name them: `haar`, `haar central`."""
         return tracking(self.faces, self.face)
 
     @property
     def reads_boxes(self) -> bool:
-        """Whether the manifests' boxes decide what is seen."""
+        """Whether the manifests' boxes decide which face is tracked."""
         return "given" in (self.faces, self.face)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A validated config with the plugins it names: everything a plan is made of.
+    """A validated config with the plugins it names: everything that a plan needs.
 
-    method_options stand in the order of config.methods, and so do those of metrics and features.
-    lines: the line of every yaml path, for what turns out to be wrong when the data are opened.
+    method_options are in the order of config.methods; likewise those of metrics and features.
+    lines: the line of every yaml path, for errors that only opening the data reveals.
     """
 
     path: Path
@@ -146,7 +146,7 @@ class Loaded:
 
 
 def load_config(path: Path) -> Loaded:
-    """The config of a file. Raises BenchError that lists every problem found."""
+    """Reads and checks a config. Raises BenchError that lists every problem found."""
     raw, lines, problems = read_yaml(path)
     config = validated(Config, raw, "", problems)
     if config is None:
@@ -163,11 +163,11 @@ def load_config(path: Path) -> Loaded:
 
 
 def _registry(raw: Mapping[str, object], folder: Path, problems: list[tuple[str, str]]) -> Registry:
-    """The plugins that are installed and those of the files that can be used."""
+    """The installed plugins and those of the files that can be loaded."""
     files = [folder / name for name in _strings(raw, "plugins")]
     for index, file in enumerate(files):
         if not file.is_file():
-            what = f"there is no file {file}. Paths are taken from the config's folder."
+            what = f"there is no file {file}. Paths are relative to the config's folder."
             problems.append((f"plugins[{index}]", what))
     try:
         return load_registry([file for file in files if file.is_file()])
@@ -175,7 +175,7 @@ def _registry(raw: Mapping[str, object], folder: Path, problems: list[tuple[str,
         if not files:
             raise
         problems.append(("plugins", str(error)))
-        return load_registry()  # an installed plugin that is broken is an error of its own
+        return load_registry()  # a broken installed plugin raises its own error
 
 
 def _options(
@@ -185,19 +185,19 @@ def _options(
     folder: Path,
     problems: list[tuple[str, str]],
 ) -> list[Options]:
-    """The validated options of every entry of `methods`, say; problems for the others."""
+    """The validated options of a section's entries; the others are added to `problems`."""
     entries = raw.get(section)
     found: list[Options] = []
     labels: dict[str, int] = {}
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
         where = f"{section}[{index}]"
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            continue  # the structure check says it
+            continue  # the structure check reports it
         name = entry["name"]
         label = str(entry.get("label") or name)
         if label in labels:
-            what = f"'{label}' stands already at {section}[{labels[label]}]. "
-            way = "A run has one setting of a feature: leave one of the two out."
+            what = f"'{label}' is already used at {section}[{labels[label]}]. "
+            way = "A run has one setting of each feature: leave one of the two out."
             if section != "features":
                 way = "Give one of the two a `label` of its own."
             problems.append((where, what + way))
@@ -215,9 +215,9 @@ def _options(
 
 
 def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
-    """Checks what only shows when parts are held together: tables against methods and metrics.
+    """Checks that the parts agree: tables with methods and metrics, metrics with features.
 
-    Of a metric that is not known, which is a problem already, columns may have any name.
+    Columns of an unknown metric may have any name, since the metric is reported already.
     """
     _check_sources(config, registry, problems)
     _check_features(config, registry, problems)
@@ -254,7 +254,7 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
 
 
 def _check_features(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
-    """Checks that all that metrics read is there, each with what it reads itself."""
+    """Checks that every feature that metrics read exists, with the features that it reads."""
     known: dict[str, type[Feature]] = {n: one.plugin for n, one in registry.features.items()}
     known["faces"] = Faces
     given = {entry.name for entry in config.features}
@@ -279,16 +279,18 @@ def _check_features(config: Config, registry: Registry, problems: list[tuple[str
                 problems.append((where, f"{what}`{lacking[0]}`. {way}"))
     for index, feature in enumerate(config.features):
         if feature.name == "faces":
-            what = "how faces are found is set by the keys `faces` and `face` of the config."
+            what = "the keys `faces` and `face` of the config set how faces are found."
             problems.append((f"features[{index}].name", what))
 
 
 def _check_prepare(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
-    """Checks that a method that learns persons is told what it may learn them from."""
+    """Checks that `prepare` names a split if a method learns persons."""
     for index, entry in enumerate(config.methods if config.prepare is None else ()):
         known = registry.methods.get(entry.name)
         if known is not None and known.plugin.learns_persons():
-            what = f"method '{entry.name}' learns each person first, from clips not tested. "
+            what = (
+                f"method '{entry.name}' learns each person first, from clips that are not tested. "
+            )
             way = "Name their split at the top level of the config: `prepare: {split: train}`."
             problems.append((f"methods[{index}]", what + way))
 
@@ -309,7 +311,7 @@ def _unique(names: list[str], section: str, problems: list[tuple[str, str]]) -> 
     for index, name in enumerate(names):
         if name in names[:index]:
             first = names.index(name)
-            what = f"'{name}' stands already at {section}[{first}]. Names must differ."
+            what = f"'{name}' is already used at {section}[{first}]. Names must differ."
             problems.append((f"{section}[{index}].name", what))
 
 

@@ -1,4 +1,4 @@
-"""Orders a run's tasks so that no worker needs more models at once than its memory holds."""
+"""Orders a run's tasks so that the models that a worker needs at once fit into its memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bench.run.planned import PlannedMethod, Task
 
 
 def fitting(tasks: Sequence[Task], memory: int | None) -> Sequence[Task]:
-    """The tasks as they are where all methods' models fit in together, else split by methods.
+    """The tasks, unchanged if all methods' models fit into memory together, else split by methods.
 
-    memory: bytes that a worker has for models; None means that nobody knows.
-    The methods that fit in together, beside the metrics, are asked about all cases before the next
-    ones are loaded. One that does not fit in at all is asked alone.
+    memory: bytes that a worker has for models; None if unknown.
+    Methods that fit together, beside the metrics, go through all cases before the next ones are
+    loaded. A method that does not fit even alone gets a group of its own.
     """
     if memory is None or not tasks:
         return tasks
@@ -27,7 +27,7 @@ def fitting(tasks: Sequence[Task], memory: int | None) -> Sequence[Task]:
 
 
 def _groups(methods: Sequence[PlannedMethod], memory: int) -> list[frozenset[str]]:
-    """The labels of methods that fit in together, in the config's order."""
+    """The labels of methods that fit into memory together, in the config's order."""
     groups: list[list[PlannedMethod]] = []
     for method in methods:
         last = groups[-1] if groups else None
@@ -41,7 +41,7 @@ def _groups(methods: Sequence[PlannedMethod], memory: int) -> list[frozenset[str
 
 
 def _part(task: Task, labels: frozenset[str]) -> Task:
-    """What of a task concerns these methods."""
+    """The part of a task that concerns these methods."""
     return dataclasses.replace(
         task,
         generate=tuple(label for label in task.generate if label in labels),

@@ -1,4 +1,4 @@
-"""The plugins that a worker has loaded; those that do not fit in together are loaded in turn."""
+"""The plugins that a worker has loaded; those that do not fit into memory together take turns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Key = tuple[str, str, str]  # kind, label, key
 
 
 class LoadedPlugins:
-    """Loads plugins on first use, and unloads others where a new one does not fit in beside them.
+    """Loads plugins on first use, and unloads others to make room for a new one.
 
     memory: bytes that models may take on the device; None asks the device.
     """
@@ -60,7 +60,7 @@ class LoadedPlugins:
         return loaded
 
     def _make_room(self, planned: PlannedPlugin) -> None:
-        """Unloads what is loaded longest, until the models fit in that are declared to be large."""
+        """Unloads models, the longest loaded first, until all that declare their memory fit."""
         if self._memory is None or not planned.needs.memory:
             return
         large = [key for key, size in self._bytes.items() if size]

@@ -1,16 +1,17 @@
-"""Brings what methods return into the one form that metrics read (`bench.data.conform`).
+"""Conforms what methods return: brings it into the one form that metrics read.
 
-Frames must have the face's size and the job's count. A file may differ: it goes
-to 25 fps by timestamps, to the face's size (area means or bicubic), and up to 5 frames too many are
-cut, or too few filled with the last one; more is an error. Pictures of another shape (width by
-height off by more than 2 %) are an error, unless the method says how to fit them (`Generation`).
-Its sound is always replaced by the job's speech, or by the sound that the method names. Pictures
-that need none of this and that browsers play (H.264, VP9 or AV1, 8 bits, 4:2:0) are copied as they
-are, to the last bit, out of any container. All else is encoded at crf 10 by x264's `ultrafast`: on
-videos of the embedded corpora as true as crf 12 by `veryfast` (RGB PSNR 46.3 against 46.5 dB), in
-0.3 of the time, with files 1.6 times as large. Of a file a note says why it was encoded anew, and
-what that cost: the PSNR of what is measured against what came, which is as much for frames handed
-over as arrays and for the same frames in a lossless file.
+Frames given as arrays must have the face's size and the job's count. A file is brought to 25 fps by
+its timestamps and to the face's size (area means or bicubic). Up to 5 frames too many are cut; up
+to 5 missing ones are filled with the last frame; a larger difference is an error. So is another
+aspect ratio (off by more than 2 %), unless the method says how to fit it (`Generation`). The sound
+is always replaced by the job's speech, or by the sound that the method names.
+
+Frames of a file that need none of this and that browsers play (H.264, VP9 or AV1, 8 bits, 4:2:0)
+are copied bit by bit, out of any container. All others are encoded at crf 10 by x264's `ultrafast`:
+on videos of the embedded corpora as faithful as crf 12 by `veryfast` (RGB PSNR 46.3 against 46.5
+dB), in 0.3 of the time, with files 1.6 times as large. A note on a re-encoded file gives the reason
+and the loss: the PSNR of the frames that are measured against the file's own. Arrays lose exactly
+as much as the same frames in a lossless file.
 """
 
 from __future__ import annotations
@@ -34,16 +35,17 @@ OUTPUT_CRF, OUTPUT_PRESET = 10, "ultrafast"
 FRAMES_FORGIVEN = 5  # how far a method's file may miss the count
 SHAPE_FORGIVEN = 0.02  # how far width by height may be off: programs round sizes
 SOUND_FORGIVEN = 0.1  # seconds; containers pad sound by a block or two
-PLAYED = frozenset({"h264", "vp9", "av1", "libdav1d"})  # what browsers play in an mp4, as FFmpeg
-PLAYED_PIXELS = frozenset({"yuv420p", "yuvj420p"})  # names decoders and pixels
+# What browsers play in an mp4: FFmpeg's names of decoders and of pixel formats.
+PLAYED = frozenset({"h264", "vp9", "av1", "libdav1d"})
+PLAYED_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 
 
 def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str, ...]:
-    """Writes a method's output to `target` in the one form; the notes say what was changed.
+    """Writes a generated video to `target` in the one form; returns notes on what was changed.
 
-    Raises BenchError, naming what came and what was wanted, where frames have another type, size or
-    count than the job's, and where a file cannot be read, misses the count by more than 5 frames,
-    or has another shape and the generation refuses to fit it.
+    Raises BenchError, naming what was found and what was expected, if frames have another type,
+    size or count than the job asks for, or if a file cannot be read, misses the count by more than
+    5 frames, or has another aspect ratio and the generation refuses to fit it.
     """
     from bench import media
 
@@ -56,7 +58,7 @@ def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str,
         return tuple(length_notes(sound, job.frames))
     path = generation.video
     notes += _own_sound_notes(path, job)
-    if len(sound) == len(exact) and _has_pictures(path, job):
+    if len(sound) == len(exact) and _has_frames(path, job):
         own = media.read_sound(path)
         if own is None or not np.array_equal(own, sound):
             media.replace_sound(path, target, sound)
@@ -68,13 +70,13 @@ def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str,
     if not reason:
         if _is_remuxed(path, target, exact):
             return (*notes, *length_notes(sound, job.frames))
-        reason = "its pictures cannot be copied into an mp4"
+        reason = "they cannot be copied into an mp4"
     frames = _file_frames(path, job, generation.fit, notes)
     media.write_video(target, frames, sound=exact, crf=OUTPUT_CRF, preset=OUTPUT_PRESET)
     again = _file_frames(path, job, generation.fit, [])
     loss = _psnr(again, media.iter_frames(target))
     cost = "without loss" if math.isinf(loss) else f"PSNR {loss:.1f} dB"
-    notes.append(f"pictures encoded anew, for {reason}: {cost}")
+    notes.append(f"frames re-encoded because {reason}: {cost}")
     return (*notes, *length_notes(sound, job.frames))
 
 
@@ -83,8 +85,8 @@ def _size(job: Job) -> tuple[int, int]:
     return height, width
 
 
-def _has_pictures(path: Path, job: Job) -> bool:
-    """Whether the file's pictures need nothing: the form, the face's size, the count."""
+def _has_frames(path: Path, job: Job) -> bool:
+    """Whether the file's frames need no change: they have the form, the face's size, the count."""
     from bench import media
 
     if path.suffix.lower() != ".mp4":
@@ -100,27 +102,28 @@ def _has_pictures(path: Path, job: Job) -> bool:
 
 
 def _reason_to_encode(path: Path, job: Job) -> str:
-    """Why the file's pictures cannot stay as they are; "" where they can."""
+    """Why the file's frames must be re-encoded; "" if they need not be."""
     from bench import media
 
     found = media.probe(path)
     if found.video_codec not in PLAYED or found.pixel_format not in PLAYED_PIXELS:
         return f"browsers do not play {found.video_codec} {found.pixel_format}"
     if (found.height, found.width) != _size(job) or found.rotation:
-        return "their size is another"
+        return "their size differs"
     resampled = media.Resampled(path, longest=_longest(job))
     frames = sum(1 for _ in resampled)
     if resampled.note:
-        return "their rate is another"
+        return "their frame rate differs"
     if resampled.damage:
         return "not all of them decode"
-    return "" if frames == job.frames else "their count is another"
+    return "" if frames == job.frames else "their number differs"
 
 
 def _is_remuxed(path: Path, target: Path, sound: Sound) -> bool:
-    """Whether `target` now shows the very pictures of `path`, with this sound.
+    """Copies the coded frames of `path` to `target`, with this sound; False if that failed.
 
-    The file's own coded sound goes along where it says the same: coding it again would change it.
+    The file's own coded sound is copied if it decodes to the same samples: encoding would change
+    them.
     """
     from bench import media
 
@@ -138,18 +141,18 @@ def _is_remuxed(path: Path, target: Path, sound: Sound) -> bool:
             continue
         pairs = itertools.zip_longest(media.iter_frames(path), media.iter_frames(target))
         if all(
-            came is not None and kept is not None and np.array_equal(came, kept)
-            for came, kept in pairs
+            given is not None and kept is not None and np.array_equal(given, kept)
+            for given, kept in pairs
         ):
             return True
     target.unlink(missing_ok=True)
     return False
 
 
-def _psnr(came: Iterable[Frame], written: Iterable[Frame]) -> float:
-    """Decibels between two series of frames, over all values of R, G and B; infinite if equal."""
+def _psnr(given: Iterable[Frame], written: Iterable[Frame]) -> float:
+    """The PSNR of two series of frames, dB, over all values of R, G and B; infinite if equal."""
     squares = values = 0
-    for one, other in zip(came, written, strict=True):
+    for one, other in zip(given, written, strict=True):
         difference = one.astype(np.int32) - other
         squares += int(np.square(difference).sum(dtype=np.int64))
         values += difference.size
@@ -157,37 +160,37 @@ def _psnr(came: Iterable[Frame], written: Iterable[Frame]) -> float:
 
 
 def _longest(job: Job) -> float:
-    """Seconds of a method's video that are looked at, so that its length can be told."""
+    """Seconds of a method's video that are read: enough to report a wrong length."""
     return max(LONGEST, 2 * job.frames / FPS)
 
 
 def _file_frames(path: Path, job: Job, fit: Fit, notes: list[str]) -> Iterator[Frame]:
-    """The file's frames in the job's size and count; `notes` is filled once they have all come."""
+    """The file's frames in the job's size and count; `notes` is complete after the last one."""
     from bench import media
 
     height, width = _size(job)
     resampled = media.Resampled(path, longest=_longest(job))
-    came = 0
+    count = 0
     last: Frame | None = None
     for frame in resampled:
-        if came == 0 and frame.shape[:2] != (height, width):
+        if count == 0 and frame.shape[:2] != (height, width):
             how = _checked_fit(path, frame, width, height, fit)
             notes.append(f"size {frame.shape[1]}x{frame.shape[0]} -> {width}x{height}{how}")
-        came += 1
-        if came <= job.frames:
+        count += 1
+        if count <= job.frames:
             last = _fitted(frame, width, height, fit)
             yield last
-    if last is None or abs(came - job.frames) > FRAMES_FORGIVEN:
+    if last is None or abs(count - job.frames) > FRAMES_FORGIVEN:
         raise BenchError(
-            f"{path}: the method's video has {came} frames at {FPS} fps; {job.frames} were wanted, "
-            f"and {FRAMES_FORGIVEN} more or fewer are conformed"
+            f"{path}: the method's video has {count} frames at {FPS} fps; {job.frames} were "
+            f"wanted. At most {FRAMES_FORGIVEN} too many or too few are conformed."
         )
-    yield from itertools.repeat(last, max(job.frames - came, 0))
+    yield from itertools.repeat(last, max(job.frames - count, 0))
     notes += [note for note in (resampled.note, resampled.damage) if note]
-    if came > job.frames:
-        notes.append(f"last {came - job.frames} frames cut")
-    if came < job.frames:
-        notes.append(f"last frame repeated {job.frames - came} times")
+    if count > job.frames:
+        notes.append(f"last {count - job.frames} frames cut")
+    if count < job.frames:
+        notes.append(f"last frame repeated {job.frames - count} times")
 
 
 def _is_of_shape(frame: Frame, width: int, height: int) -> bool:
@@ -196,15 +199,15 @@ def _is_of_shape(frame: Frame, width: int, height: int) -> bool:
 
 
 def _checked_fit(path: Path, frame: Frame, width: int, height: int, fit: Fit) -> str:
-    """How the note names what becomes of the picture; raises BenchError for another shape."""
+    """What the note says about how the frame is fitted. Raises BenchError if that is refused."""
     if _is_of_shape(frame, width, height):
         return ""
     if fit == "refuse":
         raise BenchError(
-            f"{path}: the method's video is {frame.shape[1]}x{frame.shape[0]}, of another shape "
-            f"than the face recording's {width}x{height}; make videos in the recording's shape, or "
-            "say in the method's options what to do: fit: pad (black bars), crop (the middle) or "
-            "stretch (which changes the faces)"
+            f"{path}: the method's video is {frame.shape[1]}x{frame.shape[0]}; its aspect ratio is "
+            f"not that of the face clip, {width}x{height}; generate videos in the clip's aspect "
+            "ratio, or set in the method's options how to fit them: fit: pad (black bars), crop "
+            "(the middle) or stretch (which distorts the faces)"
         )
     return {"stretch": ", stretched", "pad": ", with black bars", "crop": ", cut to its middle"}[
         fit
@@ -212,7 +215,7 @@ def _checked_fit(path: Path, frame: Frame, width: int, height: int, fit: Fit) ->
 
 
 def _fitted(frame: Frame, width: int, height: int, fit: Fit) -> Frame:
-    """The frame at (height, width): shape kept by bars or a cut where `fit` asks for it."""
+    """The frame at (height, width); `fit` decides whether bars or a cut keep its aspect ratio."""
     from bench import media
 
     if fit in ("refuse", "stretch") or _is_of_shape(frame, width, height):
@@ -245,7 +248,7 @@ def _own_sound_notes(path: Path, job: Job) -> list[str]:
 
 
 def _checked_frames(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
-    """The frames as they come, if type, size and count are the job's."""
+    """Passes the frames on; raises BenchError if type, size or count are not the job's."""
     wanted = (*_size(job), 3)
     count = 0
     for frame in frames:
@@ -257,7 +260,7 @@ def _checked_frames(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
         if frame.dtype != np.uint8 or frame.shape != wanted:
             raise BenchError(
                 f"the method returned frame {count} as {frame.dtype} with shape {frame.shape}; "
-                f"expected uint8 with shape {wanted}, the size of the face recording"
+                f"expected uint8 with shape {wanted}, the size of the face clip"
             )
         count += 1
         if count > job.frames:

@@ -1,7 +1,7 @@
 """The persons that methods learn before their cases, and the clips that they may learn from.
 
-These are the clips of one split, of the same speaker in the same data set; a clip whose content is
-tested in any case, as a face or as speech, is never among them, whatever its name is.
+These are clips of one split, of the same speaker in the same data set. A clip whose content any
+case tests, as face or as speech, is never among them, whatever its name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.types import Case, Clip
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody whose face is tested. clips: to learn from. left_out: of these, the tested ones."""
+    """A tested person. clips: to learn from. left_out: clips of the split that are tested."""
 
     dataset: str
     name: str
@@ -33,7 +33,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Preparation:
-    """One method and one person that it learns; `key` covers all that changes the result."""
+    """A method and a person that it learns; `key` covers everything that changes the result."""
 
     method: str
     person: Person
@@ -45,10 +45,10 @@ def find_persons(
     learned: Mapping[str, Dataset],
     with_digest: Callable[[Clip], Clip],
 ) -> tuple[Person, ...]:
-    """Everybody whose face a case shows, with the clips of the split that is learned from.
+    """Every person whose face a case shows, with their clips in the split to learn from.
 
-    learned: that split of each data set. with_digest: the clip with its content's digest. A clip
-    that names no speaker is nobody's.
+    learned: that split of each data set. with_digest: adds the content's digest to a clip. Clips
+    that name no speaker belong to no person.
     """
     cases = list(cases)
     heard = {clip for case in cases for clip in (case.face, case.speech, case.other) if clip}
@@ -71,7 +71,7 @@ def preparations(
     loaded: Loaded,
     version: Callable[[Clip], str],
 ) -> tuple[Preparation, ...]:
-    """What a method must learn: every person that has clips. version: of the clip's conforming."""
+    """What a method must learn: each person with clips. version: a clip's conforming version."""
     return tuple(
         Preparation(method.label, person, _key(method, person, loaded, version))
         for person in persons
@@ -80,7 +80,7 @@ def preparations(
 
 
 def with_persons(method: PlannedMethod, learned: Iterable[Preparation]) -> PlannedMethod:
-    """The method with the keys of what it must learn."""
+    """The method with the keys of its preparations."""
     keys = {(one.person.dataset, one.person.name): one.key for one in learned}
     return dataclasses.replace(method, persons=keys)
 
@@ -101,11 +101,11 @@ def _key(
 
 
 def _contents(clip: Clip) -> set[str]:
-    """The digests of a clip and of its files: a tested speech is one also beside another video."""
+    """The digests of a clip and of its files, so that tested speech is found beside any video."""
     found = {clip.sha256}
     for path in filter(None, (clip.video, clip.audio)):
         try:
             found.add(file_digest(path))
-        except (OSError, BenchError) as error:  # noqa: PERF203 (its own cells say so)
+        except (OSError, BenchError) as error:  # noqa: PERF203 (the clip's own cells report it)
             raise_machine_fault(error)
     return found

@@ -55,9 +55,9 @@ from bench.types import CASE_KINDS, Case, CaseKind, Clip
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a run: cases times methods, and what is measured on each.
+    """All cells of a run: cases times methods, and the metrics of each video.
 
-    features: those that the metrics read, by name, and those that these read; `faces` always.
+    features: by name, those that the metrics read, directly or through others; always `faces`.
     barred: by data set and id, the clips that are drawn for no pair, each with the reason.
     persons: the tested ones, if a method learns persons; preparations: what it must learn.
     """
@@ -84,11 +84,11 @@ class Plan:
         return tuple(metric for metric in self.metrics if metric.is_set)
 
     def answers(self, case: Case) -> tuple[PlannedMethod, ...]:
-        """The methods that this kind of case is put to."""
+        """The methods that answer this kind of case."""
         return self._answers[case.kind]
 
     def measured_on(self, case: Case) -> tuple[PlannedMetric, ...]:
-        """The clip metrics that this case's videos are put to."""
+        """The clip metrics that measure this case's videos."""
         return self._measured[case.has_reference]
 
     def settings(self, folder: Path) -> RunSettings:
@@ -118,10 +118,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Missing:
-    """What a plan lacks in a store, counted in cells; those of set metrics come on top.
+    """What a store lacks of a plan, counted in cells, without those of set metrics.
 
-    failed: cells that failed before and are not among the missing. retry: whether failed cells are
-    to be tried again, those of set metrics among them. preparations: what the tasks wait for.
+    failed: cells that failed before and are not counted as missing. retry: whether to try failed
+    cells again, including those of set metrics. preparations: those that the tasks wait for.
     """
 
     tasks: tuple[Task, ...]
@@ -137,7 +137,7 @@ class Missing:
 def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     """The plan of a config: opens its data (building embedded corpora) and keys every part.
 
-    Raises BenchError with what is wrong in all of the data, each with file, line and yaml path.
+    Raises BenchError that lists every problem in the data, each with file, line and yaml path.
     """
     config, folder = loaded.config, loaded.path.parent
     datasets: list[Dataset] = []
@@ -148,7 +148,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     learns = any(
         loaded.registry.methods[one.name].plugin.learns_persons() for one in config.methods
     )
-    version = functools.cache(conform_version)  # which opens the clip's file
+    version = functools.cache(conform_version)  # it opens the clip's file
     for index, entry in enumerate(config.data):
         key = f"data[{index}].{entry.place(folder)}"
         try:
@@ -165,7 +165,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             if entry.pairs is not None:
                 order, path = entry.pairs_order, expand(entry.pairs, folder)
                 pairs = read_pairs(path or Path(entry.pairs), clips, order=order)
-            # The embedded corpora are known to be whole.
+            # The embedded corpora are known to be intact.
             is_embedded = entry.corpus is not None or dataset.stand_in is not None
             unable = {} if is_embedded else barred_clips(clips)
             key = "cases.cross"
@@ -235,7 +235,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
 
 
 def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
-    """What is left to do. `retry` takes failed cells up again; else a failure counts as done."""
+    """What is left to do. `retry` tries failed cells again; otherwise a failure counts as done."""
     tasks: list[Task] = []
     videos = values = videos_planned = values_planned = failed = 0
     existing = _existing_videos(store.folder)
@@ -252,7 +252,7 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
             if known is None or (known.status != "ok" and retry):
                 generate.append(method.label)
             elif known.status == "ok" and known.video not in existing:
-                generate.append(method.label)  # the file was taken away
+                generate.append(method.label)  # the file was deleted
             elif known.status == "ok":
                 found = {metric.label: _status(metric, known, planned, store) for metric in metrics}
                 wanted = (None, "failed") if retry else (None,)
@@ -263,7 +263,7 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
                 values += len(left)
                 continue
             else:
-                failed += 1  # before, and is not asked for again
+                failed += 1  # in an earlier run, and is not tried again
                 continue
             videos += 1
             values += len(metrics)
@@ -279,7 +279,7 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
 def _preparations(
     plan: Plan, store: Store, settings: RunSettings, tasks: Sequence[Task], *, retry: bool
 ) -> Iterator[PreparationTask]:
-    """What the tasks wait for, each once; what failed before is left alone, unless `retry`."""
+    """The preparations that the tasks wait for; those that failed before only with `retry`."""
     wanted = set[str]()
     if plan.preparations:
         wanted.update(key for task in tasks for key in task.preparations(task.generate))
@@ -298,13 +298,13 @@ def _preparations(
 
 
 def outlook(plan: Plan) -> dict[str, list[str]]:
-    """By method, what it has to say before a run; a method that cannot tell says why."""
+    """By method, its `outlook` on the run, or the error that this raised."""
     found: dict[str, list[str]] = {}
     for method in plan.methods:
         cases = [planned.case for planned in plan.cases if planned.case.kind in method.kinds]
         try:
             found[method.label] = list(method.make().outlook(cases))
-        except Exception as error:  # a plugin's: it costs its own cells, not the plan
+        except Exception as error:  # a plugin's error costs its own cells, not the plan
             known = isinstance(error, BenchError)
             found[method.label] = [str(error) if known else f"{type(error).__name__}: {error}"]
     return found
@@ -313,7 +313,7 @@ def outlook(plan: Plan) -> dict[str, list[str]]:
 def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
     """By method that takes finished files, the file that it expects for each of the plan's cases.
 
-    None where it is not asked. Raises BenchError where a file would lie where it may not.
+    None for cases that are not put to it. Raises BenchError for a path that is not allowed.
     """
     found: dict[str, list[Path | None]] = {}
     for method in plan.methods:
@@ -328,7 +328,7 @@ def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
 
 
 def lacking_weights(plan: Plan) -> tuple[str, ...]:
-    """How to get each weights file that the plan needs and that is not here intact."""
+    """How to get each weights file that the plan needs and that is missing or damaged."""
     wanted = {name for plugin in (*plan.methods, *plan.metrics) for name in plugin.weights}
     wanted |= {name for feature in plan.features.values() for name in feature.make().weights}
     ways: list[str] = []
@@ -343,7 +343,7 @@ def lacking_weights(plan: Plan) -> tuple[str, ...]:
 def _status(
     metric: PlannedMetric, known: KnownGeneration, planned: PlannedCase, store: Store
 ) -> str | None:
-    """How the measurement of a video ended; None where it was not made."""
+    """How the measurement of a video ended; None if it was not made."""
     key = measurement_key(metric, known.sha256, known.reference_sha256, [planned])
     return store.measurements.get(key)
 
@@ -351,7 +351,7 @@ def _status(
 def _existing_videos(folder: Path) -> set[str]:
     """The run folder's video files, as records name them.
 
-    Asked once per folder and not once per file, which a network disk would take minutes for.
+    Lists folders rather than asking for each file, which takes minutes on a network disk.
     """
     found: set[str] = set()
     for place, _, names in os.walk(folder / "videos"):
@@ -361,13 +361,13 @@ def _existing_videos(folder: Path) -> set[str]:
 
 
 def _absolute(clip: Clip) -> Clip:
-    """The clip with paths that mean the same wherever a program starts."""
+    """The clip with absolute paths, which do not depend on the current folder."""
     audio = None if clip.audio is None else clip.audio.absolute()
     return dataclasses.replace(clip, video=clip.video.absolute(), audio=audio)
 
 
 def _with_digest(clip: Clip) -> Clip:
-    """The clip with its content's digest; a file that is not there costs its own cells later."""
+    """The clip with its content's digest. A missing file is no error yet: its cells will fail."""
     if clip.sha256:
         return clip
     files = [clip.video] if clip.audio is None else [clip.video, clip.audio]
@@ -456,7 +456,7 @@ def _metric(
 
 
 def _features(loaded: Loaded) -> dict[str, ChosenFeature]:
-    """The features that the config's metrics read, straight or through each other, and faces."""
+    """The features that the config's metrics read, directly or through others, and `faces`."""
     config, known = loaded.config, loaded.registry.features
     reads = {
         name

@@ -1,8 +1,8 @@
-"""What is planned, in a form that any process of any machine can take up: plugins, cases, tasks.
+"""What is planned, in a form that any process on any machine can run: plugins, cases, tasks.
 
-Plugins are named and not held: by their name, version and options, and by the files that register
-them. A process that takes a task finds their classes itself, and refuses code that has changed
-since the plan was made.
+A plan holds no classes, but the names, versions and options of plugins and the files that register
+them. A process that takes a task finds the classes itself, and refuses code that has changed since
+the plan was made.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.data.manifest import file_digest
 from bench.errors import BenchError, MachineFault
 from bench.features.computing import ChosenFeature
 from bench.features.faces import Faces
-from bench.files.digests import code_digest
+from bench.files.digests import code_digest, set_digest
 from bench.files.intact import is_intact
 from bench.files.weights import find, weight
 from bench.records.run_folder import video_key
@@ -62,11 +62,11 @@ class PluginFile:
 
 @dataclass(frozen=True)
 class PlannedPlugin:
-    """A plugin with its settings; `key` covers everything of it that changes its results.
+    """A plugin with its settings; `key` covers everything in it that changes its results.
 
-    options: as JSON has them. choices: the same with paths as such, and absolute. files: those that
-    the config names; one of them registers this plugin where it is not installed. weights: of the
-    table, that it needs.
+    options: in JSON's types. choices: the same, but paths are absolute `Path`s. files: those that
+    the config names; one of them registers this plugin, unless it is installed. weights: names in
+    the weights table that it needs.
     """
 
     label: str
@@ -83,14 +83,14 @@ class PlannedPlugin:
     key: str
 
     def options_of(self, plugin: type[Plugin]) -> Options:
-        """The options as the plugin's class has them. Raises BenchError where they do not survive.
+        """The options as the plugin's class holds them.
 
-        What a class makes of its own values must be these values.
+        Raises BenchError if the class, given its own values, changes them.
         """
         made = plugin.Options.model_validate(self.choices)
         if plain(made) != self.choices:
             raise BenchError(
-                f"{self.name}: its options are others after a way through plain values: "
+                f"{self.name}: its options change when they are read again from their own values: "
                 f"{plain(made)} instead of {self.choices}. `Options` must accept its own values."
             )
         return made
@@ -112,8 +112,8 @@ class PlannedPlugin:
 class PlannedMethod(PlannedPlugin):
     """A method with its settings.
 
-    protocol: what it says of the way it is asked; mostly empty. persons: for a method that learns
-    persons, the key of each preparation, by data set and speaker; None for all others.
+    protocol: `Method.protocol`, mostly empty. persons: for a method that learns persons, the key of
+    each preparation, by data set and speaker; None for all others.
     """
 
     kinds: frozenset[CaseKind] = frozenset()
@@ -129,9 +129,9 @@ class PlannedMethod(PlannedPlugin):
         return self.plugin(self.options_of(self.plugin))
 
     def preparation(self, case: Case) -> str | None:
-        """The key of the preparation that a case waits for; None where the method has none.
+        """The key of the preparation that a case waits for; None if the method learns no persons.
 
-        Empty where the person has no clip to learn from.
+        Empty if the person has no clip to learn from.
         """
         if self.persons is None:
             return None
@@ -142,8 +142,8 @@ class PlannedMethod(PlannedPlugin):
 class PlannedMetric(PlannedPlugin):
     """A metric with its settings; `protocol` has the detector's name filled in.
 
-    reads_boxes: whether it looks at faces that the manifests' boxes point to. is_set: whether it
-    measures sets of clips rather than clips.
+    reads_boxes: whether the manifests' boxes decide which faces it reads. is_set: whether it
+    measures sets of clips rather than single clips.
     """
 
     reads: frozenset[str] = frozenset()
@@ -161,7 +161,7 @@ class PlannedMetric(PlannedPlugin):
 
     @property
     def needs_reference(self) -> bool:
-        """Whether it compares with the own video."""
+        """Whether it compares with the reference."""
         return "reference" in self.reads
 
     def measures(self, case: Case) -> bool:
@@ -226,8 +226,8 @@ class PlannedCase:
 class RunSettings:
     """What all tasks of a run have in common.
 
-    folder: the run folder. metrics: those with a value for each clip. features: what these, and
-    metrics of sets, read of videos. unprepared: by key, why a preparation failed.
+    folder: the run folder. metrics: those with a value for each clip. features: those that these
+    and the set metrics read. unprepared: by key, why a preparation failed.
     """
 
     folder: Path
@@ -249,15 +249,16 @@ class RunSettings:
         )
 
     def measured(self, case: Case) -> tuple[str, ...]:
-        """The labels of the metrics that this case's videos are put to."""
+        """The labels of the metrics that measure this case's videos."""
         return tuple(label for label, metric in self.metrics.items() if metric.measures(case))
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is left to do for one case: videos to make, and what to measure on those that are there.
+    """What is left to do for one case: the videos to generate, and the values to measure.
 
-    measure: by method label, the labels of the metrics whose value is missing.
+    measure: by method label, the labels of the metrics whose value is missing. made: by method
+    label, the videos that exist and are to be measured.
     """
 
     settings: RunSettings
@@ -268,12 +269,12 @@ class Task:
 
     @property
     def cells(self) -> int:
-        """How many records this task will write, as far as can be told before."""
+        """How many records this task will write, as far as is known beforehand."""
         return len(self.generate) + sum(map(len, self.measure.values()))
 
     @property
     def needs(self) -> Needs:
-        """What its plugins need, all of them loaded."""
+        """What its plugins need when all are loaded."""
         needs = [plugin.needs for plugin in self._plugins()]
         return Needs(
             max((each.cpus for each in needs), default=1.0),
@@ -289,7 +290,7 @@ class Task:
     def inputs(self) -> tuple[InputFile, ...]:
         """The plugins' code, weights and options' files, the clips, the videos to measure.
 
-        Of a folder that options name, the file that the method expects for this case, or all.
+        If options name a folder: the file in it that the method expects for this case, or else all.
         """
         case = self.planned.case
         paths: list[Path] = []
@@ -333,7 +334,7 @@ class Task:
 
     @property
     def makers(self) -> tuple[str, ...]:
-        """The methods that may have to work: a video that turns out damaged is made again."""
+        """The methods that may have to generate: damaged videos are generated again."""
         return tuple(dict.fromkeys((*self.generate, *self.made)))
 
     def _expected(self, plugin: PlannedPlugin) -> Path | None:
@@ -342,12 +343,12 @@ class Task:
         try:
             return plugin.make().expects(self.planned.case)
         except BenchError:
-            return None  # generating says so
+            return None  # `generate` reports it
 
 
 @dataclass(frozen=True)
 class PreparationTask:
-    """What is left to do for one person: a method learns it from its clips.
+    """One preparation to do: a method learns one person from their clips.
 
     method: the label. dataset: the first one in which the person is tested.
     """
@@ -393,17 +394,27 @@ def measurement_key(
     reference_sha256: str | None,
     cases: Sequence[PlannedCase],
 ) -> str:
-    """The key of one measurement: the metric and what it looks at, never the method.
+    """The key of one measurement: the metric and what it reads, never the method.
 
-    cases: those of the videos, for the boxes of their faces, where these say what is looked at.
+    cases: those of the videos; the boxes of their faces count if the metric reads boxes.
     """
     reference = reference_sha256 if metric.needs_reference else None
     boxes = f" {[planned.case.face.box for planned in cases]}" if metric.reads_boxes else ""
     return hashlib.sha256(f"{metric.key} {video_sha256} {reference}{boxes}".encode()).hexdigest()
 
 
+def set_key(metric: PlannedMetric, videos: Sequence[tuple[PlannedCase, KnownGeneration]]) -> str:
+    """The key of the measurement of a set of videos."""
+    return measurement_key(
+        metric,
+        set_digest(made.sha256 for _, made in videos),
+        set_digest(made.reference_sha256 or "" for _, made in videos),
+        [planned for planned, _ in videos],
+    )
+
+
 def plain(options: pydantic.BaseModel) -> dict[str, object]:
-    """The options in plain Python: as in JSON, but for paths, which another machine may move."""
+    """The options in JSON's types, except paths, which another machine may move."""
     merged = _merged(options.model_dump(), options.model_dump(mode="json"))
     assert isinstance(merged, dict)
     return merged
@@ -457,7 +468,7 @@ def _clip_files(clip: Clip) -> list[Path]:
 
 
 def _plugin_files(plugin: PlannedPlugin, expected: Path | None = None) -> list[Path]:
-    """The plugin's code and what its options name; of a folder, only the expected file, if any."""
+    """The plugin's code and the files in its options; of a folder, only `expected`, if given."""
     code = [path for file in plugin.files for path in (file.path, *file.helpers)]
     return [*code, *itertools.chain(*(_files(path, expected) for path in plugin.input_paths()))]
 
@@ -468,7 +479,7 @@ def _weights(plugins: Iterable[PlannedPlugin]) -> dict[Path, str]:
     for name in dict.fromkeys(names):
         try:
             found[find(name)] = weight(name).sha256
-        except BenchError:  # noqa: PERF203 (missing or damaged: loading the plugin says so)
+        except BenchError:  # noqa: PERF203 (missing or damaged: loading the plugin reports it)
             continue
     return found
 
@@ -483,14 +494,14 @@ def _same(known: Mapping[str, Registered[_P]], name: str, version: str) -> type[
     """The class of the plan's name and version."""
     found = known.get(name)
     if found is None or found.plugin.version != version:
-        there = "is not there" if found is None else f"has version {found.plugin.version}"
+        there = "is not installed" if found is None else f"has version {found.plugin.version}"
         raise MachineFault(f"plugin {name}: {there}; the run was planned with version {version}")
     return found.plugin
 
 
 @functools.lru_cache(maxsize=4)
 def _registry(files: tuple[PluginFile, ...]) -> Registry:
-    """The plugins as the plan's driver saw them."""
+    """The plugins, with the code that the plan was made with. Raises MachineFault if it changed."""
     registry = load_registry([file.path for file in files])
     for file in files:
         if PluginFile.of(file.path).code != file.code:

@@ -1,8 +1,8 @@
-"""The folder of one preparation: what a method learned of a person, its log, and that it is done.
+"""The folder of one preparation: what a method learned of a person, its log, and a mark when done.
 
-It lies in the run folder, where it outlives a kill and is gone on with. A finished one lies in the
-cache, too, for the next run that asks for the same: the same files under a second name, where the
-disk can do that, so that they take no more room.
+It is in the run folder, so after a kill the preparation continues from it. A finished one is also
+put into the cache, for other runs that need the same: hard links where the disk supports them, so
+that it takes no more space.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ class PreparedFolder:
 
     @property
     def path(self) -> Path:
-        """The whole of it."""
+        """The folder of everything that belongs to it."""
         return self.root / "prepared" / self.key
 
     @property
     def files(self) -> Path:
-        """What the method writes, and reads again."""
+        """The folder that the method writes to and reads from later."""
         return self.path / "files"
 
     @property
     def log(self) -> Path:
-        """What the method says, over all attempts."""
+        """The method's log of all attempts."""
         return self.path / "log"
 
     @property
     def lock(self) -> Path:
-        """Held by whoever prepares this."""
+        """The lock that a run holds while it prepares."""
         return self.path.with_name(f"{self.key}.lock")
 
     def check(self) -> None:
-        """Raises BenchError where the method left nothing, or what cannot be sent elsewhere."""
+        """Raises BenchError if the method left no files, or links, which cannot be sent."""
         if links := [path for path in self.files.rglob("*") if path.is_symlink()]:
             raise BenchError(
                 f"prepare() left a link in job.folder, {links[0].name}, which "
-                "leads nowhere on other machines. Copy the file instead."
+                "would be broken on other machines. Copy the file instead."
             )
         if not self._files():
             raise BenchError(
@@ -61,33 +61,33 @@ class PreparedFolder:
             )
 
     def finish(self, record: PreparationRecord) -> None:
-        """Marks the preparation as done, in one move; record: what became of it."""
+        """Marks the preparation as done, in one move, and keeps its record in the mark."""
         write_json(self._mark, {"record": json_line(record), "files": self._sizes()})
         for path in self._files():
-            if path.stat().st_nlink == 1:  # else it may be another one's file as well
-                path.chmod(path.stat().st_mode & ~0o222)  # other runs have the same file
+            if path.stat().st_nlink == 1:  # otherwise the file may belong to someone else, too
+                path.chmod(path.stat().st_mode & ~0o222)  # other runs will share the file
 
     def record(self) -> PreparationRecord | None:
-        """The record of a preparation that is done and whole; None where it is not."""
+        """The record of the preparation; None unless it is done and complete."""
         try:
             mark = json.loads(self._mark.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         if not all(self._sizes().get(name) == size for name, size in mark["files"].items()):
-            return None  # some were taken away, or have not come yet
+            return None  # files were deleted, or have not arrived yet
         return parse_record(PreparationRecord, mark["record"].encode(), str(self._mark))
 
     def clear_damaged(self) -> None:
-        """Removes what was done once and is no more whole; what is half made stays."""
+        """Removes a finished preparation that lost files; keeps an unfinished one."""
         if self._mark.exists() and self.record() is None:
             shutil.rmtree(self.path)
 
     def all_files(self) -> list[Path]:
-        """Every file of it, if it is done."""
+        """All its files, if it is done; else none."""
         return [] if self.record() is None else [self._mark, *self._files()]
 
     def copy_to(self, root: Path) -> None:
-        """Puts a preparation that is done into another root, in the place of what is there."""
+        """Copies a finished preparation into another root, replacing an incomplete one there."""
         target = PreparedFolder(root, self.key)
         if target.record() is None:
             shutil.rmtree(target.path, ignore_errors=True)
@@ -107,7 +107,7 @@ class PreparedFolder:
 
 
 def _link(source: str, target: str) -> None:
-    """The same file under a second name, where the disk can do that; else a copy."""
+    """A hard link where the disk supports it; else a copy."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Preparations: a method learns one person, in a folder that outlives a kill; out come records."""
+"""Preparations: a method learns one person, in a folder that survives a kill; yields records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.types import Clip
 
 @dataclass(frozen=True)
 class StartPersonWorker:
-    """Starts workers that prepare for a run into `folder`, in this process or another one."""
+    """Starts workers that prepare for a run into `folder`, in this process or another."""
 
     folder: Path
     clock: Clock
@@ -44,7 +44,7 @@ class PersonWorker:
     def work(self, tasks: Iterable[PreparationTask]) -> Iterator[PreparationRecord]:
         """The record of each preparation, as soon as it has ended."""
         for task in tasks:
-            # Another run may be at it; then its result is ours.
+            # Wait for another run that prepares the same, and take its result.
             with locked(PreparedFolder(cache_dir(), task.key).lock, lasting=False):
                 yield prepared_before(task) or self._prepare(task)
 
@@ -88,26 +88,26 @@ class PersonWorker:
 
 
 def prepared_before(task: PreparationTask) -> PreparationRecord | None:
-    """The record of a preparation that is done already, here or in another run; else None."""
+    """The record of a preparation that this or another run has finished; else None."""
     folder = PreparedFolder(task.settings.folder, task.key)
     if folder.record() is None and PreparedFolder(cache_dir(), task.key).record() is not None:
         PreparedFolder(cache_dir(), task.key).copy_to(task.settings.folder)
     record = folder.record()
     if record is None:
         return None
-    # The other run may have called the method and the data set by other names.
+    # The other run may have other labels for the method and the data set.
     return dataclasses.replace(record, method=task.method, dataset=task.dataset)
 
 
 class _Clips(Sequence[Video]):
-    """A person's clips, conformed; each is opened when it is taken, and anew each time."""
+    """A person's clips, conformed; each access opens the clip anew."""
 
     def __init__(self, worker: CaseWorker, clips: Sequence[Clip], settings: RunSettings) -> None:
         self._worker = worker
         self._clips = clips
         self._settings = settings
         for clip in clips:
-            worker.reference(clip, settings)  # conforms it, or says what is wrong with it
+            worker.reference(clip, settings)  # conforms it; raises if it cannot be used
 
     def __len__(self) -> int:
         return len(self._clips)

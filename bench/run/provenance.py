@@ -1,4 +1,4 @@
-"""What a run ran on: versions, hardware, git state, and every plugin's own description."""
+"""What produced a run: versions, hardware, git state, and every plugin's own description."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def describe_run(
     marks: Mapping[str, Mapping[str, list[str]]],
     mouths: Mapping[str, Corners],
 ) -> Manifest:
-    """manifest.json of a run: what was asked, with every default written out, and what ran it.
+    """manifest.json of a run: its config with every default written out, and what produced it.
 
-    marks: by data set and clip, what the doctor says. mouths: by case key, where the mouth is.
+    marks: the doctor's, by data set and clip. mouths: the mean mouth region, by case key.
     """
     config = plan.loaded.config
     return Manifest(
@@ -228,8 +228,8 @@ def _git() -> dict[str, object]:
 
     def git(*arguments: str) -> str | None:
         try:
-            # Without locks: a `status` that is ended amid its refresh would leave the user's
-            # repository locked.
+            # Without locks: a `status` that is killed while it refreshes the index would leave
+            # the user's repository locked.
             done = subprocess.run(
                 ["git", "--no-optional-locks", "-C", str(folder), *arguments],
                 capture_output=True,

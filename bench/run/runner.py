@@ -1,4 +1,4 @@
-"""The runner: makes what a plan lacks, writes every record, and counts what came of it."""
+"""The runner: generates and measures what a plan lacks, writes every record, counts outcomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 
 from bench.contract.engine import Crew, Engine
 from bench.data.doctor import marks_of
-from bench.files.digests import set_digest
 from bench.files.intact import is_intact
 from bench.files.paths import cache_dir
 from bench.machine.clock import Clock, now
@@ -31,18 +30,19 @@ from bench.run.planned import (
     Task,
     generation_key,
     measurement_key,
+    set_key,
 )
 from bench.run.prepared_folder import PreparedFolder
 from bench.run.preparing import StartPersonWorker, prepared_before
 from bench.run.provenance import describe_run
 from bench.run.set_measuring import PlannedSet, measure_sets
 
-Notify = Callable[[Record], None]  # called for every record, once it is kept
+Notify = Callable[[Record], None]  # called for every record, once it is written
 
 
 @dataclass(frozen=True)
 class Faceless:
-    """How many of the videos that a metric was asked about show no face in any frame."""
+    """How many of the videos that a metric measured show no face in any frame."""
 
     method: str
     metric: str
@@ -52,11 +52,11 @@ class Faceless:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run folder holds of its plan, in cells, and how long this call took.
+    """How many of a plan's cells a run folder holds, by outcome, and how long this call took.
 
-    overhead: the share of this call's wall time in which nothing decoded, encoded or computed; None
-    where other processes did the work, whose clocks nobody adds up.
-    undefined: all cells without a value by definition; those that `faceless` counts are among them.
+    overhead: the share of this call's wall time in which nothing was decoded, encoded or computed;
+    None if other processes did the work, since their clocks are not added up.
+    undefined: all cells without a value by definition, including those that `faceless` counts.
     """
 
     ok: int
@@ -81,16 +81,16 @@ def run(
     engine: Engine | None = None,
     notify: Notify = lambda _record: None,
 ) -> Summary:
-    """Makes and measures what is missing; the records are in the store when this returns.
+    """Generates and measures what is missing; the records are in the store when this returns.
 
-    engine: who carries the tasks out; None is this process, on its processors.
-    Killed anywhere and called again, it goes on, and ends with the records of an unkilled run.
+    engine: what carries out the tasks; None is this process, on the CPU.
+    After a kill at any point, another call continues and ends with the records of an unkilled run.
     """
     start = time.perf_counter()
     clock = Clock()
     engine = engine or Here(Crew())
     start_worker = StartCaseWorker(store.folder, clock)
-    worker = start_worker(engine.driver_device)  # before any work, for it may refuse
+    worker = start_worker(engine.driver_device)  # before any work, since it may raise
     created = _created(store.folder)
 
     def describe(marks: dict[str, dict[str, list[str]]]) -> None:
@@ -108,8 +108,8 @@ def run(
         describe({})  # so that the records of a killed run can be read
 
     def keep(records: Iterator[CellRecord] | Iterator[PreparationRecord]) -> None:
-        # Closed at once where it is broken off: later, at the interpreter's end, workers are
-        # waited for.
+        # Close it at once after an error or interrupt: at the interpreter's exit, Python would
+        # wait for the workers.
         with contextlib.closing(records):  # type: ignore[type-var]
             for record in records:
                 store.append(record)
@@ -138,7 +138,7 @@ def run(
 def _prepare(
     tasks: Sequence[PreparationTask], engine: Engine, folder: Path, clock: Clock
 ) -> Iterator[PreparationRecord]:
-    """The records of preparations, those first that another run has done."""
+    """The records of preparations, beginning with those that another run has finished."""
     left: list[PreparationTask] = []
     for task in tasks:
         before = prepared_before(task)
@@ -147,13 +147,13 @@ def _prepare(
         else:
             yield before
     for record in engine.run(left, StartPersonWorker(folder, clock)):
-        if record.status == "ok":  # also for other runs from this machine
+        if record.status == "ok":  # for other runs on this machine, too
             PreparedFolder(folder, record.key).copy_to(cache_dir())
         yield record
 
 
 def _with_outcome(task: Task, store: Store) -> Task:
-    """The task, told which of the preparations that its cells wait for have failed, and why."""
+    """The task, with the failed preparations among those that its cells wait for, and why."""
     reasons = {key: store.preparations.get(key) for key in task.preparations(task.makers)}
     unprepared = {key: reason for key, reason in reasons.items() if reason is not None}
     if not unprepared:
@@ -162,11 +162,11 @@ def _with_outcome(task: Task, store: Store) -> Task:
 
 
 def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
-    """What a set metric is about to read, and whose bytes are no more those of its record."""
+    """Videos that a set metric is about to read, but whose bytes differ from their record."""
     generate: dict[PlannedCase, list[str]] = {}
     for metric in plan.set_metrics:
         for method, group in _groups(plan, store, metric):
-            if not _lacks(store, _set_key(metric, group), retry=retry):
+            if not _lacks(store, set_key(metric, group), retry=retry):
                 continue
             for planned, known in group:
                 labels = generate.setdefault(planned, [])
@@ -186,12 +186,6 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
     ]
 
 
-def _set_key(metric: PlannedMetric, group: Sequence[tuple[PlannedCase, KnownGeneration]]) -> str:
-    digests = set_digest(made.sha256 for _, made in group)
-    references = set_digest(made.reference_sha256 or "" for _, made in group)
-    return measurement_key(metric, digests, references, [planned for planned, _ in group])
-
-
 def _lacks(store: Store, key: str, *, retry: bool) -> bool:
     known = store.measurements.get(key)
     return known is None or (retry and known == "failed")
@@ -203,7 +197,7 @@ def _sets(plan: Plan, store: Store, worker: CaseWorker, *, retry: bool) -> Itera
     settings = plan.settings(store.folder)
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
-            key = _set_key(metric, group)
+            key = set_key(metric, group)
             if _lacks(store, key, retry=retry):
                 lacking.setdefault(key, PlannedSet(metric, key, tuple(group)))
     places = {planned.key: place for place, planned in enumerate(plan.cases)}
@@ -246,7 +240,7 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
                 faceless[method.label, metric.label] += key in store.faceless
     for metric in plan.set_metrics:
         for _, group in _groups(plan, store, metric):
-            count[store.measurements.get(_set_key(metric, group), "missing")] += 1
+            count[store.measurements.get(set_key(metric, group), "missing")] += 1
     return Summary(
         count["ok"],
         count["undefined"],
@@ -259,7 +253,7 @@ def _summary(plan: Plan, store: Store, seconds: float, overhead: float | None) -
 
 
 def _mouths(plan: Plan, store: Store) -> dict[str, Corners]:
-    """By case key, where the mouth is, for the report's pictures."""
+    """The mean mouth region by case key, for the report's pictures."""
     found: dict[str, Corners] = {}
     for planned in plan.cases:
         for method in plan.answers(planned.case):
@@ -271,5 +265,5 @@ def _mouths(plan: Plan, store: Store) -> dict[str, Corners]:
 
 
 def _created(folder: Path) -> str:
-    """When the run folder was first written, so that going on with it does not change that."""
+    """When the run folder was first written; continuing a run does not change it."""
     return read_manifest(folder).created if (folder / MANIFEST).exists() else now()

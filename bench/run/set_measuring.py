@@ -1,7 +1,7 @@
-"""Metrics of sets: every video is opened once for all of them, a set's references are summed once.
+"""Set metrics: opens each video once for all of them, and summarises a set's references once.
 
-The sets of a data set are summed up side by side, case by case, so that no video is decoded twice,
-and none at all where the metrics read features that are on disk.
+The sets of a data set are summarised side by side, case by case, so that no video is decoded twice,
+and none at all if the metrics read features that are on disk.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class PlannedSet:
 
     @property
     def references(self) -> tuple[str | None, ...]:
-        """The digests of the recordings that the videos are compared with."""
+        """The digests of the videos' references."""
         return tuple(made.reference_sha256 for _, made in self.videos)
 
 
 @dataclass(frozen=True)
 class _Feed:
-    """One video on its way into one summary; `open` opens it, and decodes nothing."""
+    """One video to be added to one summary; `open` opens it without decoding."""
 
     sha256: str
     open: Callable[[], Video]
@@ -54,7 +54,7 @@ def measure_sets(
 ) -> Iterator[MeasurementRecord]:
     """The record of each set, data set by data set.
 
-    places: of all cases by their keys, the order in which their videos are opened.
+    places: each case's place in the order in which videos are opened, by case key.
     """
     by_dataset: dict[str, list[PlannedSet]] = {}
     for one in sets:
@@ -69,7 +69,7 @@ def _measured_together(
     sets: Sequence[PlannedSet],
     places: Mapping[str, int],
 ) -> Iterator[MeasurementRecord]:
-    """The records of one data set's sets, which are summed up side by side."""
+    """The records of one data set's sets, summarised side by side."""
     feeds: dict[PlannedCase, list[_Feed]] = {}
     references: dict[tuple[str, tuple[str | None, ...]], _Summary] = {}
     for one in sets:
@@ -95,8 +95,8 @@ def _measured_together(
 def _feed(feeds: Mapping[PlannedCase, Sequence[_Feed]], places: Mapping[str, int]) -> None:
     """Opens each video once, for all summaries that take it in.
 
-    Held are one video at a time and the recording that it is compared with, for `truth` is often
-    the same file, and the next case may have the same face.
+    Keeps one video and its reference in memory: the video of `truth` is often the same file, and
+    the next case may have the same face.
     """
     held: dict[str, Video] = {}
     for planned in sorted(feeds, key=lambda planned: places[planned.key]):
@@ -113,7 +113,7 @@ def _feed(feeds: Mapping[PlannedCase, Sequence[_Feed]], places: Mapping[str, int
 
 
 class _Summary:
-    """The summary of one set, and how it came about."""
+    """The summary of one set, or the error that it met, and the time that it took."""
 
     def __init__(self, worker: CaseWorker, settings: RunSettings, metric: PlannedMetric) -> None:
         self.seconds = 0.0
@@ -125,7 +125,7 @@ class _Summary:
         self._attempt(self._start)
 
     def take_in(self, planned: PlannedCase, held: dict[str, Video], feed: _Feed) -> None:
-        """Takes a video in, unless something failed before. held: videos that are open."""
+        """Adds a video to the summary, unless an earlier step failed. held: the open videos."""
 
         def update() -> None:
             if feed.sha256 not in held:
@@ -139,13 +139,13 @@ class _Summary:
             self._attempt(update)
 
     def whole(self) -> Any:
-        """The finished summary; raises what its set met."""
+        """The finished summary; raises the error that the set met."""
         if self._error is not None:
             raise self._error
         return self._summary
 
     def values(self, references: _Summary | None) -> Values:
-        """The values of the set; raises Undefined and whatever else the metric raises."""
+        """The values of the set; raises Undefined, or whatever else the metric raises."""
         own = self.whole()
         return self._plugin.compute(own, None if references is None else references.whole())
 
@@ -162,7 +162,7 @@ class _Summary:
         with self._worker.clock.busy() as span:
             try:
                 step()
-            except Exception as error:  # a plugin's or a file's: the outcome of this set alone
+            except Exception as error:  # a plugin's or a file's: it costs only this set
                 raise_machine_fault(error, ours=(self._settings.folder, cache_dir()))
                 self._error = error
         self.seconds += span.seconds

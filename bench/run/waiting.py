@@ -1,4 +1,4 @@
-"""How far a plan's preparations are, and how many cells wait for each; for people to read."""
+"""The state of a plan's preparations, and how many cells wait for each, for the terminal."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ FAILED = "failed before"
 
 @dataclass(frozen=True)
 class PreparationState:
-    """One method and one person. clips: how many it learns from. waiting: cells that wait for it.
+    """The preparation of one person for one method.
 
-    state: in words; `is_there` says whether nothing is left to do.
+    clips: how many it learns from. state: in words. is_there: whether nothing is left to do.
+    waiting: how many cells wait for it.
     """
 
     method: str
@@ -42,7 +43,9 @@ class PreparationState:
     def _fate(self) -> str:
         if self.state in (NOTHING, FAILED):
             return "will fail"
-        return "to go" if self.is_there else "wait for it" if self.waiting > 1 else "waits for it"
+        if self.is_there:
+            return "left to do"
+        return "wait for it" if self.waiting > 1 else "waits for it"
 
 
 def _counted(number: int, what: str) -> str:
@@ -50,7 +53,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def preparation_states(plan: Plan, missing: Missing, folder: Path) -> list[PreparationState]:
-    """Each preparation of the plan, and each person that a method has nothing to learn from."""
+    """Each preparation of the plan, and each person without a clip to learn from."""
     return list(_states(plan, missing, folder))
 
 
@@ -66,7 +69,7 @@ def _states(plan: Plan, missing: Missing, folder: Path) -> Iterator[PreparationS
         if method.persons is None:
             continue
         persons = {(one.dataset, one.name): len(one.clips) for one in plan.persons}
-        for planned in plan.cases:  # a clip without a speaker is nobody's
+        for planned in plan.cases:  # clips without a speaker get a line, too
             persons.setdefault((planned.case.dataset, planned.case.face.speaker), 0)
         for (dataset, person), clips in persons.items():
             key = method.persons.get((dataset, person))
@@ -81,9 +84,9 @@ def _states(plan: Plan, missing: Missing, folder: Path) -> Iterator[PreparationS
 def _state(key: str, folder: Path, *, is_asked: bool) -> tuple[str, bool]:
     own = PreparedFolder(folder, key)
     if own.record() is not None:
-        return "there", True
+        return "ready", True
     if PreparedFolder(cache_dir(), key).record() is not None:
-        return "there, from another run", True
+        return "ready, from another run", True
     if own.path.exists():
-        return ("begun" if is_asked else FAILED), False
+        return ("started" if is_asked else FAILED), False
     return "missing", False

@@ -1,4 +1,4 @@
-"""The folders of single jobs, which a run deletes when it ends."""
+"""The folders of single jobs; a run deletes them when it ends."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from bench.files.digests import digest
 
 
 def work_folder(run_folder: Path, *names: str) -> Path:
-    """A folder for the work that these names name, called by their digest.
+    """The work folder of the job with these names, named by their digest.
 
-    Names come from manifests, and paths into this folder are handed to programs, some of them
-    through a shell: nothing in a name may end up in a path there.
+    Names come from manifests, and programs get paths into this folder, some of them through a
+    shell: so no text of a manifest may be part of the path.
     """
     return run_folder / "work" / digest(names)[:20]

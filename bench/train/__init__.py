@@ -1,9 +1,9 @@
-"""Training: what the author of a plugin with a network of ours needs. No torch until it is used.
+"""Training: what authors of trainable plugins need. Imports no torch until it is used.
 
-`loop` runs the steps, with checkpoints and curves; `ready_clips` makes clips ready once; `draws`,
+`loop` runs the steps, with checkpoints and curves; `ready_clips` preprocesses clips once; `draws`,
 `averages`, `held_out`, `best_weights` and `strips` hold one thing each; `sync_expert` trains the
-judge that talking faces are trained against. docs/plugins.md, "A method that is trained", shows
-them at work.
+judge that generators are trained against. docs/plugins.md, "A method that is trained", has an
+example.
 """
 
 from bench.train.averages import running_average

@@ -1,4 +1,4 @@
-"""The running average of a network's weights, which is calmer than the weights themselves."""
+"""The running average of a network's weights, which fluctuates less than the weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def running_average(network: nn.Module, *, decay: float) -> AveragedModel:
-    """A copy of `network` that `update_parameters(network)` moves towards it after every step.
+    """A copy of `network`; `update_parameters(network)` moves it towards `network` at each step.
 
-    decay: what an update keeps of the average, in the end; the first updates keep less (0.1, 0.18,
-    ...). 0 keeps nothing: the average is the network. Running means and variances of batch
-    normalisation are averaged, too; counters stay. The copy is `.module`.
+    decay: the share of the average that an update keeps; the first updates keep less (0.1, 0.18,
+    ...). With 0, the average is the network itself. Running means and variances of batch
+    normalisation are averaged, too; counters are not. The copy is `.module`.
     """
     import torch
     from torch.optim.swa_utils import AveragedModel

@@ -1,4 +1,4 @@
-"""The weights that held-out clips chose, and whether better ones are still to be expected."""
+"""The best weights on held-out clips, and when to stop looking for better ones."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Network = TypeVar("Network", bound="nn.Module")
 
 
 class BestWeights:
-    """Keeps the weights with the least figure on `val`; part of a training's state.
+    """Keeps the weights with the lowest figure on `val`; part of a training's state.
 
-    patience: validations without a better one after which it `is_enough`; 0: never.
+    patience: `is_enough` after so many validations without a better figure; 0: never.
     """
 
     def __init__(self, *, patience: int = 0) -> None:
@@ -25,7 +25,7 @@ class BestWeights:
         self._weights: dict[str, Tensor] = {}
 
     def saw(self, network: nn.Module, figure: float) -> None:
-        """Takes note of a validation. figure: of these weights; less is better."""
+        """Notes a validation. figure: that of these weights; lower is better."""
         self.validations_since += 1
         if figure < self.figure:
             self.figure = figure
@@ -37,14 +37,14 @@ class BestWeights:
         return 0 < self.patience <= self.validations_since
 
     def of(self, network: Network) -> Network:
-        """A copy of `network` with the best weights, or with its own where none were noted."""
+        """A copy of `network` with the best weights, or with its own if none were noted."""
         chosen = copy.deepcopy(network)
         if self._weights:
             chosen.load_state_dict(self._weights)
         return chosen
 
     def state_dict(self) -> dict[str, object]:
-        """Weights, figure, and validations since."""
+        """Weights, figure, and number of validations since."""
         return {
             "weights": self._weights,
             "figure": self.figure,
@@ -52,7 +52,7 @@ class BestWeights:
         }
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Puts back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self._weights = state["weights"]  # type: ignore[assignment]
         self.figure = state["figure"]  # type: ignore[assignment]
         self.validations_since = state["validations_since"]  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Training configs: which plugin is trained, on which splits of which data, with which settings."""
+"""Training configs: the plugins to train, the data and splits, the settings."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ Several: TypeAlias = Annotated[
 
 
 class TrainablePlugin(Plugin, Trainable):
-    """The type of a plugin class that can be trained; no class derives from it."""
+    """The type of trainable plugin classes; no class derives from it."""
 
 
 class TrainSource(Source):
-    """Clips to train on and to choose by; `optional` data are left out where they are not here.
+    """Clips to train on and to validate on. optional: whether to skip data that are not present.
 
     clips: at most so many to train on.
     """
@@ -49,10 +49,10 @@ class TrainSource(Source):
 
 
 class TrainConfig(pydantic.BaseModel):
-    """One training, or several alike: each of the plugins named, with each of the seeds.
+    """One training, or several: each of the named plugins with each of the seeds.
 
-    plugin: methods or metrics. part: of their parts only these, all where it is left out. settings:
-    the plugins' own.
+    plugin: methods or metrics. part: train only these parts; by default all. settings: those of the
+    plugins.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -68,10 +68,10 @@ class TrainConfig(pydantic.BaseModel):
 
 @dataclass(frozen=True)
 class LoadedTraining:
-    """A validated training config; `lines` of every yaml path.
+    """A validated training config. lines: the line of every yaml path.
 
-    plugins: the classes that it names, each with its settings, relative paths taken from the
-    config's folder.
+    plugins: the classes that it names, each with its settings; relative paths start at the config's
+    folder.
     """
 
     path: Path
@@ -109,14 +109,14 @@ def load_train_config(path: Path) -> LoadedTraining:
 
 
 def trainable(plugin: type[Plugin]) -> TrainablePlugin:
-    """The class, if it can be trained; raises BenchError that says so if not."""
+    """The class as a trainable one; raises BenchError if it cannot be trained."""
     if not issubclass(plugin, Trainable):
-        raise BenchError(f"{plugin.name} cannot be trained; `bench list` shows what there is")
+        raise BenchError(f"{plugin.name} cannot be trained; `bench list` shows all plugins")
     return cast("TrainablePlugin", plugin)
 
 
 def _strange_parts(plugin: TrainablePlugin, wanted: Sequence[str]) -> list[str]:
-    """What to tell of parts that the plugin does not have."""
+    """Messages about parts that the plugin does not have."""
     if wanted and not plugin.parts:
         return [f"{plugin.name} has no parts to choose from; leave it out"]
     return [
@@ -128,7 +128,7 @@ def _strange_parts(plugin: TrainablePlugin, wanted: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Training:
-    """One plugin with one seed, and the folder that it alone writes into."""
+    """One plugin with one seed, and the folder that only this training writes to."""
 
     plugin: TrainablePlugin
     settings: TrainSettings
@@ -137,17 +137,17 @@ class Training:
 
     @property
     def name(self) -> str:
-        """What it is called where there are several."""
+        """Its name if there are several trainings."""
         return f"{self.plugin.name}, seed {self.seed}"
 
 
 def trainings(
     loaded: LoadedTraining, folder: Path, *, only: Sequence[str] = (), seeds: Sequence[int] = ()
 ) -> list[Training]:
-    """What the config asks for, in order.
+    """The trainings of the config, in order.
 
-    only: of the config's plugins these; seeds: instead of the config's. Where there are several
-    trainings, each gets a folder `<plugin>-<seed>` in `folder`.
+    only: train only these of the config's plugins. seeds: these in place of the config's. If there
+    are several trainings, each gets a folder `<plugin>-<seed>` in `folder`.
     """
     config = loaded.config
     strange = [name for name in only if name not in config.plugin]
@@ -176,11 +176,11 @@ def train_from(
     parts: Sequence[str] = (),
     devices: int = 1,
 ) -> list[Path]:
-    """Opens the data, trains, and returns the weights files. `say` is told what data were used.
+    """Opens the data, trains, and returns the weights files. say: called with lines of progress.
 
-    begin: "new" is refused where something is trained already, "resume" where nothing is; "restart"
-    puts what is there aside under another name. only, seeds: as in `trainings`. parts: instead of
-    the config's. devices: how many of `device` train together, by a process each.
+    begin: "new" raises if something was trained already, "resume" if nothing was; "restart" renames
+    the old folder. only, seeds: as in `trainings`. parts: these in place of the config's. devices:
+    how many of `device` train together, with one process each.
     """
     asked = trainings(loaded, folder, only=only, seeds=seeds)
     told = [told for training in asked for told in _strange_parts(training.plugin, parts)]
@@ -209,7 +209,7 @@ def train_from(
             state = f" ({trained.described()})" if begin == "resume" else ""
             say(f"{training.name}: {training.folder}{state}")
         if begin == "resume" and trained.is_without_checkpoint and trained.result is not None:
-            say(f"{trained.result}: is trained, with no checkpoint beside it to go on from; kept")
+            say(f"{trained.result}: already trained, and has no checkpoint to continue from; kept")
             made.append(trained.result)
             continue
         training.folder.mkdir(parents=True, exist_ok=True)
@@ -230,7 +230,7 @@ def train_from(
 
 
 def clips_of(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[Clip], list[Clip]]:
-    """The clips to train on and those to choose by. Raises BenchError that lists what is wrong."""
+    """The clips to train on and those to validate on. Raises BenchError that lists all problems."""
     folder = folder_of(loaded.path)
     train: list[Clip] = []
     val: list[Clip] = []
@@ -255,11 +255,11 @@ def clips_of(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list
                 break
             taken = found.clips[:wanted]
             say(f"{source.name}: {len(taken)} clips of {split}")
-            # Speakers of two data sets may share a name; a trainer tells them apart by this.
+            # Speakers of two data sets may share a name; the data set's name tells them apart.
             clips += [replace(c, speaker=f"{source.name}/{c.speaker}") for c in taken]
     if not problems and not (train and val):
         told = (
-            f"{len(train)} clips to train on and {len(val)} to choose by; both are needed. "
+            f"{len(train)} clips to train on and {len(val)} to validate on; both are needed. "
             "Set the variables that the config names, or give other data."
         )
         problems.append(("data", told))
@@ -268,11 +268,11 @@ def clips_of(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list
 
 
 def _nobody(_line: str) -> None:
-    """Hears nothing: of several processes the first one tells."""
+    """Prints nothing: of several processes, only the first one reports."""
 
 
 def _told(say: Callable[[str], object]) -> logging.Logger:
-    """The log of a training, which tells its progress to whoever started it."""
+    """The log of a training, which passes its progress to `say`."""
     log = logging.getLogger("bench.train")
     log.setLevel(logging.INFO)
     log.propagate = False

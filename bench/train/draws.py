@@ -1,4 +1,4 @@
-"""Draws clips to train on, so that a data set or a speaker with many does not drown the others."""
+"""Draws clips to train on, so that a data set or speaker with many clips does not dominate."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Drawn = TypeVar("Drawn")
 class Draw(Generic[Drawn]):
     """Draws clips by their group: a data set, a speaker.
 
-    power: a group is drawn by the number of its clips to this power. 0: all groups alike; 1: all
-    clips alike. Within a group all clips are alike.
+    power: a group's probability is proportional to its number of clips to this power. 0: all groups
+    are equally likely; 1: all clips are. Within a group, all clips are equally likely.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Draw(Generic[Drawn]):
         return own[int(random.integers(len(own)))]
 
     def several(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
-        """Numbers in `clips`, (count,), of different clips where there are as many."""
+        """Indices into `clips`, (count,), all different if there are enough clips."""
         is_repeated = count > len(self.clips)
         return random.choice(len(self.clips), count, replace=is_repeated, p=self._by_clip)
 

@@ -1,6 +1,6 @@
-"""Batches for a sync expert: windows of some clips, each to find its own sound in its clip.
+"""Batches for a sync expert: windows of some clips; each has to find its own sound in its clip.
 
-Every batch is a function of the seed and the step alone, so that a resumed training sees the same.
+Every batch depends only on the seed and the step, so that a resumed training gets the same ones.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from bench.train.face_clips import FaceClip
 class MatchingBatch:
     """C clips x W windows, for the sync expert.
 
-    frames: (F, 48, 96, 3) uint8 RGB, lower halves; owners: (F,), whose they are, 0..C - 1. windows:
-    (C, W) first frames of the windows among them. heard: (C, W, 1, D, 16) float32. places: (C, W),
-    where in its clip each window lies.
+    frames: (F, 48, 96, 3) uint8 RGB, lower halves. owners: (F,), each frame's clip, 0..C - 1.
+    windows: (C, W), each window's first frame, as an index into `frames`. heard: (C, W, 1, D, 16)
+    float32. places: (C, W), each window's first frame in its clip.
     """
 
     frames: Tensor
@@ -49,14 +49,14 @@ class _Drawn:
 
     @property
     def frames(self) -> NDArray[np.int64]:
-        """All from the first window's first frame to the last one's last."""
+        """All frames from the start of the first window to the end of the last."""
         return np.arange(self.starts[0], self.starts[-1] + WINDOW)
 
 
 class MatchingBatches(Dataset[MatchingBatch]):
-    """Windows of some clips, which are to find their own sounds among those of the clip.
+    """Windows of some clips, which have to find their own sounds among those of the clip.
 
-    Where the clips are a FaceBank, a batch's pictures and sounds are taken on its device.
+    If the clips are a FaceBank, batches are built on its device.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Clips in a device's memory, all at once, for batches that are drawn there."""
+"""All clips in a device's memory, for batches that are built there."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bench.train.face_clips import FaceClip
 
 
 class FaceBank(Sequence[FaceClip]):
-    """The clips, and on the device their faces, uint8, and what is heard.
+    """Clips whose faces, uint8, and speech features are on the device.
 
-    A batch names frames and columns by numbers; only these numbers travel at each step.
+    A batch names frames and columns by their indices; a step transfers only these.
     """
 
     def __init__(self, clips: Sequence[FaceClip], kind: AudioKind, device: torch.device) -> None:
@@ -50,9 +50,9 @@ class FaceBank(Sequence[FaceClip]):
     def faces(
         self, clips: Sequence[int], frames: Sequence[NDArray[np.int64]], mirrored: Sequence[bool]
     ) -> Tensor:
-        """Frames of some clips one after the other, (F, 96, 96, 3) uint8 RGB.
+        """Frames of some clips, concatenated, (F, 96, 96, 3) uint8 RGB.
 
-        mirrored: of each clip, whether left and right are exchanged.
+        mirrored: for each clip, whether to flip it horizontally.
         """
         numbers = np.concatenate(
             [self._first[clip] + own for clip, own in zip(clips, frames, strict=True)]
@@ -62,13 +62,13 @@ class FaceBank(Sequence[FaceClip]):
         return torch.where(self._moved(flags)[:, None, None, None], chosen.flip(2), chosen)
 
     def first_columns(self, clip: int, *, lead: int = 0) -> NDArray[np.int64]:
-        """The first column that each frame of a clip hears, as `audio.first_columns` has it."""
+        """The first column that each frame of a clip hears, as in `audio.first_columns`."""
         frames = int(self._first[clip + 1] - self._first[clip])
         columns = int(self._first_column[clip + 1] - self._first_column[clip])
         return audio.first_columns(frames, columns, lead=lead)
 
     def windows(self, clips: Sequence[int], columns: Sequence[NDArray[np.int64]]) -> Tensor:
-        """What is heard from some columns of some clips on, (B, 1, D, 16) float32."""
+        """The speech features from these columns of these clips on, (B, 1, D, 16) float32."""
         numbers = np.concatenate(
             [self._first_column[clip] + own for clip, own in zip(clips, columns, strict=True)]
         )

@@ -1,4 +1,4 @@
-"""Clips as generators and sync experts see and hear them: faces, and the features of the speech."""
+"""Clips as input of generators and sync experts: face crops and features of the speech."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from bench.networks.face_crops import crops, face_boxes
 from bench.train.ready_clips import Arrays, Detector, RawClip, ReadyClip, all_ready, track_of
 from bench.types import SAMPLES_PER_FRAME, Clip
 
-CLIPS_VERSION = "1"  # raise it when what is stored changes
+CLIPS_VERSION = "1"  # raise it when the stored arrays change
 LEAST_FRAMES = 15  # three windows of five
 
 
 @dataclass(frozen=True)
 class FaceClip(ReadyClip):
-    """A clip made ready: the face in every frame, the features of the speech."""
+    """A preprocessed clip: the face in every frame, the features of the speech."""
 
     def faces(self) -> NDArray[np.uint8]:
         """(T, 96, 96, 3) uint8 RGB."""
         return np.asarray(self.array("faces"))
 
     def features(self, kind: AudioKind) -> Features:
-        """(D, M) float32: what `audio.features` gives for this kind."""
+        """(D, M) float32: `audio.features` of this kind."""
         fused: Features = np.array(self.array("features"))  # mel above cepstra
         return {"mel": fused[:MELS], "mfcc": fused[MELS:], "fused": fused}[kind]
 

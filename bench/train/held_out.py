@@ -1,4 +1,4 @@
-"""Clips of `val`: chosen evenly over the data sets, their figures averaged by data set."""
+"""Clips of `val`: chosen evenly over the data sets; figures are averaged by data set."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Known = TypeVar("Known", bound=HasDataset)
 
 
 def means_by_dataset(rows: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, float]:
-    """`<data set> <figure>` for each: the mean over the data set's clips.
+    """By `<data set> <figure>`, the mean over the data set's clips.
 
-    rows: of each clip its data set and its figures, the same ones for all.
+    rows: for each clip its data set and its figures; all clips have the same figures.
     """
     found: dict[str, list[Mapping[str, float]]] = {}
     for name, figures in rows:
@@ -37,7 +37,7 @@ def means_by_dataset(rows: Iterable[tuple[str, Mapping[str, float]]]) -> dict[st
 
 
 def evenly_by_dataset(clips: Sequence[Known], count: int) -> list[Known]:
-    """About `count` clips, as many of each data set, evenly spaced within it."""
+    """About `count` clips, equally many of each data set, evenly spaced within it."""
     found: dict[str, list[Known]] = {}
     for clip in clips:
         found.setdefault(clip.dataset, []).append(clip)
@@ -46,6 +46,6 @@ def evenly_by_dataset(clips: Sequence[Known], count: int) -> list[Known]:
 
 
 def evenly(clips: Sequence[Chosen], count: int) -> list[Chosen]:
-    """So many of the clips, evenly spaced."""
+    """`count` of the clips, evenly spaced."""
     places = np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)
     return [clips[place] for place in places]

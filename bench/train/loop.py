@@ -1,8 +1,8 @@
-"""What every training here needs: steps that can be stopped and resumed, checkpoints, curves.
+"""The training loop: steps that can be stopped and resumed, checkpoints, curves.
 
 A training is a state (networks, optimiser) and a function that advances it by one step. If a step
-depends on the state, its number and the seed only, then a training that was stopped and resumed
-writes the same curve as one that was not.
+depends only on the state, its number and the seed, then a training that was stopped and resumed
+writes the same curve as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ PICTURE = "curves.svg"
 
 
 class Stopped(BenchError):
-    """Somebody stopped a training; it can go on."""
+    """A user stopped a training; it can be resumed."""
 
 
 class Batches(Protocol[Made]):
     """The batches of a training by step, such as a torch Dataset."""
 
     def __getitem__(self, step: int, /) -> Made:
-        """The batch of one step, a function of the step alone."""
+        """The batch of one step; depends only on the step."""
         ...
 
     def __len__(self) -> int:
@@ -65,20 +65,20 @@ class State(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Puts back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         ...
 
 
 @dataclass(frozen=True)
 class Loop:
-    """How long to train and how often to look up.
+    """How long to train, and how often to report and save.
 
-    steps: in all. report_every: steps over which a row of the curve is averaged. save_every: steps
-    between checkpoints, a multiple of report_every, so that no row straddles one. folder: gets
-    `checkpoint.pt`, `curves.csv` and `curves.svg`. resume: go on from the checkpoint there, if
-    there is one. processes: those that train together; the first alone writes and validates.
-    stop_after: wall-clock seconds of this run after which it ends as if that had been the last
-    step; None: no limit.
+    steps: in total. report_every: steps over which a row of the curve is averaged. save_every:
+    steps between checkpoints, a multiple of report_every, so that checkpoints fall between rows.
+    folder: gets `checkpoint.pt`, `curves.csv` and `curves.svg`. resume: continue from the
+    checkpoint there, if any. processes: those that train together; only the first writes and
+    validates. stop_after: wall-clock seconds after which this run treats the current step as its
+    last; None: no limit.
     """
 
     steps: int
@@ -96,7 +96,7 @@ class Loop:
 
     @classmethod
     def of(cls, stage: StageSettings, job: TrainJob[Any], *, folder: Path | None = None) -> Loop:
-        """As a stage's settings say. folder: the stage's own, where it is not the job's."""
+        """The loop for a stage's settings. folder: the stage's, if it is not the job's."""
         return cls(
             steps=stage.steps,
             report_every=stage.steps_in_a_row,
@@ -120,7 +120,7 @@ class States:
         return {name: part.state_dict() for name, part in self._parts.items()}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Puts back what `state_dict` gave; raises KeyError where a part is missing."""
+        """Restores what `state_dict` returned; raises KeyError if a part is missing."""
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
 
@@ -135,21 +135,21 @@ def run(
     is_enough: Callable[[], bool] = lambda: False,
     made_here: bool = False,
 ) -> None:
-    """Trains to the end; raises Stopped where Ctrl-C came before it.
+    """Trains to the end; raises Stopped if Ctrl-C ended the training before.
 
-    batches[step] is made in a second process, ahead of its use; it should depend on the step alone.
-    made_here: in this one, at its use, for batches that lie on the device already.
+    batches[step] is built in a second process, ahead of its use; it should depend only on the step.
+    made_here: build batches in this process, when needed, for batches that are on the device.
     advance(step, batch) trains one step and returns its losses. validate(step) returns figures on
-    held-out data; it is asked at every checkpoint, and is_enough() after it, which ends training
-    early. When the time is up (`stop_after`), training ends with the step under way, which is
-    reported, validated and saved as a last one. Ctrl-C lets training go on to the next report and
-    saves; a second Ctrl-C stops at once, and the last checkpoint stands. With several processes
-    each takes batches of its own, number step * count + rank, and Ctrl-C stops at once: they could
-    not agree on a step to save.
+    held-out data; it is called at every checkpoint. is_enough() is called after it, and ends the
+    training early if true. When the time is up (`stop_after`), training ends with the current step,
+    which is reported, validated and saved as the last one. After Ctrl-C, training continues to the
+    next report and saves; a second Ctrl-C stops at once and keeps the last checkpoint. Several
+    processes use different batches, number step * count + rank; there Ctrl-C stops at once, since
+    the processes could not agree on a step to save.
     """
     loop.folder.mkdir(parents=True, exist_ok=True)
     first = _resumed(loop, state)
-    if first and is_enough():  # it had ended early
+    if first and is_enough():  # the resumed training had ended early
         return
     rows = _rows_before(loop.folder / CURVES, first) if first else []
     remaining = range(first, loop.steps)
@@ -177,8 +177,8 @@ def run(
                 row |= validate(done)
             rows.append(row)
             _tell(loop, row, clock)
-            # Only after a whole row: a checkpoint amid one would lose the sums under way, and the
-            # resumed curve would differ. So Ctrl-C waits for a few steps.
+            # Only after a complete row: a checkpoint inside a row would lose its partial sums, and
+            # the resumed curve would differ. So Ctrl-C takes effect a few steps later.
             if (is_due or is_interrupted()) and together.is_first:
                 write_curves(loop.folder / CURVES, rows)
                 curves.draw(loop.folder / PICTURE, rows)
@@ -195,7 +195,7 @@ def run(
 
 
 class _Clock:
-    """Seconds a step takes, and the share of them spent waiting for its batch."""
+    """Seconds per step, and the share of them spent waiting for the batch."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -203,7 +203,7 @@ class _Clock:
         self.steps = 0
 
     def watched(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The same batches; the time that each takes to come is counted."""
+        """The same batches, counting the time spent waiting for each."""
         while True:
             asked = time.monotonic()
             batch = next(batches, None)
@@ -212,14 +212,14 @@ class _Clock:
             now = time.monotonic()
             if self.steps:
                 self.waited += now - asked
-            else:  # the first batch starts the process that makes them
+            else:  # the first batch starts the process that builds them
                 self.started = now
             self.steps += 1
             yield batch
 
     @property
     def seconds(self) -> float:
-        """A step, all told."""
+        """Seconds per step, including the waiting."""
         return (time.monotonic() - self.started) / max(self.steps, 1)
 
     @property
@@ -229,7 +229,7 @@ class _Clock:
 
 
 def _made_ahead(batches: Batches[Batch], steps: range) -> Iterator[Batch]:
-    """The batches of these steps, made by another process: threads would share one lock."""
+    """The batches of these steps, built by another process: threads would share one lock."""
     from torch.utils.data import DataLoader
 
     def leave_interrupts_to_the_trainer(_worker: int) -> None:
@@ -246,11 +246,11 @@ def _made_ahead(batches: Batches[Batch], steps: range) -> Iterator[Batch]:
 
 
 def hold_memory() -> None:
-    """Lets the process keep memory that it frees, where the C library is glibc; elsewhere nothing.
+    """Makes the process keep the memory that it frees; works with glibc, else does nothing.
 
-    Each step allocates the same large arrays. Given back to the system and faulted in again page by
-    page they cost more than the arithmetic: on a small virtual machine a step took 3.4 s, with this
-    0.25 s.
+    Each step allocates the same large arrays. Returning them to the system and faulting them in
+    again page by page costs more than the arithmetic: on a small virtual machine a step took 3.4 s
+    without this and 0.25 s with it.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -272,19 +272,22 @@ def one_cycle(step: int, *, steps: int, peak: float, warm: float = 0.2) -> float
 
 
 def save_checkpoint(path: Path, step: int, state: State, *, steps: int | None = None) -> None:
-    """Writes the state beside the old checkpoint and puts it in its place in one move.
+    """Replaces the old checkpoint by the state, in one move.
 
-    step: how many are done, of `steps` in all.
+    step: how many steps are done. steps: how many there are in total.
     """
     import torch
 
-    with in_one_move(path) as part, part.open("wb") as stream:  # of a path it would keep the name
+    with (
+        in_one_move(path) as part,
+        part.open("wb") as stream,
+    ):  # given a path, torch would store its name
         torch.save({"step": step, "steps": steps, "state": state.state_dict()}, stream)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What `save_checkpoint` wrote. steps: how many were asked for; None where it does not say."""
+    """The content of a checkpoint. steps: how many there are in total; None if not stored."""
 
     step: int
     steps: int | None
@@ -292,7 +295,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint of a file, its tensors mapped from there; BenchError if it is none."""
+    """Reads a checkpoint, with tensors mapped from the file; BenchError if it is none."""
     saved = unpacked(path)
     if isinstance(saved, dict):
         step, steps, state = saved.get("step"), saved.get("steps"), saved.get("state")
@@ -302,7 +305,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
-    """The rows as csv, columns in order of first appearance; what a row lacks stays empty."""
+    """Writes the rows as csv; columns in order of first appearance, missing figures empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with in_one_move(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
@@ -311,7 +314,7 @@ def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
 
 
 def _resumed(loop: Loop, state: State) -> int:
-    """Steps already done: those of the checkpoint if one is there and wanted, else none."""
+    """The number of steps already done: loads the checkpoint if the loop resumes and one exists."""
     path = loop.folder / CHECKPOINT
     if not loop.resume or not path.exists():
         return 0
@@ -321,8 +324,8 @@ def _resumed(loop: Loop, state: State) -> int:
     except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise BenchError(
-            f"{path}: is the checkpoint of another training, or of other settings ({reason}). Go "
-            "on with the config that began it, or begin anew in another folder (-o)."
+            f"{path}: is the checkpoint of another training, or of other settings ({reason}). Use "
+            "the config that began it, or start again in another folder (-o)."
         ) from error
     step = saved.step
     loop.log.info("resumed after step %d of %d", step, loop.steps)

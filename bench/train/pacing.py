@@ -1,7 +1,7 @@
-"""How many steps fit into the time of a stage, measured before it begins.
+"""Measures how many steps fit into the time of a stage, before it begins.
 
-A schedule that ends with the last step (`one_cycle`, the shares of steps at which losses come in)
-needs this number on a machine whose speed nobody knows yet.
+Schedules that depend on the last step (`one_cycle`, losses that set in at a share of the steps)
+need this number, and the machine's speed is not known in advance.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from bench.train.settings import StageSettings
 Batch = TypeVar("Batch")
 Stage = TypeVar("Stage", bound=StageSettings)
 
-WARM = 3  # steps before those that are timed
+WARM = 3  # untimed steps before the timed ones
 TIMED = 20
-MOST_MEASURING = 0.05  # of the stage's time
-MARGIN = 0.9  # the rest goes to validations and checkpoints
-SAVES = 6  # in a paced stage
-FEW = 60  # steps that are so slow that only the last is validated and saved
+MOST_MEASURING = 0.05  # share of the stage's time
+MARGIN = 0.9  # share of the time for steps; the rest goes to validations and checkpoints
+SAVES = 6  # checkpoints in a paced stage
+FEW = 60  # with fewer steps than this, only the last is validated and saved
 
 
 class Learner(State, Protocol):
-    """A state whose network runs compiled where that was asked for."""
+    """A state whose network may be compiled."""
 
     def run_uncompiled(self) -> None:
-        """From now on the network runs as it is written."""
+        """From now on the network runs uncompiled."""
         ...
 
 
@@ -41,11 +41,11 @@ def paced(
     batches: Batches[Batch],
     advance: Callable[[int, Batch], object],
 ) -> Stage:
-    """The stage with as many steps as its time allows, at most its own, and saves among them.
+    """The stage with as many steps as fit into its time, at most its own, and with its saves.
 
-    advance: trains one step at its dearest, with every loss that will take part. The learner is as
-    before afterwards. A network that cannot be compiled is run uncompiled. A stage that goes on
-    from a checkpoint keeps the steps that it began with.
+    advance: trains one step with all losses, which is the slowest kind. Afterwards the learner is
+    as before. A network that cannot be compiled runs uncompiled. A stage that continues from a
+    checkpoint keeps its number of steps.
     """
     assert stage.stop_after is not None
     if loop.processes.count > 1:  # they could measure different speeds
@@ -57,7 +57,7 @@ def paced(
     before = copy.deepcopy(learner.state_dict())
     try:
         seconds = _seconds_a_step(batches, advance, until=MOST_MEASURING * stage.stop_after)
-    except Exception as error:  # of the compiler, whose kinds of error are many
+    except Exception as error:  # the compiler raises many kinds of errors
         if not stage.compile:
             raise
         loop.log.warning("not compiled, for it failed: %.200r", error)
@@ -67,7 +67,7 @@ def paced(
     learner.load_state_dict(before)
     left = max(stage.stop_after - (time.monotonic() - started), 0.1 * stage.stop_after)
     steps = min(stage.steps, max(1, int(MARGIN * left / seconds)))
-    loop.log.info("%.3f s a step: %d steps in %.0f s", seconds, steps, left)
+    loop.log.info("%.3f s per step: %d steps in %.0f s", seconds, steps, left)
     return _with_steps(stage, steps, left)
 
 
@@ -88,7 +88,7 @@ def _with_steps(stage: Stage, steps: int, seconds: float) -> Stage:
 def _seconds_a_step(
     batches: Batches[Batch], advance: Callable[[int, Batch], object], *, until: float
 ) -> float:
-    """advance ends with the losses as numbers, so the device's work is in its time."""
+    """Seconds per step. `advance` returns its losses as numbers, so it waits for the device."""
     count = len(batches)
     for step in range(WARM):
         advance(step % count, batches[step % count])

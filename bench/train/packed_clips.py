@@ -1,7 +1,7 @@
-"""Ready clips packed small enough to travel: faces as H.264, what is heard as 8-bit mel columns.
+"""Preprocessed clips, packed small for transfer: faces as H.264, speech as 8-bit mel columns.
 
-Reading takes no more than OpenCV, NumPy and the standard library: the machine that trains may have
-nothing else. The cepstra are computed anew from the mel spectrogram, as they were at first.
+Reading needs only OpenCV, NumPy and the standard library: the machine that trains may have nothing
+else. The cepstra are computed again from the mel spectrogram.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from bench.networks.face_crops import SIZE
 from bench.train.face_clips import FaceClip
 
 INDEX = "clips.json"
-FORM = 1  # of a packed folder; raise it when older code cannot read it
+FORM = 1  # version of a packed folder; raise it when older code cannot read it
 LEVELS = 255
 SPLITS = ("train", "val")
-FINEST, COARSEST = 8, 34  # x264's constant rate factors that are tried
-SAMPLED = 20  # clips by which the size at a rate factor is estimated
+FINEST, COARSEST = 8, 34  # range of x264's constant rate factor
+SAMPLED = 20  # clips from which the size at a rate factor is estimated
 PRESET = "medium"
-LEAST_PSNR = 30.0  # decibels, below which the crops no longer show what a mouth does
+LEAST_PSNR = 30.0  # dB; below, the crops no longer show mouth shapes
 
 
 @dataclass(frozen=True)
 class PackedClip(FaceClip):
-    """A clip that was packed, its arrays in memory."""
+    """A clip read from a pack, with its arrays in memory."""
 
     arrays: Mapping[str, NDArray[np.generic]] = field(default_factory=dict, repr=False)
 
@@ -45,7 +45,7 @@ class PackedClip(FaceClip):
 
 @dataclass(frozen=True)
 class Packed:
-    """What was packed. bytes: of all files. psnr: mean over the frames of val, decibels."""
+    """A finished pack. bytes: of all files. psnr: mean over the frames of val, dB."""
 
     crf: int
     bytes: int
@@ -54,10 +54,10 @@ class Packed:
 
 
 def pack_clips(ready: Mapping[str, Sequence[FaceClip]], folder: Path, *, limit: int) -> Packed:
-    """Writes the clips of `train` and `val` into an empty folder, of `limit` bytes at most.
+    """Writes the clips of `train` and `val` into an empty folder, at most `limit` bytes.
 
-    The faces are coded as finely as fits. Raises BenchError where the coarsest does not fit, or
-    where it leaves less than 30 dB.
+    Faces are encoded at the best quality that fits. Raises BenchError if even the lowest quality
+    does not fit, or if it has less than 30 dB.
     """
     from bench import media
 
@@ -85,7 +85,7 @@ def pack_clips(ready: Mapping[str, Sequence[FaceClip]], folder: Path, *, limit: 
     psnr = float(np.mean(list(_psnrs(ready["val"], folder / "val.mp4"))))
     if psnr < LEAST_PSNR:
         raise BenchError(
-            f"{folder}: in {limit / 2**20:.0f} MiB the crops keep {psnr:.1f} dB only, and 30 are "
+            f"{folder}: in {limit / 2**20:.0f} MiB the crops have only {psnr:.1f} dB, but 30 are "
             "needed. Take fewer clips (`clips:` of the config's data)."
         )
     names = [f"{split}.{end}" for split in SPLITS for end in ("mp4", "mel.xz")]
@@ -97,7 +97,7 @@ def pack_clips(ready: Mapping[str, Sequence[FaceClip]], folder: Path, *, limit: 
 
 
 def read_packed(folder: Path) -> dict[str, list[PackedClip]]:
-    """The clips of `train` and `val`; raises BenchError where the folder is not whole."""
+    """The clips of `train` and `val`; raises BenchError if the folder is incomplete or damaged."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         if index["form"] != FORM:
@@ -105,11 +105,11 @@ def read_packed(folder: Path) -> dict[str, list[PackedClip]]:
         for split in SPLITS:
             for name in (f"{split}.mp4", f"{split}.mel.xz"):
                 if file_sha256(folder / name) != index["files"][name]:
-                    raise BenchError(f"{folder / name}: is damaged; pack it anew")
+                    raise BenchError(f"{folder / name}: is damaged; pack it again")
         return {split: _read(folder, split, index["splits"][split]) for split in SPLITS}
     except (OSError, ValueError, LookupError, TypeError, lzma.LZMAError) as error:
         raise BenchError(
-            f"{folder}: is no folder of packed clips ({error}); pack it anew"
+            f"{folder}: is no folder of packed clips ({error}); pack it again"
         ) from error
 
 
@@ -150,15 +150,17 @@ def _frames(clips: Sequence[FaceClip]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _coded_mels(clips: Sequence[FaceClip]) -> bytes:
-    """All mel spectrograms side by side, (80, M), each level as the step from its neighbour."""
+    """All mel spectrograms side by side, (80, M), each level as the difference from the last."""
     mel = np.concatenate([clip.features("mel") for clip in clips], axis=1)
     levels = np.round((mel + LIMIT) * (LEVELS / (2 * LIMIT))).astype(np.uint8)
-    steps = np.diff(levels, axis=1, prepend=np.uint8(0))  # modulo 256, as they are summed up again
+    steps = np.diff(
+        levels, axis=1, prepend=np.uint8(0)
+    )  # modulo 256; the reader sums them modulo 256
     return lzma.compress(np.ascontiguousarray(steps).tobytes())
 
 
 def _finest(clips: Sequence[FaceClip], path: Path, room: int) -> int:
-    """The least rate factor at which all clips are expected to fit."""
+    """The lowest rate factor at which all clips should fit."""
     from bench import media
 
     sample = clips[:: math.ceil(len(clips) / SAMPLED)]
@@ -176,8 +178,8 @@ def _finest(clips: Sequence[FaceClip], path: Path, room: int) -> int:
 def _coarser(crf: int) -> int:
     if crf == COARSEST:
         raise BenchError(
-            "the clips do not fit even when they are coded coarsely; take fewer (`clips:` of the "
-            "config's data)"
+            "the clips do not fit even at the lowest quality; take fewer (`clips:` of the config's "
+            "data)"
         )
     return crf + 1
 

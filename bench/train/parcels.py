@@ -1,7 +1,7 @@
-"""Files cut into pieces that may travel, and put together again.
+"""Splits files into pieces small enough for transfer, and joins them again.
 
-Weights in half precision compress by a sixth once their high bytes, which hold sign and exponent,
-lie together; the low bytes are noise. A list (`parcel.json`) names the files and their digests.
+Weights in half precision compress by a sixth if their high bytes, which hold sign and exponent, are
+stored together; the low bytes are noise. A list (`parcel.json`) names the files and their digests.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def cut(files: Iterable[Path], folder: Path, *, piece: int = PIECE) -> list[Path]:
-    """Writes the files into a folder in pieces of at most so many bytes; returns them, list last.
+    """Writes the files to a folder in pieces of at most `piece` bytes; returns them, list last.
 
-    Files are named by their own names, which must differ.
+    The files keep their names, which must differ.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pieces: list[Path] = []
@@ -52,9 +52,9 @@ def cut(files: Iterable[Path], folder: Path, *, piece: int = PIECE) -> list[Path
 
 
 def join(folder: Path, into: Path) -> list[Path]:
-    """Puts the files of a folder of pieces together; returns those that were written.
+    """Joins the pieces in a folder; returns the files that were written.
 
-    Raises BenchError where a piece is missing or damaged, or the list is none.
+    Raises BenchError if a piece is missing or damaged, or if the list cannot be read.
     """
     listed = _list(folder)
     into.mkdir(parents=True, exist_ok=True)
@@ -72,10 +72,10 @@ def join(folder: Path, into: Path) -> list[Path]:
             whole = _unpacked(data)
         except (zlib.error, ValueError) as error:
             raise BenchError(
-                f"{folder}: the pieces of {name} are not of a parcel: {error}"
+                f"{folder}: the pieces of {name} cannot be unpacked: {error}"
             ) from error
         if [hashlib.sha256(whole).hexdigest()] != told["sha256"]:
-            raise BenchError(f"{folder}: the pieces of {name} make another file than was cut")
+            raise BenchError(f"{folder}: the joined pieces of {name} differ from the original file")
         with in_one_move(into / name) as part:
             part.write_bytes(whole)
         made.append(into / name)
@@ -103,7 +103,7 @@ def _packed(data: bytes) -> bytes:
     """The even bytes, then the odd ones, compressed."""
     numbers = np.frombuffer(data, np.uint8)
     planes = np.concatenate([numbers[0::2], numbers[1::2]]).tobytes()
-    # Only Huffman's code: there is nothing to find twice, and this is fast.
+    # Huffman coding only: weights have no repetitions, and it is fast.
     packer = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
     return packer.compress(planes) + packer.flush()
 

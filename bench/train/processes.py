@@ -51,10 +51,10 @@ ALONE = Processes()
 
 
 def launched(device: str, count: int) -> Processes:
-    """Starts `count` processes, each on its own device of that kind; returns this one's place.
+    """Starts `count` processes, each on its own device of that kind; returns this one's view.
 
-    device: "cpu" or "cuda". Raises BenchError where Fabric is not installed or the machine has
-    fewer devices.
+    device: "cpu" or "cuda". Raises BenchError if Fabric is not installed or the machine has too few
+    devices.
     """
     if count == 1:
         return ALONE

@@ -1,7 +1,7 @@
-"""Clips made ready for training, each in a folder of the cache.
+"""Clips preprocessed for training, each in a folder of the cache.
 
-What is kept of a clip is its training's own. It lies under the clip's digest and everything that
-shaped it, so that a second training starts at once and a killed preparation goes on.
+Each kind of training keeps its own arrays. The folder's name is a digest of the clip and of
+everything that affects the result, so a second training starts at once and a killed one continues.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from bench.machine.faults import raise_machine_fault
 from bench.machine.worker_pool import WorkerPool
 from bench.types import Clip, Sound, Track
 
-MOST_MISSING = 0.2  # the share of frames without a face
-LEAST_KEPT = 0.5  # the share of clips with which a training still starts
-DIGESTS = "sha256.json"  # of a folder's other files
+MOST_MISSING = 0.2  # largest allowed share of frames without a face
+LEAST_KEPT = 0.5  # smallest share of usable clips with which a training starts
+DIGESTS = "sha256.json"  # digests of a folder's other files
 CHUNK = 4  # clips that a process takes at a time
 
 Detector = Literal["given", "haar", "yunet"]
@@ -51,14 +51,14 @@ Kept = TypeVar("Kept", bound="ReadyClip")
 
 @dataclass(frozen=True)
 class RawClip:
-    """A clip to make ready, its face found by `detector`, in this cache."""
+    """A clip to preprocess; `detector` finds its face, and the result goes into `cache`."""
 
     clip: Clip
     detector: Detector
     cache: Path = field(default_factory=cache_dir)
 
     def folder(self, kind: str, *, version: str) -> Path:
-        """Where what is made of it is kept. kind, version: what is made, in which way."""
+        """The folder of the result. kind, version: the kind of result, and its code's version."""
         conformed_by = conform_version(self.clip)
         shaped_by = f"{conformed_by}-{faces.FACES_VERSION}-{version}-{self.detector}"
         box = f"-{self.clip.box}" if self.detector == "given" else ""
@@ -73,18 +73,17 @@ class RawClip:
         version: str,
         of: Callable[[str, str, str, Path], Kept] | None = None,
     ) -> Kept:
-        """What `make` makes of it, made now if it is not kept yet.
+        """The result of `make` for this clip, from the cache if it is there.
 
-        kind, version: as in `folder`. of: the class of the result, if not ReadyClip itself. Files
-        whose bytes have changed since are made again. Raises BenchError, as `make` does, where the
-        clip cannot be used.
+        kind, version: as in `folder`. of: the class of the result, if not ReadyClip itself. Damaged
+        results are computed again. Raises BenchError, as `make` does, if the clip cannot be used.
         """
         folder = self.folder(kind, version=version)
         if folder.is_dir() and not _is_whole(folder):
             shutil.rmtree(folder, ignore_errors=True)
         if not folder.is_dir():
             arrays = make(self)
-            with in_one_move(folder) as part:  # a killed preparation leaves nothing half made
+            with in_one_move(folder) as part:  # so a kill leaves no incomplete result
                 part.mkdir()
                 for name, array in arrays.items():
                     np.save(part / f"{name}.npy", array)
@@ -94,7 +93,7 @@ class RawClip:
         return cast("Kept", made)
 
     def opened(self) -> tuple[Video, Sound]:
-        """The clip conformed, and its sound, (S,) int16; raises BenchError where it has none."""
+        """The conformed clip and its sound, (S,) int16; raises BenchError if it has none."""
         conformed = conform_clip(self.clip, cache=self.cache)
         features = faces.finding_faces(self.detector, store=FeatureStore(self.cache / "features"))
         video = Video(conformed.path, features=features, sha256=conformed.sha256, box=self.clip.box)
@@ -110,13 +109,13 @@ class RawClip:
 
     @property
     def dataset(self) -> str:
-        """The data set, which training configs write before the speaker's name."""
+        """The data set's name, which precedes the speaker's name in training."""
         return self.clip.speaker.rpartition("/")[0] or self.clip.language or "clips"
 
 
 @dataclass(frozen=True)
 class ReadyClip:
-    """A clip made ready: arrays in a folder, by name."""
+    """A preprocessed clip: arrays in a folder, by name."""
 
     id: str
     speaker: str
@@ -124,12 +123,12 @@ class ReadyClip:
     folder: Path
 
     def array(self, name: str) -> Any:
-        """One of its arrays, read-only, mapped from the file: only what is looked at is read."""
+        """One of its arrays, read-only and memory-mapped, so that only the used part is read."""
         return np.load(self.folder / f"{name}.npy", mmap_mode="r")
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether all files have their digests; what was kept without any, of old, is believed."""
+    """Whether all files match their digests; old folders without digests are accepted."""
     file = folder / DIGESTS
     if not file.is_file():
         return True
@@ -141,7 +140,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def track_of(video: Video) -> Track:
-    """The video's face; raises BenchError where fewer than 80 % of the frames show it."""
+    """The video's face track; raises BenchError if fewer than 80 % of the frames show a face."""
     track = video.faces()
     if track.missing > MOST_MISSING:
         raise BenchError(f"it shows a face in less than {1 - MOST_MISSING:.0%} of its frames")
@@ -151,11 +150,11 @@ def track_of(video: Video) -> Track:
 def all_ready(
     clips: Sequence[RawClip], make: Callable[[RawClip], Ready], *, split: str, log: logging.Logger
 ) -> list[Ready]:
-    """What `make` gives for each clip that can be used, by as many processes as processors.
+    """The results of `make` for all usable clips, computed by one process per CPU.
 
-    make: a function of a module, for other processes to call; it raises BenchError for a clip that
-    cannot be used. The log counts the reasons. Raises BenchError with these counts if fewer than
-    half of the clips remain.
+    make: a module's function, which other processes can import; it raises BenchError for a clip
+    that cannot be used. The log counts the reasons. Raises BenchError with these counts if fewer
+    than half of the clips remain.
     """
     ready: list[Ready] = []
     reasons: Counter[str] = Counter()
@@ -172,8 +171,8 @@ def all_ready(
     log.info("%s: %d clips; dropped %d %s", split, len(ready), len(clips) - len(ready), counted)
     if not ready or len(ready) < LEAST_KEPT * len(clips):
         raise BenchError(
-            f"data: {len(ready)} of {len(clips)} clips of {split} can be used, and training "
-            f"starts with half of them at least: {counted}. `bench doctor MANIFEST` says more."
+            f"data: {len(ready)} of {len(clips)} clips of {split} can be used, but training needs "
+            f"at least half of them: {counted}. `bench doctor MANIFEST` says more."
         )
     return ready
 
@@ -202,14 +201,14 @@ def _attempts(
 
 
 def _local_module(make: Callable[..., object]) -> tuple[str, str | None]:
-    """Name and file of the module that `make` is of."""
+    """Name and file of the module that defines `make`."""
     while isinstance(make, partial):
         make = make.func
     return make.__module__, getattr(sys.modules[make.__module__], "__file__", None)
 
 
 def _import_file(name: str, file: str | None) -> None:
-    """Imports a plugin's file under its name, where that alone does not find it: a local plugin."""
+    """Imports a local plugin from its file, under its name, which `import` cannot find."""
     if file is None or importlib.util.find_spec(name.partition(".")[0]) is not None:
         return
     spec = importlib.util.spec_from_file_location(name, file)
@@ -223,9 +222,9 @@ def _import_file(name: str, file: str | None) -> None:
 def _attempt(make: Callable[[RawClip], Ready], raw: RawClip) -> _Made[Ready] | _Dropped:
     import cv2
 
-    cv2.setNumThreads(1)  # the processes share the processors
+    cv2.setNumThreads(1)  # one thread per process
     try:
         return _Made(make(raw))
     except BenchError as error:
-        raise_machine_fault(error)  # every clip would be dropped, one after the other
+        raise_machine_fault(error)  # else every clip would be dropped
         return _Dropped(raw, str(error))

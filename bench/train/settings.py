@@ -1,4 +1,4 @@
-"""What the settings of trainings have in common; those of a plugin derive from these."""
+"""The settings that all trainings share; plugins' settings derive from these."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SPAN = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(_UNITS)})\s*")
 
 
 def _seconds(given: object) -> object:
-    """`300 s`, `5 min` or `1.5 h` in seconds; anything else as it is."""
+    """`300 s`, `5 min` or `1.5 h` in seconds; anything else unchanged."""
     if not isinstance(given, str):
         return given
     span = _SPAN.fullmatch(given)
@@ -38,19 +38,19 @@ Seconds: TypeAlias = Annotated[
 
 
 class TrainSettings(Section):
-    """What `settings:` of a training config may hold; unknown keys are errors."""
+    """The keys of `settings:` in a training config; unknown ones are errors."""
 
 
 class StageSettings(TrainSettings):
-    """How one network, or several at once, are trained: for how long, and in which arithmetic.
+    """How long and with which arithmetic to train one network, or several at once.
 
-    steps: at most so many. stop_after: wall-clock time after which the stage ends as if that had
-    been its last step: with a checkpoint, a validation, and the best weights so far. paced: as many
-    steps as fit into `stop_after` by their speed here, at most `steps`; rows and checkpoints are
-    spread over them. report_every: steps over which a row of the curve is averaged; save_every:
-    steps between checkpoints, each with a validation, a multiple of report_every. precision:
-    bfloat16 is autocast. channels_last: the kernels' layout in memory. compile: by torch.compile;
-    it pays on GPUs in long trainings.
+    steps: at most so many. stop_after: wall-clock time after which the current step is the last:
+    the stage ends with a checkpoint, a validation, and the best weights so far. paced: measure the
+    speed and take as many steps as fit into `stop_after`, at most `steps`; rows and checkpoints are
+    spread over them. report_every: steps over which a row of the curve is averaged. save_every:
+    steps between checkpoints, each with a validation; a multiple of report_every. precision:
+    bfloat16 means autocast. channels_last: the kernels' memory layout. compile: by torch.compile;
+    worthwhile in long trainings on GPUs.
     """
 
     steps: int = pydantic.Field(default=1000, ge=1)
@@ -76,20 +76,20 @@ class StageSettings(TrainSettings):
         return self.report_every or math.gcd(50, self.save_every)
 
     def autocast(self, device: str) -> torch.autocast:
-        """The context of the arithmetic that `precision` names. device: as torch writes it."""
+        """The autocast context for `precision`. device: as in torch."""
         import torch
 
         is_half = self.precision == "bfloat16"
         return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=is_half)
 
     def laid_out(self, network: Network) -> Network:
-        """`network`, its kernels laid out as `channels_last` says."""
+        """`network` with the memory layout that `channels_last` asks for."""
         from bench.networks.folding import laid_out
 
         return laid_out(network) if self.channels_last else network
 
     def compiled(self, network: Run) -> Run:
-        """`network`, or a function of one, compiled where that is wanted. It shares the weights."""
+        """`network`, or a function of one, compiled if `compile` is set. It shares the weights."""
         import torch
 
         return cast("Run", torch.compile(network)) if self.compile else network

@@ -1,4 +1,4 @@
-"""Pictures of what a network makes of held-out clips, to be looked at while it is trained."""
+"""Pictures of a network's output on held-out clips, to look at during training."""
 
 from __future__ import annotations
 

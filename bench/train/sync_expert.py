@@ -1,8 +1,8 @@
-"""Trains the sync expert, which then judges the generator and is trained no more.
+"""Trains the sync expert, which then judges the generator and stays frozen.
 
 Sources: doi 10.11896/jsjkx.241200067, section 3.2.1 and eq. 11 (pairs, binary cross-entropy);
 van den Oord, Li, Vinyals 2018, "Representation learning with contrastive predictive coding" (the
-loss of `matching`: each window finds its sound among those of its clip, and back).
+loss of `matching`: each window finds its sound among those of its clip, and vice versa).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bench.train.trainable import TrainJob
 
 EXPERT = "expert.safetensors"
 EXPERT_VERSION = "1"  # raise it when the same settings give another expert
-REACH = 15  # frames that validation shifts the sound, either way
+REACH = 15  # frames by which validation shifts the sound, either way
 
 
 class ExpertLearner:
@@ -67,7 +67,7 @@ class ExpertLearner:
         )
 
     def advance(self, step: int, batch: MatchingBatch) -> dict[str, float]:
-        """One step; returns its loss and the share of windows whose own sound came first."""
+        """One step; returns its loss and the share of windows whose own sound ranks first."""
         settings = self.settings
         if settings.schedule == "one_cycle":
             rate = training.one_cycle(step, steps=settings.steps, peak=settings.learning_rate)
@@ -88,7 +88,7 @@ class ExpertLearner:
         return {"sync": float(loss.detach()), "right": float(right)}
 
     def run_uncompiled(self) -> None:
-        """From now on the expert runs as it is written."""
+        """From now on the expert runs uncompiled."""
         self.run_expert = self.processes.prepare(self.expert)
 
     def state_dict(self) -> dict[str, object]:
@@ -100,21 +100,21 @@ class ExpertLearner:
         }
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Puts back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self.expert.load_state_dict(state["expert"])  # type: ignore[arg-type]
         self.optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
         with torch.no_grad():
             self.log_scale.copy_(state["log_scale"])  # type: ignore[arg-type]
 
     def save(self, path: Path) -> Path:
-        """Writes the expert with what it hears and its temperature."""
+        """Writes the expert with its kind of features and its temperature."""
         settings = self.settings
         scale = float(self.log_scale.detach().exp()) if settings.loss == "matching" else 0.0
         save_expert(self.expert, path, audio=self.kind, width=settings.width, scale=scale)
         return path
 
     def _cosines(self, step: int, batch: MatchingBatch) -> Tensor:
-        """Each window's picture against each sound of its clip, (C, W, W)."""
+        """The cosine of each window's frames with each sound of its clip, (C, W, W)."""
         settings = self.settings
         frames = batch.frames.to(self.device).permute(0, 3, 1, 2).float() / 255  # (F, 3, 48, 96)
         if settings.augmentation:
@@ -135,10 +135,10 @@ class ExpertLearner:
 
 
 def matching_loss(cosines: Tensor, gaps: Tensor, scale: Tensor) -> Tensor:
-    """Cross-entropy of each picture over the sounds of its clip, and of each sound, averaged.
+    """Cross-entropy of each window over the sounds of its clip, and of each sound over windows.
 
-    cosines: (C, W, W), pictures by sounds. gaps: (C, W, W) frames between the windows; those one
-    frame apart are neither right nor wrong.
+    Returns the mean of both. cosines: (C, W, W), windows by sounds. gaps: (C, W, W) frames between
+    the windows; pairs one frame apart are left out.
     """
     logits = (scale * cosines).masked_fill(gaps == 1, -1e4)
     target = torch.arange(cosines.shape[1], device=cosines.device).repeat(len(cosines))
@@ -148,10 +148,10 @@ def matching_loss(cosines: Tensor, gaps: Tensor, scale: Tensor) -> Tensor:
 
 
 def pairs_loss(cosines: Tensor, *, step: int) -> Tensor:
-    """Binary cross-entropy of the cosine as probability (eq. 11): each true pair, and a false one.
+    """Binary cross-entropy of the cosine as a probability (eq. 11), for true and false pairs.
 
-    cosines: (C, W, W). The false pairs are those some windows apart, by a distance that goes round
-    with the step.
+    cosines: (C, W, W). Each window has one true pair and one false pair, some windows apart; the
+    distance cycles with the step.
     """
     windows = cosines.shape[1]
     true = cosines.diagonal(dim1=1, dim2=2)
@@ -162,10 +162,11 @@ def pairs_loss(cosines: Tensor, *, step: int) -> Tensor:
 
 
 def augmented(frames: Tensor, owners: Tensor, random: torch.Generator) -> Tensor:
-    """Mouths in another light, place and quality, alike for all frames of a clip.
+    """Mouths with random light, position and quality, the same for all frames of a clip.
 
-    frames: (F, 3, 48, 96) in [0, 1]; owners: (F,). Shifted by up to 4 pixels, scaled in brightness
-    and colour, half of them blurred or noised, so that the expert does not hang on single pixels.
+    frames: (F, 3, 48, 96) in [0, 1]; owners: (F,). Shifts by up to 4 pixels, scales brightness and
+    colour, and blurs half and adds noise to half of the clips, so that the expert does not depend
+    on single pixels.
     """
     count = int(owners.max()) + 1
 
@@ -193,7 +194,7 @@ def augmented(frames: Tensor, owners: Tensor, random: torch.Generator) -> Tensor
 
 
 def _there(random: torch.Generator, device: torch.device) -> torch.Generator:
-    """The generator itself, or one of the device with the same seed: millions of numbers a step."""
+    """The random generator, or one on the device, for speed: a step needs millions of numbers."""
     if device.type == "cpu":
         return random
     return torch.Generator(device).manual_seed(random.initial_seed())
@@ -203,7 +204,7 @@ def _there(random: torch.Generator, device: torch.device) -> torch.Generator:
 def sound_embeddings(
     expert: Expert, clip: FaceClip, kind: AudioKind, device: torch.device
 ) -> Tensor:
-    """What the expert hears at each window of a clip, (N, C), each of length 1."""
+    """The expert's embedding of the sound of each window of a clip, (N, C), each of length 1."""
     spectrum = clip.features(kind)
     first = audio.first_columns(len(clip.faces()) - WINDOW + 1, spectrum.shape[1])
     heard = torch.from_numpy(audio.windows(spectrum, first)).to(device)
@@ -212,7 +213,7 @@ def sound_embeddings(
 
 @torch.no_grad()
 def picture_embeddings(expert: Expert, clip: FaceClip, device: torch.device) -> Tensor:
-    """What the expert sees in each window of a clip, (N, C), each of length 1."""
+    """The expert's embedding of the frames of each window of a clip, (N, C), each of length 1."""
     lower = torch.from_numpy(clip.faces()[:, SIZE // 2 :].copy()).to(device)
     frames = lower.permute(0, 3, 1, 2).float() / 255  # (T, 3, 48, 96)
     index = torch.arange(len(frames) - WINDOW + 1)[:, None] + torch.arange(WINDOW)
@@ -223,9 +224,9 @@ def picture_embeddings(expert: Expert, clip: FaceClip, device: torch.device) -> 
 def validation(
     expert: Expert, clips: Sequence[FaceClip], kind: AudioKind, device: torch.device
 ) -> dict[str, float]:
-    """By data set: the share of clips found within a frame of step, and by how much of a cosine.
+    """By data set: the share of clips whose offset is found within one frame, and the lead.
 
-    The lead is the mean cosine in step less the mean over all other shifts of up to 15 frames.
+    The lead is the mean cosine at offset 0 minus the mean over all other shifts up to 15 frames.
     """
     ready = folded(expert)
     rows: list[tuple[str, dict[str, float]]] = []
@@ -243,10 +244,10 @@ def validation(
 
 
 class Judge:
-    """A trained expert, frozen, and what it hears in every training clip, worked out once.
+    """A trained expert, frozen, with its embeddings of every training clip's sound.
 
-    expert: folded. scale: its temperature, 0 for none. kind: what it hears. state: its weights
-    before it was folded.
+    expert: with batch normalisation folded. scale: its temperature, 0 for none. kind: of its
+    features. state: its weights before folding.
     """
 
     def __init__(
@@ -267,12 +268,12 @@ class Judge:
     def of(
         cls, path: Path, clips: Sequence[FaceClip], kind: AudioKind, device: torch.device
     ) -> Judge:
-        """The expert of a file; raises BenchError where it is none, or hears something else."""
+        """The expert in a file; raises BenchError if there is none, or one for other features."""
         expert, scale = load_expert(path, kind)
         return cls(expert, scale, clips, kind, device, read_state(path))
 
     def see(self, mouths: Tensor) -> Tensor:
-        """Embeddings (B, C) of windows (B, 15, 48, 96) in [0, 1], as `mouth_windows` gives them."""
+        """Embeddings (B, C) of windows (B, 15, 48, 96) in [0, 1], from `mouth_windows`."""
         seen = self.expert.face_encoder(mouths.contiguous(memory_format=torch.channels_last))
         return functional.normalize(seen.flatten(1).float(), dim=1)
 
@@ -289,9 +290,9 @@ def trained_expert(
 ) -> Path:
     """The weights of an expert with these settings: given, trained before, or trained now.
 
-    ready: clips of `train` and `val`. folder: for its checkpoints and curves. Trainings that hear
-    the same and share data and settings share an expert, kept in the cache. is_wanted: whether it
-    may be trained now; raises BenchError where it may not and is not there.
+    ready: clips of `train` and `val`. folder: for its checkpoints and curves. Trainings with the
+    same features, data and settings share an expert, kept in the cache. is_wanted: whether to train
+    it if there is none; raises BenchError if not.
     """
     if settings.weights is not None:
         return settings.weights
@@ -301,7 +302,7 @@ def trained_expert(
         return kept
     if not is_wanted:
         raise BenchError(
-            f"part: no sync expert that hears {kind} was trained with these data and settings yet; "
+            f"part: there is no sync expert for {kind} features with these data and settings yet; "
             "train the part `expert` first, or give settings.expert.weights"
         )
     job.log.info("sync expert (%s): %d steps", kind, settings.steps)
@@ -333,8 +334,8 @@ def trained_expert(
     return kept
 
 
-# The settings that an expert's name in the cache was always made of, in this order. Others count
-# only where they are not as by default, so that experts trained before they came are still found.
+# The settings that always enter an expert's name in the cache, in this order. Settings that were
+# added later enter only if they differ from their defaults, so that older experts are still found.
 _NAMED_BY = (
     *("weights", "seed", "width", "loss", "steps", "clips", "windows", "learning_rate"),
     *("weight_decay", "schedule", "augmentation", "save_every"),
@@ -344,12 +345,12 @@ _NAMED_BY = (
 def expert_key(
     settings: ExpertSettings, kind: AudioKind, ready: Mapping[str, Sequence[FaceClip]]
 ) -> str:
-    """The digest of all that shapes an expert: its name in the cache."""
+    """The digest of everything that affects an expert: its name in the cache."""
     values = settings.model_dump(mode="json")
     usual = ExpertSettings().model_dump(mode="json")
     shaped_by = {name: values[name] for name in _NAMED_BY}
     shaped_by |= {name: value for name, value in values.items() if value != usual[name]}
-    # With the folder above, which says detector and versions: the same clips cut otherwise differ.
+    # With the parent folder, whose name holds detector and versions: other crops, other clips.
     names = [clip.folder.parts[-2:] for split in ("train", "val") for clip in ready[split]]
     text = json.dumps([[EXPERT_VERSION, kind, shaped_by], names])
     return hashlib.sha256(text.encode()).hexdigest()

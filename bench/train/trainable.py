@@ -1,4 +1,4 @@
-"""The class of plugins with networks that this project can train, and what their training gets."""
+"""The base class of plugins that `bench train` can train, and the job that they get."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class TrainJob(Generic[S]):
     """What `train` gets.
 
     train, val: clips to train on, and clips to choose the weights by; their speakers are written
-    `<data set>/<speaker>`. settings: the plugin's `Settings`, checked, relative paths taken from
-    the config's folder. folder: for all that the training writes. resume: go on from what is there.
-    device: as torch writes it. processes: this one among those that train together, each on a
-    device of its own. parts: those of the plugin's parts to train now; empty means all.
+    `<data set>/<speaker>`. settings: the plugin's validated `Settings`; relative paths start at the
+    config's folder. folder: for everything that the training writes. resume: continue from what is
+    there. device: as in torch. processes: this process among those that train together, each on its
+    own device. parts: the plugin's parts to train now; empty means all.
     """
 
     train: tuple[Clip, ...]
@@ -44,13 +44,14 @@ class TrainJob(Generic[S]):
 
 
 class Trainable(ABC):
-    """What a plugin with a network of ours is besides: `class Mine(bench.Method, bench.Trainable)`.
+    """The second base class of a trainable plugin: `class Mine(bench.Method, bench.Trainable)`.
 
-    Settings: what `settings:` of a training config may hold, a pydantic model with defaults.
+    Settings: the keys of `settings:` in a training config, a pydantic model with defaults.
     parts: the names of networks that are trained one after the other, in this order; a config's
-    `part` chooses among them. Their settings stand under these names. Empty where there is one.
-    quick: settings with which two clips of a second train in seconds, a checkpoint before the last
-    report; the contract check trains with them. None: it does not.
+    `part` chooses among them, and their settings are grouped by these names. Empty if there is
+    only one network.
+    quick: settings with which two one-second clips train in seconds, with a checkpoint before the
+    last report; the contract check trains with them. None: no such check.
     """
 
     class Settings(TrainSettings):
@@ -62,7 +63,7 @@ class Trainable(ABC):
     @classmethod
     @abstractmethod
     def train(cls, job: TrainJob[Any]) -> Path:
-        """Trains and returns the file of weights; with `job.resume` it goes on with the same curve.
+        """Trains and returns the weights file; with `job.resume` it continues the same curve.
 
-        Raises BenchError for what a user can mend.
+        Raises BenchError for problems that a user can fix.
         """

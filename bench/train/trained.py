@@ -1,4 +1,4 @@
-"""What a training has left in its folder, so that nothing of it is lost unasked."""
+"""What a training left in its folder, so that nothing is overwritten unless the user asks."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt")
 
 @dataclass(frozen=True)
 class Trained:
-    """What is in the folder of one training.
+    """The content of one training's folder.
 
-    checkpoints: those to go on from, the stages' (`expert/checkpoint.pt`) first. weights: networks
-    that are trained, the stages' among them. curves: what else tells of steps that were trained.
+    checkpoints: those to continue from, the stages' (`expert/checkpoint.pt`) first. weights: the
+    trained networks, including the stages'. curves: files that show that steps were trained.
     """
 
     folder: Path
@@ -42,16 +42,16 @@ class Trained:
 
     @property
     def is_without_checkpoint(self) -> bool:
-        """Whether nothing here says after which step to go on, stages apart."""
+        """Whether there is no checkpoint to continue from, apart from those of stages."""
         return all(path.parent != self.folder for path in self.checkpoints)
 
     @property
     def can_go_on(self) -> bool:
-        """Whether there is anything to go on from, be it a stage that is finished."""
+        """Whether there is anything to continue from, which may be a finished stage."""
         return bool(self.checkpoints or self.weights)
 
     def described(self) -> str:
-        """The state in words: what is trained, how many steps of how many, and when."""
+        """The state in words: what is trained, after how many steps, and when."""
         parts = [f"{self._name(path)} of {_time(path)}" for path in self.weights]
         parts += [_checkpoint(self._name(path), path) for path in self.checkpoints]
         if not parts:
@@ -63,9 +63,9 @@ class Trained:
 
 
 def find_trained(folder: Path) -> Trained:
-    """What a training has left in its folder and in the folders of its stages.
+    """What a training left in its folder and in the folders of its stages.
 
-    Raises BenchError where a file has the folder's name.
+    Raises BenchError if `folder` is a file.
     """
     if folder.is_file():
         raise BenchError(f"{folder}: is a file. Name a folder for the training with -o.")
@@ -85,43 +85,43 @@ def find_trained(folder: Path) -> Trained:
 def check_beginning(
     found: Sequence[Trained], folder: Path, begin: Begin, *, names: Sequence[str]
 ) -> None:
-    """Raises BenchError where beginning so would throw away what was trained, or find nothing.
+    """Raises BenchError if `begin` would discard a training, or find none to resume.
 
-    names: what each of the trainings is called. folder: what `-o` names.
+    names: those of the trainings. folder: that of `-o`.
     """
     states = described(found, names)
     there = [trained for trained in found if not trained.is_empty]
     if begin == "new" and there:
         ways = (
-            "Go on with it: --resume. Train beside it: another folder, -o. Begin anew, the old "
-            "kept under another name: --restart."
+            "To continue it: --resume. To keep it and train elsewhere: another folder, -o. To "
+            "start again and keep it under another name: --restart."
         )
-        told = f"{folder}: something is trained there already, and is kept."
+        told = f"{folder}: there is a training already; nothing was changed."
         raise BenchError("\n  ".join([told, *states, ways]))
     if begin == "resume" and not any(trained.can_go_on for trained in found):
         raise BenchError(
-            f"{folder}: nothing to go on from ({'; '.join(dict.fromkeys(states))}). Name the "
-            "folder with -o, or leave --resume out to begin."
+            f"{folder}: nothing to resume ({'; '.join(dict.fromkeys(states))}). Name the folder "
+            "with -o, or leave --resume out to start."
         )
 
 
 def after_interrupt(found: Sequence[Trained], begin: Begin, *, names: Sequence[str]) -> str:
-    """What to tell somebody who stopped: what there is now, and which command goes on."""
+    """The message after Ctrl-C: what was saved, and which command continues."""
     if all(trained.is_empty for trained in found):
         return (
-            "stopped before anything was trained; clips that were made ready are kept, and the "
-            "same command goes on."
+            "stopped before anything was trained; preprocessed clips are kept, and the same "
+            "command continues."
         )
     ways: dict[Begin, str] = {
-        "new": "the same command with --resume goes on.",
-        "resume": "the same command goes on.",
-        "restart": "the same command with --resume instead of --restart goes on.",
+        "new": "the same command with --resume continues.",
+        "resume": "the same command continues.",
+        "restart": "the same command with --resume instead of --restart continues.",
     }
     return "\n  ".join(["stopped; what was saved is kept:", *described(found, names), ways[begin]])
 
 
 def described(found: Sequence[Trained], names: Sequence[str]) -> list[str]:
-    """The state of each training, with its name where there are several."""
+    """The state of each training, with its name if there are several."""
     return [
         f"{name}: {trained.described()}" if len(names) > 1 else trained.described()
         for name, trained in zip(names, found, strict=True)
@@ -129,18 +129,18 @@ def described(found: Sequence[Trained], names: Sequence[str]) -> list[str]:
 
 
 def put_aside(folder: Path) -> Path:
-    """Renames a training's folder to the first free `<folder>.before-<number>`; gives the new name.
+    """Renames a training's folder to the first free `<folder>.before-<number>`; returns this name.
 
-    Raises BenchError where it cannot be renamed.
+    Raises BenchError if it cannot be renamed.
     """
-    old = folder.resolve()  # a link goes on pointing where the new training will be
+    old = folder.resolve()  # so that a link keeps pointing to the new training
     number = 1
     while (kept := old.with_name(f"{old.name}.before-{number}")).exists():
         number += 1
     if Path.cwd().is_relative_to(old):
         raise BenchError(
-            f"{folder}: cannot be renamed to keep it, for you are in it. Go to another folder, or "
-            "name another with -o."
+            f"{folder}: cannot be renamed to keep it, because it is the current folder. Leave it, "
+            "or name another with -o."
         )
     try:
         old.rename(kept)

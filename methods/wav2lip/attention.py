@@ -1,10 +1,10 @@
 """Channel and spatial attention, in that order.
 
-Source: doi 10.11896/jsjkx.241200067, section 3.1.2, eq. 4-9. Left open there and chosen here, as in
-the literature on both: channels are squeezed 16 times and the spatial kernel is 7 by 7. Eight
-squeezed channels are the least: of two, as 32 channels would get, both ReLUs are at times dead from
-the start, and then the weights never learn. Unlike CBAM's, the channel attention pools by the mean
-alone, as eq. 4 says.
+Source: doi 10.11896/jsjkx.241200067, section 3.1.2, eq. 4-9. Our choices where the paper is silent,
+as in the literature: a squeeze factor of 16 and a spatial kernel of 7 by 7. There are at least
+eight squeezed channels: 32 channels would get two, whose ReLUs are sometimes both dead from the
+start, and then the weights never learn. Unlike CBAM's, the channel attention pools only by the
+mean, as eq. 4 says.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Scales each place by a weight in (0, 1) from the maximum and the mean over its channels."""
+    """Scales each position by a weight in (0, 1) from the maximum and mean over its channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class SpatialAttention(nn.Module):
 
 
 class Attention(nn.Module):
-    """Channel attention, spatial attention, one after the other, or nothing at all."""
+    """Channel attention, spatial attention, one after the other, or the identity."""
 
     def __init__(self, kind: AttentionKind, channels: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Batches for the family's trainings, made from stored clips in a second process.
+"""Batches for the family's trainings, built from stored clips in a second process.
 
-Every batch is a function of the seed and the step alone, so that a resumed training sees the same.
+Every batch depends only on the seed and the step, so that a resumed training gets the same ones.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from bench.train.face_clips import FaceClip
 class TalkingBatch:
     """F frames for the generator: B windows of five, then single frames of other clips.
 
-    targets, references: (F, 96, 96, 3) uint8 RGB. heard: (F, 1, D, 16) float32. owners: (F,), which
-    of the B + S draws a frame belongs to. clips, starts: (B,), of each window its clip, and the
-    frame of the clip that it begins with.
+    targets, references: (F, 96, 96, 3) uint8 RGB. heard: (F, 1, D, 16) float32. owners: (F,), to
+    which of the B + S draws a frame belongs. clips, starts: (B,), each window's clip, and its first
+    frame in that clip.
     """
 
     targets: Tensor
@@ -41,7 +41,7 @@ class TalkingBatch:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Frames of one clip, in a row, and as many to serve as reference."""
+    """Consecutive frames of one clip, and a reference frame for each."""
 
     clip: int
     frames: NDArray[np.int64]
@@ -52,9 +52,9 @@ class _Drawn:
 class TalkingBatches(Dataset[TalkingBatch]):
     """Windows of some clips, with reference frames from elsewhere in the same clip.
 
-    singles: how many further clips give a single frame each. The frames of a window are much alike;
-    what pixels teach, more faces teach better. Where the clips are a FaceBank, a batch's pictures
-    and sounds are taken on its device.
+    singles: how many further clips contribute a single frame each: the frames of a window look
+    alike, so more faces help the pixel losses more. If the clips are a FaceBank, batches are built
+    on its device.
     """
 
     def __init__(
@@ -141,10 +141,10 @@ def _taken(bank: FaceBank, drawn: Sequence[_Drawn], *, lead: int) -> tuple[Tenso
 
 
 def reference_window(frames: int, start: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Frames that serve as reference for the window from `start`, (5,), none of them in it.
+    """Reference frames for the window from `start`, (5,), outside the window.
 
-    Half of the time five in a row, as Wav2Lip trains; else one frame five times, as `reference:
-    first` generates. A clip too short for that gives what lies farthest away.
+    With probability 1/2 five in a row, as in Wav2Lip's training; else one frame five times, as with
+    `reference: first`. If the clip is too short, the frames farthest from the window.
     """
     free = [first for first in range(frames - WINDOW + 1) if abs(first - start) >= WINDOW]
     first = int(random.choice(free)) if free else (0 if start > frames // 2 else frames - WINDOW)

@@ -1,4 +1,4 @@
-"""Generators of the family from files: the official checkpoints, and files of this project."""
+"""Reads and writes generators of the family: official checkpoints and files of this project."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ DESCRIBED = ("network", "variant", "width", "lead", "colour", "seed", "trained_o
 
 
 class LoadedGenerator(NamedTuple):
-    """A generator with its weights, and how it wants to be fed.
+    """A generator with its weights, and the form of its input.
 
-    network: as it was trained, on the CPU, float32, batch normalisation not folded. lead: of the
-    rule by which frames hear (`audio.first_columns`). colour: the order of channels it sees and
-    makes.
+    network: as trained, on the CPU, float32, batch normalisation not folded. lead: which features a
+    frame hears (`audio.first_columns`). colour: the order of channels of input and output.
     """
 
     network: Generator
@@ -41,7 +40,7 @@ def save_generator(
 ) -> None:
     """Writes a generator that sees RGB as safetensors, in half precision and in one move.
 
-    trained_on: the data, in words. The old file stands until the new one is whole. Raises
+    trained_on: the data, in words. The old file stays until the new one is complete. Raises
     BenchError if a weight is not finite in half precision, and OSError if the disk is full.
     """
     described = {
@@ -57,11 +56,11 @@ def save_generator(
 
 
 def load_generator(path: Path, variant: Variant) -> LoadedGenerator:
-    """The generator of a file that `save_generator` wrote, or of an official checkpoint.
+    """The generator in a file from `save_generator`, or in an official checkpoint.
 
-    Whatever is not `.safetensors` is taken for an official checkpoint: width 1, lead 0, BGR. Raises
-    BenchError, naming the file, what was expected and what was found, if it is missing, truncated,
-    or damaged (digest), or holds another network or variant.
+    Any file that is not `.safetensors` is taken for an official checkpoint: width 1, lead 0, BGR.
+    Raises BenchError that names the file, what was expected and what was found, if it is missing,
+    truncated or damaged (digest), or holds another network or variant.
     """
     if path.suffix != ".safetensors":
         network = _generator(variant, width=1.0)
@@ -84,7 +83,7 @@ def _generator(variant: Variant, *, width: float) -> Generator:
 
 
 def _metadata(path: Path, variant: Variant) -> dict[str, str]:
-    """What a file says of itself, if that is true and it is a generator of this variant."""
+    """A file's metadata, after checking that it is intact and a generator of this variant."""
     wanted = f"a generator of the variant {variant.name!r}"
     found = description(path, wanted=wanted, names=DESCRIBED)
     if (found["network"], found["variant"]) != ("generator", variant.name):
@@ -104,5 +103,5 @@ def _check_numbers(path: Path, found: Mapping[str, str]) -> None:
     if not 0 < width <= 2 or lead < 0 or found["colour"] not in ("rgb", "bgr"):
         raise BenchError(
             f"{path}: expected a width up to 2, a lead from 0, and colour rgb or bgr; found "
-            f"{found['width']!r}, {found['lead']!r} and {found['colour']!r}. Train it anew."
+            f"{found['width']!r}, {found['lead']!r} and {found['colour']!r}. Train it again."
         )

@@ -1,10 +1,10 @@
-"""The generator: a face with its lower half hidden, a reference face and speech to the whole face.
+"""The generator: maps a face with hidden lower half, a reference face and speech to a whole face.
 
 Sources: Rudrabha/Wav2Lip, models/wav2lip.py (layers, state-dict names; FIELD.md, 4.7); doi
 10.11896/jsjkx.241200067, section 3.1 (attention on the speech encoder's 256-channel stage and on
 the identity encoder's 32- and 256-channel stages; the audio channel). The paper does not say
-whether the decoder's skip connections see the features before or after attention: after, here,
-for these are the features that the encoder passes on.
+whether the decoder's skip connections get the features before or after attention; here they get
+those after it, which are the ones that the encoder passes on.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from methods.wav2lip.variants import AttentionKind
 
 ATTENDED_AUDIO = 10  # the layer that ends the speech encoder's 256-channel stage
 ATTENDED_FACE = ("1", "4")  # the identity encoder's blocks of 32 and of 256 channels
-REACH = 8  # rows: more than the last decoder block's five layers of 3x3 reach
+REACH = 8  # rows: more than the receptive field of the last decoder block, five 3x3 layers
 
 
 class Generator(nn.Module):
     """Wav2Lip's generator; with all defaults it is the published one, name by name.
 
-    audio: what it hears. attention: at the paper's three places. width: scales all channels but
-    those of input and output. audio_channel: the picture of the audio features, resized to the
-    face's size and divided by 4, is one more input channel of the identity encoder.
+    audio: its kind of speech features. attention: at the paper's three places. width: scales all
+    channels but those of input and output. audio_channel: whether the audio features, resized to
+    the face's size and divided by 4, are one more input channel of the identity encoder.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Generator(nn.Module):
             ]
         )
         self.output_block = nn.Sequential(Conv(c64 + c16, c32), nn.Conv2d(c32, 3, 1), nn.Sigmoid())
-        # Modules without tensors where there is no attention: the published names stay alone.
+        # Without attention these modules have no tensors: all names are the published ones.
         self.audio_attention = Attention(attention, c256)
         self.face_attention = nn.ModuleDict(
             {
@@ -80,16 +80,16 @@ class Generator(nn.Module):
         )
 
     def forward(self, audio: Tensor, faces: Tensor) -> Tensor:
-        """Faces with the mouth that speaks, in [0, 1]: (B, 3, 96, 96), or (B, 3, T, 96, 96).
+        """The talking faces, in [0, 1]: (B, 3, 96, 96), or (B, 3, T, 96, 96).
 
         audio: (B, 1, D, 16), or (B, T, 1, D, 16). faces: (B, 6, 96, 96), or (B, 6, T, 96, 96), in
-        [0, 1]: the target with its lower half zeroed, then the reference. The official weights want
-        BGR and give BGR. T frames of a clip go through as so many pictures.
+        [0, 1]: the target with its lower half zeroed, then the reference. The official weights use
+        BGR. The T frames of a clip are processed independently.
         """
         if faces.dim() == 4:
             return self._generate(audio, faces)
         frames = faces.shape[2]
-        # Time before batch, as in the reference.
+        # Time before batch, as in Wav2Lip.
         together = self._generate(
             audio.transpose(0, 1).flatten(0, 1), faces.permute(2, 0, 1, 3, 4).flatten(0, 1)
         )  # (T * B, 3, 96, 96)
@@ -97,17 +97,17 @@ class Generator(nn.Module):
         return apart.permute(1, 2, 0, 3, 4)
 
     def lower_half(self, audio: Tensor, faces: Tensor) -> Tensor:
-        """The lower half of what `forward` gives, (B, 3, 48, 96), without the upper one's work.
+        """The lower half of `forward`'s output, (B, 3, 48, 96), without computing all of the upper.
 
-        In evaluation only: rows are left out of the last decoder block, whose layers reach up to
-        five rows, and batch normalisation in training would miss them.
+        Only in eval mode: the last decoder block skips rows, which batch normalisation would need
+        in training. Its receptive field is five rows.
         """
         if self.training:
             raise RuntimeError("lower_half is for evaluation: call eval() first")
         return self._generate(audio, faces, above=SIZE // 2 - REACH)[:, :, REACH:]
 
     def _generate(self, audio: Tensor, faces: Tensor, *, above: int = 0) -> Tensor:
-        """The face from row `above` (even) on, its first rows wrong by what lies above them."""
+        """The face from row `above` (even) on; its first rows are wrong, since rows above lack."""
         if self.audio_channel:
             picture = functional.interpolate(audio / LIMIT, (SIZE, SIZE), mode="bilinear")
             faces = torch.cat([faces, picture], dim=1)  # (B, 7, 96, 96)
@@ -121,7 +121,7 @@ class Generator(nn.Module):
         return face
 
     def _see(self, faces: Tensor) -> list[Tensor]:
-        """What each block of the identity encoder passes on, the largest picture first."""
+        """The outputs of the identity encoder's blocks, the largest map first."""
         seen: list[Tensor] = []
         for index, block in enumerate(self.face_encoder_blocks):
             faces = block(faces)
@@ -131,7 +131,7 @@ class Generator(nn.Module):
         return seen
 
     def hear(self, audio: Tensor) -> Tensor:
-        """What the speech encoder says of windows (B, 1, D, 16): (B, C, 1, 1)."""
+        """The speech encoder's output for windows (B, 1, D, 16): (B, C, 1, 1)."""
         for index, layer in enumerate(self.audio_encoder):
             audio = layer(audio)
             if index == ATTENDED_AUDIO:

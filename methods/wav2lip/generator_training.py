@@ -1,4 +1,4 @@
-"""Trains a generator of the family against a frozen sync expert and, late, a discriminator.
+"""Trains a generator of the family against a frozen sync expert and, later, a discriminator.
 
 Sources: doi 10.11896/jsjkx.241200067, eq. 10-15; Rudrabha/Wav2Lip, wav2lip_train.py and
 hq_wav2lip_train.py (sync weight 0 until the generator is good, references from elsewhere).
@@ -30,11 +30,11 @@ from methods.wav2lip.initialisation import initial_generator
 from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings
 from methods.wav2lip.variants import Variant
 
-WARM = 0.05  # the share of a cycle in which the rate rises
+WARM = 0.05  # the share of the steps in which the learning rate rises
 
 
 class GeneratorLearner:
-    """Generator, discriminator, their optimisers, the running average and the best so far."""
+    """Generator, discriminator, their optimisers, the running average and the best weights."""
 
     def __init__(
         self,
@@ -136,11 +136,11 @@ class GeneratorLearner:
         return {name: float(value.detach()) for name, value in figures.items()}
 
     def run_uncompiled(self) -> None:
-        """From now on the generator runs as it is written."""
+        """From now on the generator runs uncompiled."""
         self.run_generator = self.processes.prepare(self.generator)
 
     def paced(self, loop: training.Loop, batches: Batches[TalkingBatch]) -> GeneratorSettings:
-        """Its settings with as many steps as fit into their time, every loss taking part."""
+        """The settings with as many steps as fit into their time, measured with all losses."""
         own = self.settings
         self.settings = own.model_copy(update={"sync_from": 0.0, "adversarial_from": 0.0})
         fitted = paced(self.settings, loop, self, batches, self.advance)
@@ -149,11 +149,11 @@ class GeneratorLearner:
         return self.settings
 
     def took_note(self, step: int, figures: Mapping[str, float]) -> None:
-        """Learns from a validation: whether sync comes in, whether these weights are the best."""
+        """Uses a validation: starts the sync loss if due, and keeps the best weights."""
         if figures["val sync"] < self.settings.sync_below:
             self.has_sync = True
         if step < min(self.settings.adversarial_from, 1.0) * self.settings.steps:
-            return  # the recipe is not complete yet: no candidate
+            return  # not all losses take part yet, so these weights are no candidate
         self.best.saw(self.averaged, figures["val choice"])
 
     @property
@@ -162,7 +162,7 @@ class GeneratorLearner:
         return cast("Generator", self.average.module)
 
     def chosen(self) -> Generator:
-        """The generator with the best weights by validation, or the last where none was asked."""
+        """The generator with the best weights by validation, or the last ones without any."""
         return self.best.of(self.averaged)
 
     def state_dict(self) -> dict[str, object]:
@@ -170,7 +170,7 @@ class GeneratorLearner:
         return {**self._states().state_dict(), "has_sync": self.has_sync}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Puts back what `state_dict` gave."""
+        """Restores what `state_dict` returned."""
         self._states().load_state_dict(state)
         self.has_sync = bool(state["has_sync"])
 
@@ -197,7 +197,7 @@ class GeneratorLearner:
         )
 
     def _pictures(self, step: int, batch: TalkingBatch) -> tuple[Tensor, Tensor]:
-        """Targets and references in one light, (F, 3, 96, 96) in [0, 1], channels last."""
+        """Targets and references with the same colours, (F, 3, 96, 96) in [0, 1], channels last."""
         pictures = torch.stack([batch.targets, batch.references]).to(self.device)
         x = pictures.permute(0, 1, 4, 2, 3).float() / 255  # (2, F, 3, 96, 96)
         if self.settings.colour:
@@ -217,7 +217,7 @@ class GeneratorLearner:
     def _sync(
         self, step: int, made: Tensor, targets: Tensor, batch: TalkingBatch
     ) -> tuple[Tensor, Tensor]:
-        """How far the expert hears something else, and sees another mouth than the truth's."""
+        """The expert's losses: speech against generated mouth, and generated against true mouth."""
         with self.settings.autocast(self.device.type):
             seen = self.judge.see(self._shown(step, made, len(batch.starts)))
             with torch.no_grad():
@@ -227,7 +227,7 @@ class GeneratorLearner:
         return sync, 1.0 - (seen * true).sum(dim=1).mean()
 
     def _shown(self, step: int, faces: Tensor, count: int) -> Tensor:
-        """The windows among faces (F, 3, 96, 96) as the expert is shown them, (B, 15, 48, 96)."""
+        """The windows among faces (F, 3, 96, 96) as the expert gets them, (B, 15, 48, 96)."""
         lower = faces[: count * WINDOW, :, SIZE // 2 :]
         if self.settings.sync_augmentation:
             random = torch.Generator().manual_seed(self.seed * 1_000_003 + step + 1)
@@ -236,13 +236,13 @@ class GeneratorLearner:
         return lower.reshape(count, -1, *lower.shape[2:])
 
     def _judged(self, batch: TalkingBatch) -> Tensor:
-        """Which of the frames the discriminator sees: some of each window, every single one."""
+        """Indices of the frames that the discriminator sees: some of each window, all singles."""
         frame = torch.arange(len(batch.owners))
         is_single = frame >= WINDOW * len(batch.starts)
         return frame[(frame % WINDOW < self.judged.frames) | is_single].to(self.device)
 
     def _fooled(self, made: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The adversarial loss, and how far the discriminator's features differ from truth's."""
+        """The adversarial loss, and the discriminator's feature-matching loss."""
         self.discriminator.requires_grad_(False)
         with self.settings.autocast(self.device.type):
             logits, seen = self.discriminator.judged(made)
@@ -266,7 +266,7 @@ class GeneratorLearner:
 
 
 class _Logits(nn.Module):
-    """The discriminator before its sigmoid, as a module: gradients are averaged through these."""
+    """The discriminator's logits as a module, since gradients are averaged per module."""
 
     def __init__(self, discriminator: Discriminator) -> None:
         super().__init__()
@@ -277,7 +277,7 @@ class _Logits(nn.Module):
 
 
 def hidden(targets: Tensor, references: Tensor) -> Tensor:
-    """What the generator sees, (B, 6, 96, 96): the targets without lower half, the references."""
+    """The generator's input, (B, 6, 96, 96): targets with zeroed lower half, then references."""
     upper = targets.clone()
     upper[:, :, SIZE // 2 :] = 0.0
     return torch.cat([upper, references], dim=1).contiguous(memory_format=torch.channels_last)

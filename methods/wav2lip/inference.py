@@ -1,8 +1,7 @@
-"""A trained generator at work: faces and what they hear in, talking faces out.
+"""Inference of a trained generator: faces and speech features in, talking faces out.
 
-Source: Rudrabha/Wav2Lip, inference.py. Faster than that at equal pixels: batch normalisation is
-folded, tensors lie channels last, and batches are so small that their activations stay in memory
-that is used again (the option `batch`).
+Source: Rudrabha/Wav2Lip, inference.py. Faster, with equal pixels: batch normalisation is folded,
+tensors are channels-last, and batches are small, so that their memory is reused (option `batch`).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 
 class Talker:
-    """A generator made ready for one device; deterministic for one machine and thread count."""
+    """A generator prepared for one device; deterministic for a given machine and thread count."""
 
     def __init__(
         self, loaded: LoadedGenerator, *, device: str, precision: Precision = "float32"
@@ -38,11 +37,11 @@ class Talker:
     def faces(
         self, targets: Frames, references: Frames, heard: Features, *, is_lower: bool = False
     ) -> Frames:
-        """The faces that speak, (B, 96, 96, 3) uint8 RGB.
+        """The talking faces, (B, 96, 96, 3) uint8 RGB.
 
-        targets, references: (B, 96, 96, 3) uint8 RGB; of the targets only the upper half is looked
-        at. heard: (B, 1, D, 16) float32, `audio.windows` at this generator's `lead`. is_lower: only
-        the lower halves are made, in three quarters of the time; the upper ones are the targets'.
+        targets, references: (B, 96, 96, 3) uint8 RGB; only the upper half of targets is used.
+        heard: (B, 1, D, 16) float32, `audio.windows` at this generator's `lead`. is_lower: generate
+        only lower halves, in three quarters of the time, and take upper halves from the targets.
         """
         with torch.inference_mode():
             pictures = torch.stack([torch.from_numpy(each) for each in (targets, references)])
@@ -51,7 +50,7 @@ class Talker:
                 pictures = pictures.flip(-1)
             stacked = torch.cat(list(pictures), dim=3).to(self.dtype) / 255  # (B, 96, 96, 6)
             stacked[:, SIZE // 2 :, :, :3] = 0
-            # A permuted view of (B, H, W, C) is channels last as it stands.
+            # A permuted view of (B, H, W, C) is already channels-last.
             speak = self.network.lower_half if is_lower else self.network
             faces = speak(
                 torch.from_numpy(heard).to(self.device, self.dtype), stacked.permute(0, 3, 1, 2)
@@ -66,8 +65,8 @@ class Talker:
 def _ready(network: Generator, dtype: torch.dtype) -> Generator:
     ready = folded(network).to(dtype)
     if dtype != torch.float32:
-        # Eight bits of mantissa are too few for the last layer's 256 levels; it costs next to
-        # nothing in full precision.
+        # Eight bits of mantissa are too few for 256 levels, so the last layer stays in full
+        # precision, which costs almost nothing.
         block, to_colours, to_levels = ready.output_block
         ready.output_block = nn.Sequential(block, _Widened(), to_colours.float(), to_levels)
     return ready

@@ -1,7 +1,7 @@
-"""What a generator starts as: drawn, a copier of its reference, or another's eyes, hand and ears.
+"""Initial weights of a generator: random, a copy of the reference, or those of other networks.
 
-Defined here. Short trainings of small networks spend most of their steps on learning to pass a
-picture through, and to hear anything at all; these starts spare them that. The layers are the same.
+Defined here. Short trainings of small networks spend most of their steps on learning to pass a face
+through, and to use the speech at all; these starts save those steps. The layers are the same.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from methods.wav2lip.settings import Hearing, Start
 from methods.wav2lip.variants import VARIANTS, Variant
 
 SHIPPED = Path(__file__).with_name("weights") / "start.safetensors"
-STARTER = VARIANTS[0]  # what a start's file holds: the plain one, no attention, mel spectrogram
+STARTER = VARIANTS[0]  # the variant in a start's file: no attention, mel spectrogram
 PICTURES = ("face_encoder_blocks.", "face_decoder_blocks.", "output_block.")
 IMITATION_STEPS, IMITATION_RATE, IMITATION_CLIPS, IMITATION_WINDOWS = 300, 2e-3, 8, 12
 
 INPUTS = 6  # colours of the target, then of the reference
 COLOURS = 3
-LIFT = 2.5  # deviations above the mean: normalised pixels seldom fall below the ReLU's zero
-SMALL = 0.1  # what stays of the random kernels beside the copy
-OPEN = 2.0  # of a gate's sigmoid: 0.88 passes
+LIFT = 2.5  # standard deviations, so that normalised pixels rarely fall below the ReLU's zero
+SMALL = 0.1  # factor of the random kernels beside the copy
+OPEN = 2.0  # input of a gate's sigmoid: 0.88 passes
 
 
 def initial_generator(
@@ -46,12 +46,13 @@ def initial_generator(
     clips: Sequence[FaceClip],
     seed: int,
 ) -> Generator:
-    """A generator on the CPU as its training finds it; a function of the seed.
+    """A generator on the CPU with its initial weights, which depend on the seed.
 
-    start: "copy" of the reference; or the face encoder and decoder of a Wav2Lip, "shipped" or a
-    file. hearing: the speech encoder is the "expert"'s (its state dict); with "start" it then
-    learns, from the clips' sounds, to say what that Wav2Lip's says of the same sounds, whatever
-    its own features are. Raises BenchError where the file is not here or of another width.
+    start: "copy": the output is nearly the reference; "shipped" or a file: face encoder and decoder
+    of that Wav2Lip. hearing: with "expert", the speech encoder is the expert's (its state dict);
+    with "start", it then also learns, from the clips' sounds, to give the same output as that
+    Wav2Lip's, even if it hears other features. Raises BenchError if the file is missing or of
+    another width.
     """
     torch.manual_seed(seed)
     generator = Generator(
@@ -81,7 +82,7 @@ def _take_pictures(generator: Generator, starter: Generator, path: Path) -> None
     if strange:
         raise BenchError(
             f"settings.generator.start: {path}: {strange[0]} is "
-            f"{tuple(taken[strange[0]].shape)}, and {tuple(own[strange[0]].shape)} at this width; "
+            f"{tuple(taken[strange[0]].shape)}, but {tuple(own[strange[0]].shape)} at this width; "
             "set the width to the file's"
         )
     generator.load_state_dict({**own, **taken})
@@ -89,7 +90,7 @@ def _take_pictures(generator: Generator, starter: Generator, path: Path) -> None
 
 @torch.no_grad()
 def _open_gates(generator: Generator) -> None:
-    """Attention passes nearly everything at first, so that what was taken over still works."""
+    """Makes attention pass nearly everything at first, so that the loaded weights still work."""
     for module in generator.modules():
         if isinstance(module, ChannelAttention):
             _biases(module.expand)[:] = OPEN
@@ -106,9 +107,9 @@ def imitate(
     steps: int,
     seed: int,
 ) -> float:
-    """Trains the speech encoder, attention and all, to give what the starter's gives.
+    """Trains the speech encoder, including attention, to give the same output as the starter's.
 
-    Returns how much of the starter's variance it missed, mean of the last tenth of the steps.
+    Returns the unexplained share of the starter's variance, averaged over the last tenth of steps.
     """
     random = np.random.default_rng(seed)
     learning = [*generator.audio_encoder.parameters(), *generator.audio_attention.parameters()]
@@ -141,8 +142,8 @@ def imitate(
 def start_as_copy(generator: Generator) -> None:
     """Sets kernels of the first and last layers so that the output is nearly the reference.
 
-    The first layer passes the six input colours on beside its random features; they come back over
-    the outermost skip connection, where the last layers pick those of the reference.
+    The first layer passes on the six input colours beside its random features. The outermost skip
+    connection takes them to the last layers, which select those of the reference.
     """
     first, first_norm = _layer(generator.face_encoder_blocks[0], 0)
     last, last_norm = _layer(generator.output_block, 0)
@@ -159,17 +160,17 @@ def start_as_copy(generator: Generator) -> None:
     output.weight *= SMALL
     for colour in range(COLOURS):
         last.weight[colour, skipped + colour, 1, 1] = 1.0
-        output.weight[colour, colour] = 1.0  # of a sigmoid, whose slope is about a deviation's
+        output.weight[colour, colour] = 1.0  # a sigmoid's slope is about one deviation
     _biases(last)[:COLOURS] = 0.0
     last_norm.bias[:COLOURS] = LIFT
     _biases(output)[:] = -LIFT
 
 
 def start_hearing(generator: Generator, expert: Mapping[str, Tensor]) -> None:
-    """Gives the generator the speech encoder of a trained expert, which hears what mouths do.
+    """Gives the generator the speech encoder of a trained expert, which hears mouth shapes.
 
     expert: its state dict (`checkpoints.read_state`), of the same features and width. The expert's
-    256-channel stage has one residual layer more, which is left out.
+    256-channel stage has one more residual layer, which is left out.
     """
     own = generator.audio_encoder.state_dict()
     for name in own:

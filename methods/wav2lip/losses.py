@@ -1,4 +1,4 @@
-"""The generator's losses on pictures. All take faces (B, 3, 96, 96) float in [0, 1].
+"""The generator's losses on pixels. All take faces (B, 3, 96, 96) float in [0, 1].
 
 Sources: doi 10.11896/jsjkx.241200067, eq. 10-15 (L1, adversarial); Denton et al. 2015, "Deep
 generative image models using a Laplacian pyramid" (the bands of `pyramid_loss`); Karras et al.
@@ -21,9 +21,9 @@ MOUTH = (slice(50, 90), slice(20, 76))
 
 
 def weights_map(lower: float, mouth: float, device: torch.device) -> Tensor:
-    """How much each pixel counts, (96, 96), 1 on average: the lower half and the mouth count more.
+    """The weight of each pixel, (96, 96), 1 on average: the lower half and the mouth count more.
 
-    lower, mouth: against the upper half, which counts 1.
+    lower, mouth: weights relative to the upper half's.
     """
     counted = torch.ones(SIZE, SIZE, device=device)
     counted[SIZE // 2 :] = lower
@@ -32,10 +32,10 @@ def weights_map(lower: float, mouth: float, device: torch.device) -> Tensor:
 
 
 def moved_map(target: Tensor, reference: Tensor, moved: float) -> Tensor:
-    """How much each pixel counts for being unlike the reference's, (B, 1, 96, 96), 1 on average.
+    """Pixel weights that grow with the difference from the reference face, (B, 1, 96, 96).
 
-    moved: what a difference of the whole range adds to 1. A mouth that is open where the reference
-    shows it shut counts more, so that copying the reference is a worse answer.
+    Their average is 1. moved: what a difference of the whole range adds to 1. An open mouth counts
+    more if the reference shows it shut, so that copying the reference costs more.
     """
     change = (target - reference).abs().mean(dim=1, keepdim=True)
     near = functional.avg_pool2d(change, 5, stride=1, padding=2, count_include_pad=False)
@@ -44,7 +44,7 @@ def moved_map(target: Tensor, reference: Tensor, moved: float) -> Tensor:
 
 
 def reconstruction_loss(made: Tensor, target: Tensor, counted: Tensor) -> Tensor:
-    """Mean absolute difference (eq. 10), pixels counted as `counted` (H, W), (B, 1, H, W) says."""
+    """Mean absolute difference (eq. 10), weighted by `counted`, (H, W) or (B, 1, H, W)."""
     return ((made - target).abs() * counted).mean()
 
 
@@ -62,14 +62,14 @@ def pyramid_loss(made: Tensor, target: Tensor, *, levels: int = 3) -> Tensor:
 
 
 class Peaks:
-    """Sums up how far the outputs of some blocks lie beyond what faces need.
+    """Measures by how much the outputs of some blocks exceed `limit`.
 
-    Where layers are normalised by their own statistics, a decoder may learn one place of outsize
-    values, by which it sets the scale of all others. In faces unlike those it learned from, that
-    place is a coloured patch.
+    With layers that are normalised by their own statistics, a decoder may learn very large values
+    at one position, which set the scale of all others. On faces unlike those of the training, a
+    coloured patch appears there.
     """
 
-    limit = 10.0  # the largest values of the encoder, which has no such place, are 9
+    limit = 10.0  # the encoder has no such position, and its largest values are 9
 
     def __init__(self, blocks: Iterable[nn.Module]) -> None:
         self._beyond: list[Tensor] = []
@@ -87,7 +87,7 @@ class Peaks:
 
 
 def sharpness(faces: Tensor) -> Tensor:
-    """The variance of the Laplacian of the mouth's grey picture, (B,); grey levels 0..255."""
+    """The variance of the Laplacian of the mouth in grey, (B,); grey levels 0..255."""
     red, green, blue = faces[:, :, MOUTH[0], MOUTH[1]].float().unbind(1)
     grey = 255.0 * (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]  # (B, 1, h, w)
     kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]], device=grey.device)

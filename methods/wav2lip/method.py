@@ -30,7 +30,7 @@ Reference = Literal["same", "first", "other"]
 
 
 class Talking(bench.Method, bench.Trainable):
-    """What the seven have in common; the classes in `METHODS` add name, sources and variant."""
+    """The common base of the seven; the classes in `METHODS` add name, sources and variant."""
 
     version = "1"
     licence = "Apache-2.0; the official Wav2Lip, its weights included: research use only"
@@ -39,24 +39,24 @@ class Talking(bench.Method, bench.Trainable):
     title: ClassVar[str]
 
     class Options(bench.Options):
-        """How to generate. With official weights, or a file's, the defaults are the official ones.
+        """How to generate. With official weights or a file, the defaults are the official ones.
 
         weights: "synth" (small, trained on the embedded corpora) or, for wav2lip and m_csawav2lip,
             "grid" (small, trained on GRID), which are shipped; "wav2lip" or "wav2lip_gan", the
             official ones, for wav2lip only; or the path of a file that `bench train` wrote or of an
             official checkpoint.
-        reference: the frame that shows the generator what the person looks like. "same": the very
-            frame to be made, as in the official program; its lower half, mouth and all, is in the
-            input, so that in `reconstruct` copying the answer wins. "first": the first frame for
-            all. "other": the frame half the recording away, around its end.
+        reference: the frame that shows the generator what the person looks like. "same": the frame
+            that it generates, as in the official program; the input then contains the true mouth,
+            so in `reconstruct` copying it wins. "first": the clip's first frame throughout.
+            "other": the frame half a clip away, cyclically.
         pads: pixels added to the face's box above, below, left and right. smooth: each box is the
             mean of five.
-        paste: the whole "face" in its box goes back into the frame, or only the "lower" half, which
-            is all that is new. feather: pixels over which it fades in; 0 is a hard seam. Where
-            nothing is said, shipped weights give the lower half with 8 pixels (small networks
-            soften the upper half for nothing), others the face with a hard seam.
-        batch: frames at once (speed and memory only). precision: "bfloat16" is faster and slightly
-            off.
+        paste: whether the whole "face" is pasted back into the frame, or only its "lower" half,
+            the only part that is new. feather: pixels over which it fades in; 0 is a hard seam.
+            Defaults: with shipped weights the lower half with 8 pixels (small networks only soften
+            the upper half), with others the face with a hard seam.
+        batch: frames per batch (speed and memory only). precision: "bfloat16" is faster and
+            slightly less exact.
         """
 
         weights: str | Path = "synth"
@@ -71,7 +71,7 @@ class Talking(bench.Method, bench.Trainable):
         @pydantic.field_validator("weights")
         @classmethod
         def is_name_or_file(cls, weights: str | Path) -> str | Path:
-            """A name as it is; anything else has to look like a file of weights."""
+            """A known name, or a path with the ending of a weights file."""
             if weights in (*SETS, *OFFICIAL):
                 return weights
             if Path(weights).suffix not in SUFFIXES:
@@ -80,27 +80,27 @@ class Talking(bench.Method, bench.Trainable):
                     f"{', '.join((*SETS, *OFFICIAL))}, or the path of a file that ends with "
                     f"{', '.join(SUFFIXES)}"
                 )
-            return Path(weights)  # a Path is taken from the config's folder
+            return Path(weights)  # a Path is relative to the config's folder
 
     options: Options
     _talker: Talker | None = None
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """The official weights, where they are asked for; others are no part of the table."""
+        """The official weights, if the options name them; others are not in the weights table."""
         return (str(self.options.weights),) if self._is_official else ()
 
     @property
     def protocol(self) -> str:
-        """Which frame is the reference: it decides whether the answer is in the input."""
+        """The reference frame: it decides whether the true mouth is in the input."""
         return f"reference: {self.options.reference}"
 
     def identity(self) -> Mapping[str, object]:
-        """The digest of the weights' file; raises BenchError if it is not here."""
+        """The digest of the weights file; raises BenchError if it is missing."""
         return {"weights": bench.file_sha256(self._weights_file())}
 
     def load(self, device: str) -> None:
-        """Reads the weights; raises BenchError if they are missing, damaged or not its own."""
+        """Reads the weights; raises BenchError if they are missing, damaged or another's."""
         from methods.wav2lip.checkpoints import load_generator
         from methods.wav2lip.inference import Talker
 
@@ -108,10 +108,10 @@ class Talking(bench.Method, bench.Trainable):
         self._talker = Talker(loaded, device=device, precision=self.options.precision)
 
     def generate(self, job: bench.Job) -> bench.Generation:
-        """The recording with a mouth that speaks; a recording too short goes forth and back.
+        """The clip with a talking mouth; a clip that is too short goes forth and back.
 
-        The network runs here; the frames are put together while they are encoded. Raises BenchError
-        where there is no face, the speech is silent, or shorter than five frames.
+        The network runs here; faces are pasted while the frames are encoded. Raises BenchError if
+        there is no face, or if the speech is silent or shorter than five frames.
         """
         if self._talker is None:
             raise RuntimeError("call load(device) before generate")
@@ -134,13 +134,13 @@ class Talking(bench.Method, bench.Trainable):
         return bench.Generation(video=self._pasted(frames, boxes, shown, faces))
 
     class Settings(settings.Settings):
-        """Of the sync expert, the generator, and the discriminator that is trained with it."""
+        """Settings of the sync expert, the generator, and the discriminator trained with it."""
 
     parts = settings.PARTS
 
     @classmethod
     def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:
-        """Trains the variant's expert and generator and returns the file of the last of them."""
+        """Trains the variant's expert and generator; returns the weights file of the last one."""
         from methods.wav2lip.training import train
 
         return train(job, cls.variant)
@@ -151,7 +151,7 @@ class Talking(bench.Method, bench.Trainable):
 
     @property
     def _paste(self) -> tuple[Paste, int]:
-        """What is pasted, and over how many pixels it fades in."""
+        """The pasted part, and over how many pixels it fades in."""
         options = self.options
         usual: tuple[Paste, int] = ("lower", 8) if options.weights in SETS else ("face", 0)
         return (
@@ -165,7 +165,7 @@ class Talking(bench.Method, bench.Trainable):
             if self.name != "wav2lip":
                 raise bench.BenchError(
                     f"options.weights: expected weights of {self.name}, found {str(wanted)!r}, "
-                    "which are of wav2lip; write 'synth', 'grid' or the path of a file"
+                    "which are for wav2lip; write 'synth', 'grid' or the path of a file"
                 )
             from bench.files import weights
 
@@ -183,7 +183,7 @@ class Talking(bench.Method, bench.Trainable):
         )
 
     def _windows(self, job: bench.Job, *, lead: int) -> audio.Features:
-        """What each frame hears, (T, 1, D, 16)."""
+        """The speech features of each frame, (T, 1, D, 16)."""
         if not job.speech.any():
             raise bench.BenchError(
                 f"the speech of {job.case.speech.id!r} is digitally silent (all {len(job.speech)} "
@@ -194,7 +194,7 @@ class Talking(bench.Method, bench.Trainable):
         if columns < audio.COLUMNS:
             raise bench.BenchError(
                 f"the speech of {job.case.speech.id!r} has {job.frames} frames; {self.name} needs "
-                "at least 5 (0.2 s), for a frame hears that much; give a longer clip"
+                "at least 5 (0.2 s), the window that each frame hears; give a longer clip"
             )
         return audio.windows(features, audio.first_columns(job.frames, columns, lead=lead))
 
@@ -208,7 +208,7 @@ class Talking(bench.Method, bench.Trainable):
 
 @dataclass(frozen=True)
 class _Recording:
-    """frames: (T, H, W, 3) uint8 RGB; boxes: (T, 4), the face in each."""
+    """The face clip. frames: (T, H, W, 3) uint8 RGB; boxes: (T, 4), the face in each frame."""
 
     frames: bench.Frames
     boxes: Boxes
@@ -228,7 +228,7 @@ def _generated(
     batch: int,
     is_lower: bool,
 ) -> bench.Frames:
-    """All faces, (T, 96, 96, 3) uint8 RGB; a batch at a time, so that only these are held."""
+    """All faces, (T, 96, 96, 3) uint8 RGB, generated batch by batch to save memory."""
     made = [
         talker.faces(
             recording.faces(shown[start : start + batch]),
@@ -244,7 +244,7 @@ def _generated(
 def reference_frames(
     shown: NDArray[np.int64], recorded: int, reference: Reference
 ) -> NDArray[np.int64]:
-    """Which recorded frame is the reference of each shown one, (T,); see `Options.reference`."""
+    """The index of the reference frame of each shown frame, (T,); see `Options.reference`."""
     if reference == "same":
         return shown
     if reference == "first":
@@ -271,9 +271,9 @@ Needs: a recording or an image with a face, speech of at least 0.2 s that is not
 Source: {source}.
 Weights: shipped, small, with `weights: synth`, and for wav2lip and m_csawav2lip also with
     `weights: grid`; or a path. For wav2lip also the official ones, see `bench weights list`.
-Deviations: faces come from the harness's tracker; a recording that is too short goes forth and back
-    rather than from the start again; every frame of the speech gets a picture; levels are rounded,
-    not cut. The card, methods/wav2lip/cards/{name}.md, gives reasons, recipe and results.
+Deviations: faces come from the harness's tracker; a clip that is too short goes forth and back
+    rather than starting again; the video covers all of the speech; pixel values are rounded, not
+    truncated. The card, methods/wav2lip/cards/{name}.md, gives reasons, recipe and results.
 """
 
 

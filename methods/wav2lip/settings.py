@@ -1,4 +1,4 @@
-"""What `settings:` of a training config of the family may hold. No torch here."""
+"""The keys of `settings:` in the family's training configs. No torch here."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ Hearing: TypeAlias = Literal["random", "expert", "start"]
 
 
 class GeneratorSettings(StageSettings):
-    """Of `settings.generator`. The defaults are Wav2Lip's own recipe.
+    """The keys of `settings.generator`. The defaults are Wav2Lip's own recipe.
 
-    Shares (`sync_from`, `adversarial_from`) are of the steps.
+    `sync_from` and `adversarial_from` are shares of the steps.
     """
 
     width: float = pydantic.Field(default=1.0, gt=0)
-    start: Start = "random"  # copy: the reference passes through at first; or a trained Wav2Lip
+    start: Start = "random"  # copy: outputs the reference at first; or a trained Wav2Lip
     hearing: Hearing = "random"  # how the speech encoder starts; see `initialisation`
     steps: int = pydantic.Field(default=300_000, ge=1)
-    batch: int = pydantic.Field(default=16, ge=1)  # clips, five frames of each
-    singles: int = pydantic.Field(default=0, ge=0)  # and further clips, one frame of each
+    batch: int = pydantic.Field(default=16, ge=1)  # clips with five frames each
+    singles: int = pydantic.Field(default=0, ge=0)  # further clips with one frame each
     learning_rate: float = pydantic.Field(default=1e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
     weight_decay: float = pydantic.Field(default=0.0, ge=0)
     schedule: Literal["constant", "one_cycle"] = "constant"
     clip_norm: float = pydantic.Field(default=1.0, gt=0)  # of the gradients
-    average: float = pydantic.Field(default=0.0, ge=0, lt=1)  # of the weights kept; 0: the last
+    average: float = pydantic.Field(default=0.0, ge=0, lt=1)  # decay of the average; 0: the last
     precision: Precision = "bfloat16"
     channels_last: bool = True
     colour: float = pydantic.Field(default=0.0, ge=0, lt=1)  # augmentation: gain and offset
 
-    lower: float = pydantic.Field(default=1.0, gt=0)  # what a pixel of the lower half counts
-    mouth: float = pydantic.Field(default=1.0, gt=0)  # and of the mouth
-    moved: float = pydantic.Field(default=0.0, ge=0)  # and one unlike the reference's, in addition
+    lower: float = pydantic.Field(default=1.0, gt=0)  # weight of the lower half's pixels
+    mouth: float = pydantic.Field(default=1.0, gt=0)  # weight of the mouth's pixels
+    moved: float = pydantic.Field(default=0.0, ge=0)  # added weight of pixels unlike the reference
     pyramid: float = pydantic.Field(default=0.0, ge=0)  # weight of the Laplacian bands
-    peaks: float = pydantic.Field(default=0.0, ge=0)  # weight of outsize values in the decoder
+    peaks: float = pydantic.Field(default=0.0, ge=0)  # weight of very large values in the decoder
 
     sync: float = pydantic.Field(default=0.03, ge=0, lt=1)
-    sync_below: float = 0.75  # the validation loss at which the sync loss comes in
-    sync_from: float = pydantic.Field(default=1.0, ge=0, le=1)  # or here, at the latest
-    sync_augmentation: bool = False  # the expert sees mouths as augmented as those it learned from
-    shape: float = pydantic.Field(default=0.0, ge=0)  # weight of the expert's view of both mouths
+    sync_below: float = 0.75  # the sync loss sets in below this validation loss
+    sync_from: float = pydantic.Field(default=1.0, ge=0, le=1)  # or here at the latest
+    sync_augmentation: bool = False  # augment the expert's input as in its training
+    shape: float = pydantic.Field(default=0.0, ge=0)  # weight of the expert's distance of mouths
 
     adversarial: float = pydantic.Field(default=0.07, ge=0, lt=1)
     adversarial_from: float = pydantic.Field(default=1.0, ge=0, le=1)
-    matching: float = pydantic.Field(default=0.0, ge=0)  # of the discriminator's features
+    matching: float = pydantic.Field(default=0.0, ge=0)  # weight of feature matching
 
-    patience: int = pydantic.Field(default=0, ge=0)  # validations without a better one; 0: no end
+    patience: int = pydantic.Field(default=0, ge=0)  # validations without improvement; 0: no limit
     val_clips: int = pydantic.Field(default=24, ge=1)
 
     @pydantic.model_validator(mode="after")
@@ -68,20 +68,22 @@ class GeneratorSettings(StageSettings):
 
 
 class DiscriminatorSettings(TrainSettings):
-    """Of `settings.discriminator`, which is trained with the generator, step by step."""
+    """The keys of `settings.discriminator`, which is trained with the generator in each step."""
 
     width: float = pydantic.Field(default=1.0, gt=0)
     learning_rate: float = pydantic.Field(default=1e-4, gt=0)
-    instance_norm: bool | None = None  # None: as the variant has it
+    instance_norm: bool | None = None  # None: that of the variant
     frames: int = pydantic.Field(default=5, ge=1, le=5)  # of each window that it sees
 
 
 class Settings(TrainSettings):
-    """Of the whole training: the clips, and each network by its name."""
+    """The keys of `settings`: the clips, and each network by its name."""
 
     faces: Detector = "haar"
-    lead: int = pydantic.Field(default=1, ge=0)  # frames before its own that a frame hears from
-    threads: int | None = pydantic.Field(default=None, ge=1)  # None: as many as torch takes
+    lead: int = pydantic.Field(
+        default=1, ge=0
+    )  # by how many frames a frame's sound window begins earlier
+    threads: int | None = pydantic.Field(default=None, ge=1)  # None: torch's default
     expert: ExpertSettings = ExpertSettings()
     generator: GeneratorSettings = GeneratorSettings()
     discriminator: DiscriminatorSettings = DiscriminatorSettings()

@@ -1,4 +1,4 @@
-"""`bench train` for the family: clips made ready, the expert, then the generator."""
+"""`bench train` for the family: preprocesses clips, then trains the expert and the generator."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Ready: TypeAlias = Mapping[str, Sequence[FaceClip]]  # of `train` and `val`
 
 
 def train(job: TrainJob[Settings], variant: Variant) -> Path:
-    """Trains expert and generator on the job's clips and returns the last one's weights file.
+    """Trains expert and generator on the job's clips; returns the last one's weights file.
 
-    A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError where
-    fewer than half of the clips can be used, and where the expert is needed and not to be trained.
+    With `job.resume`, a stopped training continues with the same curve. Raises BenchError if fewer
+    than half of the clips can be used, or if the expert is needed, missing and not to be trained.
     """
     cache = cache_dir()
     ready = {
@@ -42,7 +42,7 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
 
 
 def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: Path) -> Path:
-    """As `train`, on clips that are ready. cache: where experts are kept."""
+    """Like `train`, on preprocessed clips. cache: where experts are kept."""
     settings = job.settings
     if job.device == "cpu":
         training.hold_memory()
@@ -64,7 +64,7 @@ def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: 
 
 
 def _own_copy(expert: Path, job: TrainJob[Settings]) -> Path:
-    """The expert's file in the job's folder, wherever it was trained."""
+    """Copies the expert's file, wherever it is, to the job's folder."""
     own = job.folder / "expert" / EXPERT
     if job.processes.is_first and not own.is_file():
         with in_one_move(own) as part:
@@ -79,7 +79,7 @@ def _trained_generator(
     settings, wanted = job.settings, job.settings.generator
     device = torch.device(job.device)
     judge = Judge.of(expert, ready["train"], variant.audio, device)
-    if job.resume and (job.folder / training.CHECKPOINT).exists():  # it brings its own weights
+    if job.resume and (job.folder / training.CHECKPOINT).exists():  # the checkpoint has the weights
         wanted = wanted.model_copy(update={"start": "random", "hearing": "random"})
     learner = GeneratorLearner(
         wanted,

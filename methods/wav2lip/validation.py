@@ -1,6 +1,6 @@
-"""What a generator does on clips held out: figures to choose by, and strips to look at.
+"""A generator's results on held-out clips: figures to choose weights by, and strips to look at.
 
-The reference is each clip's first frame, so that copying it wins nothing.
+The reference is each clip's first frame, so that copying it gains nothing.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from methods.wav2lip import losses
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.generator_training import hidden
 
-WINDOWS = 4  # of each clip
-SHOWN = 6  # clips of a strip
-COLUMNS = 12  # frames of a strip
+WINDOWS = 4  # per clip
+SHOWN = 6  # clips in a strip
+COLUMNS = 12  # frames in a strip
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Held-out clips, chosen evenly over the data sets, and how to hear them."""
+    """Held-out clips, chosen evenly over the data sets, and the kind of their speech features."""
 
     clips: tuple[FaceClip, ...]
     kind: AudioKind
@@ -51,16 +51,16 @@ class Validation:
         count: int,
         device: torch.device,
     ) -> Validation:
-        """`count` clips, as evenly over data sets as these allow."""
+        """`count` clips, spread over data sets as evenly as possible."""
         return cls(tuple(evenly_by_dataset(clips, count)), kind, lead, device)
 
     @torch.no_grad()
     def figures(self, generator: Generator, judge: Judge) -> dict[str, float]:
         """Means over the clips.
 
-        mouth: mean absolute difference of the mouth's pixels. gain: speech gain, decibels of the
-        mouth's PSNR that own speech is better than the next clip's. sharpness: over the truth's.
-        sync, shape: the expert's losses. choice: what the weights are chosen by.
+        mouth: mean absolute difference of the mouth's pixels. gain: speech gain, the mouth's PSNR
+        with its own speech minus that with the next clip's, dB. sharpness: relative to the true
+        mouth's. sync, shape: the expert's losses. choice: the figure that chooses the weights.
         """
         ready = folded(generator)
         rows: list[tuple[float, ...]] = []
@@ -96,7 +96,7 @@ class Validation:
 
     @torch.no_grad()
     def strip(self, generator: Generator, path: Path) -> None:
-        """Writes a picture: of some clips the reference, then truth above what was made."""
+        """Writes a picture: for some clips the reference, then true above generated frames."""
         ready = folded(generator)
         rows: list[NDArray[np.uint8]] = []
         for clip in evenly(self.clips, SHOWN):
@@ -117,7 +117,7 @@ class Validation:
         return x[0], x[1]
 
     def _heard(self, clip: FaceClip, frames: NDArray[np.int64]) -> Tensor:
-        """What is said at these frames of a clip, (F, 1, D, 16); a shorter clip begins again."""
+        """Speech features at these frames of a clip, (F, 1, D, 16); short clips are repeated."""
         spectrum: Features = clip.features(self.kind)
         count = len(clip.faces())
         first = audio.first_columns(count, spectrum.shape[1], lead=self.lead)
@@ -128,12 +128,12 @@ _MOUTH = (slice(None), slice(None), *losses.MOUTH)
 
 
 def _mouths(faces: Tensor) -> Tensor:
-    """What the expert sees of windows one after another, (F, 3, 96, 96): (F / 5, 15, 48, 96)."""
+    """The expert's input, (F / 5, 15, 48, 96), for consecutive windows, (F, 3, 96, 96)."""
     return mouth_windows(faces.view(-1, WINDOW, *faces.shape[1:]).transpose(1, 2))
 
 
 def _psnr(made: Tensor, target: Tensor) -> float:
-    """Decibels of the mouth's pixels."""
+    """The PSNR of the mouth's pixels, dB."""
     return float(-10.0 * (made - target)[_MOUTH].square().mean().clamp(min=1e-8).log10())
 
 

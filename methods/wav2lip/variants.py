@@ -1,8 +1,8 @@
 """The paper's ablation as a table: one model, seven settings.
 
-Source: doi 10.11896/jsjkx.241200067, table 2. The paper does not say what CAT, SAT and CSA hear;
-their names lack the leading M, so it is the mel spectrogram alone. A variant's sync expert hears
-what its generator hears.
+Source: doi 10.11896/jsjkx.241200067, table 2. The paper does not give the features of CAT, SAT and
+CSA; their names lack the leading M, so they get only the mel spectrogram. A variant's sync expert
+uses the same features as its generator.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ AttentionKind: TypeAlias = Literal["none", "channel", "spatial", "both"]
 class Variant:
     """One setting of the family.
 
-    audio: what generator and expert hear. attention: of the generator, at the paper's three places.
-    audio_channel: whether the picture of the audio features is one more input channel of the
-    generator (section 3.1.1 says so in passing, nothing more is known; off by default).
-    instance_norm: whether the discriminator is normalised, as section 3.2.2 says of the paper's
-    method. The ablation compares generators: train its seven rows with one and the same setting.
+    audio: speech features of generator and expert. attention: the generator's, at the paper's three
+    places. audio_channel: whether the audio features are one more input channel of the generator
+    (section 3.1.1 mentions it without details; off by default). instance_norm: whether the
+    discriminator is normalised, as section 3.2.2 says of the paper's method. The ablation compares
+    generators, so train its seven rows with the same setting.
     """
 
     name: str
@@ -34,8 +34,8 @@ class Variant:
     instance_norm: bool = False
 
 
-# LPIPS-AttnWav2Lip (residual attention in every block, LPIPS loss) would be one more line here,
-# with one more AttentionKind.
+# LPIPS-AttnWav2Lip (residual attention in every block, LPIPS loss) would need one more line here
+# and one more AttentionKind.
 VARIANTS = (
     Variant("wav2lip", "Wav2Lip"),
     Variant("mfcc_wav2lip", "MFCC-Wav2Lip", audio="mfcc"),

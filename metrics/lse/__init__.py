@@ -1,4 +1,4 @@
-"""LSE-D and LSE-C: are the lips in step with the speech?"""
+"""LSE-D and LSE-C: are the lips in sync with the speech?"""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 class Lse(bench.ClipMetric, bench.Trainable):
     """Lip-sync error: distance (LSE-D) and confidence (LSE-C) of a sync scorer over 31 shifts.
 
-    Windows of five frames and 0.2 s of sound are embedded; m[k] is the mean distance of picture and
-    sound at shift k, sound moved by up to 15 frames either way, zeros beyond its ends. LSE-D is the
-    smallest m, LSE-C the median of m minus the smallest. The search forgives a constant shift: only
-    offset, lse_d_at_0 and lse_c_at_0 see it.
+    Windows of five frames and of 0.2 s of sound are embedded. m[k] is the mean distance of frames
+    and sound at shift k; the sound is shifted by up to 15 frames either way, with zeros beyond its
+    ends. LSE-D is the smallest m, LSE-C the median of m minus the smallest. The search ignores a
+    constant shift: only offset, lse_d_at_0 and lse_c_at_0 show it.
 
     Reads: video (T, H, W, 3) uint8 RGB, sound (S,) int16 at 16 kHz, at least 6 frames of both; the
         face track with front end "tracked".
     Output: lse_d, distance, lower is better, from 0; lse_c, distance, higher is better, from 0;
-        offset, frames in -15..15, positive where the sound is ahead; lse_d_at_0 and lse_c_at_0, the
+        offset, frames in -15..15, positive if the sound is early; lse_d_at_0 and lse_c_at_0, the
         same without a search; padding_share in [0, 1], the share of windows compared with zeros;
         curves: distances (31), entry k at offset 15 - k, and framewise_confidence (N).
-        Values of different scorers have different scales and share nothing but the name.
+        Values of different scorers have different scales and cannot be compared.
     Raises: Undefined without sound, with digitally silent sound, with fewer than 6 frames, and, for
         "tracked", without a face.
     Source: joonson/syncnet_python @ 6efbb1c; Rudrabha/Wav2Lip @ 5c90fa9, evaluation/scores_LSE.
@@ -51,16 +51,16 @@ class Lse(bench.ClipMetric, bench.Trainable):
         bench.Output("distances", unit="distance", better="none", low=0.0, curve=True),
         bench.Output("framewise_confidence", unit="distance", better="none", curve=True),
     )
-    # A constant shift moves what does not search; lse_d and lse_c forgive it (but for the ends).
+    # A constant shift changes only the outputs without a search (and the ends of the others).
     sees = frozenset(
         {"blur", "noise", "frozen", "exchanged"}
         | {"shifted:offset", "shifted:lse_d_at_0", "shifted:lse_c_at_0"}
     )
 
     class Options(bench.Options):
-        """scorer: whose networks; front_end: what they see; batch: windows at once (speed only).
+        """scorer: the networks; front_end: their crops; batch: windows per batch (speed only).
 
-        precision: "bf16" is faster and slightly off; for scorer syncnet_v2 only.
+        precision: "bf16" is faster and slightly less exact; only for the scorer syncnet_v2.
         """
 
         scorer: Literal["sync_small", "syncnet_v2"] = "sync_small"
@@ -87,12 +87,12 @@ class Lse(bench.ClipMetric, bench.Trainable):
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """SyncNet's weights, where it is the scorer; sync_small ships with the project."""
+        """SyncNet's weights, if it is the scorer; sync_small ships with the project."""
         return ("syncnet_v2",) if self.options.scorer == "syncnet_v2" else ()
 
     @property
     def protocol(self) -> str:
-        """Front end and detector, scorer and digest of its weights, and bf16 where it is used."""
+        """Front end and detector, scorer and digest of its weights, and bf16 if it is used."""
         front_end = "tracked:{faces}" if self.options.front_end == "tracked" else "lrs"
         precision = "; bf16" if self.options.precision == "bf16" else ""
         return f"lse[{front_end}; {self.options.scorer}@{self._digest()[:8]}{precision}]"
@@ -143,7 +143,7 @@ class Lse(bench.ClipMetric, bench.Trainable):
         }
 
     class Settings(settings.Settings):
-        """Of the small scorer's training."""
+        """Settings of the small scorer's training."""
 
     @classmethod
     def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:

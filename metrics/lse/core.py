@@ -26,10 +26,10 @@ Crops = NDArray[np.uint8]  # (T, 224, 224, 3) BGR
 
 
 class Scorer(Protocol):
-    """A pair of networks that put five frames of a face and 0.2 s of sound into one space.
+    """A pair of networks that embed five frames of a face and 0.2 s of sound in one space.
 
     name: as in configs and protocols. digest: first 8 hexadecimal digits of the weights' SHA-256.
-    front_ends: the front ends whose crops it understands ("lrs", "tracked").
+    front_ends: the front ends whose crops it accepts ("lrs", "tracked").
     """
 
     name: str
@@ -37,7 +37,7 @@ class Scorer(Protocol):
     front_ends: frozenset[str]
 
     def embed(self, crops: Crops, sound: Sound) -> tuple[Embeddings, Embeddings]:
-        """Embeddings of picture and sound, both (N, D) float32 with N = `windows(T, S)`.
+        """Embeddings of frames and sound, both (N, D) float32 with N = `windows(T, S)`.
 
         crops: (T, 224, 224, 3) uint8 BGR. sound: (S,) int16 at 16 kHz.
         """
@@ -46,12 +46,12 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class LseResult:
-    """What the search over shifts found.
+    """The result of the search over shifts.
 
     lse_d: the smallest mean distance; lse_c: their median minus the smallest.
-    offset: frames; positive where the sound is ahead of the picture.
+    offset: frames; positive if the sound is ahead of the frames.
     lse_d_at_0, lse_c_at_0: the same two without a search, at offset 0.
-    padding_share: in [0, 1], the share of windows that at the found offset were compared with the
+    padding_share: in [0, 1], the share of windows that, at the found offset, are compared with the
     zero rows beyond the ends of the sound.
     mean_distance: (31,) float32, entry k belongs to offset 15 - k.
     framewise_confidence: (N,) float64, median of mean_distance minus the distance of each window at
@@ -71,8 +71,8 @@ class LseResult:
 def windows(frames: int, samples: int) -> int:
     """The number N of five-frame windows that are scored: min(frames, samples // 640) - 5.
 
-    The reference leaves the last possible window out, so six frames give one. Raises Undefined
-    where there is none.
+    The original code leaves out the last possible window, so six frames give one. Raises Undefined
+    if there is none.
     """
     count = min(frames, samples // SAMPLES_PER_FRAME) - WINDOW
     if count <= 0:
@@ -84,10 +84,10 @@ def windows(frames: int, samples: int) -> int:
 
 
 def distances(video: Embeddings, sound: Embeddings, *, shift: int = SHIFT) -> NDArray[np.float32]:
-    """Distances of every picture window to the sound at every shift, (N, 2 shift + 1) float32.
+    """Distances of every frame window to the sound at every shift, (N, 2 shift + 1) float32.
 
-    Column k compares picture window i with sound window i + k - shift; beyond the ends stand rows
-    of zeros. Raises ValueError where the shapes differ.
+    Column k compares frame window i with sound window i + k - shift; rows beyond the ends are
+    zeros. Raises ValueError if the shapes differ.
     """
     if video.shape != sound.shape or video.ndim != 2:
         raise ValueError(f"embeddings must both be (N, D), got {video.shape} and {sound.shape}")
@@ -104,11 +104,11 @@ def distances(video: Embeddings, sound: Embeddings, *, shift: int = SHIFT) -> ND
 
 
 def lse(video: Embeddings, sound: Embeddings) -> LseResult:
-    """LSE-D, LSE-C and what belongs to them, from embeddings of picture and sound, N >= 1."""
+    """LSE-D, LSE-C and the other outputs, from embeddings of frames and sound, N >= 1."""
     from scipy.ndimage import median_filter
 
     table = distances(video, sound)  # (N, 31)
-    # Rounded to float32 as the reference has it, so that shifts which tie there also tie here.
+    # Rounded to float32 as in the original code, so that the same shifts tie.
     mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)  # (31,)
     best = int(mean.argmin())  # the first of equals
     median = float(np.sort(mean)[SHIFT])  # the middle of 31: torch.median and the median agree
@@ -120,7 +120,7 @@ def lse(video: Embeddings, sound: Embeddings) -> LseResult:
         lse_c_at_0=median - float(mean[SHIFT]),
         padding_share=min(abs(best - SHIFT), len(video)) / len(video),
         mean_distance=mean,
-        # The running median, zeros beyond the ends, as scipy.signal.medfilt has it.
+        # A running median with zeros beyond the ends, as in scipy.signal.medfilt.
         framewise_confidence=median_filter(
             median - table[:, best].astype(np.float64), MEDIAN_KERNEL, mode="constant"
         ),
@@ -130,7 +130,7 @@ def lse(video: Embeddings, sound: Embeddings) -> LseResult:
 def score(crops: Crops, sound: Sound, scorer: Scorer) -> LseResult:
     """LSE of (T, 224, 224, 3) uint8 BGR crops at 25 fps and (S,) int16 sound at 16 kHz.
 
-    Raises Undefined where there is no window to score.
+    Raises Undefined if there is no window to score.
     """
     windows(len(crops), len(sound))
     return lse(*scorer.embed(crops, sound))

@@ -1,4 +1,4 @@
-"""From frames to what a scorer sees: 224x224 BGR pictures of the whole frame or the tracked face.
+"""The input of scorers: 224x224 BGR crops of the whole frame or the tracked face.
 
 Source: `lrs` from Rudrabha/Wav2Lip @ 5c90fa9, evaluation/scores_LSE; `tracked` from
 joonson/syncnet_python @ 6efbb1c, run_pipeline.py (FIELD.md, sections 4.1 and 4.3). Two steps of the
@@ -17,7 +17,7 @@ from metrics.lse.core import Crops
 SIDE = 224  # pixels
 MARGIN = 0.40  # crop_scale of run_pipeline.py
 KERNEL = 13  # frames of the running median over box size and centre
-GREY = 110  # what stands beyond the frame
+GREY = 110  # the colour beyond the frame
 
 
 def lrs(frames: Frames) -> Crops:
@@ -64,7 +64,7 @@ def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _cut(frame: Frame, left: int, top: int, right: int, bottom: int) -> Frame:
-    """The square, a view of the frame where it lies inside, else a copy on grey ground."""
+    """The square: a view of the frame if it lies inside, else a copy on a grey background."""
     height, width = frame.shape[:2]
     if 0 <= left < right <= width and 0 <= top < bottom <= height:
         return frame[top:bottom, left:right]

@@ -1,4 +1,4 @@
-"""The mel-frequency cepstrum that SyncNet listens to, equal to python_speech_features' defaults.
+"""The mel-frequency cepstrum that SyncNet reads, equal to python_speech_features' defaults.
 
 Source: jameslyons/python_speech_features @ e280ac2, base.py and sigproc.py (FIELD.md, section 4.1,
 step 4). Written with whole-array numpy instead of a loop over frames; no window function is
@@ -21,7 +21,7 @@ FILTERS = 26
 COEFFICIENTS = 13
 PREEMPHASIS = 0.97
 LIFTER = 22
-EPS = float(np.finfo(np.float64).eps)  # stands for a zero before a logarithm
+EPS = float(np.finfo(np.float64).eps)  # replaces zeros before a logarithm
 
 
 def mfcc(sound: Sound) -> NDArray[np.float32]:

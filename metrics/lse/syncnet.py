@@ -1,11 +1,11 @@
-"""SyncNet v2: the reference's network, laid out for fast scoring on processors.
+"""SyncNet v2, optimised for fast scoring on CPUs.
 
 Source: joonson/syncnet_python @ 6efbb1c, SyncNetModel.py (FIELD.md, section 4.2). The state dict
-has the published names, so `syncnet_v2.model` loads. What differs is how the same values come
-about: BatchNorm is folded into the weights; five frames are fifteen channels of a two-dimensional
-convolution, cut from the clip a few windows at a time; arrays are channels-last; pooling comes
-before ReLU, which is the same and has a quarter of the work; the first layer multiplies 8-bit
-integers and the others take fewer multiplications, where the processor gains by it.
+has the published names, so `syncnet_v2.model` loads. The values are the same, but computed
+differently: BatchNorm is folded into the weights; five frames are fifteen channels of a
+two-dimensional convolution, cut from the clip a few windows at a time; arrays are channels-last;
+pooling precedes ReLU, which commutes and saves three quarters of ReLU's work; where the CPU gains
+by it, the first layer multiplies 8-bit integers and the others take fewer multiplications.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Computed = TypeVar("Computed")
 
 DIGEST = SYNCNET_DIGEST
 COLUMNS, COLUMNS_PER_FRAME = 20, 4  # cepstral columns of one window, and between two windows
-GROUP = 32  # windows, at most, that go through the small layers together, one group a thread
+GROUP = 32  # at most so many windows go through the small layers together, one group per thread
 DIGITS = 127  # the largest value of a signed 8-bit digit
 
 
 class SyncNet(nn.Module):
-    """The weights of SyncNet v2 under their published names; `SyncNetScorer` does the computing."""
+    """The weights of SyncNet v2 under their published names; `SyncNetScorer` computes with them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,19 +101,19 @@ class _Layer:
         return functional.linear(x, self.weight, self.bias)
 
     def over_the_whole_picture(self) -> _Layer:
-        """The same as a linear layer on flattened channels-last pictures of the kernel's size."""
+        """The same as a linear layer on flattened channels-last maps of the kernel's size."""
         return _Layer(self.weight.permute(0, 2, 3, 1).flatten(1).contiguous(), self.bias)
 
 
 class SyncNetScorer:
     """Embeds windows of a clip with SyncNet v2, (N, 1024) each; see metrics.lse.core.Scorer.
 
-    net: with its weights. precision: "bf16" computes the convolutions in bfloat16, faster where the
-    processor has instructions for it and slightly off (docs/metrics.md states by how much).
-    batch: windows that go through the two large layers together; changes speed, not values.
+    net: the network with its weights. precision: "bf16" computes the convolutions in bfloat16,
+    which is faster on CPUs with instructions for it and slightly less exact (docs/metrics.md has
+    figures). batch: windows that go through the two large layers together; changes only speed.
     integers: whether the first layer may use 8-bit integer instructions, see `_first_layer`.
     winograd: whether float32 layers take fewer multiplications, see metrics.lse.winograd. None:
-    unless the processor has matrix instructions (AMX), where it was not measured.
+    yes, unless the CPU has matrix instructions (AMX), for which it was not measured.
     """
 
     name = "syncnet_v2"
@@ -150,7 +150,7 @@ class SyncNetScorer:
         self._sound_head = self._head(net.netcnnaud, net.netfcaud)
 
     def embed(self, crops: Crops, sound: Sound) -> tuple[Embeddings, Embeddings]:
-        """Embeddings of picture and sound, both (N, 1024) float32, N = min(T, S // 640) - 5.
+        """Embeddings of frames and sound, both (N, 1024) float32, N = min(T, S // 640) - 5.
 
         crops: (T, 224, 224, 3) uint8 BGR. sound: (S,) int16 at 16 kHz.
         """
@@ -207,7 +207,7 @@ class SyncNetScorer:
     def _convolution(
         self, body: nn.Sequential, place: int, *, height: int, stride: int = 1
     ) -> Convolution:
-        """The layer at `place`, padded by 1, for pictures of `height` rows."""
+        """The layer at `place`, padded by 1, for maps of `height` rows."""
         layer = self._ready(*_folded(body, place))
         if not self._winograd:
             return partial(layer, stride=stride, padding=1)
@@ -217,7 +217,7 @@ class SyncNetScorer:
         return lambda pixels: layer(pixels.to(self._type), 2)
 
     def _head(self, body: nn.Sequential, head: nn.Sequential) -> list[_Layer]:
-        """The last convolution, which covers its whole picture, and the two linear layers."""
+        """The last convolution, which covers its whole input, and the two linear layers."""
         weight, bias = _folded(body, 18)
         last = head[3]
         assert isinstance(last, nn.Linear)
@@ -231,15 +231,15 @@ class SyncNetScorer:
 
 
 def load(device: str, *, precision: Precision = "fp32", batch: int = 4) -> SyncNetScorer:
-    """The scorer with the published weights; raises BenchError, with what to do, without them."""
-    path = weights.find("syncnet_v2")  # checked by digest before anything opens it
+    """The scorer with the published weights; if they are missing, BenchError says what to do."""
+    path = weights.find("syncnet_v2")  # its digest is checked before it is opened
     net = SyncNet()
     net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return SyncNetScorer(net, device=device, precision=precision, batch=batch)
 
 
 def _folded(layers: nn.Sequential, index: int) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the layer at `index` with the BatchNorm behind it multiplied in."""
+    """Weight and bias of the layer at `index`, with the following BatchNorm folded in."""
     layer, norm = layers[index], layers[index + 1]
     assert isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear)
     assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)
@@ -252,7 +252,7 @@ def _folded(layers: nn.Sequential, index: int) -> tuple[Tensor, Tensor]:
 
 
 def _pooled(x: Tensor, stride: int | tuple[int, int], padding: int = 0) -> Tensor:
-    """The largest of each 3x3, and of 0; pooling is fast on channels-last arrays alone."""
+    """Max pooling over 3x3, then ReLU; pooling is only fast on channels-last arrays."""
     x = x.contiguous(memory_format=torch.channels_last)
     return functional.max_pool2d(x, 3, stride, padding).relu_()
 
@@ -260,10 +260,10 @@ def _pooled(x: Tensor, stride: int | tuple[int, int], padding: int = 0) -> Tenso
 def _in_threads(
     work: Callable[[Part], Computed], parts: list[Part], threads: int
 ) -> list[Computed]:
-    """What `work` makes of each part, each on one thread from beginning to end.
+    """The results of `work` for all parts, each computed by one thread.
 
-    Torch would split every operation and wait for the slowest thread each time: with many small
-    ones, and wherever another program wants the processor, that costs more than it saves.
+    Torch would split every operation and wait for the slowest thread each time. With many small
+    operations, or while other programs use the CPU, that costs more than it saves.
     """
     if threads == 1:
         return [work(part) for part in parts]
@@ -271,11 +271,11 @@ def _in_threads(
         with ThreadPoolExecutor(threads, "lse", torch.set_num_threads, (1,)) as pool:
             return list(pool.map(work, parts))
     finally:
-        torch.set_num_threads(threads)  # what a thread sets holds for all
+        torch.set_num_threads(threads)  # the setting is global
 
 
 def _has(instructions: str) -> bool:
-    """Whether the processor has them and this torch can tell."""
+    """Whether the CPU has these instructions, as far as this torch can tell."""
     asked = getattr(torch.cpu, f"_is_{instructions}_supported", None)
     return bool(asked and asked())
 
@@ -288,13 +288,13 @@ def _through(head: list[_Layer], x: Tensor) -> Tensor:
 
 
 def _first_layer(layer: _Layer) -> Convolution:
-    """The first convolution on uint8 pixels, in 8-bit integer arithmetic where that is sound.
+    """The first convolution on uint8 pixels, in 8-bit integer arithmetic if that works correctly.
 
-    Pixels are whole numbers already. Each weight is written with two signed 8-bit digits (15 bits);
-    products and sums of whole numbers are exact, so the only error is the weights', at most 1.6e-5
-    of a filter's largest. Instructions for 8-bit integers (VNNI, AMX) do this in two thirds of
-    float32's time or less. Whether it comes out right here is tried on a picture; without them, or
-    if it does not, float32 stays.
+    Pixels are integers already. Each weight is written with two signed 8-bit digits (15 bits).
+    Integer products and sums are exact, so the only error is that of the weights, at most 1.6e-5 of
+    a filter's largest. Instructions for 8-bit integers (VNNI, AMX) take two thirds of float32's
+    time or less. A trial on test pixels checks the result; if it fails, or without these
+    instructions, float32 is used.
     """
 
     def plain(pixels: Tensor) -> Tensor:
@@ -314,7 +314,7 @@ def _first_layer(layer: _Layer) -> Convolution:
 
 
 def _trial_pixels() -> Tensor:
-    """Noise and a white field, in which sums that do not fit their type would show, uint8."""
+    """Noise and a white field, uint8; the latter reveals sums that overflow their type."""
     draw = np.random.default_rng(0)
     pixels = draw.integers(0, 256, (2, 64, 64, 3 * WINDOW), dtype=np.uint8)
     pixels[1] = 255
@@ -335,14 +335,14 @@ def _in_digits(layer: _Layer) -> Convolution:
         return ready
 
     first, second = packed(high, high_scale), packed(low, low_scale)
-    out = (1.0, 0, torch.float32)  # scale, zero point and type of what comes out
+    out = (1.0, 0, torch.float32)  # scale, zero point and type of the output
 
     def convolve(pixels: Tensor) -> Tensor:
         """(B, 15, H, W) uint8 to (B, 96, h, w) float32."""
         total: Tensor = kernels.qconv2d_pointwise(
             pixels, 1.0, 0, first, high_scale, zeros, layer.bias, *place, *out, "none", [], ""
         )
-        # The second digit's product is added to the first's where it stands.
+        # The second digit's product is added to the first's in place.
         kernels.qconv2d_pointwise.binary(
             *(pixels, 1.0, 0, second, low_scale, zeros, total, None, *place, *out),
             *(1.0, 0, "sum", 1.0, "none", [], ""),
@@ -353,6 +353,6 @@ def _in_digits(layer: _Layer) -> Convolution:
 
 
 def _digit(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest whole numbers in -127..127 per filter, and their scale, (out,)."""
+    """The nearest integers in -127..127 per filter, and their scale, (out,)."""
     scale = weight.abs().amax((1, 2, 3)).clamp_min(1e-30) / DIGITS
     return (weight / scale[:, None, None, None]).round(), scale

@@ -1,10 +1,10 @@
-"""Convolutions with fewer multiplications: Winograd's minimal filtering along a picture's rows.
+"""Convolutions with fewer multiplications: Winograd's minimal filtering along the rows.
 
 Source: Lavin and Gray 2016, Fast Algorithms for Convolutional Neural Networks (arXiv:1509.09308);
-the matrices by Toom and Cook's interpolation, a stride by taking rows in groups. A tile of m rows
-of output, under a kernel of r rows, costs m + r - 1 products of rows instead of m * r. A product is
-an ordinary convolution along the columns and stays the library's. Treating columns like rows was
-tried: it moves as much data as it saves work, and rounds more.
+matrices by Toom and Cook's interpolation, strides by grouping rows. A tile of m output rows, with a
+kernel of r rows, takes m + r - 1 products of rows instead of m * r. Each product is an ordinary
+convolution along the columns, done by the library. We tried to treat columns in the same way: the
+extra data movement cancels the saving, and rounding errors grow.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from torch.nn import functional
 Floats = NDArray[np.float64]
 
 # Where polynomials are evaluated, besides infinity; small numbers keep rounding errors small.
-# The first is 1, at which all rows of output have the weight 1, so that the bias can join there.
+# The first is 1, where all output rows have the weight 1, so that the bias can be added there.
 POINTS = (1.0, 0.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 
 
 @dataclass(frozen=True)
 class _Point:
-    """What the algorithm does at one point: every tile that needs it gives one row here."""
+    """The algorithm's matrices at one point, with one row for each tile that uses the point."""
 
     gather: Floats  # (tiles, groups of input rows)
     spread: Floats  # (tiles, output rows)
-    powers: Floats  # (r,), how the kernel's rows are weighed
+    powers: Floats  # (r,), weights of the kernel's rows
 
 
 @dataclass(frozen=True)
 class _Product:
-    """A convolution along the columns, of all tiles at one point."""
+    """A convolution along the columns, for all tiles at one point."""
 
     tiles: int
     kernel: Tensor  # (out, in, stride, width)
@@ -43,12 +43,12 @@ class _Product:
 
 
 class RowWinograd:
-    """functional.conv2d with these weights, for pictures of one height, up to rounding.
+    """functional.conv2d with these weights, for inputs of one height, up to rounding.
 
     weight: (out, in, R, S) float32, with R above `stride` and less than 7 times it. bias: (out,).
-    Calling it takes (B, in, height, W) float32 on the processor, best channels-last, and gives
-    (B, out, h, w) float32, with rows outermost in memory. Off by about 3e-6 of the largest value,
-    where the library's sums are off by 1e-6.
+    A call takes (B, in, height, W) float32 on the CPU, preferably channels-last, and returns
+    (B, out, h, w) float32, with rows outermost in memory. The error is about 3e-6 of the largest
+    value; the library's is 1e-6.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class RowWinograd:
         self._missing = -height % stride  # rows of zeros that complete the last group
         taps = weight.permute(2, 0, 3, 1)  # (R, out, S, in)
         rows = (height + 2 * padding - len(taps)) // stride + 1
-        # Zeros about the taps let them, too, start and end where groups of `stride` rows do.
+        # Zeros around the taps align their ends with groups of `stride` rows, too.
         above = -padding % stride
         taps = functional.pad(taps, (0,) * 6 + (above, -(above + len(taps)) % stride))
         reach = len(taps) // stride  # r
@@ -105,10 +105,10 @@ class RowWinograd:
 
 
 def _point(k: int, tiles: list[int], reach: int, first: int, groups: int) -> _Point:
-    """The k-th point's part; after the finite points of the largest tile comes infinity.
+    """The k-th point; infinity comes after the finite points of the largest tile.
 
-    tiles: rows of output of each. first: the group of input rows, out of `groups`, that the first
-    tile starts at; what lies outside the picture is padding.
+    tiles: the number of output rows of each. first: the group of input rows, out of `groups`, at
+    which the first tile starts; rows outside the input are padding.
     """
     infinite = k == tiles[0] + reach - 2
     gather: list[Floats] = []
@@ -137,7 +137,7 @@ def _interpolation(finite: tuple[float, ...], k: int) -> Floats:
 
 
 def _powers(k: int, infinite: bool, count: int) -> Floats:
-    """Powers 0 to count - 1 of the k-th point; of infinity only the highest counts."""
+    """Powers 0 to count - 1 of the k-th point; at infinity, only the highest power counts."""
     powers: Floats = np.eye(count)[-1] if infinite else np.array([POINTS[k]]) ** np.arange(count)
     return powers
 

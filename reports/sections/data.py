@@ -42,7 +42,7 @@ def view_data(results: Results, words: Words) -> tuple[DataView, ...]:
         counts = words("glance_cases_of", cases=case_counts(dataset, words))
         views.append(
             DataView(
-                title=words.said(dataset.info.title or dataset.name),
+                title=words.translated(dataset.info.title or dataset.name),
                 text=f"{size(dataset, words)}{words('sentence_separator')}{counts}",
                 marks_text=words("marks", marked=len(marks), clips=dataset.info.clips),
                 marks=tuple(sorted(marks.items())),

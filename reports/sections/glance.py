@@ -130,7 +130,7 @@ def _leaders(view: TableView, words: Words) -> Iterable[Line]:
 def _data(results: Results, tables: Sequence[TableView], words: Words) -> Iterable[Line]:
     for dataset in results.datasets:
         title = dataset.info.title or dataset.name
-        text = words("glance_data_of", title=words.said(title), size=size(dataset, words))
+        text = words("glance_data_of", title=words.translated(title), size=size(dataset, words))
         yield Line(text, "#data")
         yield Line(words("glance_cases_of", cases=case_counts(dataset, words)))
     for view in tables[:1]:

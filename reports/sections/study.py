@@ -98,7 +98,7 @@ def view_study(
         histograms=tuple(histograms(scores, results, colours, words)),
         agreements=tuple(_agreements(scores, words)),
         exclusions=tuple(
-            (one.rater, words(f"rule_{one.rule}"), words.said(one.reason))
+            (one.rater, words(f"rule_{one.rule}"), words.translated(one.reason))
             for one in scores.exclusions
         ),
         kept=tuple(_kept(scores)) if scores.exclusions else (),
@@ -144,7 +144,7 @@ def study_notes(scores: Scores, rows: Sequence[Opinions], words: Words) -> tuple
     if scores.exclusions:
         notes.append(words("note_study_excluded", n=len(scores.exclusions)))
     reasons = [cell.mean.reason for row in rows for cell in row.cells if cell is not None]
-    notes += [words.said(one) for one in (*scores.notes, *reasons) if one]
+    notes += [words.translated(one) for one in (*scores.notes, *reasons) if one]
     return tuple(dict.fromkeys(notes))
 
 
@@ -193,7 +193,7 @@ def _reading(
     name: str, estimate: Estimate, bands: Sequence[tuple[float, str]], words: Words
 ) -> str:
     """The interpretation of a coefficient, and the reason if it or its interval is missing."""
-    reason = words.said(estimate.reason)
+    reason = words.translated(estimate.reason)
     if estimate.value is None:
         return reason
     text = words(f"{name}_{_band(estimate.value, bands)}")

@@ -62,7 +62,7 @@ def correlation_lines(scores: Scores, results: Results, words: Words) -> Iterato
         grouped.setdefault(key, {})[one.level] = one
     for (question, _, metric, _, protocol), levels in grouped.items():
         some = next(iter(levels.values()))
-        heading = words.said(some.title or some.output)
+        heading = words.translated(some.title or some.output)
         column = heading if metric in (some.output, "lse") else f"{heading} ({metric})"
         yield CorrelationLine(
             names.get(question, question),
@@ -139,7 +139,7 @@ def ranked_columns(results: Results) -> set[tuple[str, str]]:
 
 def _rho_note(level: str, estimate: Estimate, words: Words) -> str:
     if estimate.value is None:
-        return words(f"rho_{level}_none", reason=words.said(estimate.reason))
+        return words(f"rho_{level}_none", reason=words.translated(estimate.reason))
     return words(f"rho_{level}", rho=rho_text(estimate, words), count=estimate.n)
 
 
@@ -148,7 +148,7 @@ def rho_text(estimate: Estimate | None, words: Words) -> str:
     if estimate is None:
         return "–"
     if estimate.value is None:
-        return words.said(estimate.reason) or "–"
+        return words.translated(estimate.reason) or "–"
     span = estimate_span(estimate)
     text = fixed(estimate.value, digits=2)
     return f"{text} ({span})" if span else text

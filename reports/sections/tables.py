@@ -99,7 +99,7 @@ def view_table(
 
 def table_title(table: Table, number: int, words: Words) -> str:
     """`Table 1. Comparison`, or `Table 1.` and the config's title."""
-    name = words.said(table.part.title) or words(f"table_{table.part.kind}")
+    name = words.translated(table.part.title) or words(f"table_{table.part.kind}")
     return words("table_title", number=number, name=name)
 
 
@@ -163,7 +163,7 @@ def table_notes(table: Table, words: Words) -> list[str]:
             notes.append(words("note_evidence"))
     states = {entry.state for entry in entries if not entry.n_faceless}
     notes += [words(f"note_{one}") for one in ("failed", "missing") if one in states]
-    notes += [words("note_undefined", reason=words.said(one)) for one in _reasons(entries)]
+    notes += [words("note_undefined", reason=words.translated(one)) for one in _reasons(entries)]
     if any(entry.n_faceless for entry in entries):
         notes.append(words("note_faceless"))
     if len({row.protocol for row in table.rows if not row.control}) > 1:
@@ -267,7 +267,7 @@ def _scale(table: Table, published: PublishedTable, words: Words) -> str:
     if rest:
         columns = words.listed(one.title(words) for one in rest)
         notes.append(
-            words("scale_protocol", columns=columns, printed=words.said(published.protocol))
+            words("scale_protocol", columns=columns, printed=words.translated(published.protocol))
         )
     return words("sentence_space").join(notes)
 

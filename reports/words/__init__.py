@@ -56,17 +56,19 @@ class Words:
         """Names as a list in a sentence."""
         return self._texts["list_separator"].join(names)
 
-    def said(self, text: str) -> str:
+    def translated(self, text: str) -> str:
         """A record's text in this language; unchanged if there is no translation."""
         parts = text.split(
             "; "
         )  # first, because a saying's last place would match the next part too
         if len(parts) > 1 and all(self._is_known(part) for part in parts):
-            return self("sentence_separator").join(self.said(part) for part in parts)
+            return self("sentence_separator").join(self.translated(part) for part in parts)
         for pattern, reading in self._sayings:
             found = pattern.fullmatch(text)
             if found is not None:
-                return reading.format(**{k: self.said(v) for k, v in found.groupdict().items()})
+                return reading.format(
+                    **{k: self.translated(v) for k, v in found.groupdict().items()}
+                )
         return text
 
     def _is_known(self, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Engines: where a run's tasks are carried out. In this process, in several, on a Ray cluster."""
+"""Engines carry out a run's tasks: in this process, in several, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ OURS: tuple[type[Engine], ...] = (Here, Processes, Ray)
 
 
 def make_engine(name: str | None, crew: Crew, others: Mapping[str, type[Engine]]) -> Engine:
-    """The engine of that name, ours or a plugin's; without a name, what suits the crew.
+    """The engine of that name, ours or a plugin's; without a name, the one that suits the crew.
 
-    Raises BenchError where there is none, or where it cannot serve the crew.
+    Raises BenchError if there is none, or if it cannot serve the crew.
     """
     known = {**others, **{engine.name: engine for engine in OURS}}
     usual = "ray" if crew.address else "here" if (crew.workers or 1) == 1 else "processes"

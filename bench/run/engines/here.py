@@ -15,7 +15,7 @@ _Record = TypeVar("_Record")
 
 
 class Here(Engine):
-    """One worker, in this process: the simplest to debug, and no process to start."""
+    """One worker, in this process: the easiest to debug, and no process has to be started."""
 
     name = "here"
 
@@ -33,5 +33,5 @@ class Here(Engine):
         return model_memory(self.crew.device)
 
     def run(self, tasks: Sequence[_Task], start: Start[_Task, _Record]) -> Iterator[_Record]:
-        """The records as they come, one by one."""
+        """The records, each as soon as it is known."""
         yield from start(self.crew.device).work(tasks)

@@ -20,7 +20,7 @@ from bench.machine.worker_pool import WorkerPool
 
 _Task = TypeVar("_Task", bound=Task)
 _Record = TypeVar("_Record")
-AHEAD = 4  # tasks in flight for each worker: enough that none waits, few enough to hold in memory
+AHEAD = 4  # tasks in flight per worker: enough that none waits, few enough to hold in memory
 
 
 class Processes(Engine):
@@ -36,7 +36,7 @@ class Processes(Engine):
 
     @property
     def memory(self) -> int | None:
-        """What a worker has of its device, which it may share with others."""
+        """A worker's share of its device's memory."""
         found = model_memory(self.devices[0])
         sharing = max(map(self.devices.count, self.devices))
         return None if found is None else found // sharing
@@ -44,7 +44,7 @@ class Processes(Engine):
     def run(self, tasks: Sequence[_Task], start: Start[_Task, _Record]) -> Iterator[_Record]:
         """The records of each task as soon as it is done.
 
-        Raises BenchError where a process dies, which tells nothing of any cell.
+        Raises BenchError if a process dies, since that is no verdict on any cell.
         """
         count = min(len(self.devices), len(tasks))
         if count == 0:

@@ -1,8 +1,8 @@
 """The engine that shares a run's tasks among the nodes of a Ray cluster (the extra `ray`).
 
-The driver hands each worker one task at a time, and nobody else talks to workers. Where a node does
-not see the driver's folders, it is sent the files that a task reads, and sends back those that the
-task made, in pieces, one at a time for each worker.
+The driver hands each worker one task at a time, and nothing else talks to workers. A node that does
+not see the driver's folders gets the files that a task reads and returns those that the task wrote,
+in pieces, one at a time for each worker.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from bench.run.engines.own_code import own_code_digest
 
 _Task = TypeVar("_Task", bound=Task)
 _Record = TypeVar("_Record")
-PIECE = 8 << 20  # bytes of a file on their way at a time, for each worker
+PIECE = 8 << 20  # bytes of a file that are sent at a time, for each worker
 KEPT = 4 << 30  # bytes of sent files that a worker keeps, for tasks that read them again
-TRIES = 4  # how many workers a task may lose before it is taken for the cause
+TRIES = 4  # a task that has lost so many workers is blamed for it
 WAIT = 10.0  # seconds for a cluster to answer
-STORE = 512 << 20  # bytes of the object store where we start Ray ourselves
-_Step = Generator[Any, Any, None]  # yields what it waits for, is sent what that became
+STORE = 512 << 20  # bytes of the object store if we start Ray ourselves
+_Step = Generator[Any, Any, None]  # yields a Ray reference, is sent its value
 
 
 class Ray(Engine):
-    """Workers on all nodes of a Ray cluster, or on this machine where no address is given."""
+    """Workers on all nodes of a Ray cluster, or on this machine if no address is given."""
 
     name = "ray"
 
@@ -64,20 +64,19 @@ class Ray(Engine):
 
     @property
     def device(self) -> str:
-        """What the workers compute on; `auto` until the cluster has been seen."""
+        """The workers' kind of device; `auto` until the cluster is known."""
         return self._device
 
     @property
     def driver_device(self) -> str:
-        """The processor, or the driver's own GPU where it has one."""
+        """The CPU, or the driver's own GPU if it has one."""
         return present_device("cpu" if self._device == "cpu" else "auto")
 
     def run(self, tasks: Sequence[_Task], start: Start[_Task, _Record]) -> Iterator[_Record]:
         """The records of each task as soon as it is done.
 
-        A worker that is lost, with its node or alone, costs its task one more try. Raises
-        BenchError where there is no cluster, where no node has what a task needs, and where a task
-        loses worker after worker.
+        If a worker is lost, alone or with its node, its task is tried again. Raises BenchError if
+        there is no cluster, if no node has what a task needs, or if a task loses too many workers.
         """
         if not tasks:
             return
@@ -91,7 +90,7 @@ class Ray(Engine):
             yield from crowd.work(min(self.crew.workers or room, len(tasks)))
 
     def _share_of_gpu(self, nodes: Sequence[Mapping[str, float]]) -> float:
-        """How much of a GPU each worker has, where workers compute on GPUs."""
+        """Each worker's share of a GPU, if workers compute on GPUs."""
         if self._device == "cpu":
             return 0.0
         cards = sum(node.get("GPU", 0.0) for node in nodes)
@@ -109,7 +108,7 @@ class Ray(Engine):
 
 
 class _Crowd:
-    """The workers of one run, as the driver sees them: who has which task, what came back."""
+    """The driver's view of a run's workers: their tasks and their results."""
 
     def __init__(
         self, tasks: Sequence[Task], start: Start[Any, Any], device: str, share: float
@@ -118,7 +117,7 @@ class _Crowd:
         self._start = start
         self._device = device
         self._share = share
-        self._lost: Counter[int] = Counter()  # by task's id, the workers that it has lost
+        self._lost: Counter[int] = Counter()  # how many workers each task has lost, by its id
         self._results: deque[Any] = deque()
         self._busy = 0
         self._failed_starts = 0
@@ -126,7 +125,7 @@ class _Crowd:
         self.most = _most(self._needs(task) for task in tasks)
 
     def work(self, workers: int) -> Iterator[Any]:
-        """Starts workers, and goes on until no task is left. Ends them however it is left."""
+        """Starts workers, yields results until no task is left, and always ends the workers."""
         import ray
 
         waiting: dict[Any, _Step] = {}
@@ -154,13 +153,13 @@ class _Crowd:
             token.unlink(missing_ok=True)
 
     def _serve(self, member: _Member, token: Path) -> _Step:
-        """Hands one worker task after task; a worker that is lost gets a successor."""
+        """Hands one worker task after task; replaces a worker that is lost."""
         while self._queue:
             try:
                 needs = self._needs(self._queue[0])
                 if not member.covers(needs):
                     yield from self._begin(member, needs, token)
-                    continue  # others may have emptied the queue meanwhile
+                    continue  # others may have emptied the queue in the meantime
             except _lost() as error:
                 self._failed_starts += 1
                 member.end()
@@ -180,7 +179,7 @@ class _Crowd:
                 if self._lost[id(task)] >= TRIES:
                     raise BenchError(
                         f"{self._start.folder}: {TRIES} worker processes died, one after another, "
-                        "over the same case; most often memory is short, or a plugin crashed. What "
+                        "on the same case; most often memory is short, or a plugin crashed. What "
                         "was recorded is kept: run the same command again, with --engine here if "
                         f"it happens again. Ray says: {_first_line(error)}"
                     ) from error
@@ -192,7 +191,7 @@ class _Crowd:
             with contextlib.suppress(*_lost()):
                 yield member.remote.leave.remote()
             self._busy -= 1
-        member.end()  # its processors may be what a lost worker's successor waits for
+        member.end()  # frees its CPUs: the replacement of a lost worker may wait for them
 
     def _begin(self, member: _Member, needs: Needs, token: Path) -> _Step:
         """Starts a worker with these resources and learns whether it sees the driver's folders."""
@@ -205,7 +204,7 @@ class _Crowd:
         self._failed_starts = 0
 
     def _carry_out(self, member: _Member, task: Task) -> _Step:
-        """Has one task done, with its files sent there and back where that is needed."""
+        """Has one task done; sends its files there and back if the folders are not shared."""
         if not member.is_shared:
             yield from self._send(member, task.inputs())
         results, made = yield member.remote.work.remote(task)
@@ -231,28 +230,28 @@ class _Crowd:
         yield member.remote.drop.remote(name)
 
     def _needs(self, task: Task) -> Needs:
-        """The task's needs, and the GPU that each worker has where the run computes on GPUs."""
+        """The task's needs, with each worker's share of a GPU if the run computes on GPUs."""
         needs = task.needs
         on_gpu = self._device != "cpu"
         gpus = max(needs.gpus, self._share) if on_gpu else needs.gpus
-        # What models take of a GPU's memory is nothing that Ray counts.
+        # Ray counts no GPU memory.
         return Needs(needs.cpus, gpus, 0 if on_gpu else needs.memory)
 
 
 @dataclass
 class _Member:
-    """One worker as the driver sees it: its actor, what that has, whether it sees our folders."""
+    """The driver's view of a worker: its actor, resources, and whether it sees our folders."""
 
     remote: Any = None
     has: Needs | None = None
     is_shared: bool = True
 
     def covers(self, needs: Needs) -> bool:
-        """Whether it is there, with the resources that a task needs."""
+        """Whether it runs and has the resources that a task needs."""
         return self.has is not None and self.has.covers(needs)
 
     def begin(self, start: Start[Any, Any], device: str, needs: Needs) -> None:
-        """Asks Ray for it; it starts as soon as a node has room."""
+        """Asks Ray for the worker; it starts as soon as a node has room."""
         import ray
 
         remote = ray.remote(NodeWorker).options(
@@ -266,17 +265,17 @@ class _Member:
         self.remote, self.has = remote.remote(start, device, needs.cpus), needs
 
     def end(self) -> None:
-        """Ends it at once; nothing if it is not there."""
+        """Ends the worker at once, if it runs."""
         import ray
 
         if self.remote is not None:
-            with contextlib.suppress(Exception):  # it may be gone, and so may Ray
+            with contextlib.suppress(Exception):  # the worker or Ray may have ended already
                 ray.kill(self.remote)
         self.remote, self.has = None, None
 
 
 class NodeWorker:
-    """A worker on a node: an actor that does what the driver tells it, one thing after another."""
+    """A worker on a node: an actor that carries out the driver's calls one after another."""
 
     def __init__(self, start: Start[Any, Any], device: str, cpus: float) -> None:
         self._start = start
@@ -285,9 +284,9 @@ class NodeWorker:
         self._files: _Sent | None = None
 
     def join(self, code: str, probes: Sequence[Path], weights: Sequence[Path]) -> bool:
-        """Loads what tasks need; whether the driver's folders are here under the same names.
+        """Starts the worker; returns whether this node sees the driver's folders, by their paths.
 
-        Raises BenchError where another state of our code is installed here than at the driver's.
+        Raises BenchError if the node's installed code differs from the driver's.
         """
         import ray
         import torch
@@ -295,8 +294,8 @@ class NodeWorker:
         where = ray.util.get_node_ip_address()
         if own_code_digest() != code:
             raise BenchError(
-                f"--engine ray: node {where} has another state of talking-face-bench installed "
-                "than this machine. Install the same one on every node."
+                f"--engine ray: the code of talking-face-bench on node {where} differs from that "
+                "on this machine. Install the same version on every node."
             )
         torch.set_num_threads(max(1, int(self._cpus)))
         is_shared = all(probe.exists() for probe in probes)
@@ -319,13 +318,13 @@ class NodeWorker:
             self._files.take(file, piece)
 
     def keep(self, file: InputFile) -> None:
-        """Checks a file that has come; raises MachineFault where it is another one by now."""
+        """Checks a file that was sent; raises MachineFault if its content has changed."""
         assert self._files is not None
         with self._faults():
             self._files.keep(file)
 
     def work(self, task: Task) -> tuple[list[Any], list[tuple[str, int]]]:
-        """A task's records, and the files of the run folder that have to be fetched."""
+        """A task's records, and the files for the run folder, which the driver has to fetch."""
         files = self._files
         with self._faults():
             if files is None:
@@ -336,13 +335,13 @@ class NodeWorker:
         )
 
     def give(self, name: str, offset: int) -> bytes:
-        """A piece of a file that the last task made."""
+        """A piece of a file that the last task wrote."""
         with self._made(name).open("rb") as file:
             file.seek(offset)
             return file.read(PIECE)
 
     def drop(self, name: str) -> None:
-        """Removes a file that the driver has."""
+        """Removes a file that the driver has fetched."""
         self._made(name).unlink()
 
     def leave(self) -> None:
@@ -356,7 +355,7 @@ class NodeWorker:
 
     @contextlib.contextmanager
     def _faults(self) -> Iterator[None]:
-        """Names the node whose fault it is."""
+        """Adds the node's name to machine faults."""
         import ray
 
         try:
@@ -370,17 +369,17 @@ class NodeWorker:
 
 @dataclass
 class _Sent:
-    """The driver's files on a node that does not see them: each under its own path, in `root`."""
+    """Copies of the driver's files on a node that cannot see them, by their paths below `root`."""
 
     root: Path
     _kept: OrderedDict[Path, tuple[str, int]] = field(default_factory=OrderedDict)
 
     def place(self, path: Path) -> Path:
-        """Where one of the driver's absolute paths lies here."""
+        """Where the file with this absolute path on the driver's machine lies here."""
         return self.root / path.relative_to(path.anchor)
 
     def lacking(self, files: Sequence[InputFile]) -> list[InputFile]:
-        """The files that are not here; those of earlier tasks go when they are too many."""
+        """The files that are not here yet; deletes files of earlier tasks above `KEPT` bytes."""
         for file in files:
             if file.path in self._kept:
                 self._kept.move_to_end(file.path)
@@ -403,10 +402,10 @@ class _Sent:
             target.write(piece)
 
     def keep(self, file: InputFile) -> None:
-        """Checks a whole file. Raises MachineFault where it is not the one that was planned."""
+        """Checks a complete file. Raises MachineFault if it differs from the planned one."""
         here = self.place(file.path)
         here.parent.mkdir(parents=True, exist_ok=True)
-        here.touch()  # of an empty file no piece came
+        here.touch()  # an empty file has no pieces
         if not is_intact(here, file.sha256):
             raise MachineFault(f"{file.path} was changed since the run was planned")
         self._kept[file.path] = file.sha256, here.stat().st_size
@@ -420,7 +419,7 @@ class _Sent:
         return [(name.as_posix(), size) for name, size in names if name.parts[0] != "work"]
 
     def as_at_the_driver(self, record: Any) -> Any:
-        """The record with the driver's paths in all that it says."""
+        """The record with the driver's paths instead of this node's."""
         names = [each.name for each in dataclasses.fields(record)]
         said = {name: self._renamed(getattr(record, name)) for name in names}
         return dataclasses.replace(record, **said)
@@ -437,13 +436,13 @@ class _Sent:
 
 @contextlib.contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
-    """Connects with the cluster, or starts Ray on this machine alone; leaves it afterwards."""
+    """Connects to the cluster, or starts Ray on this machine alone; disconnects afterwards."""
     import ray
 
-    if ray.is_initialized():  # by whoever called us, who will end it
+    if ray.is_initialized():  # by the caller, who will end it
         yield
         return
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns of a change
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray warns of a change
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     alone = {"include_dashboard": False, "object_store_memory": STORE} if address is None else {}
@@ -454,7 +453,7 @@ def _cluster(address: str | None) -> Iterator[None]:
         except (OSError, RuntimeError, ValueError) as error:
             where = f" --address {address}" if address else ""
             raise BenchError(
-                f"--engine ray{where}: no connection with a cluster: {_first_line(error)}. Start "
+                f"--engine ray{where}: no connection to a cluster: {_first_line(error)}. Start "
                 "one with `ray start --head`, or leave --address out to use this machine alone."
             ) from error
     try:
@@ -464,7 +463,7 @@ def _cluster(address: str | None) -> Iterator[None]:
 
 
 def _reach(address: str | None) -> None:
-    """Raises OSError where nothing answers at host:port: Ray would try for a quarter of an hour."""
+    """Raises OSError if nothing answers at host:port; Ray itself would retry for 15 minutes."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=WAIT).close()
@@ -472,7 +471,7 @@ def _reach(address: str | None) -> None:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray takes SIGTERM over when it starts; a run has its own way to end."""
+    """Restores the SIGTERM handler that Ray replaces at its start: a run has its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -484,19 +483,19 @@ def _signals_kept() -> Iterator[None]:
 
 
 def probes_of(task: Task, token: Path) -> list[Path]:
-    """What a node must see, under the same names, so that nothing has to be sent there."""
+    """The paths that a node must see so that no files have to be sent there."""
     return [token, *(file.path for file in task.inputs())]
 
 
 def _nodes() -> list[dict[str, float]]:
-    """What each living node has."""
+    """The resources of each node that is alive."""
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _room(nodes: Sequence[Mapping[str, float]], most: Needs) -> int:
-    """How many workers the cluster has room for. Raises BenchError where it is none."""
+    """How many workers the cluster has room for. Raises BenchError if for none."""
     wanted = {"CPU": most.cpus, "GPU": most.gpus, "memory": float(most.memory)}
     wanted = {name: amount for name, amount in wanted.items() if amount}
     rooms = [
@@ -506,8 +505,8 @@ def _room(nodes: Sequence[Mapping[str, float]], most: Needs) -> int:
     if not sum(rooms):
         asked = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
         raise BenchError(
-            f"--engine ray: a worker needs {asked}, and none of the cluster's {len(nodes)} nodes "
-            "has that. Add a larger node, or take those methods out of the config."
+            f"--engine ray: a worker needs {asked}, but none of the cluster's {len(nodes)} nodes "
+            "has that. Add a larger node, or remove those methods from the config."
         )
     return sum(rooms)
 
@@ -522,7 +521,7 @@ def _most(needs: Iterator[Needs]) -> Needs:
 
 
 def _go_on(step: _Step, reference: Any) -> Any:
-    """Gives a step what it waited for, or the error that this became; returns its next wait."""
+    """Resumes a step with the value or the error of its reference; returns its next reference."""
     import ray
 
     try:
@@ -536,7 +535,7 @@ def _go_on(step: _Step, reference: Any) -> Any:
 
 
 def _lost() -> tuple[type[Exception], ...]:
-    """What Ray raises where a worker, or what it made, is gone."""
+    """What Ray raises if a worker or its result is lost."""
     from ray import exceptions
 
     return (

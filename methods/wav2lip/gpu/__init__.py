@@ -1,4 +1,4 @@
-"""Trainings at full width on a GPU that is lent for a quarter of an hour, to a machine without net.
+"""Trainings at full width in a quarter of an hour, on a GPU machine without internet access.
 
-`pack` writes what is to be carried there; `run` trains there and brings the results back.
+`pack` writes the files to transfer; `run` trains on that machine and collects the results.
 """

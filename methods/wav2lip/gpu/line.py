@@ -1,7 +1,7 @@
-"""One method of a pack, trained in a process of its own: expert, then generator.
+"""Trains one method of a pack in its own process: expert, then generator.
 
-`python -m methods.wav2lip.gpu.line PACK FOLDER METHOD DEVICE`. With `--rescue` it trains nothing
-and takes the weights of the last checkpoint, where a training did not come to its end.
+`python -m methods.wav2lip.gpu.line PACK FOLDER METHOD DEVICE`. With `--rescue` it trains nothing:
+it takes the weights of the last checkpoint of a training that did not finish.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from bench.train.packed_clips import Packed, pack_clips
 from methods.wav2lip.gpu.plan import PLAN, Plan
 from methods.wav2lip.settings import Settings
 
-LIMIT = 33 * 2**20  # bytes: with the repository's own 29 MiB less than the 64 that may travel
+LIMIT = 33 * 2**20  # bytes: with the repository's 29 MiB less than the 64 that a transfer allows
 COMMAND = """\
 #!/bin/sh
 # Run from the root of the repository: trains what is packed here and brings the results to $OUT.
@@ -34,10 +34,10 @@ exec "${PYTHON:-python3}" -m methods.wav2lip.gpu.run "$pack" "$@"
 
 
 def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Packed:
-    """Writes crops, plan and the command `run.sh`; an older pack gives way once this is whole.
+    """Writes crops, plan and the command `run.sh`; replaces an older pack once it is complete.
 
-    config: a training config of the family, every stage with `stop_after`. limit: bytes in all.
-    Raises BenchError where the clips do not fit, or the config has no end by the clock.
+    config: a training config of the family; every stage has `stop_after`. limit: bytes in total.
+    Raises BenchError if the clips do not fit, or if a stage has no `stop_after`.
     """
     loaded = load_train_config(config)
     settings = {plugin.name: cast("Settings", own) for plugin, own in loaded.plugins.items()}

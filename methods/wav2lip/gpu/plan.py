@@ -1,4 +1,4 @@
-"""What a pack asks for. Standard library alone: it is read before anything else is known."""
+"""The plan in a pack. Uses only the standard library, so that it can always be read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """The methods to train side by side, each its own expert first, with these settings.
+    """The methods to train in parallel, each with its own expert first, and their settings.
 
-    limit: seconds after which what still trains is ended from outside, and its last checkpoint
-    taken.
+    limit: seconds after which trainings that still run are killed and their last checkpoints taken.
     """
 
     plugins: tuple[str, ...]
@@ -29,6 +28,6 @@ class Plan:
 
 
 def read_plan(pack: Path) -> Plan:
-    """The plan of a pack; raises OSError or ValueError where there is none."""
+    """The plan of a pack; raises OSError or ValueError if it cannot be read."""
     found = json.loads((pack / PLAN).read_text(encoding="utf-8"))
     return Plan(tuple(found["plugins"]), found["seed"], found["settings"], found["limit"])

@@ -1,8 +1,8 @@
 """Trains what a pack holds and brings the results back: `bash build/gpu-pack/run.sh`.
 
-Each method is trained in a process of its own, all of them side by side on one device, so that one
-that fails takes nothing from the others. Then everything is cut into parcels. The first lies in
-$OUT at the end, with curves, strips and the first method's weights; `--parcel 2` brings the next.
+The methods train in parallel on one device, each in its own process, so that a failure affects only
+one method. Then the results are split into parcels. The first goes to $OUT, with curves, strips and
+the first method's weights; `--parcel 2` brings the next.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from methods.wav2lip.gpu.plan import Plan, read_plan
 
 NEEDED = ("torch", "numpy", "scipy", "cv2", "safetensors", "pydantic", "yaml", "pluggy", "click")
 RESULTS = Path("build/gpu-results")
-REPORT = 3 * 2**20  # bytes of strips in the report; beside one generator in 64 MiB
+REPORT = 3 * 2**20  # bytes of strips in the report, so that one generator fits in as well (64 MiB)
 
 
 def what_is_missing(device: str) -> str | None:
-    """In one sentence what keeps the trainings from beginning, if anything does."""
+    """The reason why the trainings cannot start, in one sentence; None if they can."""
     lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if lacking:
         return f"this Python ({sys.executable}) lacks {', '.join(lacking)}"
@@ -34,12 +34,12 @@ def what_is_missing(device: str) -> str | None:
         import torch
 
         if not torch.cuda.is_available():
-            return f"PyTorch {torch.__version__} sees no GPU here; --device cpu would do without"
+            return f"PyTorch {torch.__version__} sees no GPU here; --device cpu trains without one"
     return None
 
 
 def train_all(pack: Path, plan: Plan, results: Path, device: str) -> dict[str, str]:
-    """Trains every method until it ends or time is up; of each what became of it, in words."""
+    """Trains every method until it ends or the time is up; returns each one's outcome in words."""
     started = time.monotonic()
     running: dict[str, subprocess.Popen[str]] = {}
     tellers = []
@@ -59,7 +59,7 @@ def train_all(pack: Path, plan: Plan, results: Path, device: str) -> dict[str, s
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            states[name] = "ended by the clock"
+            states[name] = "stopped when the time was up"
     for teller in tellers:
         teller.join()
     for name in plan.plugins:
@@ -67,7 +67,7 @@ def train_all(pack: Path, plan: Plan, results: Path, device: str) -> dict[str, s
         if not (folder / f"{name}.safetensors").is_file() and (folder / "checkpoint.pt").is_file():
             code = _line(pack, folder, name, device, "--rescue").wait()
             if code == 0:
-                states[name] += ", its last checkpoint taken"
+                states[name] += "; its last checkpoint was taken"
     return states
 
 
@@ -97,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pack", type=Path)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--parcel", type=int, help="bring this one; train nothing")
+    parser.add_argument("--parcel", type=int, help="only bring this parcel; train nothing")
     given = parser.parse_args()
     out = os.environ.get("OUT")
     if given.parcel is None:
@@ -143,7 +143,7 @@ def _line(pack: Path, folder: Path, name: str, device: str, *more: str) -> subpr
 
 
 def _tell(name: str, process: subprocess.Popen[str], file: Path) -> None:
-    """Passes on what a method's process says, and keeps it."""
+    """Prints the output of a method's process, and writes it to a log."""
     assert process.stdout is not None
     with file.open("w", encoding="utf-8") as log:
         for line in process.stdout:
@@ -164,7 +164,7 @@ def _report(results: Path) -> Path:
                 archive.write(path, path.relative_to(results))
         for strip in sorted(results.glob("*/strips/*.png"), key=_newest_first):
             picture = cv2.imread(str(strip))
-            if picture is None:  # cut off while it was written
+            if picture is None:  # incomplete: killed while it was written
                 continue
             _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
             room -= len(data)

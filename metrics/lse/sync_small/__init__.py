@@ -24,7 +24,7 @@ def digest() -> str:
 
 
 def load(device: str, *, weights: Path | None = None) -> Scorer:
-    """The scorer on a device. weights: a file that `bench train` made, instead of the shipped one.
+    """The scorer on a device. weights: a file from `bench train` in place of the shipped one.
 
     Raises BenchError if the file is missing or is not one of this network.
     """

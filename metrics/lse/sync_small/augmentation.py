@@ -1,8 +1,8 @@
-"""What training does to mouths and sounds, so that the scorer learns speech and not a studio.
+"""Augmentation of mouths and sounds, so that the scorer learns speech rather than a studio.
 
-Three kinds: views (`View`, `heard`) change what a camera or a microphone changes, and lips and
-speech still match; `damaged` makes mouths ugly as generators and codecs do, which must never raise
-the score; `still_mouths` move without speaking, with artefacts that follow the sound.
+Three kinds: views (`View`, `heard`) vary what cameras and microphones vary, and lips and speech
+still match; `damaged` degrades mouths as generators and codecs do, which must never raise the
+score; `still_mouths` do not speak, but may have artefacts that follow the sound.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DAMAGES = (
 
 @dataclass(frozen=True)
 class View:
-    """One camera's way to see a clip: geometry (a detector's errors included) and colour."""
+    """How a camera sees a clip: geometry (including a detector's errors) and colour."""
 
     affine: NDArray[np.float32]  # (T, 2, 3), stored pixels to the network's
     colour: NDArray[np.float32]  # (3, 3)
@@ -55,7 +55,7 @@ class View:
     lines: tuple[tuple[int, int, int, bool], ...]  # place, thickness, grey level, across
 
     def of(self, stored: NDArray[np.uint8], index: NDArray[np.int64], random: Random) -> Mouths:
-        """The frames `index` of a stored clip (T, 96, 96, 3), at most the view's, seen this way."""
+        """The frames `index` of a stored clip (T, 96, 96, 3), at most the view's, in this view."""
         mouths = np.empty((len(index), HEIGHT, WIDTH, 3), dtype=np.uint8)
         for mouth, frame, affine in zip(mouths, index, self.affine, strict=False):
             cv2.warpAffine(
@@ -88,7 +88,7 @@ class View:
 
 
 def view(frames: int, random: Random) -> View:
-    """A random view of a clip of so many frames."""
+    """A random view of a clip of `frames` frames."""
     small = random.random() < 0.25
     jitter = random.normal(0.0, random.choice([0.0, 0.3, 0.8]), (frames, 2))
     phase = 2 * np.pi * (random.random(2) + np.arange(frames)[:, None] * random.uniform(0, 0.03))
@@ -117,9 +117,9 @@ def view(frames: int, random: Random) -> View:
 def damaged(
     stored: NDArray[np.uint8], index: NDArray[np.int64], seen: View, random: Random
 ) -> tuple[Mouths, float]:
-    """The same frames in the same view, spoilt, and how badly: severity in (0, 1].
+    """The same frames in the same view, damaged, and the severity of the damage, in (0, 1].
 
-    Each kind is something that a generator, a codec or a bad edit does to a mouth.
+    Each kind of damage occurs in generated, compressed or badly edited videos.
     """
     kind = str(random.choice(DAMAGES))
     severity = float(random.uniform(0.15, 1.0))
@@ -152,7 +152,7 @@ def damaged(
 def still_mouths(
     stored: NDArray[np.uint8], energy: NDArray[np.float32], seen: View, random: Random
 ) -> Mouths:
-    """A frozen face in this view, (T, 56, 64, 3), at times with artefacts that follow the sound.
+    """A frozen face in this view, (T, 56, 64, 3), sometimes with artefacts that follow the sound.
 
     energy: (T,) in [0, 1], the loudness at each frame. Nothing here speaks, so nothing may match.
     """
@@ -165,7 +165,7 @@ def still_mouths(
 
 
 def log_power(sound: NDArray[np.int16]) -> NDArray[np.float32]:
-    """The logarithm of the power spectrum under the reference's cepstra, (M, 257) float32."""
+    """The log power spectrum from which SyncNet's cepstra are computed, (M, 257) float32."""
     power = mfcc._power(mfcc._frames(mfcc._emphasised(sound)))
     return np.asarray(np.log(np.maximum(power, 1e-9)), dtype=np.float32)
 
@@ -173,11 +173,11 @@ def log_power(sound: NDArray[np.int16]) -> NDArray[np.float32]:
 def heard(
     logarithm: NDArray[np.float32], random: Random, *, babble: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The cepstra (13, M) of a sound through another throat, room and microphone.
+    """The cepstra (13, M) of a sound with another vocal tract, room and microphone.
 
-    logarithm: (M, 257) of `log_power`. babble: the same of another clip, mixed in at times. The mel
-    filters are warped (a longer or shorter vocal tract), the spectrum is tilted, rippled and band
-    limited, steady noise is added.
+    logarithm: (M, 257) from `log_power`. babble: the same of another clip, sometimes mixed in.
+    Warps the mel filters (a longer or shorter vocal tract), tilts, ripples and band-limits the
+    spectrum, and adds steady noise.
     """
     places = np.linspace(0.0, 1.0, BINS)
     ripple = random.normal(0.0, 0.5, 4) @ np.cos(np.pi * np.arange(1, 5)[:, None] * places)
@@ -206,7 +206,7 @@ def heard(
 
 
 def cepstra(power: NDArray[np.float32], *, warp: int = 0) -> NDArray[np.float32]:
-    """The reference's cepstra (13, M) of a power spectrum (M, 257), filters moved by `warp`."""
+    """SyncNet's cepstra (13, M) of a power spectrum (M, 257), with filters warped by `warp`."""
     filtered = np.maximum(power @ _warped_filters(warp).T, mfcc.EPS)  # (M, 26)
     coefficients = np.log(filtered) @ mfcc._cosines().T.astype(np.float32)  # (M, 13)
     coefficients[:, 0] = np.log(np.maximum(power.sum(axis=1), mfcc.EPS))
@@ -230,7 +230,7 @@ def _warped_filters(warp: int) -> NDArray[np.float32]:
 def _affine(
     shift: NDArray[np.float64], *, angle: float, scale: float, aspect: float, is_mirrored: bool
 ) -> NDArray[np.float32]:
-    """Matrices (T, 2, 3) that bring the stored square to the network's window."""
+    """Matrices (T, 2, 3) that map the stored square to the network's window."""
     turn = np.deg2rad(angle)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     linear = STORED_SCALE * scale * rotation @ np.diag([aspect, 1.0 / aspect])
@@ -244,7 +244,7 @@ def _affine(
 
 
 def straight_view(frames: int) -> View:
-    """The view without any change: what scoring sees, but for the way over the stored square."""
+    """The view without changes: as in scoring, except for resampling the stored square."""
     plain = _affine(np.zeros((frames, 2)), angle=0.0, scale=1.0, aspect=1.0, is_mirrored=False)
     levels = np.arange(256, dtype=np.uint8)
     curves = np.repeat(levels[None, :, None], 3, axis=2)
@@ -332,12 +332,12 @@ def _noised(mouths: Mouths, sigma: float, random: Random) -> Mouths:
 
 @cache
 def _normal_pool() -> NDArray[np.float32]:
-    """Normal deviates to cut pieces from: drawing them anew would cost a third of a step."""
+    """Normal deviates to take slices from: drawing new ones would take a third of a step."""
     return np.random.default_rng(0).standard_normal(1 << 20, dtype=np.float32)
 
 
 def _smeared(mouths: Mouths, severity: float) -> Mouths:
-    """Every frame mixed with a running mean of those before: lips that lag and melt."""
+    """Mixes every frame with a running mean of earlier ones, so that lips lag and blur."""
     keep = 0.35 + 0.6 * severity
     mixed = mouths.astype(np.float32)
     for i in range(1, len(mixed)):
@@ -346,7 +346,7 @@ def _smeared(mouths: Mouths, severity: float) -> Mouths:
 
 
 def _frozen(index: NDArray[np.int64], share: float, random: Random) -> NDArray[np.int64]:
-    """Frame numbers in which a share of the frames repeats the one before."""
+    """Frame indices in which a share of the frames repeats the previous one."""
     is_dropped = random.random(len(index)) < share
     is_dropped[0] = False
     last = np.maximum.accumulate(np.where(is_dropped, 0, np.arange(len(index))))
@@ -356,7 +356,7 @@ def _frozen(index: NDArray[np.int64], share: float, random: Random) -> NDArray[n
 def _overlaid(
     mouths: Mouths, strength: NDArray[np.float64 | np.float32], severity: float, random: Random
 ) -> Mouths:
-    """Lines, a patch or a tint over the mouth, as strong in each frame as `strength` (T,) says."""
+    """Overlays lines, a patch or a tint on the mouth; `strength`, (T,), is that of each frame."""
     mask = np.zeros((HEIGHT, WIDTH, 1), dtype=np.float32)
     form = random.integers(4)
     if form == 3:

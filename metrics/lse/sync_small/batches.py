@@ -1,6 +1,6 @@
-"""Batches for the scorer: windows of stored clips in random views, spoilt copies, still faces.
+"""Batches for the scorer: windows of stored clips in random views, damaged copies, still faces.
 
-Every batch is a function of the seed and the step alone, so that a resumed training sees the same.
+Every batch depends only on the seed and the step, so that a resumed training gets the same ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from metrics.lse.sync_small.settings import Shape
 
 @dataclass(frozen=True)
 class MouthClip(ReadyClip):
-    """A clip made ready: the square around the mouth, the sound and its spectrum."""
+    """A preprocessed clip: the square around the mouth, the sound and its spectrum."""
 
     def mouths(self) -> NDArray[np.uint8]:
         """(T, 96, 96, 3) uint8 RGB."""
@@ -45,11 +45,11 @@ class MouthClip(ReadyClip):
 
 @dataclass(frozen=True)
 class Batch:
-    """C clips x W windows, D of the clips a second time, spoilt, and S frozen windows a clip.
+    """C clips x W windows, D of the clips a second time, damaged, and S frozen windows per clip.
 
-    frames: (F, 56, 64, 3) uint8 RGB. windows: (C W + D W + C S,) first frames of the windows: seen,
-    then spoilt, then still. sound: (C W, 13, 20). places: (C, W), where in their clip the windows
-    lie. severity: (D,), how badly the first D clips are spoilt.
+    frames: (F, 56, 64, 3) uint8 RGB. windows: (C W + D W + C S,), each window's first frame: seen,
+    then damaged, then still ones. sound: (C W, 13, 20). places: (C, W), the windows' positions in
+    their clips. severity: (D,), how badly the first D clips are damaged.
     """
 
     frames: Tensor
@@ -60,7 +60,7 @@ class Batch:
 
 
 class Batches(Dataset[Batch]):
-    """Draws clips so that a speaker with many does not drown those with few."""
+    """Draws clips so that a speaker with many clips does not dominate."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Batches(Dataset[Batch]):
         seed: int,
         balance: float,
     ) -> None:
-        """balance: a speaker is drawn by the number of his clips to this power; 0 is all alike."""
+        """balance: a speaker's probability is the number of clips to this power; 0: all equal."""
         self.draw = Draw(clips, group=lambda clip: (clip.dataset, clip.speaker), power=balance)
         self.shape = shape
         self.seed = seed
@@ -120,7 +120,7 @@ class Batches(Dataset[Batch]):
 def _segment(
     frames: int, wanted: int, random: np.random.Generator
 ) -> tuple[int, NDArray[np.int64]]:
-    """The first frame and all frame numbers of a random stretch, or of the whole clip."""
+    """The first frame and all frame indices of a random segment, or of the whole clip."""
     length = min(frames, wanted)
     first = int(random.integers(frames - length + 1))
     return first, first + np.arange(length)
@@ -134,7 +134,7 @@ def _loudness(cepstra: NDArray[np.float32], frames: NDArray[np.int64]) -> NDArra
 
 
 class _Pictures:
-    """Collects frames, and where in them the windows of each kind begin."""
+    """Collects frames, and the first frames of the windows of each kind."""
 
     def __init__(self) -> None:
         self.frames: list[NDArray[np.uint8]] = []

@@ -1,4 +1,4 @@
-"""What of a clip the scorer is trained on: the square around the mouth, the sound, its spectrum."""
+"""Training data of the scorer from a clip: the square around the mouth, the sound, its spectrum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from metrics.lse.front_end import tracked
 from metrics.lse.sync_small.augmentation import STORED, log_power
 from metrics.lse.sync_small.batches import MouthClip
 
-CROPS_VERSION = "1"  # raise it when what is stored changes
+CROPS_VERSION = "1"  # raise it when the stored arrays change
 # The stored square in the 224 crop: 128 pixels around the middle of the mouth window.
 TOP, LEFT, SIDE = 60, 48, 128
 
@@ -31,11 +31,11 @@ def make_ready(
     frames: int,
     log: logging.Logger,
 ) -> list[MouthClip]:
-    """The clips that can be trained on, once for each detector.
+    """The usable clips, once for each detector.
 
     A clip is dropped if it cannot be read, has no sound, is shorter than `frames`, or shows a face
     in less than 80 % of its frames; the log counts the reasons. Raises BenchError with these counts
-    if fewer than half remain. "given" is for clips whose manifest has a box.
+    if fewer than half remain. "given" applies to clips whose manifest has a box.
     """
     raw = [
         RawClip(clip, detector, cache)
@@ -47,7 +47,7 @@ def make_ready(
 
 
 def mouth_square(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is stored of (T, 224, 224, 3) BGR crops: (T, 96, 96, 3) RGB around the mouth."""
+    """The stored part of (T, 224, 224, 3) BGR crops: (T, 96, 96, 3) RGB around the mouth."""
     import cv2
 
     squares = np.empty((len(crops), STORED, STORED, 3), dtype=np.uint8)

@@ -1,6 +1,6 @@
-"""How well the scorer works: offsets found, also after moving the sound, truth above controls.
+"""Evaluates the scorer: offsets, also after shifting the sound, and truth above the controls.
 
-By corpus and by speaker, on any clips; `python -m tests.scorer_report` makes the card's table.
+By corpus and by speaker, on any clips; `python -m tests.scorer_report` writes the card's table.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the scorer said of one clip; LSE-C of truth, with another clip's speech, and frozen."""
+    """The scorer's results on one clip: of the truth, with another clip's speech, and frozen."""
 
     clip: Clip
     offset: int
@@ -37,11 +37,11 @@ class Verdict:
     lse_c: float
     mismatched: float
     still: float
-    found_again: float  # share of the moves of the sound that the offset followed, within a frame
+    found_again: float  # share of the sound's shifts that the offset followed, within a frame
 
     @property
     def figures(self) -> tuple[float, ...]:
-        """In step, found again, above mismatched and still (0 to 1); LSE-C of the three; LSE-D."""
+        """In sync, found again, above mismatched and still (0 to 1); LSE-C of the three; LSE-D."""
         return (
             float(abs(self.offset) <= 1),
             self.found_again,
@@ -56,13 +56,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Verdicts by corpus, and the clips that could not be scored with the reason."""
+    """Verdicts by corpus, and the clips that could not be scored, with reasons."""
 
     verdicts: Mapping[str, Sequence[Verdict]]
     left_out: Sequence[tuple[str, str]]
 
     def table(self) -> str:
-        """Markdown: one row a corpus, one row a speaker of it."""
+        """Markdown: one row per corpus, followed by one row per speaker."""
         columns = (
             "clips | n | offset (median) | within ±1 | found again | above mismatched | above still"
             " | LSE-C truth | mismatched | still | LSE-D"
@@ -79,7 +79,7 @@ class Evaluation:
 def evaluate(
     corpora: Mapping[str, Sequence[Clip]], *, scorer: SmallSync, detector: Detector, cache: Path
 ) -> Evaluation:
-    """Verdicts on all clips, through conforming, face track and crop as a run has them."""
+    """Verdicts on all clips, conformed, tracked and cropped as in a run."""
     verdicts: dict[str, list[Verdict]] = {}
     left_out: list[tuple[str, str]] = []
     for corpus, clips in corpora.items():
@@ -100,7 +100,7 @@ def evaluate(
 def judge(
     clip: Clip, crops: core.Crops, sound: Sound, speech: Sound | None, scorer: SmallSync
 ) -> Verdict:
-    """One clip against its controls. speech: another clip's, None where there is none."""
+    """Compares one clip with its controls. speech: another clip's, or None."""
     count = core.windows(len(crops), len(sound))
     picture, own = scorer.embed(crops, sound)
     truth = core.lse(picture, own)
@@ -125,7 +125,7 @@ def judge(
 
 
 def moved(sound: Sound, frames: int) -> Sound:
-    """The sound so many frames later (earlier where negative), silence where nothing is left."""
+    """The sound `frames` frames later (earlier if negative), filled up with silence."""
     samples = frames * SAMPLES_PER_FRAME
     silence = np.zeros(abs(samples), dtype=np.int16)
     if samples >= 0:

@@ -1,7 +1,7 @@
-"""The shipped scorer's two small networks and what they see and hear: a mouth window and cepstra.
+"""The shipped scorer's two small networks and their inputs: a mouth window and cepstra.
 
-Defined here. Every step between a crop or a sound and an embedding stands in this file, so that
-training and scoring cannot drift apart.
+Defined here. This file has every step from a crop or a sound to an embedding, so that training and
+scoring cannot diverge.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ WINDOW = 5  # frames of one embedding
 COLUMNS = 20  # cepstral columns of one embedding, 10 ms each
 COLUMNS_PER_FRAME = 4
 COEFFICIENTS = 13
-HEIGHT, WIDTH = 56, 64  # what the picture network sees, pixels
+HEIGHT, WIDTH = 56, 64  # pixels, input of the picture network
 DIMENSIONS = 256  # of an embedding, before the constant coordinate
 
 # The mouth window in the 224x224 crop of the `tracked` front end, where the face box is 160 pixels
 # high and centred on row 80, column 112: from under the nose to under the chin.
 MOUTH_TOP, MOUTH_BOTTOM, MOUTH_LEFT, MOUTH_RIGHT = 82, 166, 64, 160
 
-# Typical spread of the liftered cepstra 1 to 12 of loud frames, so that none drowns the others.
+# Typical spread of the liftered cepstra 1 to 12 of loud frames, so that none dominates.
 SPREAD = np.array([17, 11, 14, 13, 18, 14, 14, 12, 13, 9, 10, 9], dtype=np.float32)
-FAINT = 6.0  # log energy under which a whole clip counts as silent (16-bit amplitudes near 10)
-RANGE = 10.0  # nepers of energy under the loudest that are heard at all: about 43 dB
+FAINT = 6.0  # log energy below which a whole clip counts as silent (16-bit amplitudes near 10)
+RANGE = 10.0  # nepers of energy below the loudest that count as sound: about 43 dB
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions that halve the picture, with a way around them."""
+    """Two 3x3 convolutions that halve height and width, with a skip connection."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Block(nn.Module):
 
 
 class PictureNetwork(nn.Module):
-    """Five frames of a mouth to one embedding."""
+    """Maps five frames of a mouth to one embedding."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,12 +59,12 @@ class PictureNetwork(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """(B, 15, 56, 64), standardised, to (B, 256) of length 1."""
         x = torch.relu(self.stem_norm(self.stem(windows)))  # (B, 32, 28, 32)
-        x = self.blocks(x).amax(dim=(2, 3))  # (B, 256); the largest over space forgives a shift
+        x = self.blocks(x).amax(dim=(2, 3))  # (B, 256); the maximum over space tolerates shifts
         return functional.normalize(self.out(x).float(), dim=1)
 
 
 class SoundNetwork(nn.Module):
-    """0.2 s of cepstra to one embedding."""
+    """Maps 0.2 s of cepstra to one embedding."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,11 +103,11 @@ class SyncNetwork(nn.Module):
 
 
 def standardised_windows(frames: Tensor, starts: Tensor) -> Tensor:
-    """Windows of five frames as the picture network wants them, (B, 15, 56, 64) float32.
+    """Windows of five frames as input of the picture network, (B, 15, 56, 64) float32.
 
-    frames: (T, 56, 64, 3) uint8 RGB. starts: (B,) first frames. Each window loses its own mean
-    colour and is divided by its own spread, so that light and skin weigh little; a flat window
-    stays flat.
+    frames: (T, 56, 64, 3) uint8 RGB. starts: (B,) first frames. Each window's mean colour is
+    subtracted and the rest divided by its spread, which reduces the influence of light and skin; a
+    flat window stays flat.
     """
     index = starts[:, None] + torch.arange(WINDOW)  # (B, 5)
     pixels = frames.float().mul_(1.0 / 255.0)  # (T, 56, 64, 3)
@@ -117,15 +117,15 @@ def standardised_windows(frames: Tensor, starts: Tensor) -> Tensor:
     x = pixels[index].permute(0, 2, 3, 1, 4).reshape(len(starts), HEIGHT, WIDTH, 3 * WINDOW)
     x -= mean.repeat(1, WINDOW)[:, None, None]
     x /= spread[:, None, None, None]
-    return x.permute(0, 3, 1, 2)  # channels last in memory, which the convolutions like best
+    return x.permute(0, 3, 1, 2)  # channels last in memory, the fastest layout for convolutions
 
 
 def standardised_cepstra(cepstra: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The cepstra of a whole clip, (13, M) float32, freed of loudness, channel and silence.
+    """The cepstra of a whole clip, (13, M) float32, without the effects of loudness and channel.
 
-    Row 0 becomes the energy under the clip's loudest, -1 where it is 43 dB below or less. The other
-    rows lose their mean over the clip's loud frames, are divided by their typical spread and fade
-    out where the energy does, so that the colour of silence says nothing.
+    Row 0 becomes the energy relative to the clip's loudest frame, -1 if 43 dB below or less. From
+    the other rows, the mean over the clip's loud frames is subtracted; they are divided by their
+    typical spread and fade out with the energy, so that the spectrum of silence has no influence.
     """
     energy = cepstra[0]  # (M,)
     loudest = max(float(np.percentile(energy, 95)), FAINT)
@@ -153,7 +153,7 @@ def sound_windows(standard: NDArray[np.float32], starts: NDArray[np.int64]) -> T
 
 
 def mouth_windows(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The mouth window of each crop, (T, 56, 64, 3) RGB, of (T, 224, 224, 3) BGR crops."""
+    """The mouth window, (T, 56, 64, 3) RGB, of each of the (T, 224, 224, 3) BGR crops."""
     import cv2
 
     mouths = np.empty((len(crops), HEIGHT, WIDTH, 3), dtype=np.uint8)
@@ -166,8 +166,8 @@ def mouth_windows(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def with_constant(embeddings: Tensor) -> NDArray[np.float32]:
     """Embeddings with a last coordinate of 1, (N, 257) float32.
 
-    Distances among them stay; the distance to the zero rows with which LSE pads the sound becomes
-    the square root of 2, that of unrelated windows, so that padding neither attracts nor repels.
+    Distances between them do not change. The distance to the zero rows with which LSE pads the
+    sound becomes the square root of 2, that of unrelated windows, so padding has no effect.
     """
     extended = functional.pad(embeddings, (0, 1), value=1.0)
     return np.asarray(extended.numpy(), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The shipped scorer at work: crops and sound in, embeddings out."""
+"""Inference of the shipped scorer: crops and sound in, embeddings out."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from metrics.lse.sync_small.network import (
     with_constant,
 )
 
-BATCH = 64  # windows at once; the embeddings do not depend on it beyond rounding
+BATCH = 64  # windows at once; changes embeddings only by rounding
 
 
 class SmallSync:
-    """Scorer from a safetensors file; deterministic for one machine and number of threads."""
+    """The scorer in a safetensors file; deterministic for a given machine and thread count."""
 
     name = "sync_small"
     front_ends = frozenset({"tracked"})
@@ -54,25 +54,25 @@ class SmallSync:
         self.network.to(device).eval()
 
     def embed(self, crops: core.Crops, sound: Sound) -> tuple[core.Embeddings, core.Embeddings]:
-        """Embeddings of picture and sound, both (N, 257) float32.
+        """Embeddings of frames and sound, both (N, 257) float32.
 
         crops: (T, 224, 224, 3) uint8 BGR of the `tracked` front end. sound: (S,) int16 at 16 kHz.
-        Raises Undefined where T and S leave no window.
+        Raises Undefined if the clip is too short for a window.
         """
         count = core.windows(len(crops), len(sound))
         return self.see(crops, count), self.hear(sound, count)
 
     def see(self, crops: core.Crops, count: int) -> core.Embeddings:
-        """The first `count` picture windows of (T, 224, 224, 3) crops embedded, (count, 257)."""
+        """Embeddings of the first `count` windows of (T, 224, 224, 3) crops, (count, 257)."""
         return seen(self.network, mouth_windows(crops), count)
 
     def hear(self, sound: Sound, count: int) -> core.Embeddings:
-        """The first `count` sound windows of a clip embedded, (count, 257)."""
+        """Embeddings of the first `count` windows of a clip's sound, (count, 257)."""
         return heard(self.network, sound, count)
 
 
 def seen(network: SyncNetwork, mouths: NDArray[np.uint8], count: int) -> core.Embeddings:
-    """Picture windows of (T, 56, 64, 3) RGB mouths, network in eval mode, (count, 257)."""
+    """Embeddings of windows of (T, 56, 64, 3) RGB mouths, (count, 257); network in eval mode."""
     frames = torch.from_numpy(mouths)
     device = next(network.parameters()).device
     with torch.inference_mode():
@@ -84,7 +84,7 @@ def seen(network: SyncNetwork, mouths: NDArray[np.uint8], count: int) -> core.Em
 
 
 def heard(network: SyncNetwork, sound: Sound, count: int) -> core.Embeddings:
-    """Sound windows of a clip embedded by a network in eval mode, (count, 257)."""
+    """Embeddings of windows of a clip's sound, (count, 257); network in eval mode."""
     windows = sound_windows(standardised_cepstra(mfcc(sound)), np.arange(count))
     device = next(network.parameters()).device
     with torch.inference_mode():

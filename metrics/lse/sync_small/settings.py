@@ -1,4 +1,4 @@
-"""What `settings:` of the scorer's training config may hold. No torch here."""
+"""The keys of `settings:` in the scorer's training config. No torch here."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bench.train.settings import Precision, StageSettings
 
 @dataclass(frozen=True)
 class Shape:
-    """How a batch is made up.
+    """The composition of a batch.
 
-    clips: a batch. windows: a clip, from `segment` frames in a row. damaged: how many of the clips
-    come a second time, spoilt. still: windows of a frozen face, a clip.
+    clips: per batch. windows: per clip, from `segment` consecutive frames. damaged: how many of the
+    clips are repeated with damage. still: windows of a frozen face, per clip.
     """
 
     clips: int
@@ -27,14 +27,14 @@ class Shape:
 
 
 class Settings(StageSettings):
-    """What `settings:` of the config may hold."""
+    """The keys of `settings:`."""
 
     steps: int = pydantic.Field(default=6000, ge=1)
-    clips: int = pydantic.Field(default=8, ge=1)  # a batch
-    windows: int = pydantic.Field(default=20, ge=2)  # a clip
-    segment: int = pydantic.Field(default=48, ge=7)  # frames in a row that the windows come from
-    damaged: int = pydantic.Field(default=2, ge=1)  # clips of a batch that come spoilt as well
-    still: int = pydantic.Field(default=2, ge=1)  # windows of a frozen face, a clip
+    clips: int = pydantic.Field(default=8, ge=1)  # per batch
+    windows: int = pydantic.Field(default=20, ge=2)  # per clip
+    segment: int = pydantic.Field(default=48, ge=7)  # consecutive frames that hold the windows
+    damaged: int = pydantic.Field(default=2, ge=1)  # clips of a batch that are repeated with damage
+    still: int = pydantic.Field(default=2, ge=1)  # windows of a frozen face, per clip
     learning_rate: float = pydantic.Field(default=2e-3, gt=0)
     weight_decay: float = pydantic.Field(default=0.02, ge=0)
     balance: float = pydantic.Field(default=0.85, ge=0, le=1)
@@ -46,14 +46,14 @@ class Settings(StageSettings):
     report_every: int | None = pydantic.Field(default=20, ge=1)
     save_every: int = pydantic.Field(default=400, ge=1)
     precision: Precision = "bfloat16"
-    threads: int = pydantic.Field(default=1, ge=1)  # beside the process that makes batches
+    threads: int = pydantic.Field(default=1, ge=1)  # besides the process that builds batches
 
-    faces: tuple[Detector, ...] = ("haar",)  # each clip comes once for each
-    start: Path | None = None  # a weights file to go on from, with a new schedule
+    faces: tuple[Detector, ...] = ("haar",)  # each clip is used once per detector
+    start: Path | None = None  # a weights file to start from, with a new schedule
 
     @property
     def shape(self) -> Shape:
-        """The make-up of a batch."""
+        """The composition of a batch."""
         return Shape(self.clips, self.windows, self.segment, self.damaged, self.still)
 
     @pydantic.model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Trains the shipped scorer: windows of a clip must find their own sound among the clip's sounds.
 
-Recipe: matching within a clip (cross-entropy over cosines in both directions), a ranking that puts
-spoilt mouths below clean ones, and still mouths that match nothing. Run it with
+Recipe: matching within a clip (cross-entropy over cosines in both directions), a ranking loss that
+puts damaged mouths below clean ones, and still mouths that match nothing. Run it with
 `bench train configs/train/sync_scorer.yaml`.
 """
 
@@ -92,14 +92,14 @@ class Learner:
 def matching_losses(
     picture: Tensor, sound: Tensor, batch: Batch, *, scale: float, margin: float
 ) -> dict[str, Tensor]:
-    """The four terms, and a figure to look at.
+    """The four losses, and a figure for the curves.
 
-    match: cross-entropy of each window over the sounds of its clip and back; windows one frame
-    apart are neither right nor wrong. rank: a spoilt mouth must lie below its clean twin by the
-    margin times the severity, both in similarity to its sound and in how far that stands out.
-    still: the mean square of a frozen mouth's similarity to any sound. level: the square of the
-    mean similarity of windows and sounds that do not belong together, so that a clip's distances do
-    not drift beyond those of the zero padding. right: the share of windows whose sound came first.
+    match: cross-entropy of each window over the sounds of its clip, and vice versa; windows one
+    frame apart are left out. rank: a damaged mouth must lie below its clean twin by the margin
+    times the severity, in similarity to its sound and in the lead over other sounds. still: the
+    mean square of a frozen mouth's similarity to any sound. level: the square of the mean
+    similarity of unrelated windows and sounds, so that a clip's distances do not drift beyond those
+    of the zero padding. right: the share of windows whose own sound ranks first.
     """
     count, windows = batch.places.shape
     spoilt = len(batch.severity)
@@ -118,7 +118,7 @@ def matching_losses(
         damaged.view(spoilt, windows, -1) @ sounds[:spoilt].transpose(1, 2)
     )
     need = margin * batch.severity
-    # Nothing has to fall below 0, where unrelated windows lie.
+    # Similarities need not fall below 0, that of unrelated windows.
     rank = functional.relu(dirty - functional.relu(clean - need)).mean()
     rank = rank + functional.relu(dirty_lead - functional.relu(clean_lead - need)).mean()
     level = torch.cat([own - lead for own, lead in (_own_and_lead(cosines), (dirty, dirty_lead))])
@@ -135,7 +135,7 @@ def matching_losses(
 
 
 def _own_and_lead(cosines: Tensor) -> tuple[Tensor, Tensor]:
-    """Means over windows, (C,): similarity to the own sound, and its lead over the others'."""
+    """Means over windows, (C,): similarity to the own sound, and its lead over other sounds."""
     windows = cosines.shape[1]
     own = cosines.diagonal(dim1=1, dim2=2).mean(dim=1)
     others = (cosines.sum(dim=(1, 2)) - windows * own) / (windows * (windows - 1))
@@ -152,9 +152,9 @@ def scores(network: SyncNetwork, clip: MouthClip) -> tuple[core.Embeddings, core
 
 
 def validation(network: SyncNetwork, clips: Sequence[MouthClip]) -> dict[str, float]:
-    """By data set: offset within a frame, LSE-C, LSE-C above that with the next clip's sound.
+    """By data set: offset within a frame, LSE-C, and LSE-C minus that with the next clip's sound.
 
-    A clip that came once for each detector does not count as its own next.
+    "Next" skips the same clip with another detector.
     """
     network.eval()
     rows: list[tuple[str, dict[str, float]]] = []
@@ -175,14 +175,14 @@ def validation(network: SyncNetwork, clips: Sequence[MouthClip]) -> dict[str, fl
 
 
 def train(job: TrainJob[Settings]) -> Path:
-    """Trains on the job's clips and writes `sync_small.safetensors` in its folder.
+    """Trains on the job's clips and writes `sync_small.safetensors` to its folder.
 
-    A stopped training goes on with `job.resume` and writes the same curve. Raises BenchError where
-    fewer than half of the clips can be used.
+    With `job.resume`, a stopped training continues with the same curve. Raises BenchError if fewer
+    than half of the clips can be used.
     """
     settings = job.settings
     if job.processes.count > 1:
-        raise BenchError("--devices: the scorer is small and trains on one; leave the option out")
+        raise BenchError("--devices: the small scorer trains on one device; leave the option out")
     training.hold_memory()
     torch.set_num_threads(settings.threads)
     cv2.setNumThreads(1)
@@ -209,7 +209,7 @@ def train(job: TrainJob[Settings]) -> Path:
     )
     learner = Learner(settings, seed=job.seed)
     network = learner.averaged
-    if settings.start is not None:  # a checkpoint, where one is resumed, takes its place
+    if settings.start is not None:  # a resumed checkpoint replaces it
         learner.start_from(settings.start)
     training.run(
         training.Loop.of(settings, job),
@@ -222,7 +222,7 @@ def train(job: TrainJob[Settings]) -> Path:
 
 
 def save_weights(network: SyncNetwork, path: Path) -> Path:
-    """The network in half precision as safetensors, in one move."""
+    """Writes the network as safetensors in half precision, in one move."""
     halves = {
         name: value.half().contiguous()
         for name, value in network.state_dict().items()
@@ -230,5 +230,5 @@ def save_weights(network: SyncNetwork, path: Path) -> Path:
     }
     with in_one_move(path) as part:
         save_file(halves, part)
-        part.chmod(0o644)  # safetensors makes files that nobody else can read
+        part.chmod(0o644)  # safetensors writes files that other users cannot read
     return path
