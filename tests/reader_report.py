@@ -21,9 +21,10 @@ from bench.features.store import FeatureStore
 from bench.files.paths import cache_dir
 from bench.stats import mean_interval, share_interval
 from bench.types import Clip
-from metrics.error_rates import errors
 from metrics.reader import Reader
+from metrics.reader.reading import Answers, best_sentence
 from metrics.reader.scoring import compared
+from metrics.reader.settings import UnitKind
 from metrics.reader.units import SLOT_NAMES, SLOTS, said
 from tests.scorer_report import corpora
 
@@ -41,8 +42,8 @@ def main() -> None:
     reader.load("cpu")
     tell = sys.stdout.write
     tell(f"{reader.protocol}, faces: {asked.faces}\n\n")
-    tell("| clips | n | truth | the same, read for another clip's speech | still | chance |\n")
-    tell("|---|---|---|---|---|---|\n")
+    tell("| clips | n | error rate | other speech | still | chance | evidence | other | still |\n")
+    tell("|---|---|---|---|---|---|---|---|---|\n")
     slots: list[str] = []
     for name, clips in corpora(asked.split):
         is_grid = name.startswith("GRID")
@@ -60,43 +61,43 @@ def main() -> None:
     tell("\n" + "".join(slots))
 
 
-Readings = list[tuple[Clip, tuple[int, ...], tuple[int, ...]]]  # of the clip, of its first frame
+Readings = list[tuple[Clip, Answers, Answers]]  # of the clip, of its first frame
 
 
 def _readings(
     reader: Reader, clips: list[Clip], detector: str
-) -> Iterator[tuple[Clip, tuple[int, ...], tuple[int, ...]]]:
+) -> Iterator[tuple[Clip, Answers, Answers]]:
     store = FeatureStore(cache_dir() / "features")
     features = faces.finding_faces(detector, store=store)  # type: ignore[arg-type]
     for clip in clips:
         conformed = conform_clip(clip, cache=cache_dir())
         video = Video(conformed.path, features=features, sha256=conformed.sha256, box=clip.box)
         with contextlib.suppress(Undefined):  # no face: no value, and the table's n says so
-            reading = reader.reading(video)
+            answers = reader.answers(video)
             frames = video.read()
             held = Video.of(np.repeat(frames[:1], len(frames), axis=0), track=video.faces())
-            yield clip, reading, reader.reading(held)
+            yield clip, answers, reader.answers(held)
 
 
-def _line(name: str, read: Readings, units: str) -> str:
-    """A row: means over clips with 95 % intervals."""
-    own, others, still, chance = [], [], [], []
-    for place, (clip, reading, held) in enumerate(read):
-        ways = said(clip.text, clip.language, units)  # type: ignore[arg-type]
-        found = compared(reading, ways, units)  # type: ignore[arg-type]
-        own.append(found["error_rate"])
-        chance.append(found["chance"])
-        still.append(compared(held, ways, units)["error_rate"])  # type: ignore[arg-type]
-        for other in (read[place + 1 :] + read[:place])[:3]:
-            text, language = other[0].text, other[0].language
-            rates = [errors(reading, way).rate for way in said(text, language, units)]  # type: ignore[arg-type]
-            others.append(min(rates))
-    cells = [f"{np.mean(own):.3f}"]
-    if len(own) > 1:
-        found_interval = mean_interval(own, [clip.speaker for clip, *_ in read])
-        cells[0] += f" ({found_interval.low:.3f} to {found_interval.high:.3f})"
-    cells += [f"{np.mean(each):.3f}" if each else "-" for each in (others, still, chance)]
-    return f"| {name} | {len(read)} | {' | '.join(cells)} |\n"
+def _line(name: str, read: Readings, units: UnitKind) -> str:
+    """A row: means over clips with 95 % intervals; each clip for three others' speech as well."""
+    ways = [said(clip.text, clip.language, units) for clip, *_ in read]
+    own = [compared(answers, way, units) for (_, answers, _), way in zip(read, ways, strict=True)]
+    still = [compared(held, way, units) for (_, _, held), way in zip(read, ways, strict=True)]
+    other = [
+        compared(answers, ways[(place + step) % len(read)], units)
+        for place, (_, answers, _) in enumerate(read)
+        for step in (1, 2, 3)
+    ]
+    speakers = [clip.speaker for clip, *_ in read]
+    cells = []
+    for output in ("error_rate", "evidence"):
+        found = mean_interval([values[output] for values in own], speakers)
+        span = "" if found.low is None else f" ({found.low:.2f} to {found.high:.2f})"
+        others, held = (np.mean([v[output] for v in each]) for each in (other, still))
+        cells.append(f"{found.mean:.3f}{span} | {others:.3f} | {held:.3f}")
+    chance = np.mean([values["chance"] for values in own])
+    return f"| {name} | {len(read)} | {cells[0]} | {chance:.3f} | {cells[1]} |\n"
 
 
 def _by_slot(name: str, read: Readings) -> str:
@@ -105,11 +106,8 @@ def _by_slot(name: str, read: Readings) -> str:
         f"{name}, {len(read)} clips\n\n| word | of | read right | chance |\n|---|---|---|---|\n"
     ]
     right = [
-        [
-            unit == spoken
-            for unit, spoken in zip(reading, said(clip.text, "en", "words")[0], strict=True)
-        ]
-        for clip, reading, _ in read
+        np.equal(best_sentence(answers), said(clip.text, "en", "words")[0]).tolist()
+        for clip, answers, _ in read
     ]
     for slot, words in enumerate(SLOTS):
         hits = [row[slot] for row in right]

@@ -15,6 +15,7 @@ from metrics.reader.settings import UnitKind
 
 if TYPE_CHECKING:
     from metrics.reader.network import ReaderNetwork
+    from metrics.reader.reading import Answers
 
 FEWEST = 5  # frames that one glance of the reader takes in
 
@@ -35,7 +36,10 @@ class Reader(bench.ClipMetric, bench.Trainable):
     Output: error_rate, substitutions, deletions and insertions over the units spoken, lower is
         better, from 0, above 1 where more is read than is said; chance, the same for what is no
         reading of this speech: "visemes", the text's visemes backwards, "words", one blind guess a
-        place. An error_rate near chance means that nothing was read.
+        place. An error_rate near chance means that nothing was read. evidence, nats a
+        unit, higher is better: how much likelier the speech's units are than the same backwards,
+        by the network's own chances; near 0 for lips that say something else, or nothing. It moves
+        where error_rate, a count, does not yet.
     Raises: Undefined without a text, for a text that is no sentence of GRID ("words") or of another
         language than zh and en ("visemes"), with fewer than 5 frames, and without a face.
     Source: defined here; GRID's grammar from Cooke et al. 2006, doi 10.1121/1.2229005.
@@ -55,6 +59,7 @@ class Reader(bench.ClipMetric, bench.Trainable):
             title="lip-reading error",
         ),
         bench.Output("chance", unit="share", better="none", low=0.0, title="reading at chance"),
+        bench.Output("evidence", unit="nats", better="higher", title="evidence of the speech"),
     )
     sees = frozenset({"blur:error_rate", "noise:error_rate", "frozen:error_rate"})
 
@@ -108,11 +113,10 @@ class Reader(bench.ClipMetric, bench.Trainable):
 
         speech = sample.case.speech
         ways = said(speech.text, speech.language, self.options.units)
-        return compared(self.reading(sample.video), ways, self.options.units)
+        return compared(self.answers(sample.video), ways, self.options.units)
 
-    def reading(self, video: bench.Video) -> tuple[int, ...]:
-        """The units that are read from a video, by their place among `units.classes`."""
-        from metrics.reader.reading import read
+    def answers(self, video: bench.Video) -> Answers:
+        """What the network says of a video, (2 T, classes): logarithms of the units' chances."""
         from metrics.reader.scoring import answers_of
 
         if self._network is None:
@@ -120,7 +124,7 @@ class Reader(bench.ClipMetric, bench.Trainable):
         frames = video.read()
         if len(frames) < FEWEST:
             raise bench.Undefined(f"{len(frames)} frames; the reader needs {FEWEST}")
-        return read(answers_of(self._network, frames, video.faces()), self.options.units)
+        return answers_of(self._network, frames, video.faces())
 
     @classmethod
     def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:
