@@ -11,7 +11,7 @@ from metrics.error_rates import Errors
 from metrics.transcripts import Transcript
 
 
-class _ReadsTranscripts:
+class _ReadsTranscripts(bench.Metric):
     """What the two metrics share: the file of transcripts, read once."""
 
     class Options(bench.Options):

@@ -101,8 +101,9 @@ def checks_for(
     that read sound or are trained, `synthetic_talkers`, clips of an embedded corpus. features:
     those that the plugin reads, if they are neither installed nor registered by its own file.
     """
-    measures = issubclass(plugin, Metric | Feature)
-    needs_speech = measures and ("sound" in plugin.reads or issubclass(plugin, Trainable))
+    needs_speech = issubclass(plugin, Metric | Feature) and (
+        "sound" in plugin.reads or issubclass(plugin, Trainable)
+    )
     usual = synthetic_talkers if needs_speech else talking_patterns
     subject = Subject(plugin, options, Lazy(sample or usual), features_for(plugin, features))
     named = dict(_checks(subject))

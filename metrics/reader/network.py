@@ -77,7 +77,8 @@ class Context(nn.Module):
         """(B, T, CHANNELS) to the same."""
         y = self.around(self.norm(x).transpose(1, 2)).transpose(1, 2)
         y = functional.dropout(functional.gelu(y), self.dropout, self.training)
-        return x + self.mixed(y)
+        mixed: Tensor = self.mixed(y)
+        return x + mixed
 
 
 class ReaderNetwork(nn.Module):
