@@ -87,7 +87,7 @@ def _line(name: str, read: Readings, units: UnitKind) -> str:
     other = [
         compared(answers, ways[(place + step) % len(read)], units)
         for place, (_, answers, _) in enumerate(read)
-        for step in (1, 2, 3)
+        for step in range(1, min(4, len(read)))
     ]
     speakers = [clip.speaker for clip, *_ in read]
     cells = []

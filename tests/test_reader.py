@@ -6,7 +6,7 @@ import csv
 import logging
 import re
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from metrics.error_rates import errors
 from metrics.reader import Reader
 from metrics.reader.batches import UNKNOWN, Batches, ReaderClip, labels_at, put_together, timeline
 from metrics.reader.network import STEPS, ReaderNetwork
-from metrics.reader.reading import best_sentence, read
+from metrics.reader.reading import CHANGE, best_sentence, calm_path, read
 from metrics.reader.settings import Settings
 from metrics.reader.training import train
 from metrics.reader.units import (
@@ -135,6 +135,18 @@ def test_visemes_are_read_as_runs() -> None:
     answers = np.full((7, len(VISEMES)), -9.0, np.float32)
     answers[np.arange(7), [0, 3, 3, 0, 3, 5, 0]] = 0.0
     assert read(answers, "visemes") == (3, 5)  # a rest amid one mouth shape does not double it
+    answers[5, 3] = -1.5  # neither half frame is sure enough for two changes
+    assert read(answers, "visemes") == (3,)
+
+
+def test_the_calm_path_is_the_best_of_all() -> None:
+    answers = np.random.default_rng(1).normal(0, 1.5, (5, 3)).astype(np.float32)
+
+    def score(path: tuple[int, ...]) -> float:
+        changes = sum(one != other for one, other in pairwise(path))
+        return sum(answers[t, unit] for t, unit in enumerate(path)) - CHANGE * changes
+
+    assert tuple(calm_path(answers)) == max(product(range(3), repeat=5), key=score)
 
 
 def test_the_likeliest_sentence_is_found() -> None:

@@ -10,18 +10,35 @@ from numpy.typing import NDArray
 from metrics.reader.settings import UnitKind
 from metrics.reader.units import REST, SLOTS, collapsed
 
+CHANGE = 1.0  # nats; the best of 0, 0.5, ... 4 on `val` of both corpora together
+
 Answers: TypeAlias = NDArray[np.float32]  # (N, classes), logarithms of chances, each half frame
 
 
 def read(answers: Answers, kind: UnitKind) -> tuple[int, ...]:
     """The units read, in order.
 
-    visemes: in each half frame the likeliest, runs of one as one. words: the likeliest path through
-    the six places of GRID's grammar, so that it is always six words.
+    visemes: the likeliest path on which each change costs CHANGE nats, so that no half frame is a
+    unit of its own unless it is sure; runs of one as one. words: the likeliest path through the six
+    places of GRID's grammar, so that it is always six words.
     """
-    if kind == "words":
-        return best_sentence(answers)
-    return collapsed(np.argmax(answers, axis=1).tolist())
+    return best_sentence(answers) if kind == "words" else collapsed(calm_path(answers))
+
+
+def calm_path(answers: Answers) -> list[int]:
+    """The class of each half frame on the path of the largest sum, changes paid for (Viterbi)."""
+    scores = answers[0].astype(np.float64)
+    every = np.arange(len(scores))
+    before: list[NDArray[np.int64]] = []
+    for answer in answers[1:]:
+        best = int(np.argmax(scores))
+        stays = scores >= scores[best] - CHANGE
+        before.append(np.where(stays, every, best))
+        scores = np.where(stays, scores, scores[best] - CHANGE) + answer
+    path = [int(np.argmax(scores))]
+    for places in reversed(before):
+        path.append(int(places[path[-1]]))
+    return path[::-1]
 
 
 def best_sentence(answers: Answers) -> tuple[int, ...]:
