@@ -98,11 +98,12 @@ def checks_for(
 
     options: for plugins that do not work with their defaults. sample: the clips to try plugins on;
     by default those of bench.checks.ladders: `talking_patterns`, which are drawn, or, for plugins
-    that read sound or look for people, `synthetic_talkers`, clips of an embedded corpus. features:
-    those that the plugin reads, if they are neither installed nor registered by its own file.
+    that read sound, look for people or are trained, `synthetic_talkers`, clips of an embedded
+    corpus. features: those that the plugin reads, if they are neither installed nor registered by
+    its own file.
     """
     listens = issubclass(plugin, Metric | Feature) and "sound" in plugin.reads
-    needs_people = listens or plugin.tried_on == "talkers"
+    needs_people = listens or plugin.tried_on == "talkers" or issubclass(plugin, Trainable)
     usual = synthetic_talkers if needs_people else talking_patterns
     subject = Subject(plugin, options, Lazy(sample or usual), features_for(plugin, features))
     named = dict(_checks(subject))

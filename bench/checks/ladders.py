@@ -44,15 +44,25 @@ class Ladder:
 
 
 def specimen(
-    name: str, *, frames: Frames, sound: Sound, other_speech: Sound, track: Track | None
+    name: str,
+    *,
+    frames: Frames,
+    sound: Sound,
+    other_speech: Sound,
+    track: Track | None,
+    text: str = "",
+    language: str = "",
 ) -> Specimen:
-    """A specimen from arrays; raises BenchError if the other speech is too short."""
+    """A specimen from arrays; raises BenchError if the other speech is too short.
+
+    text, language: of what is said.
+    """
     if len(other_speech) < len(sound):
         raise BenchError(
             f"specimen {name!r}: its other speech has {len(other_speech)} samples, "
             f"fewer than its own {len(sound)}; give a longer one"
         )
-    clip = Clip(id=name, video=Path(f"{name}.mp4"))
+    clip = Clip(id=name, video=Path(f"{name}.mp4"), text=text, language=language)
     case = Case(dataset="checks", kind="reconstruct", face=clip, speech=clip)
     reference = Video.of(frames, sound, track=track)
     video = Video.of(frames.copy(), sound.copy(), track=track)
@@ -94,6 +104,8 @@ def synthetic_talkers(count: int = 2, *, corpus: str = "synth-en") -> list[Speci
                 sound=sound[:samples],
                 other_speech=np.resize(other_speech, samples),  # repeated from its beginning
                 track=track,
+                text=clip.text,
+                language=clip.language,
             )
         )
     return found

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contract.importer import Imported
@@ -37,6 +38,8 @@ ENDINGS = (
 UNSEEN_SPEAKERS = frozenset({"s1", "s2", "s20", "s22"})
 TEST_SEEN_SHARE, VAL_SHARE = 0.06, 0.04
 SILENCES = frozenset({"sil", "sp"})
+ALIGN_RATE = 25_000  # units of a second in align files
+_DEEPEST = 3  # folders between a clip's and the root: ROOT/s1/video/mpg_6000/bbaf2n.mpg
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # A clip's name encodes its sentence, one letter per word (GRID's own documentation).
@@ -48,8 +51,18 @@ _WORDS: tuple[dict[str, str], ...] = (
     dict(zip("z123456789", _DIGITS, strict=True)),
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 )
+GRAMMAR = tuple(tuple(words.values()) for words in _WORDS)  # the words of each place in a sentence
 _NOT_SPEAKERS = frozenset({"original", "video", "mpg_6000", "mpg_vcd", "mpg"})
 _SPEAKER = re.compile(r"s\d+|unknown\w*")
+
+
+@dataclass(frozen=True)
+class SpokenWord:
+    """A word, from start to end in seconds."""
+
+    word: str
+    start: float
+    end: float
 
 
 def import_grid(root: Path) -> Imported:
@@ -117,13 +130,35 @@ def _rule_split(speaker: str, identity: str) -> str:
 
 def _text(root: Path, speaker: str, stem: str) -> str:
     """The words of the clip's align file, else those that its name encodes, else ""."""
-    places = (f"align/{speaker}", f"{speaker}/align", f"alignments/{speaker}", "align")
-    for place in places:
-        file = root / place / f"{stem}.align"
-        if file.is_file():
-            rows = (line.split() for line in text_of(file).splitlines())
-            return " ".join(row[2] for row in rows if len(row) == 3 and row[2] not in SILENCES)
+    rows = _aligned(root, speaker, stem)
+    if rows is not None:
+        return " ".join(word for _, _, word in rows)
     if len(stem) != len(_WORDS):
         return ""
     words = [words.get(letter, "") for words, letter in zip(_WORDS, stem.lower(), strict=True)]
     return " ".join(words) if all(words) else ""
+
+
+def words_of(clip: Clip) -> list[SpokenWord]:
+    """The words of a clip that `import_grid` found, with their times, in order; no silences.
+
+    Raises BenchError where the folder holds no word times for the clip.
+    """
+    speaker, _, stem = clip.id.rpartition("-")
+    for root in list(clip.video.parents)[: _DEEPEST + 1]:
+        rows = _aligned(root, speaker, stem)
+        if rows is not None:
+            return [SpokenWord(w, int(a) / ALIGN_RATE, int(b) / ALIGN_RATE) for a, b, w in rows]
+    raise BenchError(
+        f"{clip.video}: has no word times; expected align/{speaker}/{stem}.align in a folder above"
+    )
+
+
+def _aligned(root: Path, speaker: str, stem: str) -> list[tuple[str, ...]] | None:
+    """The rows of a clip's align file (start, end, word), no silences; None where it has none."""
+    for place in (f"align/{speaker}", f"{speaker}/align", f"alignments/{speaker}", "align"):
+        file = root / place / f"{stem}.align"
+        if file.is_file():
+            rows = (line.split() for line in text_of(file).splitlines())
+            return [tuple(row) for row in rows if len(row) == 3 and row[2] not in SILENCES]
+    return None

@@ -44,10 +44,11 @@ def make_ready(
     with these counts if fewer than half of the clips remain.
     """
     raw = [RawClip(clip, detector, cache) for clip in clips]
-    return all_ready(raw, _ready, split=split, log=log)
+    return all_ready(raw, face_clip, split=split, log=log)
 
 
-def _ready(raw: RawClip) -> FaceClip:
+def face_clip(raw: RawClip) -> FaceClip:
+    """One clip made ready; raises BenchError where it cannot be trained on, as in `make_ready`."""
     return raw.ready("talkers", _arrays, version=CLIPS_VERSION, of=FaceClip)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.run.provenance import machine
 from tests.speed import (
     corpus,
+    cpbd,
     engines,
     generation,
     landmarks,
@@ -24,6 +25,7 @@ def main() -> None:
     for part in (
         psnr_ssim,
         lpips,
+        cpbd,
         lse,
         landmarks,
         generation,
