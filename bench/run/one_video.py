@@ -108,6 +108,7 @@ class VideoMeter:
         self._sound = sound
         self._fit = fit
         self._kept: list[tuple[PlannedCase, KnownGeneration]] = []
+        self._lost = 0  # files that could not be opened
 
     def measured(
         self, pair: Pair, *, notify: Callable[[str], None] = lambda _label: None
@@ -119,6 +120,7 @@ class VideoMeter:
         try:
             opened = self.opened(pair)
         except Exception as error:
+            self._lost += 1
             records = {}
             for metric in self._asked_of(pair):
                 record = measurement_of(metric, "", "", "")
@@ -158,7 +160,8 @@ class VideoMeter:
                 if made.reference_sha256 or not metric.needs_reference
             )
             if videos:
-                sets.append(PlannedSet(metric, metric.label, videos))
+                asked = len(videos) + self._lost
+                sets.append(PlannedSet(metric, metric.label, videos, asked))
         places = {planned.key: place for place, (planned, _) in enumerate(self._kept)}
         yield from measure_sets(self._worker, self._settings, sets, places)
 

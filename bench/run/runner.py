@@ -209,7 +209,7 @@ def _lacks(store: Store, key: str, *, retry: bool) -> bool:
 
 def lacks_sets(plan: Plan, store: Store, metric: PlannedMetric, *, retry: bool) -> bool:
     """Whether a set metric has something left to measure of the videos that are there."""
-    keys = (set_key(metric, group) for _, group in _groups(plan, store, metric))
+    keys = (group.key(metric) for group in _groups(plan, store, metric))
     return any(_lacks(store, key, retry=retry) for key in keys)
 
 
