@@ -179,7 +179,7 @@ def _floor(column: Column, truth: Values, lost: Mapping[str, Values]) -> Floor |
     lost = {how: values for how, values in lost.items() if values}
     if not lost:
         return None
-    best = column.output.best
+    best = column.output.best if column.reads_reference else None  # the real video's own value
     moves: list[tuple[str, float]] = []
     for how, values in lost.items():
         own = {case: truth.get(case, best) for case in values}

@@ -95,7 +95,7 @@ def _line(one: Worth, words: Words) -> WorthLine:
         metric=column.metric,
         unit=words.unit(column.output.unit),
         protocol=column.protocol,
-        truth=fixed(one.truth),
+        truth=fixed(one.truth) or "–",
         losses=tuple(fine(moved[how]) if how in moved else "" for how in LOSSES),
         floor=said,
         chance=fixed(one.chance),
