@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import bench
 from bench.types import FPS
 from metrics.features.landmarks import points
-from metrics.features.landmarks.pairs import LEAST_SCORE
+from metrics.features.landmarks.pairs import LEAST_SCORE, MOST_LEFT_OUT
 
 SHUT = 0.6  # of the clip's usual opening of the eyes: below it they are shut
 USUAL = 75.0  # the percentile that is the usual opening
@@ -60,6 +60,11 @@ class Count:
         """Blinks a minute of frames with a face."""
         return self.blinks * FPS * 60.0 / self.seen
 
+    @property
+    def left_out(self) -> float:
+        """The share of frames without a face."""
+        return 1.0 - self.seen / self.frames
+
 
 class Blink(bench.SetMetric):
     """Blinks a minute over a whole set, and how many more or fewer than its references have.
@@ -72,8 +77,9 @@ class Blink(bench.SetMetric):
     Output: blinks, blinks a minute of the videos, from 0; no direction. difference, that minus the
         references', blinks a minute, 0 is best; no direction. left_out, the share of the videos'
         frames without a face.
-    Raises: Undefined where a video has no face, and for a set without a frame that shows one.
-        BenchError where blendshapes are asked for and the landmarks are not the mesh's.
+    Raises: Undefined where more than a tenth of the frames of the videos or of the references show
+        no face, and for a set without frames. BenchError where blendshapes are asked for and the
+        landmarks are not the mesh's.
     Source: Soukupova and Cech 2016 (EAR); the threshold relative to the clip is defined here.
     """
 
@@ -113,7 +119,11 @@ class Blink(bench.SetMetric):
 
     def update(self, summary: Count, video: bench.Video) -> None:
         """Counts the blinks of one clip."""
-        arrays = video.feature("landmarks")
+        try:
+            arrays = video.feature("landmarks")
+        except bench.Undefined:  # one clip without a face is no reason to say nothing of the others
+            summary.frames += len(video.read())
+            return
         is_seen = arrays["score"] >= LEAST_SCORE
         summary.frames += len(is_seen)
         if not is_seen.any():
@@ -123,12 +133,18 @@ class Blink(bench.SetMetric):
 
     def compute(self, summary: Count, references: Count) -> dict[str, float]:
         """The set's values."""
-        if not summary.seen or not references.seen:
-            raise bench.Undefined("no frame of the set has landmarks with a score of at least 0.5")
+        for count, what in ((summary, "videos"), (references, "references")):
+            if not count.frames:
+                raise bench.Undefined(f"the {what} have no frames")
+            if count.left_out > MOST_LEFT_OUT:
+                raise bench.Undefined(
+                    f"{count.left_out:.0%} of the frames of the {what} show no face with a score "
+                    f"of at least {LEAST_SCORE}; more than {MOST_LEFT_OUT:.0%} would be left out"
+                )
         return {
             "blinks": summary.a_minute,
             "difference": summary.a_minute - references.a_minute,
-            "left_out": 1.0 - summary.seen / summary.frames,
+            "left_out": summary.left_out,
         }
 
     def _shut(self, arrays: bench.Arrays, is_seen: NDArray[np.bool_]) -> NDArray[np.bool_]:

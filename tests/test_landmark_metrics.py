@@ -259,8 +259,22 @@ def test_blinks_by_blendshapes_need_the_mesh() -> None:
     assert found.blinks == 1
     with pytest.raises(bench.BenchError, match="no blendshapes"):
         metric.update(found, video(landmarks(face(75))))
-    with pytest.raises(bench.Undefined):
+    with pytest.raises(bench.Undefined, match="no frames"):
         metric.compute(metric.start(), metric.start())
+
+
+def test_a_clip_without_a_face_is_left_out_of_the_blinks_and_many_leave_no_value() -> None:
+    metric, found = Blink(), Count()
+    seen = video(landmarks(face(75)))
+    lost = video("no face found")
+    lost._frames = np.zeros((25, 4, 4, 3), np.uint8)
+    for each in (seen, seen, seen, seen, lost):
+        metric.update(found, each)
+    assert found == Count(blinks=0, seen=300, frames=325)
+    assert metric.compute(found, found)["left_out"] == pytest.approx(25 / 325)
+    metric.update(found, lost)
+    with pytest.raises(bench.Undefined, match="14% of the frames of the videos show no face"):
+        metric.compute(found, found)
 
 
 def test_flicker_by_hand() -> None:
