@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.train.trainable import TrainJob
 from bench.types import Clip, Track
+from metrics.aue import Aue
 from metrics.blink import Blink
 from metrics.features.landmarks import Landmarks, points, small
 from metrics.features.landmarks.crops import Square, around, placed
@@ -319,6 +321,24 @@ def test_the_contract_holds(metric: type, talkers: list[Specimen]) -> None:
     assert [each for each in results if each.status == "failed"] == []
 
 
+class LmdOfTheMesh(Lmd):
+    asks: ClassVar = {"landmarks": {"model": "mesh"}}
+
+
+class MouthOfTheMesh(Mouth):
+    asks: ClassVar = {"landmarks": {"model": "mesh"}}
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", [Aue, LmdOfTheMesh, MouthOfTheMesh], ids=lambda m: m.__name__)
+def test_the_contract_holds_on_the_mesh(
+    metric: type, talkers: list[Specimen], face_mesh: Path
+) -> None:
+    results = bench.checks.run_checks(metric, sample=lambda: talkers)
+    assert [each for each in results if each.status in ("failed", "skipped")] == []
+
+
 def test_pictures_that_come_late_and_another_mouth_are_worse(talkers: list[Specimen]) -> None:
     def measured(made: np.ndarray, which: int) -> tuple[float, float, float]:
         clean = talkers[which].sample
@@ -399,7 +419,7 @@ def test_views_are_squares_and_leave_what_is_stored(seed: int) -> None:
     stored = random.integers(0, 256, (176, 176, 3), dtype=np.uint8)
     where = random.uniform(40, 140, (points.SMALL.count, 2)).astype(np.float32)
     before = stored.copy(), where.copy()
-    square, moved = augmentation.seen(stored, where, random, scale=SCALE)
+    square, moved = augmentation.seen(stored, where, random, scale=SCALE, bearded=seed % 2)
     assert square.shape == augmentation.nothing(stored, random).shape == (SIDE, SIDE, 3)
     assert square.dtype == np.uint8
     assert np.isfinite(moved).all()

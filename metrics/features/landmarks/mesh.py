@@ -72,7 +72,7 @@ class Mesh:
         seen = square.cut(frame, SIDE).astype(np.float32) * (1.0 / 255.0)
         self._points.setInput(np.ascontiguousarray(seen.transpose(2, 0, 1)[None]))
         found, logit = self._points.forward(["Identity", "Identity_1"])
-        points = np.reshape(found, (MESH.count, 3))[:, :2]
+        points = np.asarray(found, dtype=np.float32).reshape(MESH.count, 3)[:, :2]
         score = 1.0 / (1.0 + np.exp(-float(np.ravel(logit)[0])))
         return Seen(placed(points, square.to_frame(SIDE)).astype(np.float32), score)
 

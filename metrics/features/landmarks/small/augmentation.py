@@ -7,6 +7,8 @@ noise, covered patches, mouths pasted in with seams, as methods make them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +21,21 @@ _COARSE = 5  # knots of a warp along a side
 
 
 def seen(
-    stored: NDArray[np.uint8], points: NDArray[np.float32], random: Random, *, scale: float
+    stored: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    random: Random,
+    *,
+    scale: float,
+    bearded: float = 0.0,
 ) -> tuple[Square, NDArray[np.float32]]:
     """A stored square (S, S, 3) and its points (P, 2) in a random view: (128, 128, 3), (P, 2).
 
-    scale: pixels of the network's square to one of the stored.
+    scale: pixels of the network's square to one of the stored. bearded: the share of the faces that
+    get a moustache or a beard.
     """
     square, placed = _moved(stored, points, random, scale)
+    if bearded and random.random() < bearded:
+        square = _bearded(square, placed, random)
     return spoilt(square, placed, random), placed
 
 
@@ -127,14 +137,14 @@ def spoilt(square: Square, points: NDArray[np.float32], random: Random) -> Squar
 def nothing(stored: NDArray[np.uint8], random: Random) -> Square:
     """A square without a face: flat, noise, a face in pieces or upside down, a corner of one."""
     kind = int(random.integers(6))
-    side = len(stored)
+    side, size = len(stored), (SIDE, SIDE)
+    square: NDArray[Any]
     if kind == 0:
         square = np.full((SIDE, SIDE, 3), random.integers(0, 256, 3), dtype=np.uint8)
     elif kind == 1:
         coarse = random.uniform(0, 255, (int(random.integers(2, 33)),) * 2 + (3,))
-        size = (SIDE, SIDE)
-        wide = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
-        square = wide.clip(0, 255).astype(np.uint8)
+        smooth = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+        square = smooth.clip(0, 255)
     elif kind == 2:
         pieces = int(random.integers(3, 9))
         wide = SIDE // pieces + 1
@@ -144,11 +154,11 @@ def nothing(stored: NDArray[np.uint8], random: Random) -> Square:
         grid = tiles.reshape(pieces, pieces, wide, wide, 3).swapaxes(1, 2)
         square = grid.reshape(pieces * wide, pieces * wide, 3)[:SIDE, :SIDE]
     elif kind == 3:
-        square = cv2.resize(stored[::-1], (SIDE, SIDE))
+        square = cv2.resize(stored[::-1], size)
     elif kind == 4:
         part = int(side * random.uniform(0.12, 0.3))
         left, top = random.integers(0, side - part, 2)
-        square = cv2.resize(stored[top : top + part, left : left + part], (SIDE, SIDE))
+        square = cv2.resize(stored[top : top + part, left : left + part], size)
     else:  # far off: a corner of the face at most
         matrix = _matrix(
             side,
@@ -157,7 +167,7 @@ def nothing(stored: NDArray[np.uint8], random: Random) -> Square:
             aspect=1.0,
             shift=(float(random.choice([-1, 1]) * random.uniform(75, 110)), 0.0),
         )
-        square = cv2.warpAffine(stored, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+        square = cv2.warpAffine(stored, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     return _graded(np.ascontiguousarray(square, dtype=np.uint8), random)
 
 
@@ -200,8 +210,40 @@ def _pasted(square: Square, points: NDArray[np.float32], random: Random) -> Squa
     if right - left < 8 or bottom - top < 8:
         return square
     part = square[top:bottom, left:right].astype(np.float32)
-    part = cv2.GaussianBlur(part, (0, 0), float(random.uniform(0.4, 2.5)))
-    part = part * random.uniform(0.9, 1.1) + random.normal(0.0, 6.0, 3)
+    soft = cv2.GaussianBlur(part, (0, 0), float(random.uniform(0.4, 2.5)))
+    tinted = soft * random.uniform(0.9, 1.1) + random.normal(0.0, 6.0, 3)
     square = square.copy()
-    square[top:bottom, left:right] = part.clip(0, 255).astype(np.uint8)
+    square[top:bottom, left:right] = tinted.clip(0, 255).astype(np.uint8)
     return square
+
+
+def _bearded(square: Square, points: NDArray[np.float32], random: Random) -> Square:
+    """A moustache between nose and mouth, a beard around the chin, or both."""
+    mouth, base, chin = points[:12], points[34], points[41]
+    shapes = []
+    kind = float(random.random())
+    if kind < 0.8:
+        up = (base - mouth[3]) * random.uniform(0.5, 1.0)
+        share = np.array([0.25, 0.55, 0.8, 0.8, 0.8, 0.55, 0.25])[:, None]
+        out = (mouth[6] - mouth[0]) * random.uniform(0.0, 0.15)
+        low = mouth[:7] - up * random.uniform(-0.15, 0.1)
+        droop = -up * random.uniform(0.0, 0.9)
+        ends = np.array([mouth[6] + out + droop, mouth[0] - out + droop])
+        shapes.append(np.concatenate([low + share * up, ends[:1], low[::-1], ends[1:]]))
+    if kind > 0.6:
+        down = (chin - mouth[9]) * random.uniform(0.3, 1.1)
+        wide = (mouth[6] - mouth[0]) * random.uniform(0.0, 0.6)
+        lower = mouth[[6, 7, 8, 9, 10, 11, 0]] + 0.15 * down
+        spread = np.linspace(1.0, -1.0, 7)[:, None] * wide
+        shapes.append(np.concatenate([lower, (lower + spread + down)[::-1]]))
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for shape in shapes:
+        cv2.fillPoly(mask, [np.round(shape * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    cover = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), float(random.uniform(0.5, 1.8)))
+    strands = cv2.GaussianBlur(random.standard_normal((SIDE, SIDE), np.float32), (0, 0), 0.7)
+    cover = (cover * random.uniform(0.5, 1.0) * (1 + 0.3 * strands)).clip(0, 1)[..., None]
+    dark = random.uniform(5, 110) * np.array(
+        [1.0, random.uniform(0.7, 1.0), random.uniform(0.5, 1)]
+    )
+    hair = dark * (1 + 0.3 * strands[..., None])
+    return np.asarray(square + (hair - square) * cover).clip(0, 255).astype(np.uint8)

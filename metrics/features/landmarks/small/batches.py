@@ -67,7 +67,13 @@ class Batches(Dataset[Batch]):
             clip = self.draw.one(random)
             stored, known = clip.squares(), clip.points()
             frame = int(random.integers(len(stored)))
-            square, placed = augmentation.seen(stored[frame], known[frame], random, scale=SCALE)
+            square, placed = augmentation.seen(
+                stored[frame],
+                known[frame],
+                random,
+                scale=SCALE,
+                bearded=self.settings.bearded,
+            )
             if random.random() < 0.5:
                 square, placed = augmentation.mirrored(square, placed, MIRROR)
             squares.append(square)

@@ -24,7 +24,7 @@ class Layer(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
         self.is_residual = inputs == outputs and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:

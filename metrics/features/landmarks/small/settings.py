@@ -15,7 +15,8 @@ class Settings(StageSettings):
 
     batch: faces of a step; nothing: how many beside them show no face. gaps: weight of the error in
     the openings of lips and lids. maps: weight of the heat maps' cross-entropy. faces: each clip
-    comes once for each. val_clips: those of `val` that are looked at.
+    comes once for each. bearded: the share of the faces that get a moustache or a beard. val_clips:
+    those of `val` that are looked at. start: a weights file to go on from, with a new schedule.
     """
 
     steps: int = pydantic.Field(default=3000, ge=1)
@@ -25,6 +26,7 @@ class Settings(StageSettings):
     weight_decay: float = pydantic.Field(default=0.02, ge=0)
     gaps: float = pydantic.Field(default=1.0, ge=0)
     maps: float = pydantic.Field(default=0.3, ge=0)
+    bearded: float = pydantic.Field(default=0.0, ge=0, le=1)
     balance: float = pydantic.Field(default=0.5, ge=0, le=1)  # 0: all speakers alike
     average: float = pydantic.Field(default=0.998, ge=0, lt=1)
     report_every: int | None = pydantic.Field(default=20, ge=1)
@@ -35,7 +37,7 @@ class Settings(StageSettings):
     val_clips: int = pydantic.Field(default=18, ge=1)
 
     faces: tuple[Detector, ...] = ("haar",)
-    start: Path | None = None  # a weights file to go on from, with a new schedule
+    start: Path | None = None
 
     @pydantic.model_validator(mode="after")
     def _is_not_paced(self) -> Settings:
