@@ -14,6 +14,8 @@ from torch import nn
 import bench
 from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
+from bench.features.computing import chosen
+from bench.features.faces import chosen_faces
 from metrics.features.i3d import I3dFeatures, convert
 from metrics.features.i3d import network as i3d
 from metrics.features.inception import InceptionFeatures
@@ -133,6 +135,14 @@ def test_the_contract_with_its_ladders(metric: type[bench.SetMetric]) -> None:
 def test_the_feature_keeps_to_the_contract() -> None:
     results = run_checks(InceptionFeatures, sample=lambda: talking_patterns(1, frames=1))
     assert [each for each in results if each.status != "passed"] == []
+
+
+def test_protocols_name_what_features_rest_on() -> None:
+    faces = chosen_faces("haar", "central")
+    feature = chosen(InceptionFeatures(), {"faces": faces})
+    expected = "inception-2015; face:haar central; every 5th; tf1 bilinear 299"
+    assert feature.protocol == expected
+    assert Fid().protocol == "fid[{inception}]"
 
 
 def test_missing_weights_are_an_error_a_user_can_act_on(monkeypatch: pytest.MonkeyPatch) -> None:
