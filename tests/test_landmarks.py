@@ -261,14 +261,11 @@ def test_folding_changes_nothing_but_rounding(talkers: list[Specimen]) -> None:
 
 
 def test_what_shows_no_face_has_no_score(talkers: list[Specimen], finder: SmallFinder) -> None:
-    frames = np.stack(
-        [
-            np.full((256, 256, 3), 128, np.uint8),
-            np.zeros((256, 256, 3), np.uint8),
-            np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8),
-        ]
-    )
-    boxes = np.repeat(talkers[0].sample.video.faces().boxes[:1], 3, axis=0)
+    grain = 3 * np.random.default_rng(0).standard_normal((256, 256, 3))
+    ramp = np.broadcast_to(np.arange(256)[:, None], (256, 256, 3))
+    shown = [np.full((256, 256, 3), grey) for grey in (0, 128, 255)]
+    frames = np.stack([*shown, 128 + grain, ramp]).astype(np.uint8)
+    boxes = np.repeat(talkers[0].sample.video.faces().boxes[:1], len(frames), axis=0)
     assert (finder.find(frames, boxes)[1] < 0.5).all()
 
 
@@ -321,12 +318,15 @@ def test_the_contract_holds(metric: type, talkers: list[Specimen]) -> None:
     assert [each for each in results if each.status == "failed"] == []
 
 
+# Blurred by 8 pixels, a face of the specimens is none to the mesh: there is no value.
 class LmdOfTheMesh(Lmd):
     asks: ClassVar = {"landmarks": {"model": "mesh"}}
+    sees = frozenset({"noise", "frozen"})
 
 
 class MouthOfTheMesh(Mouth):
     asks: ClassVar = {"landmarks": {"model": "mesh"}}
+    sees = frozenset({"noise", "frozen"})
 
 
 @pytest.mark.shared
@@ -336,7 +336,13 @@ def test_the_contract_holds_on_the_mesh(
     metric: type, talkers: list[Specimen], face_mesh: Path
 ) -> None:
     results = bench.checks.run_checks(metric, sample=lambda: talkers)
-    assert [each for each in results if each.status in ("failed", "skipped")] == []
+    # Of classes of this file neither the docstring nor the imports are those of a plugin.
+    about_this_file = ("docstring has its sections", "import loads nothing heavy")
+    assert [
+        each
+        for each in results
+        if each.status != "passed" and (metric is Aue or each.name not in about_this_file)
+    ] == []
 
 
 def test_pictures_that_come_late_and_another_mouth_are_worse(talkers: list[Specimen]) -> None:
