@@ -11,6 +11,7 @@ import pytest
 
 import bench
 from bench.checks import run_checks
+from bench.checks.ladders import talking_patterns
 from metrics.csim import Csim, CsimFace, mean_cosine
 from metrics.features.identity import Identity
 from metrics.features.identity.recognisers import DlibRecogniser, dlib_squares
@@ -156,6 +157,22 @@ def test_every_fifth_frame_with_a_face_is_embedded() -> None:
         feature.compute(video(frames, score=np.zeros(11, np.float32)))
     with pytest.raises(bench.Undefined, match="no frames"):
         feature.compute(video(frames[:0]))
+
+
+@pytest.mark.usefixtures("sface")
+def test_an_embedding_of_zeros_is_an_error() -> None:
+    feature = Identity()
+    feature.load("cpu")
+    frames = coloured(9, 9, 9)
+    frames[5] = 0
+    with pytest.raises(bench.BenchError, match="frame 5: its embedding by sface is all zeros"):
+        feature.compute(video(frames))
+
+
+@pytest.mark.usefixtures("sface")
+def test_the_contract_of_the_feature() -> None:
+    results = run_checks(Identity, sample=lambda: talking_patterns(2, frames=6))
+    assert [each for each in results if each.status != "passed"] == []
 
 
 def test_protocols_name_the_network_and_what_it_rests_on() -> None:

@@ -97,6 +97,14 @@ def test_the_kernel_distance_is_the_sum_over_pairs() -> None:
     np.testing.assert_allclose(list(without_each_block(x, y, blocks)), expected, rtol=1e-9)
 
 
+@pytest.mark.shared
+def test_the_kernel_distance_is_torch_fidelitys(shared: Path) -> None:
+    """Its 0.4.0 gave this for the same features, with its own settings."""
+    arrays = np.load(shared / "golden" / "metrics.npz")
+    found = kernel_distance(arrays["fd_few_x"], arrays["fd_few_y"])
+    assert found == pytest.approx(0.6863044324144871, rel=1e-9)
+
+
 def test_many_features_are_compared_by_subsets() -> None:
     x, y = draw(1300, 4), draw(1300, 4, seed=1, shift=0.5)
     one_more = np.vstack([x, x[:1]]), np.vstack([y, y[:1]])

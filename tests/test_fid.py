@@ -14,6 +14,8 @@ from torch import nn
 import bench
 from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
+from bench.features.computing import chosen
+from bench.features.faces import chosen_faces
 from metrics.features.i3d import I3dFeatures, convert
 from metrics.features.i3d import network as i3d
 from metrics.features.inception import InceptionFeatures
@@ -135,6 +137,14 @@ def test_the_feature_keeps_to_the_contract() -> None:
     assert [each for each in results if each.status != "passed"] == []
 
 
+def test_protocols_name_what_features_rest_on() -> None:
+    faces = chosen_faces("haar", "central")
+    feature = chosen(InceptionFeatures(), {"faces": faces})
+    expected = "inception-2015; face:haar central; every 5th; tf1 bilinear 299"
+    assert feature.protocol == expected
+    assert Fid().protocol == "fid[{inception}]"
+
+
 def test_missing_weights_are_an_error_a_user_can_act_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BENCH_WEIGHTS", raising=False)
     with pytest.raises(bench.BenchError, match="bench weights pull inception_fid"):
@@ -181,6 +191,34 @@ def test_a_set_with_a_missing_video_has_no_value_until_it_is_whole(tmp_path: Pat
     broken.unlink()
     assert run_bench("run", config, "-o", run, "--retry")[0] == 0
     assert [each["status"] for each in read_records(run / "measurements.jsonl")][-1] == "ok"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_inception")
+def test_a_run_has_fid_and_kid_of_its_sets(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data", ("one", "two", "three"))
+    config = make_config(
+        tmp_path,
+        features=[{"name": "inception", "options": {"region": "frame"}}],
+        methods=[{"name": "truth"}, {"name": "still"}],
+        metrics=[{"name": "fid"}, {"name": "kid"}],
+        cases={"kinds": ["reconstruct", "cross"]},
+        tables=[{"name": "comparison", "columns": ["fid.fid", "fid.fid_frames", "kid.kid"]}],
+    )
+    run = tmp_path / "run"
+    code, output = run_bench("run", config, "-o", run)
+    assert code == 0, output
+    records = list(read_records(run / "measurements.jsonl"))
+    assert {each["protocol"] for each in records} == {
+        f"{name}[inception-2015; frame; every 5th; tf1 bilinear 299]" for name in ("fid", "kid")
+    }
+    fids = [each["values"] for each in records if each["metric"] == "fid"]
+    assert len(fids) == 2  # none for `cross`, which has no references
+    truth, still = sorted(fids, key=lambda values: values["fid"])
+    assert truth["fid"] < 1e-6 < still["fid"]
+    assert still["fid_low"] <= still["fid"] <= still["fid_high"]
+    assert truth["fid_clips"] == 3.0
+    assert truth["fid_frames"] == still["fid_frames"] > 3.0
 
 
 def test_what_was_missing_matters_no_more_once_it_is_not_asked_for(tmp_path: Path) -> None:

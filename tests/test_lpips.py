@@ -16,7 +16,7 @@ import bench
 from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
 from metrics.lpips import LINEAR, Lpips, linear_digest
-from metrics.lpips.distance import distances, resized
+from metrics.lpips.distance import _of_one_shape, distances, resized
 from metrics.lpips.trunks import (
     CHANNELS,
     LEAST,
@@ -124,6 +124,14 @@ def test_neighbours_of_other_shapes_do_not_matter() -> None:
     alone = [next(distances([pair], trunk, linear)) for pair in pairs]
     np.testing.assert_allclose(together, alone, rtol=1e-5)
     assert together[0] == pytest.approx(together[2], rel=1e-5)
+
+
+def test_large_pictures_go_through_one_by_one() -> None:
+    large = pictures(2, 600)
+    groups = list(_of_one_shape([(large[0], large[1])] * 3, 4))
+    assert [len(group) for group in groups] == [1, 1, 1]
+    small = pictures(2, 64)
+    assert [len(group) for group in _of_one_shape([(small[0], small[1])] * 5, 4)] == [4, 1]
 
 
 @pytest.mark.parametrize("net", NETS)

@@ -18,6 +18,7 @@ from metrics.lpips.trunks import Trunk, scaled
 
 Pair = tuple[Frame, Frame]  # (h, w, 3) uint8 RGB of one shape
 BATCH = 4  # pairs that go through a trunk together; changes speed, not values
+PIXELS = 4 * 256 * 256  # of one side of them, at most: VGG needs 2 kB for each
 EPSILON = 1e-10  # added to the length of each place's features, as in the package `lpips`
 
 
@@ -44,7 +45,9 @@ def distances(
 def _of_one_shape(pairs: Iterable[Pair], most: int) -> Iterator[list[Pair]]:
     group: list[Pair] = []
     for pair in pairs:
-        if group and (len(group) == most or group[0][0].shape != pair[0].shape):
+        height, width = pair[0].shape[:2]
+        is_full = len(group) == most or (len(group) + 1) * height * width > PIXELS
+        if group and (is_full or group[0][0].shape != pair[0].shape):
             yield group
             group = []
         group.append(pair)

@@ -1,4 +1,4 @@
-"""A distance of sets that needs them whole and gives its interval, and a method that breaks."""
+"""A distance of whole sets with its interval, a metric that reads faces, a method that breaks."""
 
 from __future__ import annotations
 
@@ -44,6 +44,24 @@ class GreyDistance(bench.SetMetric):
         }
 
 
+class FaceGrey(bench.ClipMetric):
+    """Difference of the mean greys of a video and of the recording that the method got.
+
+    Reads:   video and face, (T, H, W, 3) uint8 RGB.
+    Output:  face_grey, grey levels, lower is better.
+    Raises:  never.
+    Source:  defined here.
+    """
+
+    name, version, source = "face_grey", "1", "defined here"
+    reads = frozenset({"video", "face"})
+    outputs = (bench.Output("face_grey", unit="grey levels", better="lower", low=0.0),)
+
+    def measure(self, sample: bench.Sample) -> dict[str, float]:
+        assert sample.face is not None
+        return {"face_grey": abs(float(sample.video.read().mean() - sample.face.read().mean()))}
+
+
 class Breaking(bench.Method):
     """Repeats the first frame, but fails on the clip that a file names.
 
@@ -71,7 +89,7 @@ class Breaking(bench.Method):
 
 @bench.hookimpl
 def register_metrics() -> list[type[bench.Metric]]:
-    return [GreyDistance]
+    return [GreyDistance, FaceGrey]
 
 
 @bench.hookimpl

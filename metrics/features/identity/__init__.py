@@ -25,7 +25,8 @@ class Identity(bench.Feature):
     Reads: video, (T, H, W, 3) uint8 RGB; landmarks (sface) or the face track (dlib).
     Gives: embeddings, (K, 128) float32 of length 1, of the frames that show the face; frames, (K,)
         int64, which these are; length, () int64, T.
-    Raises: Undefined where no frame shows a face. BenchError without SFace's weights or dlib.
+    Raises: Undefined without frames, and where none shows a face. BenchError without SFace's
+        weights or dlib.
     Source: Zhong et al. 2021, arXiv:2205.12010 (SFace), opencv/opencv_zoo; davisking/dlib 20.0.1.
     """
 
@@ -73,7 +74,7 @@ class Identity(bench.Feature):
         """The embeddings of a video."""
         if self._recogniser is None:
             raise RuntimeError("call load(device) before compute")
-        every = video.read()
+        every, network = video.read(), self.options.network
         frames = np.arange(0, len(every), self.options.every)
         if not len(frames):
             raise bench.Undefined("no frames")
@@ -82,9 +83,12 @@ class Identity(bench.Feature):
         if not len(frames):
             raise bench.Undefined("no frame shows a face")
         found = np.stack([self._recogniser.embed(every[frame], places[frame]) for frame in frames])
-        length = np.linalg.norm(found, axis=1, keepdims=True)
+        lengths = np.linalg.norm(found, axis=1)
+        if not lengths.all():  # of no direction, so of no cosine
+            place = frames[lengths == 0.0][0]
+            raise bench.BenchError(f"frame {place}: its embedding by {network} is all zeros")
         return {
-            "embeddings": (found / length).astype(np.float32),
+            "embeddings": (found / lengths[:, None]).astype(np.float32),
             "frames": frames,
             "length": np.array(len(every)),
         }
