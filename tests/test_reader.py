@@ -135,7 +135,7 @@ def test_visemes_are_read_as_runs() -> None:
     answers = np.full((7, len(VISEMES)), -9.0, np.float32)
     answers[np.arange(7), [0, 3, 3, 0, 3, 5, 0]] = 0.0
     assert read(answers, "visemes") == (3, 5)  # a rest amid one mouth shape does not double it
-    answers[5, 3] = -1.5  # neither half frame is sure enough for two changes
+    answers[5, 3] = -0.5  # not sure enough to pay for one change more
     assert read(answers, "visemes") == (3,)
 
 
