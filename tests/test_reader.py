@@ -285,10 +285,10 @@ def test_a_still_mouth_says_next_to_nothing(reader: Reader, corpus: list[bench.C
 def test_pictures_of_nothing_have_a_finite_rate(
     reader: Reader, corpus: list[bench.Clip], picture: str
 ) -> None:
-    shape = (12, 128, 128, 3)
+    shape = (60, 128, 128, 3)
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     frames = {"grey": np.full(shape, 128, np.uint8), "black": np.zeros(shape, np.uint8)}
-    track = given_track((30, 30, 60, 60), 12)
+    track = given_track((30, 30, 60, 60), 60)
     video = bench.Video.of(frames.get(picture, noise), track=track)
     found = reader.measure(bench.Sample(case_of(corpus[0]), video))
     assert all(np.isfinite(value) for value in found.values())
