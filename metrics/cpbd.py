@@ -22,7 +22,6 @@ SEEN = 63  # per cent: with up to this chance of seeing blur an edge is sharp
 LONGEST = 100  # pixels that an edge is followed to either side
 SMALLEST = 128  # pixels of a face, lest one or two blocks decide
 LEVEL = np.tan(np.pi / 8)  # a gradient is level within 22.5 degrees
-SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]]) / 8.0
 
 
 def cpbd(grey: NDArray[np.uint8]) -> float:
@@ -66,7 +65,7 @@ def _edge_widths(
     From an edge's pixel the row is followed to both sides as long as it goes on to rise (or fall).
     """
     height, width = grey.shape
-    rows, columns = np.nonzero(_vertical_edges(grey.astype(np.float64)))
+    rows, columns = np.nonzero(_vertical_edges(grey))
     inner = (rows > 0) & (rows < height - 1) & (columns > 0) & (columns < width - 1)
     rows, columns = rows[inner], columns[inner]
     wide = grey.astype(np.int16)
@@ -75,41 +74,48 @@ def _edge_widths(
     is_level = np.abs(down) <= LEVEL * np.abs(across)
     # A pixel without any gradient to the side counts as rising, as in the reference.
     rises, falls = (across == 0) | (is_level & (across > 0)), is_level & (across < 0)
-    step = np.diff(wide, axis=1)  # (H, W - 1)
-    widths = np.zeros(len(rows), dtype=np.int64)
-    for chosen, goes_on in ((rises, step > 0), (falls, step < 0)):
-        widths[chosen] = _run(goes_on)[rows[chosen], columns[chosen]]
-    kept = widths > 0
-    return rows[kept], columns[kept], widths[kept]
+    kept = rises | falls
+    sign = np.where(falls, -1, 1)[kept]
+    rows, columns = rows[kept], columns[kept]
+    widths = 2 + _steps(wide, rows, columns, -1, sign) + _steps(wide, rows, columns, 1, sign)
+    return rows, columns, widths
 
 
-def _run(goes_on: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """How many pixels wide an edge at each pixel is, (H, W), by steps that go on (H, W - 1).
+def _steps(
+    wide: NDArray[np.int16],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    side: int,
+    sign: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """How often in a row it goes on to rise (sign 1) or fall (-1) from the neighbour of each pixel.
 
-    One pixel to each side always belongs to it; from there it goes on as the steps do.
+    side: -1 looks to the left, 1 to the right. Returns (E,), at most 100.
     """
-    place = np.arange(goes_on.shape[1], dtype=np.int32)
-    stop = np.maximum.accumulate(np.where(goes_on, np.int32(-1), place), axis=1)
-    before = np.minimum(place - stop, LONGEST)  # steps in a row up to this one
-    stop = np.minimum.accumulate(
-        np.where(goes_on, np.int32(goes_on.shape[1]), place)[:, ::-1], axis=1
-    )[:, ::-1]
-    after = np.minimum(stop - place, LONGEST)  # from this one on
-    width = np.full((len(goes_on), goes_on.shape[1] + 1), 2, dtype=np.int32)
-    width[:, 2:] += before[:, :-1]  # the step that ends left of the pixel's neighbour
-    width[:, :-2] += after[:, 1:]
-    return width
+    steps = np.zeros(len(rows), dtype=np.int64)
+    going = np.arange(len(rows))
+    for step in range(1, LONGEST + 1):
+        outer = columns[going] + side * (step + 1)
+        going = going[(outer >= 0) & (outer < wide.shape[1])]
+        row, outer = rows[going], columns[going] + side * (step + 1)
+        difference = side * (wide[row, outer] - wide[row, outer - side])
+        going = going[sign[going] * difference > 0]
+        if not len(going):
+            break
+        steps[going] += 1
+    return steps
 
 
-def _vertical_edges(picture: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _vertical_edges(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where Sobel's horizontal gradient is strong and stronger than beside it, or above and below.
 
-    Octave's edge finder: threshold 2 sqrt(mean of the squares).
+    Octave's edge finder, its threshold twice the root of the mean square (of gradients over 8).
     """
-    from scipy.ndimage import convolve
+    import cv2
 
-    strength = np.square(convolve(picture, SOBEL))
-    strength[strength <= 2.0 * np.sqrt(strength.mean())] = 0.0
+    gradient = cv2.Sobel(grey, cv2.CV_16S, 1, 0, ksize=3, borderType=cv2.BORDER_REFLECT)
+    strength = np.square(gradient.astype(np.int32))
+    strength[strength <= 16.0 * np.sqrt(strength.mean())] = 0
     around = np.pad(strength, 1)
     middle = around[1:-1, 1:-1]
     beside = (middle > around[1:-1, :-2]) & (middle > around[1:-1, 2:])
