@@ -87,6 +87,14 @@ def test_a_feature_is_computed_once_per_video_for_all_metrics_methods_and_proces
     assert values[0] == values[1]
 
 
+def test_videos_that_differ_only_in_their_sound_share_what_is_seen(tmp_path: Path) -> None:
+    methods = [{"name": "truth"}, {"name": "shifted", "options": {"frames": 3}}]
+    config = prepare(tmp_path, methods=[*methods, {"name": "mismatched"}])
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    assert len(digests(tmp_path / "run")) == 9
+    assert len(computed(tmp_path)) == 3
+
+
 def test_values_are_those_of_the_frames(tmp_path: Path) -> None:
     assert bench("run", prepare(tmp_path), "-o", tmp_path / "run")[0] == 0
     records = {

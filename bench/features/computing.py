@@ -28,7 +28,8 @@ class ChosenFeature:
     """A feature with its settings; `key` covers everything in it that changes its arrays.
 
     protocol: its name in protocols of metrics. reads_boxes: whether the arrays also depend on the
-    manifest's face box.
+    manifest's face box. reads_sound: whether they also depend on the sound; if not, videos that
+    differ only in their sound share them.
     """
 
     plugin: type[Feature]
@@ -37,6 +38,7 @@ class ChosenFeature:
     protocol: str
     key: str
     reads_boxes: bool
+    reads_sound: bool
 
     def make(self) -> Feature:
         """A fresh instance, not yet loaded."""
@@ -70,6 +72,7 @@ def chosen(
         protocol,
         digest(identity),
         reads_boxes or any(one.reads_boxes for one in read.values()),
+        "sound" in feature.reads or any(one.reads_sound for one in read.values()),
     )
 
 
@@ -126,7 +129,8 @@ class Features:
         if self._store is None or not video.sha256:
             return user.compute(video)
         box = video.box if user.chosen.reads_boxes else None
-        key = digest([video.sha256, user.chosen.key, box])
+        seen = video.sha256 if user.chosen.reads_sound else video.frames_sha256
+        key = digest([seen, user.chosen.key, box])
         return self._store.get(name, key, lambda: user.compute(video))
 
 

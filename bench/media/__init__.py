@@ -18,6 +18,7 @@ Every function raises BenchError with file and reason where a file cannot be rea
 """
 
 from bench.media.anonymous_copies import copy_anonymous, pad_alike
+from bench.media.coded_frames import frames_digest
 from bench.media.frames import (
     Decoded,
     Resampled,
@@ -45,6 +46,7 @@ __all__ = [
     "copy_anonymous",
     "count_frames",
     "decode",
+    "frames_digest",
     "iter_frames",
     "pad_alike",
     "pick_frames",

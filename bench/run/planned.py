@@ -179,9 +179,10 @@ class PlannedMetric(PlannedPlugin):
 
 @dataclass(frozen=True)
 class PlannedFeature(PlannedPlugin):
-    """A feature with its settings; reads_boxes: whether the manifest's box of a face changes it."""
+    """A feature with its settings; reads_boxes, reads_sound: as in `ChosenFeature`."""
 
     reads_boxes: bool = False
+    reads_sound: bool = True
 
     @staticmethod
     def of(feature: ChosenFeature, files: tuple[PluginFile, ...]) -> PlannedFeature:
@@ -201,6 +202,7 @@ class PlannedFeature(PlannedPlugin):
             protocol=feature.protocol,
             key=feature.key,
             reads_boxes=feature.reads_boxes,
+            reads_sound=feature.reads_sound,
         )
 
     @property
@@ -219,6 +221,7 @@ class PlannedFeature(PlannedPlugin):
             self.protocol,
             self.key,
             self.reads_boxes,
+            self.reads_sound,
         )
 
 
