@@ -26,7 +26,8 @@ class Perceptual(bench.ClipMetric):
         boxes are taken as Wav2Lip takes them, resized to 96x96.
     Output: perceptual, without unit, lower is better, 0 for equal frames, at most 2; mean over
         frames.
-    Raises: Undefined without frames or a face. BenchError where the shapes differ.
+    Raises: Undefined without frames or a face, and where its box lies outside the frame. BenchError
+        where the shapes differ.
     Source: defined here (bench/networks/face_features); the form is that of Zhang et al. 2018,
         arXiv:1801.03924.
     """
@@ -64,7 +65,10 @@ class Perceptual(bench.ClipMetric):
         if self._network is None:
             raise RuntimeError("call load(device) before measure")
         truth, made, track = compared(sample)
-        boxes = face_boxes(track, *truth.shape[1:3])
+        try:
+            boxes = face_boxes(track, *truth.shape[1:3])
+        except bench.BenchError as outside:  # all that it complains of
+            raise bench.Undefined(str(outside)) from outside
         total = 0.0
         with torch.inference_mode():
             for start in range(0, len(truth), BATCH):

@@ -106,7 +106,7 @@ def test_what_has_no_value_says_why() -> None:
         metric.measure(sample(frames[:0], frames[:0], track=box))
     with pytest.raises(bench.BenchError, match="conform"):
         metric.measure(sample(frames, frames[:1], track=box))
-    with pytest.raises(bench.BenchError, match="outside the 60x60 picture"):
+    with pytest.raises(bench.Undefined, match="outside the 60x60 frame"):
         metric.measure(sample(frames, frames, track=track((70, 70, 90, 90))))
 
 
