@@ -267,7 +267,7 @@ class Two(One):
     reads = frozenset({"one"})
 
 class Reader(bench.ClipMetric):
-    name, version, source = "reader", "1", "here"
+    name, version, source = "follower", "1", "here"
     reads = frozenset({"one"})
     outputs = (bench.Output("x", unit="", better="none"),)
     def measure(self, sample):
@@ -296,7 +296,7 @@ def with_plugin(folder: Path, text: str, metric: str) -> Path:
 
 
 def test_features_that_read_each_other_in_a_circle_are_told(tmp_path: Path) -> None:
-    code, output = bench("plan", with_plugin(tmp_path, CIRCLE, "reader"))
+    code, output = bench("plan", with_plugin(tmp_path, CIRCLE, "follower"))
     assert code == 2
     assert "features read each other in a circle: one reads two reads one" in output
 
@@ -308,7 +308,7 @@ def test_a_feature_may_read_another(tmp_path: Path) -> None:
         '    name = "two"\n    reads = frozenset({"faces"})\n    def compute(self, video):\n'
         '        return {"x": video.faces().boxes[0, 0]}',
     )
-    config = with_plugin(tmp_path, chain, "reader")
+    config = with_plugin(tmp_path, chain, "follower")
     code, output = bench("run", config, "-o", tmp_path / "run")
     assert code == 0, output
     values = [each["values"] for each in read_records(tmp_path / "run" / MEASUREMENTS)]
@@ -334,7 +334,7 @@ def test_a_feature_that_breaks_its_word_costs_its_readers_cells(
 ) -> None:
     broken = CIRCLE.replace('reads = frozenset({"two"})', 'reads = frozenset({"video"})')
     broken = broken.replace('return dict(video.feature("two"))', f"return {arrays}")
-    config = with_plugin(tmp_path, broken, "reader")
+    config = with_plugin(tmp_path, broken, "follower")
     code, output = bench("run", config, "-o", tmp_path / "run")
     assert code == 1, output
     records = list(read_records(tmp_path / "run" / MEASUREMENTS))
@@ -345,7 +345,7 @@ def test_a_feature_that_breaks_its_word_costs_its_readers_cells(
 def test_a_feature_that_is_not_declared_is_not_given(tmp_path: Path) -> None:
     secret = CIRCLE.replace('    name = "two"\n    reads = frozenset({"one"})', '    name = "two"')
     secret = secret.replace('reads = frozenset({"two"})', 'reads = frozenset({"video"})')
-    config = with_plugin(tmp_path, secret, "reader")
+    config = with_plugin(tmp_path, secret, "follower")
     assert bench("run", config, "-o", tmp_path / "run")[0] == 1
     (record, *_) = read_records(tmp_path / "run" / MEASUREMENTS)
     assert "the feature 'two' is not among those of this run" in str(record["reason"])
@@ -375,7 +375,7 @@ def test_a_feature_cannot_have_the_name_of_what_is_read_anyway(tmp_path: Path) -
 def test_no_two_plugins_of_any_kind_share_a_name(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
-        CIRCLE.replace('name, version, source = "reader"', 'name, version, source = "one"')
+        CIRCLE.replace('name, version, source = "follower"', 'name, version, source = "one"')
     )
     with pytest.raises(BenchError, match=r"the name 'one' is taken by .*mine\.py"):
         load_registry([file])

@@ -1,4 +1,4 @@
-"""The digest of a file's frames as they are coded: equal in files that differ only in their sound."""
+"""The digest of a file's coded frames: equal in files that differ only in their sound."""
 
 from __future__ import annotations
 
