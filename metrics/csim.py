@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 import bench
+from metrics.features.identity import Identity
 
 MOST_UNSEEN = 0.1  # of the frames looked at may lack a face in one of the two videos
 
@@ -38,6 +41,10 @@ class Csim(bench.ClipMetric):
     def protocol(self) -> str:
         """Against what, the network, where the face comes from, which frames."""
         return "csim[same frame; {identity}]"
+
+    def alike(self, features: Mapping[str, bench.Feature]) -> Mapping[str, float]:
+        """The network's own line."""
+        return {"csim": alike(features)}
 
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's mean cosine."""
@@ -86,12 +93,23 @@ class CsimFace(bench.ClipMetric):
         """Against what, the network, where the face comes from, which frames."""
         return "csim_face[first frame; {identity}]"
 
+    def alike(self, features: Mapping[str, bench.Feature]) -> Mapping[str, float]:
+        """The network's own line."""
+        return {"csim_face": alike(features)}
+
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's mean cosine."""
         assert sample.face is not None
         made = sample.video.feature("identity")["embeddings"]
         face = sample.face.feature("identity")["embeddings"][:1]
         return {"csim_face": mean_cosine(made, face)}
+
+
+def alike(features: Mapping[str, bench.Feature]) -> float:
+    """The cosine from which the run's network takes two faces for one person's."""
+    identity = features["identity"]
+    assert isinstance(identity, Identity)
+    return identity.alike
 
 
 def mean_cosine(first: np.ndarray, second: np.ndarray) -> float:

@@ -362,7 +362,7 @@ class Nothing(Echo):
         (Floating, "makes the frames asked for in probe", "expected uint8 RGB"),
         (Unseeded, "is deterministic", "different frames"),
         (Littering, "writes only in its workdir", "here/temp/result.avi"),
-        (Overwriting, "leaves its inputs alone", "changed the recording"),
+        (Overwriting, "leaves its inputs alone", "changed its inputs"),
         (Nothing, "makes the frames asked for in reconstruct", "returned None"),
     ],
 )

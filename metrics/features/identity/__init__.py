@@ -63,6 +63,11 @@ class Identity(bench.Feature):
             return f"sface 2021dec; {{landmarks}}; aligned 112; {frames}"
         return f"dlib resnet v1; {{faces}}; dlib 68, aligned 150; {frames}"
 
+    @property
+    def alike(self) -> float:
+        """The cosine from which faces are taken for one person's (OpenCV's; dlib: measured)."""
+        return 0.363 if self.options.network == "sface" else 0.9
+
     def load(self, device: str) -> None:  # noqa: ARG002 (both networks work on the processor)
         """Reads the network's weights."""
         from metrics.features.identity.recognisers import DlibRecogniser, SfaceRecogniser
