@@ -33,7 +33,8 @@ def paired(sample: Sample) -> Pair:
     """The landmarks of a sample's reference and video, the frames without a face left out of both.
 
     Raises BenchError where there is no reference, or the two differ in length, size or model of the
-    landmarks; Undefined where either shows no face, or more than a tenth of the frames would be left out.
+    landmarks; Undefined where either shows no face, or more than a tenth of the frames would be
+    left out.
     """
     if sample.reference is None:
         raise BenchError(
