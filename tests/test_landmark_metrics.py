@@ -331,6 +331,8 @@ def test_unequal_lengths_and_sizes_are_errors() -> None:
         paired(sample(landmarks(face(12)), landmarks(face(11))))
     with pytest.raises(bench.BenchError, match="360x288, its reference 256x256"):
         paired(sample(landmarks(face(), size=(256, 256)), landmarks(face())))
+    with pytest.raises(bench.BenchError, match="landmarks of mesh beside those of small"):
+        paired(sample(landmarks(face(), model="small"), landmarks(face())))
 
 
 def test_no_face_and_no_reference_say_so() -> None:

@@ -60,22 +60,29 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
 
 
 @pytest.fixture(scope="module")
-def talkers(clips: list[Clip]) -> list[Specimen]:
-    shown = []
+def decoded(clips: list[Clip]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The first 40 frames and the sound of each clip."""
+    found = []
     for clip in clips:
-        assert clip.box is not None
         frames, sound = media.read_frames(clip.video)[:40], media.read_sound(clip.video)
         assert sound is not None
-        shown.append(
-            specimen(
-                clip.id,
-                frames=frames,
-                sound=sound[: 640 * len(frames)],
-                other_speech=sound[: 640 * len(frames)],
-                track=given_track(clip.box, len(frames)),
-            )
+        found.append((frames, sound[: 640 * len(frames)]))
+    return found
+
+
+@pytest.fixture
+def talkers(clips: list[Clip], decoded: list[tuple[np.ndarray, np.ndarray]]) -> list[Specimen]:
+    """Fresh specimens: a video remembers the landmarks that it was asked for."""
+    return [
+        specimen(
+            clip.id,
+            frames=frames,
+            sound=sound,
+            other_speech=sound,
+            track=given_track(clip.box, len(frames)),
         )
-    return shown
+        for clip, (frames, sound) in zip(clips, decoded, strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,9 @@ class Pair:
 def paired(sample: Sample) -> Pair:
     """The landmarks of a sample's reference and video, the frames without a face left out of both.
 
-    Raises BenchError where there is no reference, or the two differ in length or size; Undefined
-    where either shows no face, or more than a tenth of the frames would be left out.
+    Raises BenchError where there is no reference, or the two differ in length, size or model of the
+    landmarks; Undefined where either shows no face, or more than a tenth of the frames would be
+    left out.
     """
     if sample.reference is None:
         raise BenchError(
@@ -45,6 +46,11 @@ def paired(sample: Sample) -> Pair:
         raise BenchError(
             f"case {sample.case.id}: the video has {len(made['score'])} frames, its reference "
             f"{len(truth['score'])}; conform the video to its reference first, nothing is cut here"
+        )
+    if str(truth["model"]) != str(made["model"]):
+        raise BenchError(
+            f"case {sample.case.id}: landmarks of {made['model']} beside those of "
+            f"{truth['model']} in the reference; both are to be of one model"
         )
     if (truth["size"] != made["size"]).any():
         raise BenchError(
