@@ -69,7 +69,7 @@ def _readings(
 ) -> Iterator[tuple[Clip, Answers, Answers]]:
     store = FeatureStore(cache_dir() / "features")
     features = faces.finding_faces(detector, store=store)  # type: ignore[arg-type]
-    for clip in clips:
+    for clip in filter(lambda clip: clip.text, clips):  # of some of GRID's no text is known
         conformed = conform_clip(clip, cache=cache_dir())
         video = Video(conformed.path, features=features, sha256=conformed.sha256, box=clip.box)
         with contextlib.suppress(Undefined):  # no face: no value, and the table's n says so

@@ -16,9 +16,10 @@ import torch
 import bench
 from bench import media
 from bench.data import grid, synth
+from bench.data.conform import conform_clip
 from bench.data.manifest import read_manifest
 from bench.data.synth.timings import phonemes_of
-from bench.features.faces import given_track
+from bench.features.faces import finding_faces, given_track
 from bench.train.trainable import TrainJob
 from metrics.error_rates import errors
 from metrics.reader import Reader
@@ -292,6 +293,21 @@ def test_pictures_of_nothing_have_a_finite_rate(
     video = bench.Video.of(frames.get(picture, noise), track=track)
     found = reader.measure(bench.Sample(case_of(corpus[0]), video))
     assert all(np.isfinite(value) for value in found.values())
+
+
+@pytest.mark.shared
+def test_the_speaker_of_grid_is_read_word_by_word(shared: Path, tmp_path: Path) -> None:
+    clips = grid.import_grid(shared / "data" / "grid").clips
+    asked = [clip for clip in clips if clip.split == "test_seen"][:2]
+    metric = Reader(Reader.Options(units="words"))
+    metric.load("cpu")
+    for clip in asked:
+        conformed = conform_clip(clip, cache=tmp_path)
+        video = bench.Video(conformed.path, features=finding_faces("haar"), sha256=conformed.sha256)
+        found = metric.measure(bench.Sample(case_of(clip), video))
+        assert found["error_rate"] <= 1 / 3
+        assert found["chance"] == pytest.approx(0.81)
+        assert found["evidence"] > 5.0
 
 
 def test_too_few_frames_and_no_face_have_no_value(reader: Reader, corpus: list[bench.Clip]) -> None:
