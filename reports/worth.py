@@ -7,6 +7,7 @@ it declares, a still face and wrong speech; with a reference, another person.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,7 +152,7 @@ def _weigh(results: Results, dataset: Dataset, column: Column) -> Worth:
             for name, values in controls.items()
             if (share := _share(name, column, measured_truth, values, dataset, results)) is not None
         },
-        claims=_claims(column),
+        claims=_claims(column, truth),
     )
 
 
@@ -221,12 +222,20 @@ def _mean(values: Values, dataset: Dataset, results: Results) -> Interval:
     return mean_interval(list(values.values()), speakers, seed=results.seed)
 
 
-def _claims(column: Column) -> frozenset[str]:
-    """What the metric says it sees; `mismatched` has the right frames, so it must be heard."""
+def _claims(column: Column, truth: Values) -> frozenset[str]:
+    """What the metric says it sees; `mismatched` has the right frames, so it must be heard.
+
+    An output that compares with the reference is perfect on the reference itself, or undefined.
+    What reads it for another output only, such as CPBD for its ratio, claims to know no person.
+    """
     hears = "exchanged" in column.sees and column.reads_sound
+    best = column.output.best
+    compares = column.reads_reference and all(
+        best is not None and math.isclose(value, best, abs_tol=1e-6) for value in truth.values()
+    )
     found = {
         "still": "frozen" in column.sees,
         "mismatched": hears,
-        "stranger": column.reads_reference or column.reads_face or hears,
+        "stranger": compares or column.reads_face or hears,
     }
     return frozenset(name for name, is_claimed in found.items() if is_claimed)
