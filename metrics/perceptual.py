@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pydantic
+
 import bench
 from bench.networks.face_features import digest
 from metrics.regions import compared
@@ -25,7 +28,7 @@ class Perceptual(bench.ClipMetric):
     Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; the truth's face track, whose
         boxes are taken as Wav2Lip takes them, resized to 96x96.
     Output: perceptual, without unit, lower is better, 0 for equal frames, at most 2; mean over
-        frames.
+        every fifth frame, for neighbours are nearly copies.
     Raises: Undefined without frames or a face, and where its box lies outside the frame. BenchError
         where the shapes differ.
     Source: defined here (bench/networks/face_features); the form is that of Zhang et al. 2018,
@@ -37,13 +40,20 @@ class Perceptual(bench.ClipMetric):
     outputs = (bench.Output("perceptual", unit="", better="lower", best=0.0, low=0.0, high=2.0),)
     sees = frozenset({"blur", "noise", "frozen"})
 
+    class Options(bench.Options):
+        """every: one frame of so many is compared."""
+
+        every: int = pydantic.Field(default=5, ge=1)
+
+    options: Options
     _network: FaceFeatures | None = None
     _device = "cpu"
 
     @property
     def protocol(self) -> str:
-        """The network's digest, region and detector, colour space, size."""
-        return f"perceptual[face features@{digest()[:8]}; wav2lip crop:{{faces}}; rgb; 96]"
+        """The network's digest, region and detector, colour space, size, which frames."""
+        region = f"face features@{digest()[:8]}; wav2lip crop:{{faces}}; rgb; 96"
+        return f"perceptual[{region}; one frame of {self.options.every}]"
 
     def identity(self) -> Mapping[str, object]:
         """The digest of the shipped weights."""
@@ -69,10 +79,11 @@ class Perceptual(bench.ClipMetric):
             boxes = face_boxes(track, *truth.shape[1:3])
         except bench.BenchError as outside:  # all that it complains of
             raise bench.Undefined(str(outside)) from outside
+        chosen = np.arange(0, len(truth), self.options.every)
         total = 0.0
         with torch.inference_mode():
-            for start in range(0, len(truth), BATCH):
-                part = slice(start, start + BATCH)
+            for start in range(0, len(chosen), BATCH):
+                part = chosen[start : start + BATCH]
                 seen = [
                     self._network(
                         torch.from_numpy(crops(frames[part], boxes[part]))
@@ -84,7 +95,7 @@ class Perceptual(bench.ClipMetric):
                     for frames in (truth, made)
                 ]
                 total += float(distance(*seen).sum())
-        return {"perceptual": total / len(truth)}
+        return {"perceptual": total / len(chosen)}
 
 
 @bench.hookimpl

@@ -90,7 +90,7 @@ def test_training_without_clips_to_choose_by_is_refused(tmp_path: Path) -> None:
     config = config_with(tmp_path, data)
     said: list[str] = []
     with pytest.raises(
-        BenchError, match=r"mine\.yaml:3: data: 0 clips to train on and 0 to choose"
+        BenchError, match=r"mine\.yaml:3: data: 0 clips to train on and 0 to validate"
     ):
         train_from(load_train_config(config), tmp_path, device="cpu", begin="new", say=said.append)
     assert said == ["a: left out, $NOWHERE_AT_ALL is not set"]
