@@ -8,10 +8,11 @@ BIN := $(VENV)/bin
 run: $(VENV)/installed
 	$(BIN)/bench run configs/clr.yaml --workers 2
 
-# Of one thread each, for torch's own would contend for the workers' processors. A worker that is done
-# takes over half of what is left of the other's tests, which keeps most files in one worker.
+# Of one thread each, for torch's own would contend for the workers' processors. Three workers on two
+# cores, for many tests wait: for a browser, a server, a cluster. A worker that is done takes over
+# half of what is left of another's tests, which keeps most files in one worker.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
