@@ -308,7 +308,8 @@ def show_plugins(registry: Registry) -> None:
         table = Table(kind, "version", "description", "lacks", box=None, title=title)
         for name, registered in plugins.items():
             plugin = registered.plugin
-            states = [state for state in _weights_of(plugin) if state.condition != "here"]
+            known = _weights_of(plugin, registry)
+            states = [state for state in known if state.condition != "here"]
             lacks = ", ".join(f"weights {one.weight.name} ({one.condition})" for one in states)
             what = (inspect.getdoc(plugin) or "").partition("\n")[0]
             table.add_row(name, plugin.version, escape(what), escape(lacks))
@@ -370,11 +371,16 @@ def _output_line(output: Output) -> str:
     return f"{output.name}{unit}{better}{low}{high}{', a curve' if output.curve else ''}"
 
 
-def _weights_of(plugin: type[Plugin]) -> list[WeightState]:
-    """The status of the weights that a plugin needs with default options."""
+def _weights_of(plugin: type[Plugin], registry: Registry) -> list[WeightState]:
+    """The status of the weights that a plugin, and what it reads, need with default options."""
+    from bench.contract.registry import MEDIA
+    from bench.features.computing import needed
     from bench.files.weights import listing
 
-    always = _usual_weights(plugin)
+    features = {name: one.plugin for name, one in registry.features.items()}
+    reads = getattr(plugin, "reads", ())
+    read = needed(reads, features) if set(reads) <= {*MEDIA, *features} else []
+    always = {*_usual_weights(plugin), *(n for f in read for n in _usual_weights(features[f]))}
     return [state for state in listing() if state.weight.name in always]
 
 
