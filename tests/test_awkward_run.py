@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-import pytest
-
-from bench.data.manifest import write_manifest
 from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.types import Clip
 from tests.small_data import make_config
-from tests.small_media import copy_coded
 from tests.test_awkward_media import ERRORS, VALUES, good
 from tests.test_run import bench, records
 
@@ -90,45 +85,3 @@ def test_a_name_that_leads_out_of_the_folder_is_refused_before_anything_runs(
         assert code == 2
         assert said in output
         assert not (tmp_path / "run").exists()
-
-
-LONG = 400_000  # bytes; of larger clips the first three seconds run, a codec does not change
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("part", range(3))
-def test_every_shared_clip_ends_as_values_or_reasons(
-    tmp_path: Path, shared: Path, part: int
-) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    for path in sorted((shared / "data" / "clips").iterdir())[part::3]:
-        if path.name.startswith("portrait"):  # 1080x1920 takes minutes and is no other kind of file
-            continue
-        if path.suffix == ".wav" or path.stat().st_size < LONG:
-            shutil.copyfile(path, data / path.name)
-        else:
-            copy_coded(path, data / path.name, lambda number, one: one if number < 75 else None)
-    clips = [Clip(path.stem, path, speaker=path.stem) for path in sorted(data.iterdir())]
-    write_manifest(tmp_path / "clips.csv", clips, root=tmp_path)
-    config = make_config(
-        tmp_path,
-        faces="haar",
-        data=[{"name": "clips", "manifest": "clips.csv"}],
-        methods=[{"name": "truth"}, {"name": "mismatched"}],
-        metrics=METRICS,
-        tables=[],
-        cases={"kinds": ["reconstruct"]},
-    )
-    code, output = bench("run", config, "-o", tmp_path / "run")
-    assert "Traceback" not in output
-    made = records(tmp_path / "run", GENERATIONS)
-    reasons = {r["case"]: r["reason"] for r in made.values()}
-    if "no_audio_track_256" in reasons:
-        assert "has no sound" in str(reasons["no_audio_track_256"])
-    measured = records(tmp_path / "run", MEASUREMENTS)
-    cells = (*made.values(), *measured.values())
-    assert code == int(any(r["status"] == "failed" for r in cells)), output
-    assert {r["metric"] for r in measured.values() if r["status"] == "ok"} >= {"lse", "ssim"}
-    for record in measured.values():
-        assert record["status"] == "ok" or record["reason"]

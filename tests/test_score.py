@@ -19,7 +19,7 @@ from bench.records.run_folder import read_run
 from bench.run.asked_metrics import asked
 from tests.conftest import ROOT, shared_clips
 from tests.small_data import PLUGIN, make_clip
-from tests.small_media import tone
+from tests.small_media import copy_coded, tone
 from tests.test_run import bench
 
 METRICS = ("lse", "psnr", "psnr:region=mouth", "ssim", "sharpness")
@@ -366,10 +366,18 @@ def test_grey_frames_and_one_frame_have_reasons_and_no_numbers() -> None:
 # ---- the development data -------------------------------------------------------------------
 
 
+LONG = 400_000  # bytes; of larger clips the first two seconds are scored, as they are coded
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize("name", shared_clips())
-def test_every_awkward_file_ends_as_values_or_reasons(name: str, shared: Path) -> None:
-    code, output = bench("score", shared / "data" / "clips" / name, "--json")
+def test_every_awkward_file_ends_as_values_or_reasons(
+    name: str, shared: Path, tmp_path: Path
+) -> None:
+    path = shared / "data" / "clips" / name
+    if path.suffix != ".wav" and path.stat().st_size > LONG:
+        path = copy_coded(path, tmp_path / name, lambda number, one: one if number < 50 else None)
+    code, output = bench("score", path, "--json")
     found = json.loads(output[output.index("{\n") :])
     (one,) = found["videos"]
     for metric in one["metrics"].values():
