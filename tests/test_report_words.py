@@ -274,3 +274,15 @@ def test_every_title_of_an_output_is_a_name_or_has_a_chinese_reading() -> None:
     names = {"LSE-D", "LSE-C", *(title for title in titles if re.fullmatch(r"[A-Z]+", title))}
     words = read_words("zh")
     assert [title for title in sorted(titles - names) if words.translated(title) == title] == []
+
+
+def test_every_unit_has_a_chinese_reading_or_is_a_symbol() -> None:
+    units = {
+        output.unit
+        for one in load_registry().metrics.values()
+        for output in one.plugin.outputs
+        if not output.curve
+    }
+    words = read_words("zh")
+    said = {unit for unit in units if unit and words.unit(unit) == unit}
+    assert said <= {"dB", "px", "MAR"}
