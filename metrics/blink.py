@@ -88,8 +88,12 @@ class Blink(bench.SetMetric):
     reads = frozenset({"landmarks", "faces", "reference"})
     outputs = (
         bench.Output("blinks", unit="1/min", better="none", low=0.0, title="blinks"),
-        bench.Output("difference", unit="1/min", better="none", best=0.0, title="blinks - truth's"),
-        bench.Output("left_out", unit="share", better="none", low=0.0, high=1.0),
+        bench.Output(
+            "difference", unit="1/min", better="none", best=0.0, title="blinks, difference"
+        ),
+        bench.Output(
+            "left_out", unit="share", better="none", low=0.0, high=1.0, title="frames left out"
+        ),
     )
     tried_on = "talkers"
 

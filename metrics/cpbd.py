@@ -207,7 +207,12 @@ class Cpbd(bench.ClipMetric):
     outputs = (
         bench.Output("cpbd", unit="share", better="higher", low=0.0, high=1.0, title="CPBD"),
         bench.Output(
-            "cpbd_ratio", unit="1", better="none", best=1.0, low=0.0, title="CPBD, ratio to truth"
+            "cpbd_ratio",
+            unit="1",
+            better="none",
+            best=1.0,
+            low=0.0,
+            title="CPBD, ratio to the reference",
         ),
     )
     sees = frozenset({"blur:cpbd"})

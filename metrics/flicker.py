@@ -27,7 +27,7 @@ def changes(frames: Iterable[Frame]) -> Iterator[Change]:
 
 
 class Flicker(bench.ClipMetric):
-    """The mean absolute change of grey from frame to frame, against the truth's.
+    """The mean absolute change of grey from frame to frame, against the reference's.
 
     Reads: video and reference, (T, H, W, 3) uint8 RGB of one shape; for regions face and mouth the
         truth's face track: the box around all of its boxes, which stands still.
@@ -81,7 +81,7 @@ class Flicker(bench.ClipMetric):
             other += float(made.mean(dtype=np.float64))
             apart += float(np.abs(made - truth).mean(dtype=np.float64))
         if own == 0.0:
-            raise bench.Undefined("the truth does not change from frame to frame")
+            raise bench.Undefined("the reference does not change from frame to frame")
         return {"flicker": other / own, "flicker_error": apart / (len(truths) - 1)}
 
 

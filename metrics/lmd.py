@@ -33,7 +33,7 @@ def distances(
 
 
 class Lmd(bench.ClipMetric):
-    """Mean distance of the mouth's points from the truth's, both about their own middle.
+    """Mean distance of the mouth's points from the reference's, both about their own middle.
 
     LMD sees a mouth that moves wrongly as hardly worse than one that does not move; read it beside
     `mouth.mar_corr`. The landmarks' source decides more than the formula, so the protocol has it.
@@ -55,7 +55,9 @@ class Lmd(bench.ClipMetric):
         bench.Output(
             "lmd_iod", unit="eye distances", better="lower", best=0.0, low=0.0, title="LMD/eyes"
         ),
-        bench.Output("left_out", unit="share", better="none", low=0.0, high=1.0),
+        bench.Output(
+            "left_out", unit="share", better="none", low=0.0, high=1.0, title="frames left out"
+        ),
     )
     sees = frozenset({"blur", "noise", "frozen"})
     tried_on = "talkers"
@@ -92,7 +94,7 @@ class Lmd(bench.ClipMetric):
         )
         eyes = eye_distance(pair.truth).astype(np.float64)
         if not eyes.all():
-            raise bench.Undefined("the eyes of the truth lie on each other in some frame")
+            raise bench.Undefined("the eyes of the reference lie on each other in some frame")
         return {
             "lmd": float(found.mean()),
             "lmd_iod": float((found / eyes).mean()),

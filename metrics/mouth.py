@@ -1,4 +1,4 @@
-"""Does the mouth open when the truth's does, as far, as lively, and as calmly?"""
+"""Does the mouth open when the reference's does, as far, as lively, and as calmly?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def correlation(truth: Curve, made: Curve) -> float:
     """
     if truth.std() < STILL:
         raise bench.Undefined(
-            f"the truth's mouth does not move: MAR deviates by {truth.std():.4f}, less than {STILL}"
+            f"the reference's mouth does not move: MAR deviates by {truth.std():.4f}, "
+            f"less than {STILL}"
         )
     if made.std() < STILL:
         return 0.0
@@ -51,20 +52,20 @@ def unrest(arrays: bench.Arrays) -> float:
 
 
 class Mouth(bench.ClipMetric):
-    """The mouth's opening over time (MAR, height by width of the inner lips) against the truth's.
+    """The mouth's opening over time (MAR, height by width of the lips) against the reference's.
 
     mar_corr tells copying from lip movement at once: it asks when the mouth opens, mar_error also
-    how far. motion and flicker say how lively and how shaky the mouth is beside the truth's.
+    how far. motion and flicker say how lively and how shaky the mouth is beside the reference's.
 
     Reads: the feature landmarks of video and reference, of one length and frame size.
     Output: mar_corr, Pearson's correlation of the openings, in [-1, 1], higher is better; 0 for a
         mouth that does not move (deviation of MAR below 0.002). mar_error, the mean absolute
         difference of the openings, from 0, lower is better. motion, the deviation of MAR divided by
-        the truth's, from 0, 1 is as lively. flicker, the mean second difference of the mouth's
+        the reference's, from 0, 1 is as lively. flicker, the mean second difference of the mouth's
         points about the eyes divided by the truth's, from 0, 1 is as calm. left_out, the share of
         frames without a face.
     Raises: Undefined without a face, where more than a tenth of the frames have landmarks with a
-        score below 0.5, with fewer than 3 frames, and where the truth's mouth does not move.
+        score below 0.5, with fewer than 3 frames, and where the reference's mouth does not move.
         BenchError where lengths or sizes differ.
     Source: defined here; MAR as the eye aspect ratio of Soukupova and Cech 2016 for the inner lips.
     """
@@ -85,7 +86,9 @@ class Mouth(bench.ClipMetric):
         bench.Output("mar_error", unit="MAR", better="lower", best=0.0, low=0.0, title="MAR error"),
         bench.Output("motion", unit="1", better="none", best=1.0, low=0.0, title="mouth motion"),
         bench.Output("flicker", unit="1", better="none", best=1.0, low=0.0, title="mouth flicker"),
-        bench.Output("left_out", unit="share", better="none", low=0.0, high=1.0),
+        bench.Output(
+            "left_out", unit="share", better="none", low=0.0, high=1.0, title="frames left out"
+        ),
     )
     sees = frozenset({"blur", "noise", "frozen"})
     tried_on = "talkers"
@@ -120,7 +123,7 @@ class Mouth(bench.ClipMetric):
 
 def _shakier(truth: float, made: float) -> float:
     if truth == 0.0:
-        raise bench.Undefined("the truth's landmarks do not move at all")
+        raise bench.Undefined("the reference's landmarks do not move at all")
     return made / truth
 
 

@@ -67,7 +67,7 @@ class Wer(_ReadsTranscripts, bench.ClipMetric):
 
     name, version = "wer", "1"
     source = "Levenshtein 1966; torchmetrics 1.9.0"
-    reads = frozenset({"video"})
+    reads = frozenset({"video", "text"})
     outputs = (
         bench.Output("wer", unit="share", better="lower", best=0.0, low=0.0, title="WER"),
         bench.Output("cer", unit="share", better="lower", best=0.0, low=0.0, title="CER"),

@@ -199,7 +199,7 @@ def test_a_mouth_at_rest_follows_nothing() -> None:
     moving, resting = landmarks(face()), landmarks(face(still=True))
     found = Mouth().measure(sample(moving, resting))
     assert (found["mar_corr"], found["motion"]) == (0.0, 0.0)
-    with pytest.raises(bench.Undefined, match="the truth's mouth does not move"):
+    with pytest.raises(bench.Undefined, match="the reference's mouth does not move"):
         Mouth().measure(sample(resting, moving))
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import reports
+from bench.contract.registry import load_registry
 from reports.text import coded
 from reports.words import Words, read_words
 from tests.conftest import ROOT
@@ -261,3 +262,27 @@ def test_a_single_thing_has_a_singular() -> None:
 def test_only_backticks_become_code() -> None:
     assert str(coded("no `truth` & <b>")) == "no <code>truth</code> &amp; &lt;b&gt;"
     assert str(coded("a lone ` stays <i>")) == "a lone ` stays &lt;i&gt;"
+
+
+def test_every_title_of_an_output_is_a_name_or_has_a_chinese_reading() -> None:
+    titles = {
+        output.title or output.name
+        for one in load_registry().metrics.values()
+        for output in one.plugin.outputs
+        if not output.curve
+    }
+    names = {"LSE-D", "LSE-C", *(title for title in titles if re.fullmatch(r"[A-Z]+", title))}
+    words = read_words("zh")
+    assert [title for title in sorted(titles - names) if words.translated(title) == title] == []
+
+
+def test_every_unit_has_a_chinese_reading_or_is_a_symbol() -> None:
+    units = {
+        output.unit
+        for one in load_registry().metrics.values()
+        for output in one.plugin.outputs
+        if not output.curve
+    }
+    words = read_words("zh")
+    said = {unit for unit in units if unit and words.unit(unit) == unit}
+    assert said <= {"dB", "px", "MAR"}

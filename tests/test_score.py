@@ -16,7 +16,7 @@ import bench as harness
 from bench import media
 from bench.errors import BenchError
 from bench.records.run_folder import read_run
-from bench.run.asked_metrics import asked
+from bench.run.asked_metrics import asked, plan_asked
 from tests.conftest import ROOT, shared_clips
 from tests.small_data import PLUGIN, make_clip
 from tests.small_media import copy_coded, tone
@@ -167,6 +167,25 @@ def test_without_a_reference_full_reference_metrics_are_left_out_and_named(tmp_p
     assert found["psnr"]["values"] == {}
 
 
+def test_what_no_finished_video_can_have_is_left_out_unless_it_is_named(tmp_path: Path) -> None:
+    video = make_clip(tmp_path / "a.mp4", 1)
+    code, output = bench("score", video, "--reference", video)
+    assert code == 0, output
+    assert "aue: not measured: has values only with --features landmarks:model=mesh" in output
+    assert re.search(r"^reader: not measured: compares with the text", output, flags=re.MULTILINE)
+    assert "failed" not in output
+
+
+def test_options_of_features_decide_which_weights_are_missing(tmp_path: Path) -> None:
+    wanted = plan_asked(None, tmp_path)
+    assert "landmarks:model=mesh" in wanted.left_out["aue"]
+    other = plan_asked(None, tmp_path, features=asked(["landmarks:model=mesh"]))
+    measured = {metric.label for metric in other.metrics}
+    if "aue" not in measured:
+        assert "face_mesh" in other.left_out["aue"]
+        assert "face_mesh" in other.left_out["lmd"]
+
+
 def test_a_metric_of_sets_takes_all_videos(tmp_path: Path) -> None:
     for seed, name in enumerate("abc"):
         make_clip(tmp_path / f"{name}.mp4", seed)
@@ -210,6 +229,9 @@ def test_failures_have_reasons_and_exit_code_1(tmp_path: Path) -> None:
         (["a.mp4", "--metrics", "lse,lse"], "twice"),
         (["a.mp4", "--metrics", "lse:scorer=syncnet_v2"], "syncnet_v2"),
         (["a.mp4", "--features", "psnr"], "is no feature"),
+        (["a.mp4", "--reference", "b.mp4", "--metrics", "aue"], "--features landmarks:model=mesh"),
+        (["a.mp4", "--metrics", "reader"], "the text of the speech"),
+        (["a.mp4", "--reference", "b.mp4", "--metrics", "fvd"], "--features i3d:weights=..."),
         (["a.mp4", "-o", "values.xlsx"], ".parquet"),
         ([], "--made DIR"),
         (["a.mp4", "b.mp4", "--reference", "a.mp4"], "--made DIR --reference DIR"),

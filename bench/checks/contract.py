@@ -229,7 +229,7 @@ def _check_declarations(subject: Subject) -> None:
         _check_outputs(plugin.outputs)
         _check_sees(plugin)
     if issubclass(plugin, Feature):
-        _check_reads(subject, plugin.reads, MEDIA - {"reference", "face"})
+        _check_reads(subject, plugin.reads, MEDIA - {"reference", "face", "text"})
         if not plugin.arrays or not all(words.strip() for words in plugin.arrays.values()):
             raise CheckFailed(f"arrays is {plugin.arrays}; expected names, each with words")
     if issubclass(plugin, Method) and not (plugin.kinds and plugin.kinds <= set(CASE_KINDS)):

@@ -125,8 +125,8 @@ class Metric(Plugin):
     """Measures videos.
 
     reads: what it needs of "video", "sound", "reference", "face" (the recording that the method
-    got, which a `cross` case has, too), and the names of features ("faces"). Metrics of sets have
-    no "face".
+    got, which a `cross` case has, too), "text" (of the case's speech), and the names of features
+    ("faces"). Metrics of sets have no "face" and no "text".
     sees: the ladders of graded distortions that must make it worse ("blur", "noise", "frozen",
     "shifted", "exchanged"; `bench.checks.ladders`); `bench check` tests this.
     """

@@ -33,7 +33,7 @@ from bench.errors import BenchError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 # What a metric may read besides features.
-MEDIA = frozenset({"video", "sound", "reference", "face"})
+MEDIA = frozenset({"video", "sound", "reference", "face", "text"})
 _P = TypeVar("_P", bound=Plugin)
 
 
@@ -216,7 +216,7 @@ def _checked(
         if issubclass(plugin, Feature) and plugin.name in MEDIA:
             raise BenchError(
                 f"plugin {origin}: a feature cannot be called '{plugin.name}': in `reads`, "
-                f"{', '.join(sorted(MEDIA))} mean the video itself. Rename it."
+                f"{', '.join(sorted(MEDIA))} mean the case itself. Rename it."
             )
         yield plugin
 

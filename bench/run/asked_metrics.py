@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,18 +11,19 @@ import pydantic
 import yaml
 
 from bench.config.reader import anchored, validated
-from bench.contract.plugins import Options, Plugin, SetMetric
+from bench.contract.plugins import Metric, Options, Plugin, SetMetric
 from bench.contract.registry import Registry, load_registry
 from bench.errors import BenchError
 from bench.features.computing import needed
 from bench.features.faces import Faces
 from bench.files.weights import find
-from bench.run.config import Config, Loaded
+from bench.run.config import Config, Loaded, unmet
 from bench.run.plan import chosen_features, planned_metrics, plugin_files
 from bench.run.planned import PlannedFeature, PlannedMetric, RunSettings
 from bench.types import LONGEST
 
 FORM = "name, or name:option=value:option=value"
+NO_TEXT = "compares with the text of the speech, which finished videos do not bring; a run knows it"
 _NOWHERE = "videos.csv"  # a config names data; nobody opens this
 
 
@@ -71,17 +72,6 @@ def plan_asked(
     """
     registry = load_registry(plugins)
     left_out: dict[str, str] = {}
-    if metrics is None:
-        metrics, left_out = _all_that_can(registry)
-    if not metrics:
-        raise BenchError("no metric is asked for; `bench list` shows all of them.")
-    texts = [one.text for one in metrics]
-    if double := next((text for text in texts if texts.count(text) > 1), None):
-        raise BenchError(f"--metrics: {double} is named twice.")
-    options = [
-        _options(registry.metric(one.name).plugin, one.options, f"--metrics {one.text}")
-        for one in metrics
-    ]
     own: list[Options] = []
     for one in features:
         if one.name == Faces.name:
@@ -91,6 +81,31 @@ def plan_asked(
             raise BenchError(f"--features {one.text}: {one.name} is no feature.")
         plugin = registry.features[one.name].plugin
         own.append(_options(plugin, one.options, f"--features {one.text}"))
+    given = {one.name: options for one, options in zip(features, own, strict=True)}
+    if metrics is None:
+        metrics, left_out = _all_that_can(registry, given)
+    if not metrics:
+        raise BenchError("no metric is asked for; `bench list` shows all of them.")
+    texts = [one.text for one in metrics]
+    if double := next((text for text in texts if texts.count(text) > 1), None):
+        raise BenchError(f"--metrics: {double} is named twice.")
+    options = [
+        _options(registry.metric(one.name).plugin, one.options, f"--metrics {one.text}")
+        for one in metrics
+    ]
+    known = {name: one.plugin for name, one in registry.features.items()} | {Faces.name: Faces}
+    for one in metrics:
+        reads = registry.metric(one.name).plugin.reads
+        if "text" in reads:
+            raise BenchError(f"--metrics {one.text}: {NO_TEXT}.")
+        for feature in needed(reads, known):
+            fields = known[feature].Options.model_fields
+            lacking = [option for option, field in fields.items() if field.is_required()]
+            if lacking and feature not in given:
+                raise BenchError(
+                    f"--metrics {one.text}: reads the feature '{feature}', which needs options. "
+                    f"Write --features {feature}:" + ":".join(f"{name}=..." for name in lacking)
+                )
     config = Config.model_validate(
         {
             "name": "score",
@@ -105,20 +120,19 @@ def plan_asked(
         }
     )
     loaded = Loaded(Path(_NOWHERE), config, registry, (), tuple(options), tuple(own), {})
+    if other := next(unmet(loaded), None):
+        way = f"{other.feature}:{other.option}={other.wanted}"
+        label = metrics[other.index].text
+        raise BenchError(f"--metrics {label}: {other.said}. Write --features {way}.")
     files = plugin_files(loaded)
-    try:
-        chosen = chosen_features(loaded)
-    except pydantic.ValidationError as error:
-        lacking = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-        raise BenchError(f"a feature needs options: {lacking}. Give them: --features.") from error
+    chosen = chosen_features(loaded)
     planned = [
         replace(metric, label=one.text, title=one.text)
         for one, metric in zip(metrics, planned_metrics(loaded, files, chosen), strict=True)
     ]
     read = {name: PlannedFeature.of(one, files) for name, one in chosen.items()}
-    known = {name: one.plugin for name, one in registry.features.items()}
     for metric in planned:
-        names = needed(metric.reads, known | {Faces.name: Faces})
+        names = needed(metric.reads, known)
         for weight in (*metric.weights, *(w for name in names for w in read[name].weights)):
             find(weight)
     by_label = {metric.label: metric for metric in planned}
@@ -140,8 +154,13 @@ def _asked(text: str) -> Asked:
     return Asked(text, name.strip(), options)
 
 
-def _all_that_can(registry: Registry) -> tuple[list[Asked], dict[str, str]]:
-    """All metrics of clips that can be measured as they are, and why the others cannot."""
+def _all_that_can(
+    registry: Registry, given: Mapping[str, Options]
+) -> tuple[list[Asked], dict[str, str]]:
+    """All metrics of clips that can be measured as they are, and why the others cannot.
+
+    given: the options of features that are not the usual ones.
+    """
     found: list[Asked] = []
     left_out: dict[str, str] = {}
     known = {name: one.plugin for name, one in registry.features.items()} | {Faces.name: Faces}
@@ -149,10 +168,13 @@ def _all_that_can(registry: Registry) -> tuple[list[Asked], dict[str, str]]:
         plugin = registered.plugin
         if issubclass(plugin, SetMetric):
             continue  # one value for many videos: only by name
+        if "text" in plugin.reads:
+            left_out[name] = NO_TEXT
+            continue
         try:
-            used: list[Plugin] = [plugin()]
-            used += [known[feature]() for feature in needed(plugin.reads, known)]
-            for weight in (weight for one in used for weight in one.weights):
+            metric: Metric = plugin()
+            used = {one: known[one](given.get(one)) for one in needed(plugin.reads, known)}
+            for weight in (weight for one in (metric, *used.values()) for weight in one.weights):
                 find(weight)
         except pydantic.ValidationError as error:
             lacking = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
@@ -160,8 +182,21 @@ def _all_that_can(registry: Registry) -> tuple[list[Asked], dict[str, str]]:
         except BenchError as error:
             left_out[name] = str(error)
         else:
-            found.append(Asked(name, name, {}))
+            if way := _other_options(metric, used):
+                left_out[name] = f"has values only with --features {way}"
+            else:
+                found.append(Asked(name, name, {}))
     return found, left_out
+
+
+def _other_options(metric: Metric, used: Mapping[str, Plugin]) -> str:
+    """The first option of a feature that the metric asks for and that is chosen otherwise."""
+    for feature, wanted in metric.asks.items():
+        chosen = used[feature].options.model_dump()
+        for option, value in wanted.items():
+            if chosen[option] != value:
+                return f"{feature}:{option}={value}"
+    return ""
 
 
 def _options(plugin: type[Plugin], given: dict[str, object], where: str) -> Options:

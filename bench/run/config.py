@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -200,8 +200,37 @@ def load_config(path: Path) -> Loaded:
 
 
 def _unmet(loaded: Loaded) -> list[tuple[str, str]]:
-    """Metrics that ask for other options of a feature than the config's."""
+    """What to write for metrics that ask for other options of a feature than the config's."""
     problems = []
+    for one in unmet(loaded):
+        way = f"`features: [{{name: {one.feature}, options: {{{one.option}: {one.wanted}}}}}]`"
+        if (one.feature, one.option) == ("landmarks", "model"):
+            way = f"`landmarks: {one.wanted}` at the top level"
+        key = loaded.config.metrics[one.index].key
+        told = f"'{key}' {one.said}, and the config chooses {one.chosen}. Write {way}."
+        problems.append((f"metrics[{one.index}]", told))
+    return problems
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """An option of a feature that a metric asks for, and what is chosen. index: of the metric."""
+
+    index: int
+    feature: str
+    option: str
+    wanted: object
+    chosen: object
+
+    @property
+    def said(self) -> str:
+        """What the metric lacks, in words that go on after its name."""
+        asked = f"`{self.option}: {self.wanted}` of the feature '{self.feature}'"
+        return f"has values only with {asked}"
+
+
+def unmet(loaded: Loaded) -> Iterator[Unmet]:
+    """The metrics that ask for other options of a feature than those that are chosen."""
     for index, (entry, options) in enumerate(
         zip(loaded.config.metrics, loaded.metric_options, strict=True)
     ):
@@ -210,13 +239,7 @@ def _unmet(loaded: Loaded) -> list[tuple[str, str]]:
             chosen = loaded.options_of(feature).model_dump()
             for option, value in asked.items():
                 if chosen[option] != value:
-                    way = f"`features: [{{name: {feature}, options: {{{option}: {value}}}}}]`"
-                    if (feature, option) == ("landmarks", "model"):
-                        way = f"`landmarks: {value}` at the top level"
-                    what = f"has values only with `{option}: {value}` of the feature '{feature}', "
-                    told = f"and the config chooses {chosen[option]}. Write {way}."
-                    problems.append((f"metrics[{index}]", f"'{entry.key}' {what}{told}"))
-    return problems
+                    yield Unmet(index, feature, option, value, chosen[option])
 
 
 def _with_landmarks(raw: Mapping[str, object]) -> Mapping[str, object]:

@@ -48,7 +48,7 @@ class Reader(bench.ClipMetric, bench.Trainable):
 
     name, version = "reader", "1"
     source = "defined here; GRID's grammar from Cooke et al. 2006, doi 10.1121/1.2229005"
-    reads = frozenset({"video", "faces"})
+    reads = frozenset({"video", "text", "faces"})
     outputs = (
         bench.Output(
             "error_rate",
