@@ -311,7 +311,7 @@ def test_a_method_that_fails_or_hangs_takes_nothing_from_the_others(
     assert saved in loop.read_text()
     loop.write_text(loop.read_text().replace(saved, hanging))
     plan = tree / "build" / "gpu-pack" / PLAN
-    plan.write_text(json.dumps({**json.loads(plan.read_text()), "limit": 30}))
+    plan.write_text(json.dumps({**json.loads(plan.read_text()), "limit": 45}))
     ended = _run(tree, tmp_path / "out", "--device", "cpu")
     assert ended.returncode == 1
     assert "m_csawav2lip: failed" in ended.stdout

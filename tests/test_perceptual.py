@@ -82,7 +82,7 @@ def test_values_do_not_depend_on_the_batch() -> None:
     random = np.random.default_rng(3)
     truth = random.integers(0, 256, (BATCH + 3, 60, 60, 3), dtype=np.uint8)
     made = random.integers(0, 256, truth.shape, dtype=np.uint8)
-    metric = Perceptual()
+    metric = Perceptual(Perceptual.Options(every=1))
     metric.load("cpu")
 
     def measured(part: slice) -> float:
@@ -93,6 +93,11 @@ def test_values_do_not_depend_on_the_batch() -> None:
     whole, parts = measured(slice(None)), (measured(slice(BATCH)), measured(slice(BATCH, None)))
     mean = (BATCH * parts[0] + 3 * parts[1]) / (BATCH + 3)
     assert whole == pytest.approx(mean, rel=1e-5)
+    usual = Perceptual()
+    usual.load("cpu")
+    box = track((4, 4, 56, 46), len(truth))
+    some = usual.measure(sample(truth, made, track=box))["perceptual"]
+    assert some == pytest.approx(measured(slice(None, None, 5)), rel=1e-5)
     assert measured(slice(1)) > 0.0
 
 
@@ -112,4 +117,4 @@ def test_what_has_no_value_says_why() -> None:
 
 def test_the_protocol_names_the_network() -> None:
     assert Perceptual().protocol.startswith("perceptual[face features@")
-    assert Perceptual().protocol.endswith("; wav2lip crop:{faces}; rgb; 96]")
+    assert Perceptual().protocol.endswith("; wav2lip crop:{faces}; rgb; 96; one frame of 5]")

@@ -101,6 +101,7 @@ def test_an_installed_plugin_passes_bench_check(plugins: tuple[Path, Path]) -> N
 
 CONFIG = """
 name: tiny
+floors: 0
 data:
   - name: tiny
     manifest: data/manifest.csv
