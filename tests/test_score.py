@@ -417,3 +417,37 @@ def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     make_clip(tmp_path / "real.mp4", 2)
     for block in blocks:
         exec(compile(block, "docs/score.md", "exec"), {})
+
+
+FACED = '''
+import numpy as np
+import bench
+
+class Faced(bench.ClipMetric):
+    """Compares with the recording of the face."""
+
+    name, version, source = "faced", "1", "defined here"
+    reads = frozenset({"video", "face"})
+    outputs = (bench.Output("faced", unit="1", better="lower", best=0.0, low=0.0),)
+
+    def measure(self, sample):
+        face = sample.face.read().astype(float)
+        return {"faced": float(np.abs(sample.video.read() - face).mean())}
+
+@bench.hookimpl
+def register_metrics():
+    return [Faced]
+'''
+
+
+def test_the_reference_is_the_recording_of_the_face(tmp_path: Path) -> None:
+    (tmp_path / "faced.py").write_text(FACED, encoding="utf-8")
+    made, real = make_clip(tmp_path / "made.mp4", 1), make_clip(tmp_path / "real.mp4", 2)
+    asked = ("--plugin", tmp_path / "faced.py", "--metrics", "faced", "--json")
+    code, output = bench("score", made, "--reference", real, *asked)
+    assert code == 0, output
+    (one,) = json.loads(output[output.index("{\n") :])["videos"]
+    assert one["metrics"]["faced"]["values"]["faced"] > 0
+    code, output = bench("score", made, *asked)
+    assert code == 2
+    assert "compare with the real video" in output

@@ -101,7 +101,7 @@ def score(
     from bench.command.value_rows import check_target, value_rows, values_json, write_rows
     from bench.command.values_table import show_values
     from bench.run.asked_metrics import asked, plan_asked
-    from bench.run.one_video import VideoMeter
+    from bench.run.one_video import VideoMeter, needs_real_video
 
     if output is not None:
         check_target(output)
@@ -116,12 +116,14 @@ def score(
             face=face,
             plugins=plugins,
         )
-        if reference is None and all(one.needs_reference for one in wanted.metrics):
+        if reference is None and all(map(needs_real_video, wanted.metrics)):
             names = ", ".join(one.label for one in wanted.metrics)
             raise BenchError(f"{names}: compare with the real video; name it: --reference FILE.")
         meter = VideoMeter(wanted, device=device, sound=sound, fit=fit)
         measured: list[MeasuredVideo] = []
-        count = sum(reference is not None or not one.needs_reference for one in meter.clip_metrics)
+        count = sum(
+            reference is not None or not needs_real_video(one) for one in meter.clip_metrics
+        )
         done, cells = 0, count * len(pairs)
         with terminal.progress("measuring", to_stderr=as_json) as step:
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from bench.command.terminal import console
 from bench.records.record import MeasurementRecord
 from bench.run.asked_metrics import AskedMetrics
-from bench.run.one_video import NO_REFERENCE, MeasuredVideo
+from bench.run.one_video import NO_REFERENCE, MeasuredVideo, needs_real_video
 from bench.run.planned import PlannedMetric
 
 _SHOWN = 20  # lines of one kind; the rest is counted
@@ -56,7 +56,7 @@ def show_values(
     without = [
         one.label
         for one in wanted.metrics
-        if one.needs_reference and one not in shown and one.label not in sets
+        if needs_real_video(one) and one not in shown and one.label not in sets
     ]
     if without:
         lines.append(f"{', '.join(without)}: not measured: {NO_REFERENCE} (--reference)")

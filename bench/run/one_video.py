@@ -300,11 +300,13 @@ class VideoMeter:
 
     def _asked_of(self, pair: Pair) -> list[PlannedMetric]:
         has_reference = pair.reference is not None
-        return [one for one in self.clip_metrics if has_reference or not one.needs_reference]
+        return [one for one in self.clip_metrics if has_reference or not needs_real_video(one)]
 
     def _record(self, metric: PlannedMetric, opened: _Opened) -> MeasurementRecord:
         reference = opened.reference if metric.needs_reference else None
-        sample = Sample(opened.case, opened.video, reference)
+        # The reference is the recording of the case's own face.
+        face = opened.reference if metric.needs_face else None
+        sample = Sample(opened.case, opened.video, reference, face)
 
         def compute() -> Values:
             plugin = self._worker.plugins.metric(metric, self._settings)
@@ -388,8 +390,13 @@ def as_dict(
     return found
 
 
+def needs_real_video(metric: PlannedMetric) -> bool:
+    """Whether it compares with the real video, as a reference or as a recording of the face."""
+    return metric.needs_reference or metric.needs_face
+
+
 def _why_missing(metric: PlannedMetric, pair: Pair) -> str:
-    if pair.reference is None and metric.needs_reference:
+    if pair.reference is None and needs_real_video(metric):
         return NO_REFERENCE
     return "a metric of sets takes files, not arrays"
 
