@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import bench
-from metrics.distributions.feature_rows import FeatureRows, check_equal_sets
+from metrics.distributions.rows_metric import RowsMetric
 
 
-class Fid(bench.SetMetric):
+class Fid(RowsMetric):
     """Frechet distance of the Inception features of videos and recordings, one value for a set.
 
     N below 2,048 frames: the covariance has no full rank, and the value is too large by an amount
@@ -24,6 +24,7 @@ class Fid(bench.SetMetric):
     """
 
     name, version = "fid", "1"
+    feature, rows = "inception", "frames"
     source = "arXiv:1706.08500; toshas/torch-fidelity 0.4.0"
     reads = frozenset({"inception", "reference"})
     outputs = (
@@ -35,33 +36,6 @@ class Fid(bench.SetMetric):
     )
     sees = frozenset({"blur:fid", "noise:fid"})
     needs_whole_set = True
-
-    @property
-    def protocol(self) -> str:
-        """The network, the region, which frames, how they are resized."""
-        return "fid[{inception}]"
-
-    def start(self) -> FeatureRows:
-        """No clips."""
-        return FeatureRows()
-
-    def update(self, rows: FeatureRows, video: bench.Video) -> None:
-        """Takes in a video's features."""
-        rows.add(video.feature("inception")["features"])
-
-    def compute(self, rows: FeatureRows, references: FeatureRows) -> dict[str, float]:
-        """The distance of a set, and how sure it is."""
-        from metrics.distributions.frechet_interval import frechet_with_interval
-
-        check_equal_sets(rows, references)
-        value, low, high = frechet_with_interval(rows, references)
-        return {
-            "fid": value,
-            "fid_low": low,
-            "fid_high": high,
-            "fid_frames": float(sum(rows.lengths)),
-            "fid_clips": float(rows.clips),
-        }
 
 
 @bench.hookimpl

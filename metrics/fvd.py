@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import bench
-from metrics.distributions.feature_rows import FeatureRows, check_equal_sets
+from metrics.distributions.rows_metric import RowsMetric
 
 
-class Fvd(bench.SetMetric):
+class Fvd(RowsMetric):
     """Frechet distance of the I3D features of videos and recordings, one value for a set.
 
     Each 16 frames are one sample of 400 numbers; with fewer than some hundreds of them the value is
@@ -24,6 +24,7 @@ class Fvd(bench.SetMetric):
     """
 
     name, version = "fvd", "1"
+    feature, rows = "i3d", "windows"
     source = "arXiv:1812.01717; universome/stylegan-v @ 1f630af5"
     reads = frozenset({"i3d", "reference"})
     outputs = (
@@ -35,33 +36,6 @@ class Fvd(bench.SetMetric):
     )
     sees = frozenset({"blur:fvd", "noise:fvd", "frozen:fvd"})
     needs_whole_set = True
-
-    @property
-    def protocol(self) -> str:
-        """The network's weights, the region, how many frames, how they are resized."""
-        return "fvd[{i3d}]"
-
-    def start(self) -> FeatureRows:
-        """No clips."""
-        return FeatureRows()
-
-    def update(self, rows: FeatureRows, video: bench.Video) -> None:
-        """Takes in a video's features."""
-        rows.add(video.feature("i3d")["features"])
-
-    def compute(self, rows: FeatureRows, references: FeatureRows) -> dict[str, float]:
-        """The distance of a set, and how sure it is."""
-        from metrics.distributions.frechet_interval import frechet_with_interval
-
-        check_equal_sets(rows, references)
-        value, low, high = frechet_with_interval(rows, references)
-        return {
-            "fvd": value,
-            "fvd_low": low,
-            "fvd_high": high,
-            "fvd_windows": float(sum(rows.lengths)),
-            "fvd_clips": float(rows.clips),
-        }
 
 
 @bench.hookimpl

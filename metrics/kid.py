@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import bench
-from metrics.distributions.feature_rows import FeatureRows, check_equal_sets
+from metrics.distributions.feature_rows import FeatureRows
+from metrics.distributions.rows_metric import RowsMetric, Spread
 
 
-class Kid(bench.SetMetric):
+class Kid(RowsMetric):
     """Kernel distance of the Inception features of videos and recordings, one value for a set.
 
     Squared maximum mean discrepancy with the kernel (x.y / 2048 + 1)^3, unbiased: its expectation
@@ -25,6 +26,7 @@ class Kid(bench.SetMetric):
     """
 
     name, version = "kid", "1"
+    feature, rows = "inception", "frames"
     source = "arXiv:1801.01401; toshas/torch-fidelity 0.4.0"
     reads = frozenset({"inception", "reference"})
     outputs = (
@@ -36,38 +38,18 @@ class Kid(bench.SetMetric):
     )
     sees = frozenset({"blur:kid", "noise:kid"})
 
-    @property
-    def protocol(self) -> str:
-        """The network, the region, which frames, how they are resized."""
-        return "kid[{inception}]"
-
-    def start(self) -> FeatureRows:
-        """No clips."""
-        return FeatureRows()
-
-    def update(self, rows: FeatureRows, video: bench.Video) -> None:
-        """Takes in a video's features."""
-        rows.add(video.feature("inception")["features"])
-
-    def compute(self, rows: FeatureRows, references: FeatureRows) -> dict[str, float]:
-        """The distance of a set, and how sure it is."""
+    def distance(self, rows: FeatureRows, references: FeatureRows) -> Spread:
+        """The kernel distance, and its interval."""
         from metrics.distributions.kernel import kernel_distance, without_each_block
         from metrics.distributions.resampling import groups_of, interval
 
-        check_equal_sets(rows, references)
         made, recorded = rows.rows(), references.rows()
         groups = groups_of(rows.clips)[rows.places()]
         if len(made) - max(int((groups == each).sum()) for each in groups) < 2:
             raise bench.Undefined(f"{len(made)} features of {rows.clips} clips are too few")
         value = kernel_distance(made, recorded)
         low, high = interval(value, list(without_each_block(made, recorded, groups)))
-        return {
-            "kid": value,
-            "kid_low": low,
-            "kid_high": high,
-            "kid_frames": float(len(made)),
-            "kid_clips": float(rows.clips),
-        }
+        return value, low, high
 
 
 @bench.hookimpl

@@ -21,6 +21,7 @@ from bench.errors import BenchError, Undefined
 from bench.features.computing import Features, chosen
 from bench.features.faces import chosen_faces, given_track
 from bench.files import weights
+from bench.networks.checkpoints import save_halves
 from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.train.trainable import TrainJob
@@ -41,7 +42,6 @@ from metrics.features.landmarks.small.training import (
     Learner,
     hills,
     losses,
-    save_weights,
     train,
 )
 from metrics.flicker import Flicker
@@ -492,7 +492,7 @@ def test_training_goes_on_where_it_stopped_and_writes_what_is_read(
 
 def test_half_precision_keeps_the_network(tmp_path: Path) -> None:
     learner = Learner(Settings(steps=2), seed=3, device="cpu")
-    path = save_weights(learner.network, tmp_path / WEIGHTS)
+    path = save_halves(learner.network, tmp_path / WEIGHTS)
     other = SmallFinder(path, device="cpu").network
     squares = standardised(torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8))
     with torch.inference_mode():

@@ -48,6 +48,24 @@ def save_described(network: nn.Module, path: Path, described: Mapping[str, str])
         part.write_bytes(data)
 
 
+def save_halves(network: nn.Module, path: Path) -> Path:
+    """Writes a network's numbers as safetensors in half precision, without metadata, in one move.
+
+    For networks whose code says all there is to know of their files. Counters are left out.
+    """
+    from safetensors.torch import save_file
+
+    halves = {
+        name: value.half().contiguous()
+        for name, value in network.state_dict().items()
+        if value.is_floating_point()
+    }
+    with in_one_move(path) as part:
+        save_file(halves, part)
+        part.chmod(0o644)  # safetensors writes files that other users cannot read
+    return path
+
+
 def _in_order(data: bytes) -> bytes:
     """A safetensors file with its metadata in alphabetical order: the library shuffles them."""
     length = int.from_bytes(data[:8], "little")

@@ -17,7 +17,7 @@ from bench.errors import BenchError
 from bench.features.computing import needed
 from bench.features.faces import Faces
 from bench.files.weights import find
-from bench.run.config import Config, Loaded, unmet
+from bench.run.config import Config, Loaded, unmet, unmet_by
 from bench.run.plan import chosen_features, planned_metrics, plugin_files
 from bench.run.planned import PlannedFeature, PlannedMetric, RunSettings
 from bench.types import LONGEST
@@ -121,9 +121,8 @@ def plan_asked(
     )
     loaded = Loaded(Path(_NOWHERE), config, registry, (), tuple(options), tuple(own), {})
     if other := next(unmet(loaded), None):
-        way = f"{other.feature}:{other.option}={other.wanted}"
         label = metrics[other.index].text
-        raise BenchError(f"--metrics {label}: {other.said}. Write --features {way}.")
+        raise BenchError(f"--metrics {label}: {other.said}. Write --features {other.way}.")
     files = plugin_files(loaded)
     chosen = chosen_features(loaded)
     planned = [
@@ -182,21 +181,12 @@ def _all_that_can(
         except BenchError as error:
             left_out[name] = str(error)
         else:
-            if way := _other_options(metric, used):
-                left_out[name] = f"has values only with --features {way}"
+            options_of = {feature: one.options for feature, one in used.items()}
+            if other := next(unmet_by(metric, options_of), None):
+                left_out[name] = f"has values only with --features {other.way}"
             else:
                 found.append(Asked(name, name, {}))
     return found, left_out
-
-
-def _other_options(metric: Metric, used: Mapping[str, Plugin]) -> str:
-    """The first option of a feature that the metric asks for and that is chosen otherwise."""
-    for feature, wanted in metric.asks.items():
-        chosen = used[feature].options.model_dump()
-        for option, value in wanted.items():
-            if chosen[option] != value:
-                return f"{feature}:{option}={value}"
-    return ""
 
 
 def _options(plugin: type[Plugin], given: dict[str, object], where: str) -> Options:

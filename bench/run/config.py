@@ -15,7 +15,7 @@ import pydantic
 from bench.config.kinds import refuse_other_kind
 from bench.config.names import closest
 from bench.config.reader import Label, Section, anchored, raise_problems, read_yaml, validated
-from bench.contract.plugins import Feature, Options, Plugin
+from bench.contract.plugins import Feature, Metric, Options, Plugin
 from bench.contract.registry import Registered, Registry, load_registry
 from bench.data.sources import Source, importer_problems
 from bench.errors import BenchError
@@ -228,18 +228,30 @@ class Unmet:
         asked = f"`{self.option}: {self.wanted}` of the feature '{self.feature}'"
         return f"has values only with {asked}"
 
+    @property
+    def way(self) -> str:
+        """The option as the command line names it."""
+        return f"{self.feature}:{self.option}={self.wanted}"
+
 
 def unmet(loaded: Loaded) -> Iterator[Unmet]:
     """The metrics that ask for other options of a feature than those that are chosen."""
     for index, (entry, options) in enumerate(
         zip(loaded.config.metrics, loaded.metric_options, strict=True)
     ):
-        plugin = loaded.registry.metrics[entry.name].plugin(options)
-        for feature, asked in plugin.asks.items():
-            chosen = loaded.options_of(feature).model_dump()
-            for option, value in asked.items():
-                if chosen[option] != value:
-                    yield Unmet(index, feature, option, value, chosen[option])
+        metric = loaded.registry.metrics[entry.name].plugin(options)
+        options_of = {feature: loaded.options_of(feature) for feature in metric.asks}
+        for found in unmet_by(metric, options_of):
+            yield replace(found, index=index)
+
+
+def unmet_by(metric: Metric, options_of: Mapping[str, Options]) -> Iterator[Unmet]:
+    """What one metric asks for in vain. options_of: the chosen options, by feature."""
+    for feature, asked in metric.asks.items():
+        chosen = options_of[feature].model_dump()
+        for option, value in asked.items():
+            if chosen[option] != value:
+                yield Unmet(0, feature, option, value, chosen[option])
 
 
 def _with_landmarks(raw: Mapping[str, object]) -> Mapping[str, object]:

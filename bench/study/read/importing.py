@@ -25,9 +25,9 @@ from bench.study.read.rating_target import Targets
 from bench.study.read.table_file import (
     WORKBOOKS,
     Table,
-    guess_format,
     header_for,
     is_no_header,
+    read_guessed,
     read_table,
 )
 from bench.study.read.wide_layout import read_wide
@@ -81,15 +81,7 @@ def import_answers(
 
 def template_for(path: Path, study: Study | None) -> Proposal:
     """A mapping.yaml for this table, filled in from its content and from the study."""
-    table_format = guess_format(path)
-    table = read_table(
-        path,
-        header_row=table_format.header_row,
-        header=table_format.header,
-        sheet=table_format.sheet,
-        encoding=table_format.encoding,
-        separator=table_format.separator,
-    )
+    table_format, table = read_guessed(path)
     return propose(table, table_format, study)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bench.errors import BenchError
-from bench.study.read.table_file import guess_format, read_table
+from bench.study.read.table_file import read_guessed
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {  # names that public tables use, without regard to case
     "file": ("file", "video", "filename", "file_name", "video_name", "name", "path", "clip"),
@@ -49,15 +49,7 @@ def read_opinions(
     file's name without ending is its case, and without a column `method` its folder is its method.
     Raises BenchError for columns that are not there, and with all cells that are wrong.
     """
-    form = guess_format(path)
-    table = read_table(
-        path,
-        header_row=form.header_row,
-        header=form.header,
-        sheet=form.sheet,
-        encoding=form.encoding,
-        separator=form.separator,
-    )
+    _, table = read_guessed(path)
     places = _places(path, table.header, columns or {})
     expression = None if names is None else _expression(names)
     found: list[OutsideOpinion] = []

@@ -158,6 +158,20 @@ def _likely_encoding(path: Path) -> str:
     return "utf-8"  # reading then fails with an error that says what to do
 
 
+def read_guessed(path: Path) -> tuple[TableFormat, Table]:
+    """A table as `guess_format` takes it to be. Raises BenchError if it cannot be read."""
+    form = guess_format(path)
+    table = read_table(
+        path,
+        header_row=form.header_row,
+        header=form.header,
+        sheet=form.sheet,
+        encoding=form.encoding,
+        separator=form.separator,
+    )
+    return form, table
+
+
 def read_table(
     path: Path,
     *,

@@ -14,13 +14,12 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.errors import BenchError
-from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
+from bench.networks.checkpoints import save_halves
 from bench.train import loop as training
 from bench.train.averages import running_average
 from bench.train.held_out import means_by_dataset
@@ -218,17 +217,4 @@ def train(job: TrainJob[Settings]) -> Path:
         learner.advance,
         validate=lambda _: validation(network, ready["val"]),
     )
-    return save_weights(network, job.folder / WEIGHTS)
-
-
-def save_weights(network: SyncNetwork, path: Path) -> Path:
-    """Writes the network as safetensors in half precision, in one move."""
-    halves = {
-        name: value.half().contiguous()
-        for name, value in network.state_dict().items()
-        if value.is_floating_point()
-    }
-    with in_one_move(path) as part:
-        save_file(halves, part)
-        part.chmod(0o644)  # safetensors writes files that other users cannot read
-    return path
+    return save_halves(network, job.folder / WEIGHTS)
