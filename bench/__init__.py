@@ -16,12 +16,9 @@ from bench.contract.plugins import (
     Values,
 )
 from bench.contract.video import Arrays, Video
-from bench.errors import BenchError, Undefined
 from bench.files.digests import file_sha256
-from bench.records.load import load
-from bench.run.one_video import measure
-from bench.train.trainable import Trainable, TrainJob
-from bench.types import (
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import (
     FPS,
     SAMPLE_RATE,
     SAMPLES_PER_FRAME,
@@ -34,6 +31,9 @@ from bench.types import (
     Sound,
     Track,
 )
+from bench.records.load import load
+from bench.run.one_video import measure
+from bench.train.trainable import Trainable, TrainJob
 
 __all__ = [
     "FPS",

@@ -23,8 +23,8 @@ from typing import IO
 import pydantic
 
 import bench
+from bench.ground.types import Fit
 from bench.records.causes import OUTPUT_FOLLOWS
-from bench.types import Fit
 
 FIELDS = ("face", "image", "speech", "output", "workdir", "checkout", "case", "frames", "seed")
 LINKED_BYTES = 16 << 20  # larger files of a checkout (weights) are linked, not copied

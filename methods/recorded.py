@@ -11,7 +11,7 @@ from string import Formatter
 import pydantic
 
 import bench
-from bench.types import Fit
+from bench.ground.types import Fit
 
 SHOWN = 10  # missing files, and files that no case names; the rest is counted
 SPARE_COMPARED = 2000  # files searched for similar names

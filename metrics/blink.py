@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.types import FPS
+from bench.ground.types import FPS
 from metrics.features.landmarks import points
 from metrics.features.landmarks.pairs import LEAST_SCORE, MOST_LEFT_OUT
 

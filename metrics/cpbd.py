@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.types import Frame, Track
+from bench.ground.types import Frame, Track
 from metrics.regions import check_shapes, whole_boxes
 
 EVERY = 5  # frames: neighbours are nearly copies

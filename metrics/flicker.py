@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.types import Frame
+from bench.ground.types import Frame
 from metrics.regions import Region, check_shapes, region_pairs, whole_boxes
 
 Change = NDArray[np.float32]

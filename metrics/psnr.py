@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 import bench
-from bench.types import Frame, Frames
+from bench.ground.types import Frame, Frames
 from metrics.regions import Region, check_shapes, region_pairs
 
 PEAK = 255.0

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bench.contract.jobs import Sample
 from bench.contract.video import Video
-from bench.errors import BenchError, Undefined
-from bench.types import Frame, Frames, Track
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import Frame, Frames, Track
 
 Region: TypeAlias = Literal["face", "frame", "mouth"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.types import Frame
+from bench.ground.types import Frame
 from metrics.regions import faces_with_mouths
 
 SIDE = 96  # pixels of the faces that Wav2Lip and its successors generate

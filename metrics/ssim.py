@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from bench.types import Frame, Frames
+from bench.ground.types import Frame, Frames
 from metrics.regions import Region, check_shapes, region_pairs
 
 Window = Literal["gaussian", "uniform"]

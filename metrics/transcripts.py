@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
 from bench.files.digests import file_sha256
 from bench.files.spreadsheets import csv_text, plain_text
+from bench.ground.errors import BenchError
 from bench.records.run_folder import read_run
 
 COLUMNS = ("dataset", "case", "method", "file", "sha256", "spoken")

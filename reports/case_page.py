@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.ground.types import FPS
 from bench.records.manifest import CasePart
-from bench.types import FPS
 from reports import plots
 from reports.comparison import EVIDENCE
 from reports.footage import video_file

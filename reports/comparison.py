@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from bench.records.manifest import TablePart
-from bench.stats import (
+from bench.ground.stats import (
     Comparison,
     Interval,
     Unit,
@@ -25,7 +24,8 @@ from bench.stats import (
     share_interval,
     shared_cases,
 )
-from bench.types import CaseKind
+from bench.ground.types import CaseKind
+from bench.records.manifest import TablePart
 from reports.results import Column, ColumnValues, Dataset, Results, Row
 
 EVIDENCE = ("offset", "lse_d_at_0", "lse_c_at_0")  # shown beside a sync metric's own columns

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 
 WIDTH = 360
 LABELS = 122  # units for the labels of plots whose rows are methods

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import yaml
 
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
-from bench.stats import mean_interval
-from bench.types import CASE_KINDS, CaseKind
+from bench.ground.errors import BenchError
+from bench.ground.stats import mean_interval
+from bench.ground.types import CASE_KINDS, CaseKind
 from reports.results import Column, Dataset, Results, Row
 from reports.worth import read_judged
 

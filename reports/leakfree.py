@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.stats import holm
+from bench.ground.stats import holm
 from reports.comparison import Standing, Table, stand
 from reports.results import Column, ColumnValues, Dataset, Results, Row
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, stdev
 
-from bench.stats import Interval, mean_interval
+from bench.ground.stats import Interval, mean_interval
 from reports.leakfree import speech_gain
 from reports.results import Column, Dataset, Results
 

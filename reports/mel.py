@@ -18,13 +18,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
-from bench.types import SAMPLE_RATE, SAMPLES_PER_FRAME
+from bench.ground.errors import BenchError
+from bench.ground.types import SAMPLE_RATE, SAMPLES_PER_FRAME
 from reports.drawing import LEFT, RIGHT, Scale, caption_x, caption_y, drawn, grid_x, number
 from reports.pictures import take_over
 
 if TYPE_CHECKING:
-    from bench.types import Sound
+    from bench.ground.types import Sound
 
 HOP = SAMPLES_PER_FRAME // 2  # samples, 20 ms: two columns for each frame of the video
 WINDOW = 512  # samples, 32 ms

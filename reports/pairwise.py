@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bench.stats import Comparison
+from bench.ground.stats import Comparison
 from reports.comparison import BlockColumn, Table
 from reports.results import Column, Dataset
 

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from bench.errors import BenchError
 from bench.files.intact import is_intact
+from bench.ground.errors import BenchError
 
 if TYPE_CHECKING:
-    from bench.types import Frame, Frames, Sound
+    from bench.ground.types import Frame, Frames, Sound
 
 MOMENTS = 8  # frames in a strip, evenly spaced over the clip
 FACE = 112  # pixels, side of a frame in a strip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from reports.drawing import (
     LABELS,
     LEFT,

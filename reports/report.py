@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jinja2
 
-from bench.errors import BenchError
 from bench.files.one_move import part_beside
+from bench.ground.errors import BenchError
 from bench.study.score.scores import Scores
 from reports import sheets, study_sheets, worth_sheets
 from reports.case_page import CaseLink, case_columns, case_links, view_case

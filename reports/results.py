@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import CaseKind
 from bench.records.manifest import (
     CasePart,
     DatasetPart,
@@ -25,7 +26,6 @@ from bench.records.manifest import (
 )
 from bench.records.record import GenerationRecord, MeasurementRecord
 from bench.records.run_folder import Run, method_names, read_run
-from bench.types import CaseKind
 from reports.floor import Floor
 from reports.words import Words
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from bench.files.spreadsheets import OwnText, csv_text
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from reports.comparison import Entry, Standing, Table
 from reports.floor import Floor
 from reports.leakfree import Pairing

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.ground.stats import SIGNIFICANT, ranks
 from bench.records.run_folder import Run
-from bench.stats import SIGNIFICANT, ranks
 from bench.study.score.scores import MethodComparison, Opinion, Panel, Scores, read_scores
 from reports.comparison import Mark, marks
 from reports.results import Row

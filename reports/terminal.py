@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from reports import sheets
 from reports.case_page import case_links
 from reports.comparison import Block, BlockColumn, Table, build_table

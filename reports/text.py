@@ -7,7 +7,7 @@ import re
 
 from markupsafe import Markup, escape
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from bench.study.score.scores import Estimate
 
 DIGITS = 3  # decimals, as in the paper

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from bench.stats import Interval, area_under_curve, share_interval
+from bench.ground.stats import Interval, area_under_curve, share_interval
 from reports.results import Column, Dataset, Results
 
 ENOUGH = 0.90  # share of clips on which a working scorer is right

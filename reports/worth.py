@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from bench.stats import Interval, mean_interval, share_interval
+from bench.ground.stats import Interval, mean_interval, share_interval
 from reports.floor import Floor
 from reports.results import Column, Dataset, Results, join
 from reports.validity import Validity, control_values, judge, verdict

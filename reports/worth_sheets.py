@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from reports.listening import Listening
 from reports.results import Column, Dataset, Row
 from reports.sheets import SummaryRow, dataset_name, whole_protocol

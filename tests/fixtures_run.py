@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.files.digests import digest
+from bench.ground.types import CASE_KINDS, SAMPLES_PER_FRAME, CaseKind, Frames, Sound
 from bench.records.manifest import (
     CasePart,
     DatasetPart,
@@ -31,7 +32,6 @@ from bench.study.make.simulation import Crowd, Presentation, simulate
 from bench.study.score.compute_scores import ScoringSettings, compute_scores
 from bench.study.score.metric_values import metric_columns
 from bench.study.score.scores import Scores, write_scores
-from bench.types import CASE_KINDS, SAMPLES_PER_FRAME, CaseKind, Frames, Sound
 
 QUESTIONS = ("sync_accuracy", "visual_quality", "overall_impression")
 SIZE = 96  # pixels, width and height of the drawn videos

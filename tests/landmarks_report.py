@@ -22,14 +22,14 @@ from bench.data.conform import conform_clip
 from bench.data.grid import import_grid
 from bench.data.manifest import read_manifest
 from bench.data.synth.corpus import points_of
-from bench.errors import BenchError, Undefined
 from bench.features.computing import Features, chosen
 from bench.features.faces import chosen_faces
 from bench.features.store import FeatureStore
 from bench.files import weights
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import Clip
 from bench.train.ready_clips import Detector
-from bench.types import Clip
 from metrics.features.landmarks import Landmarks, points
 from metrics.features.landmarks.mesh import Mesh, square_around
 from metrics.features.landmarks.small import WEIGHTS

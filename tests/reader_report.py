@@ -15,12 +15,12 @@ import numpy as np
 
 from bench.contract.video import Video
 from bench.data.conform import conform_clip
-from bench.errors import Undefined
 from bench.features import faces
 from bench.features.store import FeatureStore
 from bench.files.paths import cache_dir
-from bench.stats import mean_interval, share_interval
-from bench.types import Clip
+from bench.ground.errors import Undefined
+from bench.ground.stats import mean_interval, share_interval
+from bench.ground.types import Clip
 from metrics.reader import Reader
 from metrics.reader.reading import Answers, best_sentence
 from metrics.reader.scoring import compared

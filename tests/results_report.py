@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.stats import mean_interval, share_interval
+from bench.ground.stats import mean_interval, share_interval
 from reports.leakfree import speech_gain
 from reports.results import Column, Dataset, Results, join
 

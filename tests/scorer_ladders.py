@@ -16,7 +16,7 @@ from bench.data.pairs import partner
 from bench.features import faces
 from bench.features.store import FeatureStore
 from bench.files.paths import cache_dir
-from bench.types import SAMPLES_PER_FRAME, Clip, Sound
+from bench.ground.types import SAMPLES_PER_FRAME, Clip, Sound
 from metrics.lse import Lse
 from tests.scorer_report import corpora
 

@@ -16,7 +16,7 @@ from bench.data import synth
 from bench.data.grid import import_grid
 from bench.data.manifest import read_manifest
 from bench.files.paths import cache_dir
-from bench.types import Clip
+from bench.ground.types import Clip
 from metrics.lse.sync_small import WEIGHTS
 from metrics.lse.sync_small.evaluation import evaluate
 from metrics.lse.sync_small.scorer import SmallSync

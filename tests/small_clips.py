@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from bench import media
 from bench.checks.ladders import talking_patterns
+from bench.ground.types import Clip
 from bench.train.settings import TrainSettings
 from bench.train.trainable import TrainJob
-from bench.types import Clip
 
 S = TypeVar("S", bound=TrainSettings)
 

@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 
 from bench.data.manifest import write_manifest
+from bench.ground.types import SAMPLES_PER_FRAME, Clip
 from bench.media import write_video
-from bench.types import SAMPLES_PER_FRAME, Clip
 
 PLUGIN = Path(__file__).parent / "plugins" / "brightness.py"
 

@@ -13,8 +13,8 @@ import pytest
 from bench import media
 from bench.data.conform import conform_clip
 from bench.data.doctor import examine
-from bench.errors import BenchError
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from tests.conftest import shared_clips
 from tests.small_media import (
     copy_coded,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.ground.types import Clip
 from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.run.config import load_config
 from bench.run.plan import make_plan
-from bench.types import Clip
 from tests.small_data import make_config
 from tests.test_awkward_media import ERRORS, VALUES, good
 from tests.test_run import bench, records

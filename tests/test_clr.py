@@ -10,9 +10,9 @@ import pytest
 from bench import media
 from bench.data import clr
 from bench.data.manifest import read_manifest
-from bench.errors import BenchError
 from bench.features.faces import Detection
-from bench.types import Frame
+from bench.ground.errors import BenchError
+from bench.ground.types import Frame
 from tests.test_run import bench
 
 

@@ -17,8 +17,8 @@ import pytest
 import bench
 from bench import media
 from bench.checks.ladders import Specimen, talking_patterns
+from bench.ground.types import Case, Clip
 from bench.records.schema import GENERATIONS
-from bench.types import Case, Clip
 from methods.command import LINKED_BYTES, Command, filled, tree_digest
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest

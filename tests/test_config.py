@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.config.reader import expand
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.run.config import load_config
 from tests.conftest import ROOT
 from tests.small_data import make_config

@@ -26,9 +26,9 @@ from bench.data.conform import (
     fitted_sound,
 )
 from bench.data.manifest import content_digest
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import Case, Clip
 from bench.run.outputs import FRAMES_FORGIVEN, conform_output
-from bench.types import Case, Clip
 from tests.small_media import (
     copy_coded,
     moving_frames,

@@ -15,7 +15,7 @@ from bench.data.doctor import Findings, examine, examine_all, marks_of
 from bench.data.grid import import_grid
 from bench.data.manifest import content_digest
 from bench.features.faces import Choice, Detection
-from bench.types import Box, Clip, Frame, Frames, Sound
+from bench.ground.types import Box, Clip, Frame, Frames, Sound
 from tests.conftest import shared_clips
 from tests.small_media import copy_coded
 

@@ -12,7 +12,7 @@ import pytest
 
 from bench.contract.engine import Crew, Needs
 from bench.contract.registry import load_registry
-from bench.errors import BenchError, MachineFault
+from bench.ground.errors import BenchError, MachineFault
 from bench.machine.clock import Clock
 from bench.machine.devices import devices_of
 from bench.records.schema import GENERATIONS, MEASUREMENTS

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from bench import BenchError, Frame, Frames, Track, Video
-from bench.errors import NoFace
 from bench.features import faces
 from bench.features.faces import Corners, Detection
 from bench.features.store import FeatureStore
-from bench.types import Box
+from bench.ground.errors import NoFace
+from bench.ground.types import Box
 
 
 class Seer:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from bench.contract.video import Arrays
-from bench.errors import BenchError, Undefined
 from bench.features.store import FeatureStore, limit_bytes
 from bench.files.lock import locked
+from bench.ground.errors import BenchError, Undefined
 
 
 def never() -> Arrays:

@@ -15,7 +15,7 @@ from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
 from bench.contract.registry import load_registry
 from bench.data.manifest import read_manifest
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.run.config import load_config
 from bench.run.plan import Plan, make_plan

@@ -13,6 +13,7 @@ import pytest
 
 import bench as harness
 import reports
+from bench.ground.types import Case, Clip
 from bench.records.reading import read_manifest
 from bench.records.run_folder import read_run
 from bench.records.schema import GENERATIONS, MEASUREMENTS
@@ -21,7 +22,6 @@ from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.run.planned import PlannedCase
 from bench.study.make.finished_videos import finished_videos
-from bench.types import Case, Clip
 from reports.worth import Worth, read_judged
 from tests.conftest import ROOT
 from tests.small_data import make_config, make_manifest

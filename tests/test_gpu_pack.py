@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from bench.data.manifest import write_manifest
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.networks.audio import features
 from bench.networks.sync_expert import load_expert
 from bench.train.expert_batches import MatchingBatches

@@ -17,8 +17,8 @@ from bench.data.grid import import_grid
 from bench.data.importers import register_importers
 from bench.data.manifest import check_id, read_manifest, write_manifest
 from bench.data.pairs import partner, read_pairs, seeded_pairs
-from bench.errors import BenchError
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from tests.test_run import bench
 
 IMPORTERS = {importer.name: importer().read for importer in register_importers()}

@@ -15,8 +15,8 @@ from bench.features.store import FeatureStore
 from bench.files.digests import file_sha256
 from bench.files.intact import is_intact
 from bench.files.paths import cache_dir
+from bench.ground.types import Clip
 from bench.records.schema import GENERATIONS, MEASUREMENTS
-from bench.types import Clip
 from tests.small_data import make_clip, make_config, make_manifest
 from tests.small_records import read_records
 from tests.test_run import bench, records
@@ -147,7 +147,7 @@ def test_a_manifests_sha256_is_verified(tmp_path: Path) -> None:
 def test_a_flipped_bit_never_changes_a_cached_track(tmp_path: Path) -> None:
     import numpy as np
 
-    from bench.types import Track
+    from bench.ground.types import Track
 
     rows = np.arange(12, dtype=np.float32).reshape(3, 4)
     track = Track(rows, rows + 1, np.array([True, False, True]), "haar")

@@ -13,7 +13,7 @@ from scipy.stats import pearsonr
 import bench
 from bench.checks.ladders import talking_patterns
 from bench.contract.jobs import Sample
-from bench.types import Case, Clip
+from bench.ground.types import Case, Clip
 from metrics.aue import LOWER_SHAPES, LOWER_UNITS, UPPER_SHAPES, UPPER_UNITS, Aue, unit_error
 from metrics.blink import Blink, Count, blinks, eye_openings
 from metrics.features.landmarks import points

@@ -17,15 +17,15 @@ from bench.checks.ladders import Specimen, specimen
 from bench.contract.video import Video
 from bench.data.manifest import read_manifest
 from bench.data.synth.corpus import build_split, points_of
-from bench.errors import BenchError, Undefined
 from bench.features.computing import Features, chosen
 from bench.features.faces import chosen_faces, given_track
 from bench.files import weights
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import Clip, Track
 from bench.networks.checkpoints import save_halves
 from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.train.trainable import TrainJob
-from bench.types import Clip, Track
 from metrics.aue import Aue
 from metrics.blink import Blink
 from metrics.features.landmarks import Landmarks, points, small

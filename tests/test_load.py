@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import bench
+from bench.ground.types import CASE_KINDS
 from bench.records.schema import GENERATIONS, MEASUREMENTS
-from bench.types import CASE_KINDS
 from reports.results import join
 from tests import small_records
 from tests.conftest import ROOT

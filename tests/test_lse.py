@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import bench
-from bench.errors import NoFace
+from bench.ground.errors import NoFace
 from metrics.lse import Lse
 from metrics.lse.core import distances, lse, score, windows
 from metrics.lse.front_end import lrs, squares_around, tracked

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.machine.faults import machine_fault
 from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.records.store import Store

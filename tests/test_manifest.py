@@ -22,9 +22,9 @@ from bench.data.manifest import (
     read_manifest,
     write_manifest,
 )
-from bench.errors import BenchError
 from bench.files.paths import cache_dir
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 
 DIGEST = "ab" * 32
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench import media
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from tests.small_media import (
     RATE,
     beats,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import reports
+from bench.ground.types import SAMPLE_RATE, SAMPLES_PER_FRAME, Sound
 from bench.media import write_video
-from bench.types import SAMPLE_RATE, SAMPLES_PER_FRAME, Sound
 from reports.mel import BANDS, RANGE, Heard, draw_mel, loudness, mel, take_mels
 from reports.plots import waveform
 from tests.conftest import ROOT

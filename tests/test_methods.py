@@ -12,8 +12,8 @@ import pytest
 
 import bench
 from bench import media
-from bench.errors import NoFace
-from bench.types import Case, Clip, Track
+from bench.ground.errors import NoFace
+from bench.ground.types import Case, Clip, Track
 from methods.degraded import Degraded
 from methods.mismatched import Mismatched
 from methods.recorded import Recorded

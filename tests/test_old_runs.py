@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.records.reading import read_manifest, read_records
 from bench.records.record import GenerationRecord, MeasurementRecord
 from bench.records.run_folder import read_run

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.read.opinion_table import read_opinions
 from bench.study.score.coefficients import weighted_kendall, weighted_pearson
 from bench.study.score.metric_values import metric_columns

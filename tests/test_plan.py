@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.data import synth
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.run.config import load_config
 from bench.run.plan import make_plan
 from tests.small_data import make_config, make_manifest

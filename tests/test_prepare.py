@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from bench.data.manifest import write_manifest
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from bench.records.load import load
 from bench.records.schema import GENERATIONS, PREPARATIONS
 from bench.records.store import Store
@@ -24,7 +25,6 @@ from bench.run.config import load_config
 from bench.run.plan import find_missing, make_plan
 from bench.run.planned import generation_key
 from bench.run.prepared_folder import PreparedFolder
-from bench.types import Clip
 from tests.small_data import make_clip, make_config
 from tests.test_run import bench, records
 

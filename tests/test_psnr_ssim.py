@@ -9,7 +9,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import bench
-from bench.errors import NoFace
+from bench.ground.errors import NoFace
 from metrics.psnr import Psnr, psnr
 from metrics.regions import whole_boxes
 from metrics.ssim import Ssim, ssim

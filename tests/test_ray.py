@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bench.contract.engine import Crew, Needs
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.records.schema import GENERATIONS, MEASUREMENTS, PREPARATIONS
 from bench.run.engines import make_engine
 from tests.conftest import ROOT

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from bench.data.conform import CONFORM_VERSION
-from bench.errors import BenchError
 from bench.features.faces import FACES_VERSION
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from bench.train.ready_clips import CHUNK, DIGESTS, Detector, RawClip, ReadyClip, all_ready
-from bench.types import Clip
 
 LOG = logging.getLogger("test")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.contract.registry import load_registry
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from tests.small_data import PLUGIN
 
 HEAD = "import bench\n"

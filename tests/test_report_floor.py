@@ -11,7 +11,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from reports import sheets
 from reports.comparison import build_table
 from reports.floor import Floor

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.score.scores import Estimate, MethodComparison, Scores, write_scores
 from reports.results import join
 from reports.sections.study import study_name

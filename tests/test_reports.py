@@ -12,7 +12,7 @@ import pytest
 
 import reports
 from bench import stats
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from reports.comparison import build_table
 from reports.drawing import colour_class
 from reports.leakfree import pair, speech_gain

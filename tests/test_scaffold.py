@@ -17,8 +17,8 @@ from bench.checks.ladders import talking_patterns
 from bench.checks.scaffold import new_plugin
 from bench.command.cli import main
 from bench.data.manifest import write_manifest
-from bench.errors import BenchError
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from tests.small_clips import write_clips
 
 

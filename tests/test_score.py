@@ -14,7 +14,7 @@ import yaml
 
 import bench as harness
 from bench import media
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.records.run_folder import read_run
 from bench.run.asked_metrics import asked, plan_asked
 from tests.conftest import ROOT, shared_clips

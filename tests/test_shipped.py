@@ -18,7 +18,7 @@ from bench.config.shipped import (
     shipped,
     text_of,
 )
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.run.config import load_config
 from bench.train.config import load_train_config
 from methods.wav2lip.training import Settings

@@ -9,7 +9,7 @@ import pytest
 from bench.data import synth
 from bench.data.manifest import write_manifest
 from bench.data.sources import Source, open_source
-from bench.types import Clip
+from bench.ground.types import Clip
 
 CORPUS = Source(name="synth", corpus="synth-en")
 

@@ -11,13 +11,13 @@ from bench import media
 from bench.data import speaker_box
 from bench.data.manifest import read_manifest, write_manifest
 from bench.data.speaker_box import BoxedClip, Wanted, choose_boxes
-from bench.errors import BenchError
 from bench.features.faces import Detection
+from bench.ground.errors import BenchError
+from bench.ground.types import Box, Clip, Frame, Frames, Sound, Track
 from bench.records.run_folder import read_run
 from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.run.planned import measurement_key
-from bench.types import Box, Clip, Frame, Frames, Sound, Track
 from tests.test_run import bench
 
 LARGE, SMALL = Detection((4, 8, 52, 64), None, 2.0), Detection((80, 40, 112, 80), None, 2.0)

@@ -11,8 +11,8 @@ import pytest
 
 from bench.data.manifest import read_manifest, write_manifest
 from bench.files.spreadsheets import OwnText, cell_text, csv_text, plain_text
+from bench.ground.types import Case, Clip
 from bench.run.cases import write_cases
-from bench.types import Case, Clip
 from reports.sheets import Sheet, SheetCell, SummaryRow, summary_csv, to_csv, to_numbers
 from tests.conftest import ROOT
 

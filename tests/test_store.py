@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.records.reading import read_records
 from bench.records.record import GenerationRecord, MeasurementRecord, PreparationRecord, Record
 from bench.records.schema import GENERATIONS, MEASUREMENTS, PREPARATIONS, SCHEMA

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.command.cli import main
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import Answer, read_answers, write_answers
 from bench.study.balance import Balance
 from bench.study.blinding import RETURNED, Design, Item, SessionPlan

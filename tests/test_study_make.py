@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bench import media
 from bench.command.cli import main
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.ask.pages import read_words
 from bench.study.balance import Balance, rater_pages
 from bench.study.blinding import RETURNED, Design, read_design, read_returned

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.command.cli import main
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import Role
 from bench.study.balance import Balance, rater_pages
 from bench.study.make.new_study import new_study

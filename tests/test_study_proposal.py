@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.command.cli import main
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import read_answers
 from bench.study.read.importing import Imported, import_answers, template_for
 from bench.study.read.mapping import ColumnMapping, read_mapping

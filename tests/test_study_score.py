@@ -18,7 +18,7 @@ import scipy.stats
 from click.testing import CliRunner
 
 from bench.command.cli import main
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import Answer, is_simulated, read_answers, write_answers
 from bench.study.ask.ledger import Ledger
 from bench.study.balance import Balance

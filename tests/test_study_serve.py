@@ -28,7 +28,7 @@ from click.testing import CliRunner
 from bench import media
 from bench.command.cli import main
 from bench.command.study import _in_the_clear
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import Answer, read_answers
 from bench.study.ask.export import study_answers, write_static_pages
 from bench.study.ask.ledger import Ledger, LedgerBusyError

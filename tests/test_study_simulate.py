@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.make.simulation import (
     Crowd,
     Presentation,

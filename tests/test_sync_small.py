@@ -20,11 +20,11 @@ from bench.checks.ladders import LADDERS, specimen
 from bench.contract.video import Video
 from bench.data.manifest import read_manifest
 from bench.data.synth.corpus import build_split
-from bench.errors import BenchError, Undefined
 from bench.features.faces import given_track
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import Clip, Sound
 from bench.train import loop as training
 from bench.train.trainable import TrainJob
-from bench.types import Clip, Sound
 from metrics.lse import core, mfcc, sync_small
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small import augmentation

@@ -29,9 +29,9 @@ from bench.data.synth.sentences import (
 )
 from bench.data.synth.speech import Synthesiser
 from bench.data.synth.visemes import REST, Segment, Shape, shapes_of, track
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, SAMPLES_PER_FRAME, Clip
 from bench.media import probe, read_frames, read_sound
-from bench.types import FPS, SAMPLES_PER_FRAME, Clip
 
 LANGUAGES = ("zh", "en")
 

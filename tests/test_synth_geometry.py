@@ -17,8 +17,8 @@ from bench.data.synth.motion import Pose
 from bench.data.synth.render import FRAME, Renderer
 from bench.data.synth.surface import CENTRE, UNIT
 from bench.data.synth.visemes import REST, Shape
-from bench.errors import BenchError
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 
 PLACE = Placement(x=125.0, y=104.0, scale=60.0)
 RESTING = Pose(0, 0, 0, 0, 0, 1, 0, 0, (0, 0))

@@ -13,10 +13,10 @@ from bench.data import taking_part
 from bench.data.manifest import write_manifest
 from bench.data.pairs import partner, seeded_pairs
 from bench.data.taking_part import barred_clips
+from bench.ground.types import Clip
 from bench.records.schema import GENERATIONS
 from bench.run.config import load_config
 from bench.run.plan import make_plan
-from bench.types import Clip
 from tests.small_data import make_clip, make_config, make_manifest
 from tests.small_records import read_records
 from tests.test_run import bench

@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench.errors import BenchError
 from bench.files.tensor_files import named_tensors, unpacked
+from bench.ground.errors import BenchError
 from bench.networks.checkpoints import load_weights, save_described
 from bench.networks.sync_expert import Expert
 from bench.train import loop as training
@@ -130,7 +130,7 @@ def test_a_tiny_file_takes_little_memory(tmp_path: Path) -> None:
     torch.save({"state_dict": {"a": ONE.expand(HUGE)}}, path)
     code = f"""
 from pathlib import Path
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from methods.wav2lip.checkpoints import load_generator
 from methods.wav2lip.variants import VARIANTS
 try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.config.reader import anchored
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.train.config import load_train_config, train_from
 from methods.wav2lip.settings import Settings
 from metrics.lse import Lse

@@ -16,7 +16,8 @@ import torch
 from bench import media
 from bench.checks.scaffold import new_plugin
 from bench.data.manifest import write_manifest
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from bench.train import (
     BestWeights,
     Draw,
@@ -31,7 +32,6 @@ from bench.train import (
 )
 from bench.train import loop as training
 from bench.train.config import load_train_config
-from bench.types import Clip
 from tests.conftest import ROOT
 from tests.small_clips import write_clips
 from tests.test_run import bench

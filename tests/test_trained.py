@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from bench.train import loop as training
 from bench.train.config import LoadedTraining, load_train_config, train_from
 from bench.train.trained import Begin, find_trained, put_aside
-from bench.types import Clip
 from tests.test_run import bench
 
 # Trains by counting; what the test puts into `stop` ends it before that step.

@@ -12,7 +12,7 @@ import pytest
 import reports
 from bench.checks.scorer import CONTROLS as ASKED
 from bench.command import terminal
-from bench.stats import Interval, share_interval
+from bench.ground.stats import Interval, share_interval
 from reports.terminal import scorer_findings, scorer_verdict
 from reports.validity import Validity, judge, verdict
 from reports.worth import read_judged

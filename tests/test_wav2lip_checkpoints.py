@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.networks.checkpoints import load_weights
 from bench.networks.discriminator import Discriminator
 from bench.networks.sync_expert import Expert

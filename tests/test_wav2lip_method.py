@@ -19,12 +19,12 @@ import bench
 from bench.checks.ladders import talking_patterns
 from bench.command.cli import main
 from bench.data.manifest import write_manifest
-from bench.errors import NoFace
 from bench.files.digests import file_sha256
+from bench.ground.errors import NoFace
+from bench.ground.types import Case, Clip, Track
 from bench.networks import audio
 from bench.networks.pasting import pasted
 from bench.records.schema import GENERATIONS
-from bench.types import Case, Clip, Track
 from methods.wav2lip.checkpoints import LoadedGenerator
 from methods.wav2lip.inference import Talker
 from methods.wav2lip.method import (

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from bench import media
 from bench.data.manifest import write_manifest
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from bench.networks.sync_expert import WINDOW, Expert, load_expert, sync_loss
 from bench.train import loop as training
 from bench.train.expert_batches import MatchingBatches
@@ -35,7 +36,6 @@ from bench.train.sync_expert import (
     validation,
 )
 from bench.train.trainable import TrainJob
-from bench.types import Clip
 from methods.wav2lip import initialisation, losses
 from methods.wav2lip.batches import TalkingBatches, reference_window
 from methods.wav2lip.checkpoints import load_generator, save_generator

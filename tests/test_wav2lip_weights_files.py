@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from methods.wav2lip.checkpoints import load_generator, save_generator
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.variants import VARIANTS, Variant

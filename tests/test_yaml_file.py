@@ -12,7 +12,7 @@ from bench.command.study_scores import import_command
 from bench.config.kinds import KINDS
 from bench.config.reader import read_yaml
 from bench.config.yaml_file import MOST_BYTES, MOST_DEPTH, MOST_NODES
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.run.config import Config, load_config
 from bench.study.questionnaire import Questionnaire, read_questionnaire
 from bench.study.read.mapping import ColumnMapping, read_mapping

@@ -42,9 +42,9 @@ from bench.config.names import closest
 from bench.contract.importer import Importer
 from bench.contract.plugins import AnyOptions, Feature, Method, Metric, Plugin
 from bench.contract.registry import MEDIA
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import CASE_KINDS, Output
 from bench.train.trainable import Trainable
-from bench.types import CASE_KINDS, Output
 
 if TYPE_CHECKING:
     import pytest

@@ -10,9 +10,9 @@ import numpy as np
 from bench.checks.subject import CheckFailed, NamedCheck, Subject, raise_if_written, watched
 from bench.contract.plugins import Feature
 from bench.contract.video import Arrays, Video
-from bench.errors import Undefined
 from bench.features.computing import checked, needed
-from bench.types import Track
+from bench.ground.errors import Undefined
+from bench.ground.types import Track
 
 
 def feature_checks(subject: Subject) -> Iterator[NamedCheck]:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from bench.contract.jobs import Sample
 from bench.contract.video import Video
-from bench.errors import BenchError
-from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Case, Clip, Frames, Sound, Track
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Case, Clip, Frames, Sound, Track
 
 
 @dataclass(frozen=True)

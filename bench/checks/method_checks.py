@@ -23,7 +23,7 @@ from bench.checks.toy_person import SEED, ToyPerson, as_file, half_of
 from bench.contract.jobs import Generation, Job
 from bench.contract.plugins import Method
 from bench.contract.video import Video
-from bench.types import CASE_KINDS, SAMPLES_PER_FRAME, Case, CaseKind, Clip, Frame, Frames
+from bench.ground.types import CASE_KINDS, SAMPLES_PER_FRAME, Case, CaseKind, Clip, Frame, Frames
 
 
 def method_checks(subject: Subject, method: type[Method]) -> Iterator[NamedCheck]:

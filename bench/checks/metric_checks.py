@@ -23,8 +23,8 @@ from bench.checks.subject import (
 from bench.contract.jobs import Sample
 from bench.contract.plugins import ClipMetric, Metric, SetMetric, Values
 from bench.contract.video import Video
-from bench.errors import BenchError, Undefined
-from bench.types import SAMPLES_PER_FRAME, Frames, Output, Sound
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import SAMPLES_PER_FRAME, Frames, Output, Sound
 
 BEST_TOLERANCE = 1e-6  # of the value of the reference against itself
 INDEPENDENT_TOLERANCE = 1e-5  # of the value, or of 1 where that is more: float32 has 7 digits

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.config.reader import LABEL, LABEL_WORDS
 from bench.contract.registry import load_registry
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 TEMPLATES = Path(__file__).parent / "templates"
 OPTIONS = {

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from bench.data.manifest import write_manifest
+from bench.ground.types import Clip
 from bench.records.reading import read_records
 from bench.records.record import GenerationRecord, MeasurementRecord, Record
 from bench.records.store import Store
@@ -16,7 +17,6 @@ from bench.run.config import load_config
 from bench.run.plan import Plan, find_missing, make_plan
 from bench.run.planned import generation_key, measurement_key
 from bench.run.runner import run
-from bench.types import Clip
 
 MOST_CLIPS = 60  # enough to tell 90 % from chance; evenly spaced over all
 CONTROLS = (

@@ -18,10 +18,10 @@ from bench.checks.ladders import Specimen
 from bench.contract.importer import Importer
 from bench.contract.plugins import AnyOptions, Feature, Method, Metric, Plugin
 from bench.contract.registry import MEDIA, load_registry
-from bench.errors import BenchError
 from bench.features.computing import ChosenFeature, Features, chosen, needed
 from bench.features.faces import Faces
 from bench.files import paths
+from bench.ground.errors import BenchError
 
 Specimens: TypeAlias = Callable[[], Sequence[Specimen]]  # called once, when a check needs them
 NamedCheck: TypeAlias = tuple[str, Callable[[], None]]

@@ -10,9 +10,9 @@ from typing import Any
 
 from bench.checks.ladders import Specimen, talking_patterns
 from bench.checks.subject import CheckFailed, NamedCheck, Subject, raise_if_written, watched
+from bench.ground.types import Clip
 from bench.train.loop import CHECKPOINT
 from bench.train.trainable import Trainable, TrainJob
-from bench.types import Clip
 
 SEED = 7
 NAME = "trains and goes on where it was stopped"

@@ -12,14 +12,14 @@ import click
 
 from bench.command.score import score
 from bench.command.study import study
-from bench.errors import BenchError, MachineFault
+from bench.ground.errors import BenchError, MachineFault
 from bench.machine.devices import present_device
 from bench.machine.faults import fault_message, machine_fault
 from bench.machine.stopping import signal_of, stoppable
 
 if TYPE_CHECKING:
+    from bench.ground.types import Clip
     from bench.run.config import Loaded
-    from bench.types import Clip
 
 _F = TypeVar("_F", bound=Callable[..., object])
 _PATH = click.Path(path_type=Path)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 if TYPE_CHECKING:
+    from bench.ground.types import Fit
     from bench.records.record import MeasurementRecord
     from bench.run.one_video import MeasuredVideo, Pair, SoundChoice
-    from bench.types import Fit
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -10,7 +10,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 PACKAGES = ("methods", "metrics", "reports")
 _HOME = Path(__file__).resolve().parents[2]  # of all four packages, installed or not

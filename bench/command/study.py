@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from bench.command.study_scores import COMMANDS as SCORE_COMMANDS
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.study.blinding import Design

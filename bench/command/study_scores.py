@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from bench.data.doctor import Findings
     from bench.data.speaker_box import BoxedClip
     from bench.files.weights import WeightState
+    from bench.ground.types import Output
     from bench.run.plan import Missing, Plan
     from bench.run.runner import Faceless, Notify, Summary
-    from bench.types import Output
 
 _PIPED_WIDTH = 10_000  # columns, if the output is no terminal
 _STYLES = {"bold": "bold", "underlined": "underline", "struck": "strike"}

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.spreadsheets import csv_text
+from bench.ground.errors import BenchError
 from bench.records.record import MeasurementRecord
 from bench.run.asked_metrics import AskedMetrics
 from bench.run.one_video import MeasuredVideo, as_dict

@@ -20,7 +20,7 @@ import yaml
 from bench.config.names import closest
 from bench.config.shipped import joined
 from bench.config.yaml_file import load_yaml
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
 LABEL_WORDS = (

@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from bench.config.names import closest
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 # In a checkout a link to the top-level folder `configs`; in a wheel the files themselves.
 FOLDER = Path(__file__).with_name("configs")

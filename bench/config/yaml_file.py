@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import yaml
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 MOST_BYTES = 1 << 20
 MOST_NODES = 20_000  # with every alias written out; each CHARACTERS of text add a node

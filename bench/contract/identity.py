@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.contract.plugins import Plugin
-from bench.errors import BenchError
 from bench.files.digests import code_digest
 from bench.files.weights import weight
+from bench.ground.errors import BenchError
 from bench.machine.faults import raise_machine_fault
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bench.contract.plugins import Plugin
-from bench.types import Clip
+from bench.ground.types import Clip
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contract.video import Video
-from bench.types import Case, Fit, Frame, Sound
+from bench.ground.types import Case, Fit, Frame, Sound
 
 
 @dataclass(frozen=True)

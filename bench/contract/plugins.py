@@ -11,7 +11,7 @@ import pydantic
 
 from bench.contract.jobs import Generation, Job, PrepareJob, Sample
 from bench.contract.video import Arrays, Video
-from bench.types import CASE_KINDS, Case, CaseKind, Output
+from bench.ground.types import CASE_KINDS, Case, CaseKind, Output
 
 Values = Mapping[str, float | Sequence[float]]
 

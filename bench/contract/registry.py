@@ -29,7 +29,7 @@ from bench.contract.plugins import (
     Plugin,
     SetMetric,
 )
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 # What a metric may read besides features.

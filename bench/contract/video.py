@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from bench.errors import BenchError, NoFace, Undefined
-from bench.types import Box, Frames, Sound, Track
+from bench.ground.errors import BenchError, NoFace, Undefined
+from bench.ground.types import Box, Frames, Sound, Track
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]  # what a feature gives, by name
 

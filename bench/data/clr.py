@@ -24,9 +24,9 @@ from bench.contract.importer import Imported
 from bench.data.cmlr import import_cmlr
 from bench.data.folder import import_folder
 from bench.data.manifest import plain_id, write_manifest
-from bench.errors import BenchError
 from bench.files.digests import place_of
-from bench.types import FPS, SAMPLE_RATE, Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, SAMPLE_RATE, Clip
 
 if TYPE_CHECKING:
     from bench.features.faces import Detector

@@ -27,8 +27,8 @@ from bench.contract.importer import Imported
 from bench.data.manifest import plain_id
 from bench.data.splits import Naming, outside_splits, read_splits
 from bench.data.tree import SOUNDS, TEXTS, Tree, text_of, without_ending
-from bench.errors import BenchError
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 
 SPLITS = ("train", "val", "test")
 NAMING = Naming(

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.data.manifest import check_content, clip_digest
-from bench.errors import BenchError
 from bench.files.digests import file_sha256
 from bench.files.intact import is_intact
 from bench.files.one_move import in_one_move
-from bench.types import FPS, LONGEST, SAMPLE_RATE, SAMPLES_PER_FRAME, Clip, Frame, Sound
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, LONGEST, SAMPLE_RATE, SAMPLES_PER_FRAME, Clip, Frame, Sound
 
 if TYPE_CHECKING:
     from bench.media import Probe

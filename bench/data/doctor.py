@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.manifest import content_digest, has_content
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, LONGEST, SAMPLE_RATE, Clip, Frame, Sound
 from bench.machine.faults import raise_machine_fault
-from bench.types import FPS, LONGEST, SAMPLE_RATE, Clip, Frame, Sound
 
 if TYPE_CHECKING:
     from bench.features.faces import Choice, Detection, Detector, Sights

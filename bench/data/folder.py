@@ -15,8 +15,8 @@ from pathlib import Path
 from bench.contract.importer import Imported
 from bench.data.manifest import plain_id
 from bench.data.tree import SOUNDS, TEXTS, VIDEOS, Tree, counted, text_of, without_ending
-from bench.errors import BenchError
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 
 _FIELD = re.compile(r"\{(\w+)\}")
 

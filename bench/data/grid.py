@@ -22,9 +22,9 @@ from bench.contract.importer import Imported
 from bench.data.manifest import plain_id
 from bench.data.splits import Naming, outside_splits, read_splits
 from bench.data.tree import Tree, text_of
-from bench.errors import BenchError
 from bench.files.digests import place_of
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 
 SPLITS = ("train", "val", "test_seen", "test_unseen")
 NAMING = Naming(re.compile(r"(s\d+|unknown\w*)[/_-](\w{6})\b"), "s1/bbaf2n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.data.manifest import plain_id
 from bench.data.tree import TEXTS, Tree, text_of, without_ending
-from bench.types import Clip
+from bench.ground.types import Clip
 
 ENDINGS = (".mp4",)
 SPLITS = ("train", "val", "test")

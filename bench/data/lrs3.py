@@ -23,7 +23,7 @@ from bench.contract.importer import Imported
 from bench.data.lrs import ENDINGS, SPLITS, lrs_clips
 from bench.data.splits import NO_LIST, Naming, outside_splits, read_splits
 from bench.data.tree import TEXTS, Tree, without_ending
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 NAMING = Naming(
     re.compile(r"(pretrain|trainval|test)[/_-]([\w-]{11})[/_-](\d{5})(?!\d)"),

@@ -19,13 +19,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.errors import BenchError, NoSuchSplit
 from bench.files.digests import digest, file_sha256
 from bench.files.intact import sha256_here, stamp_of
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.files.spreadsheets import OwnText, csv_text, plain_text
-from bench.types import Box, Clip
+from bench.ground.errors import BenchError, NoSuchSplit
+from bench.ground.types import Box, Clip
 
 COLUMNS = ("id", "video", "audio", "speaker", "language", "split", "text", "box", "sha256")
 REQUIRED = ("id", "video")

@@ -14,8 +14,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bench.errors import BenchError
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 
 NameOrder: TypeAlias = Literal["audio video", "video audio"]
 Pair: TypeAlias = tuple[Clip, Clip]  # (whose face, whose speech)

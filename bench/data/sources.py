@@ -14,10 +14,10 @@ from bench.config.reader import Label, Section, anchored, expand, validated
 from bench.contract.importer import Imported, Importer
 from bench.contract.registry import Registered
 from bench.data.manifest import check_id, read_manifest
-from bench.errors import BenchError, NoSuchSplit
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError, NoSuchSplit
+from bench.ground.types import Clip
 from bench.machine.faults import raise_machine_fault
-from bench.types import Clip
 
 log = logging.getLogger(__name__)
 

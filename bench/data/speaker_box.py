@@ -23,9 +23,9 @@ from bench.contract.plugins import ClipMetric
 from bench.contract.registry import load_registry
 from bench.contract.video import Video
 from bench.data.conform import conform_clip
-from bench.errors import BenchError, Undefined
 from bench.features.faces import DetectorName, detector, track_all_faces
-from bench.types import Box, Case, Clip, Frames, Sound, Track
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import Box, Case, Clip, Frames, Sound, Track
 
 Wanted: TypeAlias = Literal["speaking", "largest", "central"]
 

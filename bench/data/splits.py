@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.data.tree import SOUNDS, TEXTS, VIDEOS, Tree, text_of, without_ending
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 NO_LIST = "in none of the split lists"
 

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.data.manifest import file_digest
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 
 VERSION = "1"  # raise it when the verdict on a file may change
 FINE = "fine"

@@ -17,9 +17,9 @@ from bench.contract.identity import identity_of
 from bench.contract.plugins import Feature, Options
 from bench.contract.registry import MEDIA
 from bench.contract.video import Arrays, Video
-from bench.errors import BenchError
 from bench.features.store import FeatureStore
 from bench.files.digests import digest
+from bench.ground.errors import BenchError
 from bench.machine.faults import raise_machine_fault
 
 

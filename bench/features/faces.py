@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 from bench.contract.hookspecs import hookimpl
 from bench.contract.plugins import Feature, Options
 from bench.contract.video import Arrays, Video
-from bench.errors import BenchError, NoFace
 from bench.features.computing import ChosenFeature, Features, chosen
 from bench.features.store import FeatureStore
-from bench.types import Box, Frame, Frames, Track
+from bench.ground.errors import BenchError, NoFace
+from bench.ground.types import Box, Frame, Frames, Track
 
 if TYPE_CHECKING:
     import cv2

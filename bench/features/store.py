@@ -22,10 +22,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from bench.contract.video import Arrays
-from bench.errors import BenchError, Undefined
 from bench.files.digests import digest
 from bench.files.lock import locked
 from bench.files.one_move import in_one_move
+from bench.ground.errors import BenchError, Undefined
 
 VARIABLE: Final = "BENCH_FEATURES_GIB"
 USUAL_GIB = 20.0

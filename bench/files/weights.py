@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bench.errors import BenchError
 from bench.files import intact, paths
+from bench.ground.errors import BenchError
 
 Condition: TypeAlias = Literal["here", "missing", "damaged"]
 Progress: TypeAlias = Callable[[int, int], None]  # bytes received, bytes in all

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 MODELS_SHARE = 0.7  # of a device's memory; the rest is for frames and what networks compute
 

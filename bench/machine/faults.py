@@ -17,8 +17,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.errors import MachineFault
 from bench.files.paths import cache_dir
+from bench.ground.errors import MachineFault
 
 _CODES = {
     errno.ENOSPC: "the disk is full",

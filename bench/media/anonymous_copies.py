@@ -10,13 +10,13 @@ import av.error
 import av.stream
 import numpy as np
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, SAMPLES_PER_FRAME, Sound
 from bench.media.containers import opened
 from bench.media.frames import Resampled, iter_frames
 from bench.media.probing import probe
 from bench.media.sound import read_sound
 from bench.media.writing import MP4, write_video
-from bench.types import FPS, SAMPLES_PER_FRAME, Sound
 
 CRF = 8  # of x264: nobody sees what this encoding costs, see docs/study.md
 MOST_PSNR = 100.0  # dB, in place of infinity where all frames are equal

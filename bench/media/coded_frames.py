@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.media.containers import Packets, opened, video_stream
 
 

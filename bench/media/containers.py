@@ -20,7 +20,7 @@ import av.error
 import av.stream
 import av.video.stream
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 # FFmpeg's names. Those that end in _pipe are single images; image2 reads only the file that it is
 # given, since patterns are switched off below.

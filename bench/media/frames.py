@@ -17,12 +17,12 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, LONGEST, Frame, Frames
 from bench.media.containers import Packets, opened, video_stream
 from bench.media.pixels import display_matrix, rgb, upright
 from bench.media.timing import FrameTimes, frame_times
-from bench.types import FPS, LONGEST, Frame, Frames
 
 GIBIBYTE = 2**30
 MAX_BYTES = 8 * GIBIBYTE

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.media.containers import (
     Packets,
     decoded,

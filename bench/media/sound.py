@@ -10,7 +10,8 @@ import av.container
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import LONGEST, SAMPLE_RATE, Sound
 from bench.media.containers import (
     Packets,
     decoded,
@@ -21,7 +22,6 @@ from bench.media.containers import (
     video_stream,
 )
 from bench.media.timing import frame_times
-from bench.types import LONGEST, SAMPLE_RATE, Sound
 
 MAX_START_SECONDS = 60.0  # between the starts of video and sound; more means broken timestamps
 SLACK_SECONDS = 10.0  # by which sound may be longer than the longest video

@@ -23,8 +23,9 @@ import av.stream
 import av.video.stream
 import numpy as np
 
-from bench.errors import BenchError
 from bench.files.intact import Stamp, stamp_of
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS
 from bench.media.containers import (
     Packets,
     decoded,
@@ -33,7 +34,6 @@ from bench.media.containers import (
     stores_all_times,
     video_stream,
 )
-from bench.types import FPS
 
 SKIPPED_BYTES = 19  # an MPEG-4 frame of at most this size may be "not coded" (libavcodec's rule)
 MOST_REORDERED = 16  # frames that a decoder of H.264 or HEVC may hold back

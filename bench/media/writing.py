@@ -16,8 +16,9 @@ import av.video.stream
 import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Frame, Sound
 from bench.media.containers import (
     Packets,
     decoded,
@@ -29,7 +30,6 @@ from bench.media.containers import (
 from bench.media.pixels import yuv420p
 from bench.media.sound import SOUND_BLOCK
 from bench.media.timing import frame_times
-from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Frame, Sound
 
 MANY_PIXELS = 640 * 480  # above this one encoder thread is too slow
 SOUND_BITS = 96_000  # per second, AAC's most at 16 kHz mono; speech keeps an SNR of 30 dB

@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import SAMPLE_RATE, Sound
+from bench.ground.types import SAMPLE_RATE, Sound
 
 AudioKind: TypeAlias = Literal["mel", "mfcc", "fused"]
 Features: TypeAlias = NDArray[np.float32]  # (D, M), one column per 12.5 ms

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.tensor_files import UNREADABLE, first_difference, named_tensors, unreadable
+from bench.ground.errors import BenchError
 from bench.networks.audio import HEIGHTS
 
 PREFIX = "module."

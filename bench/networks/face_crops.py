@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
-from bench.types import Frames, Track
+from bench.ground.errors import BenchError
+from bench.ground.types import Frames, Track
 
 SIZE = 96  # pixels, height and width of the crops
 PADS = (0, 10, 0, 0)  # inference.py's default: the chin below the detector's box

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import Frame
+from bench.ground.types import Frame
 
 Paste: TypeAlias = Literal["face", "lower"]
 

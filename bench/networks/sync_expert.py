@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.networks.audio import AudioKind
 from bench.networks.checkpoints import description, load_weights, save_described
 from bench.networks.folding import folded

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
+from bench.ground.types import Box, CaseKind
 from bench.records.record import Corners
 from bench.records.schema import SCHEMA
-from bench.types import Box, CaseKind
 
 Options: TypeAlias = Mapping[str, object]
 
@@ -26,7 +26,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPart(_Part):
-    """One output of a metric, as `bench.types.Output` declares it.
+    """One output of a metric, as `bench.ground.types.Output` declares it.
 
     alike: the value from which the metric takes two faces for one person's, if it draws a line.
     """

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pydantic
 import pydantic_core
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.machine.faults import raise_machine_fault
 from bench.records.manifest import Manifest
 from bench.records.record import RECORDS, Record

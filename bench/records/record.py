@@ -13,8 +13,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, ConfigDict, Field
 from typing_extensions import Self
 
+from bench.ground.types import CaseKind
 from bench.records.schema import GENERATIONS, MEASUREMENTS, PREPARATIONS, SCHEMA
-from bench.types import CaseKind
 
 Corners: TypeAlias = tuple[float, float, float, float]
 Status: TypeAlias = Literal["ok", "undefined", "failed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 SCHEMA = 2
 MANIFEST = "manifest.json"

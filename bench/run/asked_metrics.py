@@ -13,14 +13,14 @@ import yaml
 from bench.config.reader import anchored, validated
 from bench.contract.plugins import Metric, Options, Plugin, SetMetric
 from bench.contract.registry import Registry, load_registry
-from bench.errors import BenchError
 from bench.features.computing import needed
 from bench.features.faces import Faces
 from bench.files.weights import find
+from bench.ground.errors import BenchError
+from bench.ground.types import LONGEST
 from bench.run.config import Config, Loaded, unmet, unmet_by
 from bench.run.plan import chosen_features, planned_metrics, plugin_files
 from bench.run.planned import PlannedFeature, PlannedMetric, RunSettings
-from bench.types import LONGEST
 
 FORM = "name, or name:option=value:option=value"
 NO_TEXT = "compares with the text of the speech, which finished videos do not bring; a run knows it"

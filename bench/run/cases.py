@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.data.pairs import partner, seeded_pairs
-from bench.errors import BenchError
 from bench.files.spreadsheets import csv_text
-from bench.types import FPS, Case, CaseKind, Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, Case, CaseKind, Clip
 
 COLUMNS = ("dataset", "kind", "case", "face", "speech")
 

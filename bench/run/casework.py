@@ -24,12 +24,13 @@ from bench.contract.jobs import Generation, Job, Sample
 from bench.contract.plugins import ClipMetric, Metric, Values
 from bench.contract.video import Video
 from bench.data.conform import Conformed, conform_clip, fitted_sound
-from bench.errors import BenchError, Undefined
 from bench.features.computing import Features
 from bench.features.store import FeatureStore
 from bench.files.digests import seed_of
 from bench.files.intact import is_intact, sha256_here
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import SAMPLES_PER_FRAME, Case, Clip, Sound
 from bench.machine.clock import Clock, now
 from bench.machine.faults import raise_full_disk, raise_machine_fault
 from bench.records.record import Corners, GenerationRecord, MeasurementRecord, PreparationRecord
@@ -47,7 +48,6 @@ from bench.run.planned import (
 )
 from bench.run.prepared_folder import PreparedFolder
 from bench.run.work_folder import work_folder
-from bench.types import SAMPLES_PER_FRAME, Case, Clip, Sound
 
 _Compute = Callable[[], Values]
 CellRecord = GenerationRecord | MeasurementRecord

@@ -18,10 +18,10 @@ from bench.config.reader import Label, Section, anchored, raise_problems, read_y
 from bench.contract.plugins import Feature, Metric, Options, Plugin
 from bench.contract.registry import Registered, Registry, load_registry
 from bench.data.sources import Source, importer_problems
-from bench.errors import BenchError
 from bench.features.computing import needed
 from bench.features.faces import Faces, tracking
-from bench.types import CASE_KINDS, LONGEST, CaseKind
+from bench.ground.errors import BenchError
+from bench.ground.types import CASE_KINDS, LONGEST, CaseKind
 
 _P = TypeVar("_P", bound=Plugin)
 

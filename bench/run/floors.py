@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bench.ground.types import Case, Clip
 from bench.run.planned import PlannedCase, PlannedMethod
-from bench.types import Case, Clip
 
 MARK = "_"  # begins the label of every quiet control; no label of a config may begin with it
 DEGRADED, STRANGER = "degraded", "stranger"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bench.config.reader import raise_problems
-from bench.errors import BenchError
 from bench.features.computing import needed
 from bench.files.weights import find, weight
+from bench.ground.errors import BenchError
 from bench.records.store import Store
 from bench.run.plan import Missing, NotMeasured, Plan, find_missing
 from bench.run.planned import PlannedMetric

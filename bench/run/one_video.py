@@ -22,9 +22,10 @@ from bench.contract.plugins import ClipMetric, Values
 from bench.contract.video import Video
 from bench.data.conform import SMALLEST, conform_clip, fitted_sound, length_notes
 from bench.data.manifest import plain_id
-from bench.errors import BenchError
 from bench.files.digests import file_sha256
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
+from bench.ground.types import LONGEST, SAMPLES_PER_FRAME, Case, Clip, Fit, Frames, Sound
 from bench.machine.clock import Clock
 from bench.machine.devices import present_device
 from bench.records.record import MeasurementRecord
@@ -34,7 +35,6 @@ from bench.run.casework import CaseWorker, failed, measurement_of
 from bench.run.outputs import conform_output
 from bench.run.planned import PlannedCase, PlannedMetric
 from bench.run.set_measuring import PlannedSet, measure_sets
-from bench.types import LONGEST, SAMPLES_PER_FRAME, Case, Clip, Fit, Frames, Sound
 
 SoundChoice: TypeAlias = Literal["own", "reference"]
 Source: TypeAlias = str | Path | Frames | tuple[Frames, Sound | None]

@@ -26,9 +26,9 @@ import numpy as np
 
 from bench.contract.jobs import Generation, Job
 from bench.data.conform import fitted_sound, has_form, length_notes
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
-from bench.types import FPS, LONGEST, Fit, Frame, Sound
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, LONGEST, Fit, Frame, Sound
 
 OUTPUT_VERSION = "2"  # raise it when a rule or an encoder setting of outputs changes
 OUTPUT_CRF, OUTPUT_PRESET = 10, "ultrafast"

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from bench.data.manifest import file_digest
 from bench.data.sources import Dataset
-from bench.errors import BenchError
 from bench.features.faces import FACES_VERSION
 from bench.files.digests import digest
+from bench.ground.errors import BenchError
+from bench.ground.types import Case, Clip
 from bench.machine.faults import raise_machine_fault
 from bench.run.config import Loaded
 from bench.run.planned import PlannedMethod
-from bench.types import Case, Clip
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from bench.data.manifest import file_digest, plan_digest
 from bench.data.pairs import read_pairs
 from bench.data.sources import Dataset, Progress, open_source
 from bench.data.taking_part import barred_clips
-from bench.errors import BenchError, NoSuchSplit
 from bench.features.computing import ChosenFeature, chosen, needed
 from bench.features.faces import FACES_VERSION, Faces, chosen_faces
 from bench.files.digests import digest
 from bench.files.weights import find
+from bench.ground.errors import BenchError, NoSuchSplit
+from bench.ground.types import CASE_KINDS, Case, CaseKind, Clip
 from bench.machine.faults import raise_machine_fault
 from bench.records.store import KnownGeneration, Store
 from bench.run import floors
@@ -52,7 +53,6 @@ from bench.run.planned import (
     plugin_needs,
 )
 from bench.run.prepared_folder import PreparedFolder
-from bench.types import CASE_KINDS, Case, CaseKind, Clip
 
 
 @dataclass(frozen=True)

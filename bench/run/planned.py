@@ -23,16 +23,16 @@ from bench.contract.helper_modules import helper_modules
 from bench.contract.plugins import Feature, Method, Metric, Options, Plugin
 from bench.contract.registry import Registered, Registry, load_registry
 from bench.data.manifest import file_digest
-from bench.errors import BenchError, MachineFault
 from bench.features.computing import ChosenFeature
 from bench.features.faces import Faces
 from bench.files.digests import code_digest, set_digest
 from bench.files.intact import is_intact
 from bench.files.weights import find, weight
+from bench.ground.errors import BenchError, MachineFault
+from bench.ground.types import Case, CaseKind, Clip
 from bench.records.run_folder import video_key
 from bench.records.store import KnownGeneration
 from bench.run.prepared_folder import PreparedFolder
-from bench.types import Case, CaseKind, Clip
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -13,9 +13,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
 from bench.files.json_file import json_line, write_json
 from bench.files.one_move import in_one_move
+from bench.ground.errors import BenchError
 from bench.records.reading import parse_record
 from bench.records.record import PreparationRecord
 

@@ -13,13 +13,13 @@ from bench.contract.video import Video
 from bench.files.digests import seed_of
 from bench.files.lock import locked
 from bench.files.paths import cache_dir
+from bench.ground.types import Clip
 from bench.machine.clock import Clock, now
 from bench.records.record import PreparationRecord
 from bench.records.schema import SCHEMA
 from bench.run.casework import CaseWorker, failed, job_log
 from bench.run.planned import PreparationTask, RunSettings
 from bench.run.prepared_folder import PreparedFolder
-from bench.types import Clip
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.data.sources import Dataset
 from bench.features.computing import ChosenFeature
+from bench.ground.types import Output
 from bench.records.manifest import (
     CasePart,
     DatasetPart,
@@ -29,7 +30,6 @@ from bench.records.schema import SCHEMA
 from bench.run.config import Table
 from bench.run.plan import Plan
 from bench.run.planned import PlannedCase, PlannedMethod, PlannedMetric
-from bench.types import Output
 
 _PACKAGES = (
     "talking-face-bench",

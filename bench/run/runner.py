@@ -14,6 +14,7 @@ from bench.contract.engine import Crew, Engine
 from bench.data.doctor import marks_of
 from bench.files.intact import is_intact
 from bench.files.paths import cache_dir
+from bench.ground.types import CaseKind
 from bench.machine.clock import Clock, now
 from bench.records.reading import read_manifest
 from bench.records.record import Corners, PreparationRecord, Record
@@ -36,7 +37,6 @@ from bench.run.prepared_folder import PreparedFolder
 from bench.run.preparing import StartPersonWorker, prepared_before
 from bench.run.provenance import describe_run
 from bench.run.set_measuring import PlannedSet, measure_sets
-from bench.types import CaseKind
 
 Notify = Callable[[Record], None]  # called for every record, once it is written
 

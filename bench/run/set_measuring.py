@@ -13,9 +13,9 @@ from typing import Any
 
 from bench.contract.plugins import SetMetric, Values
 from bench.contract.video import Video
-from bench.errors import Undefined
 from bench.files.digests import set_digest
 from bench.files.paths import cache_dir
+from bench.ground.errors import Undefined
 from bench.machine.faults import raise_machine_fault
 from bench.records.record import MeasurementRecord
 from bench.records.store import KnownGeneration

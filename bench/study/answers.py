@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.spreadsheets import csv_text, plain_text
+from bench.ground.errors import BenchError
 
 Role: TypeAlias = Literal["rated", "truth", "low", "training"]
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
 from bench.files.json_file import write_json
+from bench.ground.errors import BenchError
 from bench.study.answers import (
     TEXT_CHARACTERS,
     Answer,

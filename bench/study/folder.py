@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.blinding import Design, read_design
 from bench.study.questionnaire import Questionnaire, read_questionnaire
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.errors import BenchError
 from bench.files.json_file import write_json
+from bench.ground.errors import BenchError
 from bench.study.answers import Answer, QuestionTitles
 from bench.study.folder import Study
 

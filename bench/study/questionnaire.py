@@ -9,7 +9,7 @@ import pydantic
 
 from bench.config.kinds import refuse_other_kind
 from bench.config.reader import raise_problems, read_yaml, validated
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 Language: TypeAlias = Literal["en", "zh"]
 Layout: TypeAlias = Literal["single", "side_by_side"]

@@ -17,12 +17,12 @@ from bench.config.shipped import folder_of
 from bench.contract.plugins import Plugin
 from bench.contract.registry import Registry, load_registry
 from bench.data.sources import Source, open_source
-from bench.errors import BenchError, NoSuchSplit
+from bench.ground.errors import BenchError, NoSuchSplit
+from bench.ground.types import Clip
 from bench.train.processes import launched
 from bench.train.settings import TrainSettings
 from bench.train.trainable import Trainable, TrainJob
 from bench.train.trained import Begin, check_beginning, find_trained, put_aside
-from bench.types import Clip
 
 Value = TypeVar("Value")
 Several: TypeAlias = Annotated[

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import SAMPLES_PER_FRAME, Clip
 from bench.networks.audio import MELS, AudioKind, Features, features
 from bench.networks.face_crops import crops, face_boxes
 from bench.train.ready_clips import Arrays, Detector, RawClip, ReadyClip, all_ready, track_of
-from bench.types import SAMPLES_PER_FRAME, Clip
 
 CLIPS_VERSION = "1"  # raise it when the stored arrays change
 LEAST_FRAMES = 15  # three windows of five

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.tensor_files import unpacked
+from bench.ground.errors import BenchError
 from bench.train import curves
 from bench.train.processes import ALONE, Processes
 

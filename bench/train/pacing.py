@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.train.loop import CHECKPOINT, Batches, Loop, State, read_checkpoint
 from bench.train.settings import StageSettings
 

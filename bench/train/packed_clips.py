@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
 from bench.files.digests import file_sha256
+from bench.ground.errors import BenchError
 from bench.networks.audio import LIMIT, MELS, cepstra
 from bench.networks.face_crops import SIZE
 from bench.train.face_clips import FaceClip

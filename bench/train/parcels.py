@@ -17,9 +17,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from bench.errors import BenchError
 from bench.files.digests import file_sha256
 from bench.files.one_move import in_one_move
+from bench.ground.errors import BenchError
 
 LIST = "parcel.json"
 PIECE = 15 * 2**20 + 2**19  # bytes

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 
 def _unchanged(network: Any) -> Any:

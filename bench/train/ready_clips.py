@@ -27,16 +27,16 @@ from numpy.typing import NDArray
 from bench.contract.video import Video
 from bench.data.conform import conform_clip, conform_version
 from bench.data.manifest import clip_digest
-from bench.errors import BenchError
 from bench.features import faces
 from bench.features.store import FeatureStore
 from bench.files.digests import file_sha256
 from bench.files.intact import is_intact
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip, Sound, Track
 from bench.machine.faults import raise_machine_fault
 from bench.machine.worker_pool import WorkerPool
-from bench.types import Clip, Sound, Track
 
 MOST_MISSING = 0.2  # largest allowed share of frames without a face
 LEAST_KEPT = 0.5  # smallest share of usable clips with which a training starts

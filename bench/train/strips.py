@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.files.one_move import in_one_move
-from bench.types import Frames
+from bench.ground.types import Frames
 
 
 def write_strip(path: Path, rows: Sequence[Frames]) -> None:

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
+from bench.ground.errors import BenchError
 from bench.networks import audio
 from bench.networks.audio import AudioKind
 from bench.networks.checkpoints import read_state

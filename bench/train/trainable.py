@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from bench.ground.types import Clip
 from bench.train.processes import ALONE, Processes
 from bench.train.settings import TrainSettings
-from bench.types import Clip
 
 S = TypeVar("S", bound=TrainSettings)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.train.loop import CHECKPOINT, CURVES, read_checkpoint
 
 Begin: TypeAlias = Literal["new", "resume", "restart"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.networks.checkpoints import description, load_weights, save_described
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.variants import Variant

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.ground.types import Frames
 from bench.networks.audio import Features
 from bench.networks.face_crops import SIZE
 from bench.networks.folding import folded
-from bench.types import Frames
 from methods.wav2lip.checkpoints import LoadedGenerator
 from methods.wav2lip.generator import Generator
 

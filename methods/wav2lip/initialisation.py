@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.networks import audio
 from bench.networks.audio import AudioKind
 from bench.train.face_clips import FaceClip

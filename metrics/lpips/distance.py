@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.types import Frame
+from bench.ground.types import Frame
 from metrics.lpips.trunks import Trunk, scaled
 
 Pair = tuple[Frame, Frame]  # (h, w, 3) uint8 RGB of one shape

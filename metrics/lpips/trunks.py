@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from bench.errors import BenchError
 from bench.files.tensor_files import first_difference, named_tensors
+from bench.ground.errors import BenchError
 from bench.networks.folding import laid_out
 
 Net: TypeAlias = Literal["alex", "vgg"]

@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import Undefined
-from bench.types import SAMPLES_PER_FRAME, Sound
+from bench.ground.errors import Undefined
+from bench.ground.types import SAMPLES_PER_FRAME, Sound
 
 SHIFT = 15  # frames searched to either side
 WINDOW = 5  # frames that one embedding sees

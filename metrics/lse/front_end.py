@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import Frame, Frames, Track
+from bench.ground.types import Frame, Frames, Track
 from metrics.lse.core import Crops
 
 SIDE = 224  # pixels

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import SAMPLE_RATE, Sound
+from bench.ground.types import SAMPLE_RATE, Sound
 
 FRAME = 400  # samples, 25 ms
 STEP = 160  # samples, 10 ms

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from bench.ground.types import FPS
 from bench.train.draws import Draw
 from bench.train.ready_clips import ReadyClip
-from bench.types import FPS
 from metrics.reader.network import STEPS
 from metrics.reader.settings import Settings
 from metrics.reader.units import REST, SLOTS, Spoken

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import Frames
+from bench.ground.types import Frames
 from metrics.lse.sync_small.network import HEIGHT, WIDTH
 
 # The eyes' window is 0.60 wide and 0.53 high, in heights of the face from the brows to the chin,

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bench.errors import BenchError, Undefined
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import Frames, Track
 from bench.networks.face_crops import crops, face_boxes
-from bench.types import Frames, Track
 from metrics.error_rates import errors
 from metrics.reader.mouths import view
 from metrics.reader.network import ReaderNetwork, seen

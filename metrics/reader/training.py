@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.errors import BenchError
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
 from bench.networks.checkpoints import load_weights, save_described
 from bench.train import loop as training
 from bench.train.averages import running_average

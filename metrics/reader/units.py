@@ -11,8 +11,8 @@ from bench.data import grid
 from bench.data.synth import timings
 from bench.data.synth.speech import Synthesiser
 from bench.data.synth.visemes import Shape, shapes_of, with_closures
-from bench.errors import Undefined
-from bench.types import Clip
+from bench.ground.errors import Undefined
+from bench.ground.types import Clip
 from metrics.reader.pronouncing import plain_voice
 from metrics.reader.settings import UnitKind
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
-from bench.types import FPS, SAMPLES_PER_FRAME
+from bench.ground.errors import BenchError
+from bench.ground.types import FPS, SAMPLES_PER_FRAME
 from reports.case_page import CaseLink
 from reports.footage import find_footage
 from reports.pictures import Footage, Portrait, take_portraits

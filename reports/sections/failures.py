@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.ground.types import CASE_KINDS, CaseKind
 from bench.records.causes import cause, gist
-from bench.types import CASE_KINDS, CaseKind
 from reports.case_page import CaseLink
 from reports.results import Cell, Results
 

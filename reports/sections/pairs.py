@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.stats import Comparison
+from bench.ground.stats import Comparison
 from reports.pairwise import Matrix
 from reports.results import Results
 from reports.text import fixed, p_text, span

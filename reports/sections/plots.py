@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bench.stats import Interval, mean_interval
+from bench.ground.stats import Interval, mean_interval
 from reports import plots
 from reports.case_page import mean_curve, shift_series
 from reports.comparison import BlockColumn, Table, stand

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bench.files.spreadsheets import csv_text
-from bench.stats import shared_cases
+from bench.ground.stats import shared_cases
 from reports import plots
 from reports.comparison import Table
 from reports.results import Column, ColumnValues, Dataset, Results, Row

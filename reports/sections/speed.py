@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bench.ground.stats import Interval
+from bench.ground.types import FPS
 from bench.records.run_folder import Run
-from bench.stats import Interval
-from bench.types import FPS
 from reports import plots
 from reports.comparison import Table
 from reports.results import Column, Dataset, Results, Row

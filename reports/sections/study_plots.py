@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from bench.study.score.scores import Correlation, Estimate, Scores
 from reports import plots
 from reports.results import Results

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from reports.comparison import Block, Entry, Table
 from reports.leakfree import Pairing
 from reports.published_numbers import PublishedTable

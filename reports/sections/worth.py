@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.stats import Interval
+from bench.ground.stats import Interval
 from reports.results import Dataset, Results
 from reports.sheets import heading, level_text
 from reports.text import fine, fixed, percent

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 FOLDER = Path(__file__).resolve().parent
 LANGUAGES = ("en", "zh")

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from bench.checks.ladders import talking_patterns
+from bench.ground.types import Frames
 from bench.networks import audio
 from bench.networks.audio import Features
 from bench.networks.face_crops import crops, face_boxes
-from bench.types import Frames
 from methods.wav2lip.checkpoints import LoadedGenerator, load_generator
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.inference import Talker

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import torch
 
-from bench.errors import BenchError
 from bench.files import weights
+from bench.ground.errors import BenchError
 from metrics.features.landmarks.mesh import Mesh
 from metrics.features.landmarks.small import WEIGHTS
 from metrics.features.landmarks.small.finder import SmallFinder

@@ -14,13 +14,13 @@ from typing import Any
 
 from bench.contract.engine import Crew, Engine
 from bench.data.manifest import write_manifest
+from bench.ground.types import Clip
 from bench.records.record import GenerationRecord, MeasurementRecord
 from bench.records.store import Store, known
 from bench.run.config import load_config
 from bench.run.plan import find_missing, make_plan
 from bench.run.planned import Task, generation_key, measurement_key
 from bench.run.runner import run
-from bench.types import Clip
 from tests.conftest import ROOT
 from tests.small_data import PLUGIN, make_clip, make_config
 from tests.small_records import generation, measurement

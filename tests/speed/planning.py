@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from bench.data.manifest import write_manifest
+from bench.ground.types import Clip
 from bench.records.store import Store
 from bench.run.config import load_config
 from bench.run.plan import find_missing, make_plan
 from bench.run.planned import generation_key, measurement_key
-from bench.types import Clip
 from tests.small_data import PLUGIN, make_clip, make_config
 from tests.small_records import generation, measurement
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.errors import BenchError
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
 
 CORPORA = {"synth-zh": "4", "synth-en": "4"}  # by name, the version; raise it if any byte changes
 

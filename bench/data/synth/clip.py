@@ -15,7 +15,7 @@ from bench.data.synth.render import FRAME, Renderer
 from bench.data.synth.speech import Spoken, Synthesiser, loudness, recorded, trimmed
 from bench.data.synth.surface import UNIT
 from bench.data.synth.visemes import Segment, Shape, track
-from bench.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Box, Frame, Sound
+from bench.ground.types import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Box, Frame, Sound
 
 MAX_SECONDS = 3.0
 MAX_FRAMES = int(MAX_SECONDS * FPS)

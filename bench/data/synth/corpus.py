@@ -19,13 +19,13 @@ from bench.data.synth.geometry import FacePoints
 from bench.data.synth.identity import Identity, identity
 from bench.data.synth.render import Renderer
 from bench.data.synth.sentences import SPLITS, sentences_of
-from bench.errors import BenchError, NoSuchSplit
 from bench.files.intact import is_intact
 from bench.files.lock import locked
 from bench.files.one_move import in_one_move, sweep
+from bench.ground.errors import BenchError, NoSuchSplit
+from bench.ground.types import Clip
 from bench.machine.worker_pool import WorkerPool
 from bench.media import write_video
-from bench.types import Clip
 
 SEED = {"zh": 2018, "en": 2031}
 # (men, women) by split; the test split of zh has 6 men and 5 women, as CLR does

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.synth.identity import Manner
-from bench.types import FPS
+from bench.ground.types import FPS
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from bench.data.synth.scene import paint_scene
 from bench.data.synth.surface import CENTRE, SIZE, UNIT, Array
 from bench.data.synth.visemes import Shape
 from bench.features.faces import MOUTH_CENTRE_Y
-from bench.types import Box, Frame
+from bench.ground.types import Box, Frame
 
 FRAME = 256  # pixels of a frame, square
 _COARSE = 64  # displacement fields are smooth, so they are stored coarse and enlarged per frame

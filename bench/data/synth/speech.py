@@ -18,8 +18,8 @@ from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from bench.data.synth.identity import Voice
 from bench.data.synth.visemes import Segment
-from bench.errors import BenchError
-from bench.types import SAMPLE_RATE, Sound
+from bench.ground.errors import BenchError
+from bench.ground.types import SAMPLE_RATE, Sound
 
 
 @dataclass(frozen=True)

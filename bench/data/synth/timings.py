@@ -8,8 +8,8 @@ from bench.data.synth.clip import utter
 from bench.data.synth.corpus import SEED, plan_clips
 from bench.data.synth.identity import identity
 from bench.data.synth.visemes import Segment
-from bench.errors import BenchError
-from bench.types import Clip
+from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 
 
 def phonemes_of(clip: Clip) -> tuple[Segment, ...]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import FPS
+from bench.ground.types import FPS
 
 
 @dataclass(frozen=True)

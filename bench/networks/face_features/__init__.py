@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 WEIGHTS = Path(__file__).with_name("face_features.safetensors")
 

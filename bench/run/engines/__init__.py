@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bench.config.names import closest
 from bench.contract.engine import Crew, Engine
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.run.engines.here import Here
 from bench.run.engines.processes import Processes
 from bench.run.engines.ray import Ray

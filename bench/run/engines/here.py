@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from bench.contract.engine import Crew, Engine, Start, Task
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.machine.devices import model_memory, present_device
 
 _Task = TypeVar("_Task", bound=Task)

@@ -14,7 +14,7 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
 from bench.contract.engine import Crew, Engine, Start, Task, Worker
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.machine.devices import devices_of, model_memory, present_device
 from bench.machine.worker_pool import WorkerPool
 

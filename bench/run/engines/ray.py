@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.contract.engine import Crew, Engine, InputFile, Needs, Start, Task
-from bench.errors import BenchError, MachineFault
 from bench.files.intact import is_intact
 from bench.files.one_move import in_one_move, part_beside
 from bench.files.paths import weights_dirs
+from bench.ground.errors import BenchError, MachineFault
 from bench.machine.devices import present_device
 from bench.machine.faults import machine_fault
 from bench.run.engines.own_code import own_code_digest

@@ -30,7 +30,7 @@ from starlette.responses import (
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, TEXT_CHARACTERS, answers_csv
 from bench.study.ask.export import collected_answers
 from bench.study.ask.ledger import Ledger, LedgerBusyError

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import Answer
 from bench.study.ask.ledger import Ledger
 from bench.study.ask.pages import ASSETS, Pages

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 SCHEMA = 1
 BUSY_SECONDS = 2.0  # how long to wait for another program's lock, or for another thread

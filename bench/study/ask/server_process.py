@@ -13,8 +13,8 @@ from pathlib import Path
 
 import uvicorn
 
-from bench.errors import BenchError
 from bench.files.lock import locked
+from bench.ground.errors import BenchError
 from bench.study.ask import connections
 from bench.study.ask.application import Application
 from bench.study.ask.ledger import Ledger

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.records.reading import read_manifest
 from bench.records.run_folder import read_generations
 

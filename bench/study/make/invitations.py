@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 SECRET_FILE = "secret"
 CHARACTERS = 32

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from bench.errors import BenchError
 from bench.files.intact import is_intact
 from bench.files.one_move import part_beside
+from bench.ground.errors import BenchError
 from bench.study.answers import Role
 from bench.study.blinding import Design, Example, Item, SessionPlan, read_design, write_design
 from bench.study.folder import VIDEOS, YAML

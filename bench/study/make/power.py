@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.blinding import Design
 from bench.study.sign_flips import EXACT_RATERS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.config.names import closest
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.balance import Balance
 from bench.study.make.attention_checks import LOW_ANCHORS, AttentionChecks, attention_checks
 from bench.study.make.finished_videos import StudyVideo

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, Answer, Problems, Role
 from bench.study.blinding import Design
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import COLUMNS, REQUIRED, Answer, QuestionTitles, read_answers
 from bench.study.blinding import is_returned, read_returned
 from bench.study.folder import Study

@@ -11,7 +11,7 @@ import pydantic
 
 from bench.config.kinds import refuse_other_kind
 from bench.config.reader import raise_problems, read_yaml, validated
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, Role
 from bench.study.read.survey_time import DateOrder
 from bench.study.read.table_file import Separator

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.read.table_file import read_guessed
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {  # names that public tables use, without regard to case

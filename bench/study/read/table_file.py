@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.read.survey_time import survey_time
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pydantic
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import ROLES
 from bench.study.read.answer_collector import AnswerCollector
 from bench.study.read.mapping import KNOWN_COLUMNS, Column, ColumnMapping

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats import LEVEL
+from bench.ground.stats import LEVEL
 from bench.study.answers import HIGHEST, LOWEST
 from bench.study.score.bootstrap import Bootstrap
 from bench.study.score.ratings import Floats, Ratings

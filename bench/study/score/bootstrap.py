@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.stats import LEVEL, RESAMPLES
+from bench.ground.stats import LEVEL, RESAMPLES
 from bench.study.score.ratings import Floats, quotients
 from bench.study.score.scores import Estimate
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.errors import BenchError
-from bench.stats import LEVEL, RESAMPLES
+from bench.ground.errors import BenchError
+from bench.ground.stats import LEVEL, RESAMPLES
 from bench.study.answers import HIGHEST, LOWEST, Answer, QuestionTitles, Role, answers_csv
 from bench.study.score.agreement import agreement
 from bench.study.score.bootstrap import Bootstrap, mean_estimate

@@ -16,9 +16,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.stats import RESAMPLES
 from bench.records.reading import read_manifest
-from bench.stats import RESAMPLES
 from bench.study.read.opinion_table import OutsideOpinion
 from bench.study.score.bootstrap import Bootstrap, Draws, drawn_means, with_interval
 from bench.study.score.coefficients import weighted_kendall, weighted_pearson, weighted_spearman

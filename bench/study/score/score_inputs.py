@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.records.reading import read_manifest
 from bench.records.run_folder import method_names
 from bench.study.answers import Answer, QuestionTitles, read_answers

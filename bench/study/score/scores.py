@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bench.errors import BenchError
 from bench.files.json_file import write_json
+from bench.ground.errors import BenchError
 from bench.study.answers import QuestionTitles, Role
 
 SCHEMA = 1

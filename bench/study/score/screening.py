@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.study.answers import HIGHEST, LOWEST, Answer, Role
 from bench.study.score.ratings import Floats
 from bench.study.score.scores import Exclusion

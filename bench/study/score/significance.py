@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 
-from bench.stats import holm
+from bench.ground.stats import holm
 from bench.study.score.bootstrap import Bootstrap, drawn_means, mean_estimate, with_interval
 from bench.study.score.ratings import Floats, Ratings, quotients
 from bench.study.score.scores import Estimate, MethodComparison

@@ -14,7 +14,7 @@ from typing import cast
 
 import torch
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.train.best_weights import BestWeights
 from bench.train.face_bank import FaceBank
 from bench.train.loop import CHECKPOINT, read_checkpoint

@@ -11,9 +11,9 @@ from typing import cast
 
 import click
 
-from bench.errors import BenchError
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
 from bench.train.config import clips_of, load_train_config
 from bench.train.face_clips import make_ready
 from bench.train.packed_clips import Packed, pack_clips

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.errors import BenchError
 from bench.files.tensor_files import first_difference, named_tensors
+from bench.ground.errors import BenchError
 
 SIDE = 224  # pixels of what the network sees
 WINDOW = 16  # frames

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract.video import Video
-from bench.errors import BenchError
 from bench.files import weights
 from bench.files.intact import sha256_here
-from bench.types import Frame
+from bench.ground.errors import BenchError
+from bench.ground.types import Frame
 
 Numbers = NDArray[Any]
 LEAST_SCORE = 0.5  # of the landmarks of a frame, below which its face counts as not seen

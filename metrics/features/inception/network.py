@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from bench.errors import BenchError
 from bench.files.tensor_files import first_difference, named_tensors
+from bench.ground.errors import BenchError
 from bench.networks.folding import laid_out
 
 SIDE = 299  # pixels of what the network sees

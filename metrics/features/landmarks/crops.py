@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import Frame
+from bench.ground.types import Frame
 
 SHRINK_FIRST = 2.0  # a square of so many times the wanted side is averaged first, or it would alias
 

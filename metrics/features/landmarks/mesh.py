@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
-from bench.types import Frame, Frames
+from bench.ground.errors import BenchError
+from bench.ground.types import Frame, Frames
 from metrics.features.landmarks.crops import Square, around, placed
 from metrics.features.landmarks.points import MESH
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.contract.jobs import Sample
 from bench.contract.video import Arrays, Video
-from bench.errors import BenchError, Undefined
+from bench.ground.errors import BenchError, Undefined
 
 LEAST_SCORE = 0.5  # below it a frame counts as showing no face
 MOST_LEFT_OUT = 0.1  # the share of frames without a face, in either of the two

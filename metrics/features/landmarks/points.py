@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 
 Points: TypeAlias = NDArray[np.float32]  # (T, P, 2) x y in pixels
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import SAMPLE_RATE
+from bench.ground.types import SAMPLE_RATE
 from metrics.lse import mfcc
 from metrics.lse.sync_small.network import HEIGHT, WIDTH
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
+from bench.ground.types import SAMPLES_PER_FRAME, Clip
 from bench.train.ready_clips import Arrays, Detector, RawClip, all_ready, track_of
-from bench.types import SAMPLES_PER_FRAME, Clip
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small.augmentation import STORED, log_power
 from metrics.lse.sync_small.batches import MouthClip

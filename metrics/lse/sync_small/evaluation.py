@@ -15,9 +15,9 @@ import numpy as np
 from bench.contract.video import Video
 from bench.data.conform import conform_clip
 from bench.data.pairs import partner
-from bench.errors import BenchError, Undefined
+from bench.ground.errors import BenchError, Undefined
+from bench.ground.types import SAMPLES_PER_FRAME, Clip, Sound
 from bench.train.ready_clips import Detector, RawClip
-from bench.types import SAMPLES_PER_FRAME, Clip, Sound
 from metrics.lse import core
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small.scorer import SmallSync

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
 from bench.files.tensor_files import first_difference
-from bench.types import Sound
+from bench.ground.errors import BenchError
+from bench.ground.types import Sound
 from metrics.lse import core
 from metrics.lse.mfcc import mfcc
 from metrics.lse.sync_small.network import (

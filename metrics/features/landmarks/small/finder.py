@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from bench.errors import BenchError
 from bench.files.tensor_files import first_difference, named_tensors
+from bench.ground.errors import BenchError
+from bench.ground.types import Frames
 from bench.networks.folding import laid_out
-from bench.types import Frames
 from metrics.features.landmarks.crops import around, placed
 from metrics.features.landmarks.small.network import (
     SHARE,

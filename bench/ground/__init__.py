@@ -1,0 +1,1 @@
+"""The ground that all rooms stand on: the exceptions, the shared types, the statistics."""
