@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from tests.toy_tasks import ToyStart, ToyTask
 
 TASKS = 2000
 CLIPS, FRAMES, SIZE = 24, 50, 192  # of the run that is shared; some seconds of work
-REPEATS = 3
+ROUNDS = 5
 
 
 def measure() -> str:
@@ -34,19 +35,24 @@ def measure() -> str:
             folder / "data", tuple(f"c{i}" for i in range(CLIPS)), size=SIZE, frames=FRAMES
         )
         config = make_config(folder, metrics=[{"name": "psnr"}, {"name": "ssim"}], tables=[])
-        two = _best(config, folder, "processes", 2)
-        alone = _best(config, folder, "here", 1, cores=1)
-        one = _best(config, folder, "here", 1)
+        runs = {"two": ("processes", 2, 2), "alone": ("here", 1, 1), "one": ("here", 1, 2)}
+        if has_ray:
+            runs["ray"] = ("ray", 2, 2)
+        # In rounds: a machine's speed changes within minutes, so only neighbours are compared.
+        rounds = [
+            {name: _run(config, folder / f"{name}-{number}", *run) for name, run in runs.items()}
+            for number in range(ROUNDS)
+        ]
         lines.append(
-            f"two workers on two cores against one on one core: {alone / two:.2f} times as fast "
-            f"(best of {REPEATS} each; asked: at least 1.8, with the machine to itself); "
-            f"one worker on two cores, which encodes beside its computing: {alone / one:.2f} times"
+            "two workers on two cores against one on one core: "
+            f"{_ratios(rounds, 'alone', 'two')} times as fast (asked: at least 1.8, with the "
+            "machine to itself); one worker on two cores, which encodes beside its computing: "
+            f"{_ratios(rounds, 'alone', 'one')} times"
         )
         if has_ray:
-            ray = _best(config, folder, "ray", 2)
             lines.append(
-                f"Ray against processes: {100 * (ray / two - 1):+.0f} % (best of {REPEATS} each; "
-                "asked: at most 5 % slower)"
+                f"Ray's time against that of processes: {_ratios(rounds, 'ray', 'two')} times "
+                "(asked: at most 1.05)"
             )
     return "\n".join(lines if has_ray else [*lines, "Ray is not installed"])
 
@@ -62,24 +68,26 @@ def _rate(name: str, workers: int, folder: Path) -> float:
     return left / (time.perf_counter() - start)
 
 
-def _best(config: Path, folder: Path, engine: str, workers: int, *, cores: int = 2) -> float:
-    """The least seconds that the cells of a run took, in a process of its own on so many cores."""
+def _ratios(rounds: list[dict[str, float]], above: str, below: str) -> str:
+    """The median over the rounds of the ratio of two runs of a round, and the range."""
+    found = [seconds[above] / seconds[below] for seconds in rounds]
+    return f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f}, {ROUNDS} rounds)"
+
+
+def _run(config: Path, run: Path, engine: str, workers: int, cores: int) -> float:
+    """The seconds that the cells of a run took, in a process of its own on so many cores."""
     usable = sorted(os.sched_getaffinity(0))[:cores]
-    found = []
-    for number in range(REPEATS):
-        run = folder / f"{engine}{cores}-{number}"
-        command = ["taskset", "-c", ",".join(map(str, usable))]
-        command += [sys.executable, "-m", "tests.speed.engines"]
-        done = subprocess.run(
-            [*command, str(config), str(run), engine, str(workers)],
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        found.append(float(done.stdout.split()[-1]))
-    return min(found)
+    command = ["taskset", "-c", ",".join(map(str, usable))]
+    command += [sys.executable, "-m", "tests.speed.engines"]
+    done = subprocess.run(
+        [*command, str(config), str(run), engine, str(workers)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(done.stdout.split()[-1])
 
 
 def _seconds(config: Path, run: Path, engine: str, workers: int) -> float:
