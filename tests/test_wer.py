@@ -182,7 +182,13 @@ def test_from_a_run_to_its_transcripts_and_back(tmp_path: Path) -> None:
         "metrics": [{"name": "wer_total", "options": {"csv": str(path)}}],
         "tables": [{"name": "t", "columns": ["wer_total.wer"]}],
     }
-    code, output = command("run", make_config(tmp_path, **asked), "-o", tmp_path / "run")
+    config = make_config(tmp_path, **asked)
+    path.rename(tmp_path / "away.csv")
+    code, output = command("plan", config, "-o", tmp_path / "other")
+    assert code == 0
+    assert f"cells will fail: {path}: is not there" in " ".join(output.split())
+    (tmp_path / "away.csv").rename(path)
+    code, output = command("run", config, "-o", tmp_path / "run")
     assert code == 0, output
     numbers = bench.load(tmp_path / "run")
     wer = numbers[numbers.output == "wer"].groupby("method").value.max()

@@ -154,7 +154,7 @@ def _changes(record: GenerationRecord) -> list[str]:
 
 def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
     """Prints what a plan asks for, how much of it is missing, and which weights are missing."""
-    from bench.run.plan import lacking_weights, outlook
+    from bench.run.plan import outlook, sure_failures
 
     out = console()
     config = plan.loaded.config
@@ -191,8 +191,8 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
     )
     if missing.failed:
         out.print(f"  [yellow]{_failed_before(missing)}[/]")
-    for way in lacking_weights(plan) if missing.tasks else ():
-        out.print(f"  [yellow]{escape(f'cells will fail: {way}')}[/]")
+    for why in sure_failures(plan) if missing.tasks else ():
+        out.print(f"  [yellow]{escape(f'cells will fail: {why}')}[/]")
 
 
 def _show_preparations(out: Console, plan: Plan, missing: Missing, folder: Path) -> None:

@@ -206,8 +206,8 @@ def _checked_fit(path: Path, frame: Frame, width: int, height: int, fit: Fit) ->
         raise BenchError(
             f"{path}: the method's video is {frame.shape[1]}x{frame.shape[0]}; its aspect ratio is "
             f"not that of the face clip, {width}x{height}; generate videos in the clip's aspect "
-            "ratio, or set in the method's options how to fit them: fit: pad (black bars), crop "
-            "(the middle) or stretch (which distorts the faces)"
+            "ratio, or set how to fit them (`fit` of the method's options, --fit of bench score): "
+            "pad (black bars), crop (the middle) or stretch (which distorts the faces)"
         )
     return {"stretch": ", stretched", "pad": ", with black bars", "crop": ", cut to its middle"}[
         fit

@@ -417,17 +417,24 @@ def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
     return found
 
 
-def lacking_weights(plan: Plan) -> tuple[str, ...]:
-    """How to get each weights file that the plan needs and that is missing or damaged."""
-    wanted = {name for plugin in (*plan.methods, *plan.metrics) for name in plugin.weights}
+def sure_failures(plan: Plan) -> tuple[str, ...]:
+    """Why cells will fail, and how to mend it: files that the plan's plugins need and don't find.
+
+    These are weights that are missing or damaged, and what else a plugin's identity is made of.
+    """
+    plugins: tuple[PlannedMethod | PlannedMetric, ...] = (*plan.methods, *plan.metrics)
+    wanted = {name for plugin in plugins for name in plugin.weights}
     wanted |= {name for feature in plan.features.values() for name in feature.make().weights}
-    ways: list[str] = []
-    for name in sorted(wanted):
+    checks: list[Callable[[], object]] = [functools.partial(find, name) for name in sorted(wanted)]
+    checks += [plugin.make().identity for plugin in plugins]
+    found: list[str] = []
+    for check in checks:
         try:
-            find(name)
-        except BenchError as error:  # noqa: PERF203 (missing or damaged: the message says what to do)
-            ways.append(str(error))
-    return tuple(ways)
+            check()
+        except BenchError as error:  # noqa: PERF203 (the message says what to do)
+            raise_machine_fault(error)
+            found.append(str(error))
+    return tuple(dict.fromkeys(found))
 
 
 def _status(
