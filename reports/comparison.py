@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from bench.ground.stats import (
@@ -27,6 +28,7 @@ from bench.ground.stats import (
 from bench.ground.types import CaseKind
 from bench.records.manifest import TablePart
 from reports.results import Column, ColumnValues, Dataset, Results, Row
+from reports.text import decimals
 
 EVIDENCE = ("offset", "lse_d_at_0", "lse_c_at_0")  # shown beside a sync metric's own columns
 
@@ -97,6 +99,11 @@ class Standing:
     left_out: int
     pairs: Mapping[tuple[str, str], Comparison] = field(default_factory=dict)
     told_apart: frozenset[tuple[str, str]] = frozenset()
+
+    @cached_property
+    def digits(self) -> int:
+        """The decimals with which the column's means are shown."""
+        return decimals(one.interval.mean for one in self.entries.values() if one.interval)
 
 
 @dataclass(frozen=True)

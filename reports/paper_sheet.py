@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reports.comparison import Block, BlockColumn, Entry, Table
+from reports.comparison import Block, BlockColumn, Standing, Table
 from reports.results import Row
 from reports.sheets import NUMBERED, Sheet, SheetCell, cell, dataset_title, heading, latex_cell
 from reports.text import latex
@@ -25,7 +25,7 @@ def paper_sheet(table: Table, words: Words, caption: str) -> Sheet | None:
         return None
     shown = {
         row.label: tuple(
-            SheetCell("–") if one.column.is_void else _cell(one.standing.entries[row.label], words)
+            SheetCell("–") if one.column.is_void else _cell(one.standing, row.label, words)
             for _, columns in blocks
             for one in columns
         )
@@ -97,9 +97,9 @@ def _name(row: Row, words: Words) -> str:
     return words("real_video") if row.name == "truth" else row.shown
 
 
-def _cell(entry: Entry, words: Words) -> SheetCell:
+def _cell(standing: Standing, label: str, words: Words) -> SheetCell:
     """The mean alone; styled only if best and second can be told apart."""
-    full = cell(entry, words)
+    entry, full = standing.entries[label], cell(standing, label, words)
     apart = "‡" if entry.is_apart and entry.interval is not None else ""
     style = "" if entry.mark == "tied" else full.style
     return replace(full, span="", sign=apart, style=style)

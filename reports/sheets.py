@@ -90,7 +90,7 @@ def sheet(table: Table, words: Words, caption: str, notes: Sequence[str]) -> She
         cells: list[SheetCell] = []
         for block in table.blocks:
             cells += [
-                cell(one.standing.entries[row.label], words, void=one.column.is_void)
+                cell(one.standing, row.label, words, void=one.column.is_void)
                 for one in block.columns
             ]
             failed, planned = block.failures.get(row.label, (0, 0))
@@ -118,7 +118,7 @@ def sheet(table: Table, words: Words, caption: str, notes: Sequence[str]) -> She
 def foot_cell(name: str, column: Column) -> SheetCell:
     """The column's floor or chance level; empty if it has none. A void column has no floor."""
     if name == "chance":
-        return SheetCell(fixed(column.chance), numbers=(column.chance,))
+        return SheetCell(fine(column.chance), numbers=(column.chance,))
     floor = None if column.is_void else column.floor
     value = None if floor is None else floor.largest
     if value is not None:
@@ -136,7 +136,7 @@ def level_text(floor: Floor) -> str:
     sign = (
         "\N{GREATER-THAN OR EQUAL TO}" if floor.better == "higher" else "\N{LESS-THAN OR EQUAL TO}"
     )
-    return "" if floor.level is None else f"{sign} {fixed(floor.level)}"
+    return "" if floor.level is None else f"{sign} {fine(floor.level)}"
 
 
 def leakfree_sheet(
@@ -164,9 +164,9 @@ def leakfree_sheet(
             changes = ", ".join(f"{change:+d}" for change in moved if change)
             rank = f"{rank_text(after)} ({changes})" if changes else rank_text(after)
             cells += [
-                cell(before, words, void=void),
+                cell(one.official, row.label, words, void=void),
                 SheetCell(rank_text(before), numbers=(before.rank,)),
-                cell(after, words, signed=one.kind == "gain", void=void),
+                cell(one.standing, row.label, words, signed=one.kind == "gain", void=void),
                 SheetCell(rank, numbers=(after.rank,)),
             ]
         body.append((row_label(row), tuple(cells)))
@@ -224,8 +224,11 @@ def gap_text(entry: Entry, words: Words) -> str:
     return words.listed(named) if len(named) > 1 else ""
 
 
-def cell(entry: Entry, words: Words, *, signed: bool = False, void: bool = False) -> SheetCell:
-    """An entry as text; void: its scorer does not work on the data."""
+def cell(
+    standing: Standing, label: str, words: Words, *, signed: bool = False, void: bool = False
+) -> SheetCell:
+    """A method's entry in a column as text; void: its scorer does not work on the data."""
+    entry = standing.entries[label]
     if entry.interval is None:
         state = "faceless" if entry.n_faceless else entry.state
         gaps = gap_text(entry, words)
@@ -236,9 +239,11 @@ def cell(entry: Entry, words: Words, *, signed: bool = False, void: bool = False
     sign += BELOW_FLOOR if entry.is_below_floor and not void else ""
     sign += "\N{DAGGER}" if entry.is_above_truth else ""
     sign += "‡" if entry.is_apart else ""
-    text = fixed(entry.interval.mean, signed=signed)
+    digits = standing.digits
+    text = fixed(entry.interval.mean, signed=signed, digits=digits)
+    ends = span(entry.interval, signed=signed, digits=digits)
     numbers = (entry.interval.mean, entry.interval.low, entry.interval.high)
-    return SheetCell(text, span(entry.interval, signed=signed), style, sign, numbers)
+    return SheetCell(text, ends, style, sign, numbers)
 
 
 def star(entry: Entry) -> str:

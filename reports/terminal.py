@@ -63,8 +63,7 @@ def _styles(table: Table, block: Block, words: Words) -> Rows:
 
 def _cells(label: str, block: Block, words: Words) -> list[sheets.SheetCell]:
     return [
-        sheets.cell(one.standing.entries[label], words, void=one.column.is_void)
-        for one in _shown(block)
+        sheets.cell(one.standing, label, words, void=one.column.is_void) for one in _shown(block)
     ]
 
 

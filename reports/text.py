@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
@@ -55,6 +56,14 @@ def fixed(value: float | None, *, signed: bool = False, digits: int = DIGITS) ->
         return ""
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return text.replace("-", MINUS)
+
+
+def decimals(values: Iterable[float]) -> int:
+    """How many decimals a column of values needs: more than the paper's where all are below 0.1."""
+    largest = max(map(abs, values), default=0.0)
+    if not 0.0 < largest < 0.1:
+        return DIGITS
+    return min(DIGITS - 1 - math.floor(math.log10(largest)), 6)
 
 
 def fine(value: float | None, *, signed: bool = False) -> str:

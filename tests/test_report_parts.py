@@ -21,6 +21,7 @@ from reports.results import Results, join
 from reports.sections.heat import map_heat
 from reports.sections.speakers import break_down
 from reports.sections.speed import measure_pace
+from reports.text import decimals
 from reports.words import read_words
 from tests.fixtures_run import CONTROLS, SEVEN, FakeMethod, FakeRun, build_report, build_run
 
@@ -352,3 +353,20 @@ def test_a_note_on_several_videos_is_shown_once(tmp_path: Path) -> None:
     text = next((tmp_path / "out/cases").glob("CLR-s00-000-????????.html")).read_text("utf-8")
     assert text.count("size 128x128 -&gt; 96x96") == 1
     assert "Wav2Lip (2020), copycat, M-CSAWav2Lip: size 128x128" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "digits"),
+    [
+        ((), 3),
+        ((0.0,), 3),
+        ((0.854, 0.007), 3),
+        ((0.0555, 0.0203), 4),
+        ((-0.0042,), 5),
+        ((1e-9,), 6),
+    ],
+)
+def test_a_column_of_small_values_gets_more_decimals(
+    values: tuple[float, ...], digits: int
+) -> None:
+    assert decimals(values) == digits
