@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.files import weights
+from bench.networks.mfcc import mfcc
 from bench.types import Sound
 from metrics.lse.core import SYNCNET_DIGEST, WINDOW, Crops, Embeddings, windows
-from metrics.lse.mfcc import mfcc
 from metrics.lse.winograd import RowWinograd
 
 Precision: TypeAlias = Literal["fp32", "bf16"]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.files.tensor_files import first_difference
+from bench.networks.mfcc import mfcc
 from bench.types import Sound
 from metrics.lse import core
-from metrics.lse.mfcc import mfcc
 from metrics.lse.sync_small.network import (
     SyncNetwork,
     mouth_windows,
