@@ -99,7 +99,7 @@ def official_shapes(faces: Points, basics: Basics) -> NDArray[np.float64]:
 def constant_example(basics: Basics) -> NDArray[np.float64]:
     """The coefficients that the demo gives to every still face, (6,)."""
     anyone = basics.mean_image[None]
-    return basics.basis.coefficients(SCALE * official_shapes(anyone, basics))[0]
+    return np.asarray(basics.basis.coefficients(SCALE * official_shapes(anyone, basics))[0])
 
 
 def strengthened(
@@ -118,4 +118,4 @@ def stretched(picture: NDArray[np.floating[Any]]) -> bench.Frame:
 
 def levels(picture: NDArray[np.floating[Any]]) -> bench.Frame:
     """A picture (H, W, 3) in [-1, 1] as levels, rounded: what the network painted."""
-    return np.rint((picture + 1.0) * 127.5).clip(0.0, 255.0).astype(np.uint8)
+    return np.asarray(np.rint((picture + 1.0) * 127.5).clip(0.0, 255.0)).astype(np.uint8)

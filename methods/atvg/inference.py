@@ -66,7 +66,7 @@ def example_coefficients(
     if example == "constant":
         return constant_example(basics)
     mean = basics.mean_norm.reshape(-1, 2)
-    return basics.basis.coefficients(normalised(face[None], mean, scheme))[0]
+    return np.asarray(basics.basis.coefficients(normalised(face[None], mean, scheme))[0])
 
 
 class Talker:

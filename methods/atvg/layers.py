@@ -82,8 +82,9 @@ class ConvolutionalGRU(nn.Module):
         memory = self.weight_hh_l0.shape[1]
         if recurrence == "none":
             state = x.new_zeros(batch * frames, memory, *x.shape[3:])
-            return self._step(driven, state).unflatten(0, (batch, frames))
-        driven = driven.unflatten(0, (batch, frames))
+            alone = self._step(driven, state)
+            return alone.reshape(batch, frames, *alone.shape[1:])
+        driven = driven.reshape(batch, frames, *driven.shape[1:])
         state = x.new_zeros(batch, memory, *x.shape[3:])
         states: list[Tensor] = []
         for frame in range(frames):
