@@ -297,8 +297,8 @@ def _floors(
     def quiet(name: str, **options: object) -> PlannedMethod:
         label = "-".join([floors.MARK + name, *map(str, options.values())])
         plugin = known[name].plugin
-        options = plugin.Options.model_validate(options)
-        return _method(label, label, known[name], options, files, {})
+        chosen = plugin.Options.model_validate(options)
+        return _method(label, label, known[name], chosen, files, {})
 
     named = {entry.name for entry in config.methods}
     there = [name for name in floors.CONTROLS if name not in named and name in known]
@@ -558,11 +558,13 @@ def _metric(
 def chosen_features(loaded: Loaded) -> dict[str, ChosenFeature]:
     """The features that metrics and methods read, directly or through others, and `faces`."""
     config, known = loaded.config, loaded.registry.features
-    plugins = [
-        *(loaded.registry.metrics[entry.name].plugin for entry in config.metrics),
-        *(loaded.registry.methods[entry.name].plugin for entry in config.methods),
-    ]
-    reads = {name for plugin in plugins for name in plugin.reads}
+    reads = {
+        name
+        for entry in config.metrics
+        for name in loaded.registry.metrics[entry.name].plugin.reads
+    }
+    for entry in config.methods:
+        reads |= loaded.registry.methods[entry.name].plugin.reads
     found = {"faces": chosen_faces(config.faces, config.face)}
     for name in needed(reads, {one: known[one].plugin for one in known} | {"faces": Faces}):
         if name not in found:

@@ -10,6 +10,7 @@ Source: lelechen63/ATVGnet @ 02d8f8f, demo.py, atnet_test.py; scipy.misc.imsave 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +44,15 @@ class Basics:
     mean_image: NDArray[np.float64]
     mean_norm: NDArray[np.float64]
     parts: NDArray[np.float64]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all numbers."""
+        running = hashlib.sha256()
+        basis = (self.basis.mean, self.basis.components)
+        for array in (*basis, self.mean_image, self.mean_norm, self.parts):
+            running.update(np.ascontiguousarray(array).tobytes())
+        return running.hexdigest()
 
 
 def read_basics(folder: Path, trained_on: Literal["lrw", "grid"] = "lrw") -> Basics:

@@ -89,6 +89,7 @@ class Talker:
         self.basis = basis
         self.device = device
         self.batch = batch
+        self.side = 16 * pictures.map_side  # height and width of the pictures
 
     @classmethod
     def of_official(
