@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,9 +13,19 @@ import bench
 
 if TYPE_CHECKING:
     from methods.atvg.demo import Basics
-    from methods.atvg.inference import Steps, Talker
+    from methods.atvg.inference import Steps, Talk, Talker
+    from methods.atvg.similarity import Transform
 
 LEAST_SCORE = 0.5  # of the landmarks, below which a frame shows no face
+
+
+@dataclass(frozen=True)
+class _Talking:
+    """The still's frame, the similarity that cut its face out, and the made faces."""
+
+    frame: bench.Frame
+    transform: Transform
+    talks: tuple[Talk, ...]
 
 
 class ATVGnet(bench.Method):
@@ -118,11 +129,12 @@ class ATVGnet(bench.Method):
             )
         place = int(np.argmax(is_seen))
         notes = (f"the still is frame {place}, the first with a face",) if place else ()
-        return bench.Generation(video=self._frames(job, arrays, place), notes=notes)
+        return bench.Generation(video=self._shown(self._talk(job, arrays, place)), notes=notes)
 
-    def _frames(self, job: bench.Job, arrays: bench.Arrays, place: int) -> Iterator[bench.Frame]:
+    def _talk(self, job: bench.Job, arrays: bench.Arrays, place: int) -> _Talking:
+        """All faces: the networks run here, so that their time counts as generating."""
         from methods.atvg import audio
-        from methods.atvg.alignment import crop_transform, cropped, enlarged, put_back
+        from methods.atvg.alignment import crop_transform, cropped
         from methods.atvg.inference import example_coefficients
         from methods.atvg.landmarks import MESH, SCHEMES
 
@@ -136,13 +148,21 @@ class ATVGnet(bench.Method):
         side = self._talker.side
         transform = crop_transform(face, scheme, side=side)
         example = example_coefficients(face, self._basics, self.options.example)
-        heard = audio.windows(job.speech)
         still = cropped(frame, transform, side=side)
-        for made in self._talker.talk(still, example, heard, self._steps()):
+        heard = audio.windows(job.speech)
+        talks = tuple(self._talker.talk(still, example, heard, self._steps()))
+        return _Talking(frame, transform, talks)
+
+    def _shown(self, talking: _Talking) -> Iterator[bench.Frame]:
+        """The frames, put together while the video is encoded."""
+        from methods.atvg.alignment import enlarged, put_back
+
+        frame = talking.frame
+        for made in talking.talks:
             if self.options.output == "crop":
                 yield enlarged(made.face, *frame.shape[:2])
             else:
-                yield put_back(frame, made.face, made.share, transform)
+                yield put_back(frame, made.face, made.share, talking.transform)
 
     def _steps(self) -> Steps:
         from methods.atvg.demo import ATNET_TEST, DEMO
