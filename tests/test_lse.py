@@ -17,10 +17,10 @@ from torch import nn
 
 import bench
 from bench.ground.errors import NoFace
+from bench.networks.mfcc import mfcc
 from metrics.lse import Lse
 from metrics.lse.core import distances, lse, score, windows
 from metrics.lse.front_end import lrs, squares_around, tracked
-from metrics.lse.mfcc import mfcc
 from metrics.lse.syncnet import SyncNet, SyncNetScorer
 
 CLIP = bench.Clip("a", Path("a.mp4"))

@@ -19,7 +19,7 @@ from bench.checks.subject import (
     raise_if_written,
     watched,
 )
-from bench.checks.toy_person import SEED, ToyPerson, as_file, half_of
+from bench.checks.toy_person import SEED, ToyPerson, half_of
 from bench.contract.jobs import Generation, Job
 from bench.contract.plugins import Method
 from bench.contract.video import Video
@@ -44,7 +44,7 @@ def method_checks(subject: Subject, method: type[Method]) -> Iterator[NamedCheck
 def _job(clean: Specimen, toy: ToyPerson, *, kind: CaseKind, root: Path, workdir: str) -> Job:
     """A job on the specimen, whose face clip is a file in `root/inputs`."""
     own, other = clean.sample.case.face, Clip(id="other", video=Path("other.mp4"))
-    face = as_file(clean, root / "inputs" / f"{own.id}.mp4")
+    face = toy.opened(clean, root / "inputs" / f"{own.id}.mp4")
     sound = clean.sample.video.sound() if kind == "reconstruct" else clean.other_speech
     if sound is None:
         raise CheckSkipped(f"the specimen {own.id!r} has no sound for a job")

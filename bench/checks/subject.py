@@ -88,7 +88,7 @@ class Subject:
 
     def computing(self) -> Features:
         """Computes only the features that the plugin declares to read; keeps nothing on disk."""
-        assert issubclass(self.plugin, Metric | Feature)
+        assert issubclass(self.plugin, Metric | Feature | Method)
         ready: dict[str, ChosenFeature] = {}
         plugin = _usual(self.plugin, self.options)
         asks = plugin.asks if isinstance(plugin, Metric) else {}
@@ -104,7 +104,7 @@ class Subject:
 
 def features_for(plugin: type[Plugin], given: Sequence[type[Feature]]) -> dict[str, type[Feature]]:
     """The features that a plugin may read: faces, given ones, those of its file, installed ones."""
-    if not issubclass(plugin, Metric | Feature) or plugin.reads <= MEDIA | {"faces"}:
+    if not issubclass(plugin, Metric | Feature | Method) or plugin.reads <= MEDIA | {"faces"}:
         return {"faces": Faces}
     hook = getattr(sys.modules.get(plugin.__module__), "register_features", list)
     installed = [one.plugin for one in load_registry().features.values()]

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.checks.ladders import Specimen
 from bench.checks.subject import CheckFailed, Subject
 from bench.contract.jobs import PrepareJob
+from bench.contract.plugins import Method
 from bench.contract.video import Video
 
 SEED = 7
@@ -52,9 +53,21 @@ class ToyPerson:
     def write_clips(self, root: Path) -> list[Video]:
         """The person's clips, as files in `root/inputs`."""
         return [
-            as_file(clean, root / "inputs" / f"toy-{clean.sample.case.face.id}.mp4")
+            self.opened(clean, root / "inputs" / f"toy-{clean.sample.case.face.id}.mp4")
             for clean in self._subject.specimens()[:TOY_CLIPS]
         ]
+
+    def opened(self, clean: Specimen, path: Path) -> Video:
+        """The specimen as a file, with its track and the features that the method reads."""
+        face = as_file(clean, path)
+        plugin = self._subject.plugin
+        if issubclass(plugin, Method) and plugin.reads - {"faces"}:
+            tracked, computing = face.features, self._subject.computing()
+            assert tracked is not None
+            face.features = lambda video, name: (
+                tracked(video, name) if name == "faces" else computing(video, name)
+            )
+        return face
 
 
 def as_file(clean: Specimen, path: Path) -> Video:

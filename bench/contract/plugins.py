@@ -77,9 +77,12 @@ class Method(Plugin):
 
     kinds: the kinds of case that make sense for it (`truth` cannot answer `cross`).
     control: True for controls, which are no competitors.
+    reads: names of features of the face clip, such as "landmarks", that `generate` reads by
+    `job.face.feature(name)`; "faces" is there without.
     """
 
     kinds: ClassVar[frozenset[CaseKind]] = frozenset(CASE_KINDS)
+    reads: ClassVar[frozenset[str]] = frozenset()
     control: ClassVar[bool] = False
 
     @property

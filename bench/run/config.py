@@ -364,18 +364,25 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
 
 
 def _check_features(config: Config, registry: Registry, problems: list[tuple[str, str]]) -> None:
-    """Checks that every feature that metrics read exists, with the features that it reads."""
+    """Checks that features that metrics and methods read exist, with the features they read."""
     known: dict[str, type[Feature]] = {n: one.plugin for n, one in registry.features.items()}
     known["faces"] = Faces
     given = {entry.name for entry in config.features}
-    for index, entry in enumerate(config.metrics):
-        if entry.name not in registry.metrics:
-            continue
-        where = f"metrics[{index}]"
+    readers: list[tuple[str, str, frozenset[str]]] = [
+        (f"metrics[{index}]", f"metric '{entry.name}'", registry.metrics[entry.name].plugin.reads)
+        for index, entry in enumerate(config.metrics)
+        if entry.name in registry.metrics
+    ]
+    readers += [
+        (f"methods[{index}]", f"method '{entry.name}'", registry.methods[entry.name].plugin.reads)
+        for index, entry in enumerate(config.methods)
+        if entry.name in registry.methods
+    ]
+    for where, reader, reads in readers:
         try:
-            read = needed(registry.metrics[entry.name].plugin.reads, known)
+            read = needed(reads, known)
         except BenchError as error:
-            problems.append((where, f"metric '{entry.name}': {error}"))
+            problems.append((where, f"{reader}: {error}"))
             continue
         for name in read:
             lacking = [
@@ -384,7 +391,7 @@ def _check_features(config: Config, registry: Registry, problems: list[tuple[str
                 if one.is_required()
             ]
             if lacking and name not in given:
-                what = f"metric '{entry.name}' reads the feature '{name}', which needs the option "
+                what = f"{reader} reads the feature '{name}', which needs the option "
                 way = f"Write `features: [{{name: {name}, options: {{{lacking[0]}: ...}}}}]`."
                 problems.append((where, f"{what}`{lacking[0]}`. {way}"))
     for index, feature in enumerate(config.features):

@@ -52,7 +52,9 @@ def measurable(plan: Plan, store: Store, *, retry: bool = False) -> tuple[Plan, 
         return plan, missing
     kept = tuple(metric for metric in plan.metrics if metric.label not in left_out)
     known = {name: one.plugin for name, one in plan.features.items()}
-    read = {"faces", *needed({name for metric in kept for name in metric.reads}, known)}
+    reads = {name for metric in kept for name in metric.reads}
+    reads |= {name for method in plan.methods for name in method.plugin.reads}
+    read = {"faces", *needed(reads, known)}
     told = tuple(
         NotMeasured(
             metric.label, metric.title, metric.protocol, tuple(map(_way, left_out[metric.label]))

@@ -237,10 +237,11 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     )
     methods: list[PlannedMethod] = []
     learning: list[Preparation] = []
+    features = chosen_features(loaded)
     for one, options in zip(config.methods, loaded.method_options, strict=True):
         registered = loaded.registry.methods[one.name]
         title = one.title or getattr(registered.plugin, "title", "") or one.key
-        method = _method(one.key, title, registered, options, files)
+        method = _method(one.key, title, registered, options, files, features)
         if registered.plugin.learns_persons():
             own = preparations(method, persons, loaded, version)
             method = with_persons(method, own)
@@ -249,7 +250,6 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             numbered = [[planned.key, planned.case.index] for planned in cases]
             method = dataclasses.replace(method, key=digest([method.key, numbered]))
         methods.append(method)
-    features = chosen_features(loaded)
     return Plan(
         loaded,
         tuple(datasets),
@@ -297,7 +297,8 @@ def _floors(
     def quiet(name: str, **options: object) -> PlannedMethod:
         label = "-".join([floors.MARK + name, *map(str, options.values())])
         plugin = known[name].plugin
-        return _method(label, label, known[name], plugin.Options.model_validate(options), files)
+        chosen = plugin.Options.model_validate(options)
+        return _method(label, label, known[name], chosen, files, {})
 
     named = {entry.name for entry in config.methods}
     there = [name for name in floors.CONTROLS if name not in named and name in known]
@@ -497,8 +498,13 @@ def _method(
     registered: Registered[Method],
     options: AnyOptions,
     files: tuple[PluginFile, ...],
+    features: Mapping[str, ChosenFeature],
 ) -> PlannedMethod:
     plugin = registered.plugin(options)
+    identity = _identity(registered, plugin)
+    if plugin.reads - {"faces"}:
+        read = {name: features[name].key for name in sorted(plugin.reads - {"faces"})}
+        identity = {**identity, "features": read}
     return PlannedMethod(
         label=label,
         title=title,
@@ -511,7 +517,7 @@ def _method(
         weights=tuple(plugin.weights),
         needs=plugin_needs(registered.plugin),
         protocol=plugin.protocol,
-        key=digest(_identity(registered, plugin)),
+        key=digest(identity),
         kinds=plugin.kinds,
     )
 
@@ -557,13 +563,15 @@ def _metric(
 
 
 def chosen_features(loaded: Loaded) -> dict[str, ChosenFeature]:
-    """The features that the config's metrics read, directly or through others, and `faces`."""
+    """The features that metrics and methods read, directly or through others, and `faces`."""
     config, known = loaded.config, loaded.registry.features
     reads = {
         name
         for entry in config.metrics
         for name in loaded.registry.metrics[entry.name].plugin.reads
     }
+    for entry in config.methods:
+        reads |= loaded.registry.methods[entry.name].plugin.reads
     found = {"faces": chosen_faces(config.faces, config.face)}
     for name in needed(reads, {one: known[one].plugin for one in known} | {"faces": Faces}):
         if name not in found:

@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from bench.files import weights
 from bench.ground.types import Sound
+from bench.networks.mfcc import mfcc
 from metrics.lse.core import SYNCNET_DIGEST, WINDOW, Crops, Embeddings, windows
-from metrics.lse.mfcc import mfcc
 from metrics.lse.winograd import RowWinograd
 
 Precision: TypeAlias = Literal["fp32", "bf16"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bench.networks.mfcc import mfcc
 from metrics.lse.core import score
-from metrics.lse.mfcc import mfcc
 from metrics.lse.syncnet import SyncNet, SyncNetScorer
 from tests.speed.timing import timed
 

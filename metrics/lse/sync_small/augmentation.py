@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.ground.types import SAMPLE_RATE
-from metrics.lse import mfcc
+from bench.networks import mfcc
 from metrics.lse.sync_small.network import HEIGHT, WIDTH
 
 Mouths = NDArray[np.uint8]  # (T, 56, 64, 3) RGB

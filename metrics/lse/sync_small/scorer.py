@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bench.files.tensor_files import first_difference
 from bench.ground.errors import BenchError
 from bench.ground.types import Sound
+from bench.networks.mfcc import mfcc
 from metrics.lse import core
-from metrics.lse.mfcc import mfcc
 from metrics.lse.sync_small.network import (
     SyncNetwork,
     mouth_windows,
