@@ -75,7 +75,8 @@ class AdaptiveNorm(nn.Module):
         """(B, C, H, W) and the sound's code (B, heard) to (B, C, H, W), by single precision."""
         scale, offset = self.style(sound).float()[:, :, None, None].chunk(2, dim=1)
         normalised = functional.instance_norm(x.float(), eps=EPSILON)
-        return (normalised * (1.0 + scale) + offset).to(x.dtype)
+        styled: Tensor = normalised * (1.0 + scale) + offset
+        return styled.to(x.dtype)
 
 
 class Alignment(nn.Module):
