@@ -22,6 +22,9 @@ from bench import media
 from bench.data.manifest import write_manifest
 from bench.errors import BenchError
 from bench.files import weights
+from bench.networks.lpips import LINEAR
+from bench.networks.lpips.distance import distances
+from bench.networks.lpips.trunks import Trunk, linear_layers, load_trunk
 from bench.networks.sync_expert import WINDOW, Expert, load_expert, sync_loss
 from bench.train import loop as training
 from bench.train.expert_batches import MatchingBatches
@@ -54,9 +57,6 @@ from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings, S
 from methods.wav2lip.training import train
 from methods.wav2lip.validation import Validation
 from methods.wav2lip.variants import ABLATION, LPIPS_ATTNWAV2LIP, Variant
-from metrics.lpips import LINEAR
-from metrics.lpips.distance import distances
-from metrics.lpips.trunks import Trunk, linear_layers, load_trunk
 from tests.small_clips import small_job
 
 LOG = logging.getLogger("test")

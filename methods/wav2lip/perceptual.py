@@ -1,9 +1,9 @@
 """How unlike a generated face looks its target, in what a frozen network sees of both: a loss.
 
 Source: Zhang et al. 2018, arXiv:1801.03924. LPIPS is the name of the distance with a trunk that was
-trained on ImageNet and its weights of the channels (`metrics.lpips`). Whoever lacks the trunk gets
-the distance of this project's network (`bench.networks.face_features`), which is not LPIPS and
-never bears its name.
+trained on ImageNet and its weights of the channels (`bench.networks.lpips`). Whoever lacks the
+trunk gets the distance of this project's network (`bench.networks.face_features`), which is not
+LPIPS and never bears its name.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class PerceptualLoss:
 
     @classmethod
     def _of_trunk(cls, net: str, path: Path, device: torch.device) -> PerceptualLoss:
-        from metrics.lpips import LINEAR
-        from metrics.lpips.distance import layer_distance
-        from metrics.lpips.trunks import Net, linear_layers, load_trunk
+        from bench.networks.lpips import LINEAR
+        from bench.networks.lpips.distance import layer_distance
+        from bench.networks.lpips.trunks import Net, linear_layers, load_trunk
 
         kind: Net = "vgg" if net == "vgg" else "alex"
         trunk = load_trunk(kind, path).to(device)

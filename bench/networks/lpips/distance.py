@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.networks.lpips.trunks import Trunk, scaled
 from bench.types import Frame
-from metrics.lpips.trunks import Trunk, scaled
 
 Pair = tuple[Frame, Frame]  # (h, w, 3) uint8 RGB of one shape
 BATCH = 4  # pairs that go through a trunk together; changes speed, not values
