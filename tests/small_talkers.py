@@ -16,7 +16,7 @@ WIDTH = 1 / 16
 def small_generator(variant: Variant, *, seed: int = 0) -> Generator:
     """A generator whose batch normalisation has seen something."""
     torch.manual_seed(seed)
-    network = Generator(audio=variant.audio, attention=variant.attention, width=WIDTH)
+    network = Generator.of(variant, width=WIDTH)
     rows = {"mel": 80, "mfcc": 39, "fused": 119}[variant.audio]
     with torch.no_grad():
         for _ in range(3):

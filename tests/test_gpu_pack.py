@@ -33,7 +33,7 @@ from methods.wav2lip.batches import TalkingBatches
 from methods.wav2lip.checkpoints import load_generator
 from methods.wav2lip.gpu.pack import pack
 from methods.wav2lip.gpu.plan import PLAN
-from methods.wav2lip.variants import VARIANTS
+from methods.wav2lip.variants import ABLATION
 from tests.conftest import ROOT
 from tests.small_clips import write_clips
 
@@ -286,7 +286,7 @@ def test_a_pack_trains_from_a_clean_copy_and_brings_weights_curves_and_strips(
         assert len(brought) <= 8
         assert all(path.is_file() and path.stat().st_size < 16 * 2**20 for path in brought)
         join(out / number, tmp_path / "whole")
-    for variant in (VARIANTS[0], VARIANTS[-1]):
+    for variant in (ABLATION[0], ABLATION[-1]):
         loaded = load_generator(tmp_path / "whole" / f"{variant.name}.safetensors", variant)
         assert loaded.lead == 1
         load_expert(tmp_path / "whole" / f"{variant.name}.expert.safetensors", variant.audio)
@@ -317,7 +317,7 @@ def test_a_method_that_fails_or_hangs_takes_nothing_from_the_others(
     assert "m_csawav2lip: failed" in ended.stdout
     assert "wav2lip: stopped when the time was up; its last checkpoint was taken" in ended.stdout
     join(tmp_path / "out", tmp_path / "whole")
-    load_generator(tmp_path / "whole" / "wav2lip.safetensors", VARIANTS[0])
+    load_generator(tmp_path / "whole" / "wav2lip.safetensors", ABLATION[0])
 
 
 def test_what_is_missing_is_told_in_one_sentence(tmp_path: Path, tree: Path) -> None:

@@ -15,9 +15,9 @@ from torch.nn import functional
 import bench
 from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
-from metrics.lpips import LINEAR, Lpips, linear_digest
-from metrics.lpips.distance import _of_one_shape, distances, resized
-from metrics.lpips.trunks import (
+from bench.networks.lpips import LINEAR, linear_digest
+from bench.networks.lpips.distance import _of_one_shape, distances, resized
+from bench.networks.lpips.trunks import (
     CHANNELS,
     LEAST,
     TAKEN,
@@ -27,6 +27,7 @@ from metrics.lpips.trunks import (
     ready,
     scaled,
 )
+from metrics.lpips import Lpips
 from tests.small_weights import drawn, filled, put_network
 from tests.test_psnr_ssim import sample, track
 

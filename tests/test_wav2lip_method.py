@@ -18,6 +18,7 @@ from click.testing import CliRunner
 import bench
 from bench.checks.ladders import talking_patterns
 from bench.command.cli import main
+from bench.config.shipped import FOLDER, TRAININGS, find_config, shipped
 from bench.data.manifest import write_manifest
 from bench.files.digests import file_sha256
 from bench.ground.errors import NoFace
@@ -25,6 +26,7 @@ from bench.ground.types import Case, Clip, Track
 from bench.networks import audio
 from bench.networks.pasting import pasted
 from bench.records.schema import GENERATIONS
+from bench.train.config import load_train_config
 from methods.wav2lip.checkpoints import LoadedGenerator
 from methods.wav2lip.inference import Talker
 from methods.wav2lip.method import (
@@ -34,7 +36,8 @@ from methods.wav2lip.method import (
     reference_frames,
     register_methods,
 )
-from methods.wav2lip.variants import VARIANTS
+from methods.wav2lip.settings import Settings
+from methods.wav2lip.variants import ABLATION, LPIPS_ATTNWAV2LIP, VARIANTS
 from tests.small_data import make_config
 from tests.small_records import read_records
 from tests.small_talkers import small_generator, small_weights
@@ -103,9 +106,9 @@ def levels(faces: list[bench.Frames]) -> list[int]:
 # ---- what is registered ---------------------------------------------------------------------
 
 
-def test_seven_methods_are_registered_under_the_names_of_the_table() -> None:
+def test_all_methods_are_registered_under_the_names_of_the_table() -> None:
     assert [method.name for method in register_methods()] == [each.name for each in VARIANTS]
-    assert len(VARIANTS) == 7
+    assert len(VARIANTS) == 8
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
@@ -147,6 +150,24 @@ def test_missing_weights_say_how_to_train_them(tmp_path: Path) -> None:
     for ask in (method.identity, lambda: method.load("cpu")):
         with pytest.raises(bench.BenchError, match=words):
             ask()
+
+
+def test_a_variant_without_shipped_weights_says_how_to_train_them() -> None:
+    method = BY_NAME["lpips_attnwav2lip"]()
+    command = "bench train configs/train/lpips_attnwav2lip_small.yaml --plugin lpips_attnwav2lip"
+    words = rf"no such file.*{command}.*options.weights \(shipped .*: none\)"
+    for ask in (method.identity, lambda: method.load("cpu")):
+        with pytest.raises(bench.BenchError, match=words):
+            ask()
+    assert method.__doc__ is not None
+    assert "none shipped" in method.__doc__
+    unshipped = {each.name for each in VARIANTS} - {
+        path.stem.partition("_")[2] for path in SHIPPED.glob("synth_*.safetensors")
+    }
+    assert unshipped == {each.name for each in VARIANTS if each.recipe}
+    for config in shipped(FOLDER):  # of runs: nothing there may lack weights
+        text = find_config(config, FOLDER).read_text(encoding="utf-8")
+        assert not [name for name in unshipped if name in text]
 
 
 def test_official_weights_are_of_the_table_and_for_wav2lip_only(
@@ -299,11 +320,32 @@ def test_the_lower_half_of_the_target_is_not_looked_at(
     )
 
 
+@pytest.mark.parametrize("name", ["lpips_attnwav2lip", "lpips_attnwav2lip_small"])
+def test_trainings_by_a_perceptual_loss_have_no_discriminator(name: str) -> None:
+    config = load_train_config(find_config(name, TRAININGS)).config
+    assert config.plugin == ("lpips_attnwav2lip",)
+    wanted = Settings.model_validate(config.settings).generator
+    assert wanted.perceptual == 0.07
+    assert wanted.adversarial == wanted.matching == wanted.adversarial_from == 0
+
+
+def test_lower_halves_are_those_of_whole_faces_where_attention_sees_all_rows(
+    material: tuple[bench.Frames, bench.Frames, audio.Features],
+) -> None:
+    loaded = LoadedGenerator(small_generator(LPIPS_ATTNWAV2LIP), 0, "rgb")
+    talker = Talker(loaded, device="cpu")
+    whole, lower = (talker.faces(*material, is_lower=each) for each in (False, True))
+    assert np.array_equal(lower[:, 48:], whole[:, 48:])
+    assert np.array_equal(lower[:, :48], material[0][:, :48])
+    rough = Talker(loaded, device="cpu", precision="bfloat16").faces(*material)
+    assert 0 < np.abs(rough.astype(int) - whole).mean() < 4  # levels
+
+
 @pytest.mark.parametrize("colour", ["rgb", "bgr"])
 def test_lower_halves_made_alone_are_those_of_whole_faces(
     colour: str, material: tuple[bench.Frames, bench.Frames, audio.Features]
 ) -> None:
-    loaded = LoadedGenerator(small_generator(VARIANTS[-1]), 0, colour)
+    loaded = LoadedGenerator(small_generator(ABLATION[-1]), 0, colour)
     targets, references, _ = material
     heard = np.random.default_rng(1).normal(size=(len(targets), 1, 119, 16)).astype(np.float32)
     talker = Talker(loaded, device="cpu")

@@ -17,9 +17,15 @@ from bench.networks.discriminator import Discriminator
 from bench.networks.folding import folded
 from bench.networks.layers import scaled
 from bench.networks.sync_expert import Expert, mouth_windows, probability
-from methods.wav2lip.attention import Attention, ChannelAttention, SpatialAttention
+from methods.wav2lip.alignment import AdaptiveNorm, FourierConvolution, SpectralTransform
+from methods.wav2lip.attention import (
+    Attention,
+    ChannelAttention,
+    ResidualAttention,
+    SpatialAttention,
+)
 from methods.wav2lip.generator import Generator
-from methods.wav2lip.variants import VARIANTS, Variant
+from methods.wav2lip.variants import ABLATION, LPIPS_ATTNWAV2LIP, VARIANTS, Variant
 
 SMALL = 1 / 6
 PARAMETERS = {"generator": 36_298_035, "expert": 16_435_072, "discriminator": 14_113_793}
@@ -33,12 +39,7 @@ def one_seed() -> Iterator[None]:
 
 
 def of_variant(variant: Variant, *, width: float = SMALL) -> Generator:
-    return Generator(
-        audio=variant.audio,
-        attention=variant.attention,
-        width=width,
-        audio_channel=variant.audio_channel,
-    )
+    return Generator.of(variant, width=width)
 
 
 def with_lived_in_norms(network: nn.Module) -> nn.Module:
@@ -156,7 +157,7 @@ def test_discriminator_and_mouth_windows_equal_the_reference(
 
 
 def test_the_table_is_the_papers() -> None:
-    assert [(v.title, v.audio, v.attention) for v in VARIANTS] == [
+    assert [(v.title, v.audio, v.attention) for v in ABLATION] == [
         ("Wav2Lip", "mel", "none"),
         ("MFCC-Wav2Lip", "mfcc", "none"),
         ("M-Wav2Lip", "fused", "none"),
@@ -165,7 +166,7 @@ def test_the_table_is_the_papers() -> None:
         ("CSA-Wav2Lip", "mel", "both"),
         ("M-CSAWav2Lip", "fused", "both"),
     ]
-    assert len({variant.name for variant in VARIANTS}) == 7
+    assert len({variant.name for variant in VARIANTS}) == 8
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
@@ -235,7 +236,9 @@ def test_audio_channel_carries_sound_into_the_identity_encoder() -> None:
     assert not torch.allclose(network(loud, faces), network(soft, faces), atol=1e-3)
 
 
-@pytest.mark.parametrize("variant", [VARIANTS[0], VARIANTS[-1]], ids=lambda v: v.name)
+@pytest.mark.parametrize(
+    "variant", [VARIANTS[0], ABLATION[-1], LPIPS_ATTNWAV2LIP], ids=lambda v: v.name
+)
 @torch.no_grad()
 def test_folded_generator_equals_the_unfolded(variant: Variant) -> None:
     network = with_lived_in_norms(of_variant(variant))
@@ -326,3 +329,90 @@ def test_both_is_channel_first_then_spatial() -> None:
     assert attention.channel.squeeze.out_channels == 8
     assert ChannelAttention(256).squeeze.out_channels == 16
     assert torch.equal(Attention("none", 32)(x), x)
+
+
+@torch.no_grad()
+def test_residual_attention_by_hand() -> None:
+    block = with_lived_in_norms(ResidualAttention(32))
+    assert isinstance(block, ResidualAttention)
+    x = torch.randn(2, 32, 5, 4)
+    seen = block.before(x)
+    squeeze, expand = block.channel.squeeze, block.channel.expand
+    means, largest = seen.mean((2, 3), keepdim=True), seen.amax((2, 3), keepdim=True)
+    weight = sum(expand(torch.relu(squeeze(each))) for each in (means, largest))
+    assert isinstance(weight, Tensor)
+    attended = block.spatial(seen * torch.sigmoid(weight))
+    assert torch.allclose(block(x), torch.relu(x + block.after(attended)), atol=1e-6)
+    assert not torch.allclose(weight, expand(torch.relu(squeeze(means))))
+
+
+# Semantic alignment
+
+
+@torch.no_grad()
+def test_fourier_convolution_sees_the_whole_map_by_its_global_branch_only() -> None:
+    layer = with_lived_in_norms(FourierConvolution(32))
+    assert isinstance(layer, FourierConvolution)
+    assert layer.local == 8
+    x = torch.randn(1, 32, 12, 12)
+    for channel, is_far in ((3, False), (20, True)):
+        other = x.clone()
+        other[0, channel, 2, 2] += 5.0
+        far_corner = (layer(other) - layer(x))[0, :, 9:, 9:].abs().amax((1, 2))
+        assert not far_corner[:8].any()  # neighbourhoods
+        assert bool((far_corner[8:] > 1e-4).any()) == is_far
+
+
+@torch.no_grad()
+def test_the_spectral_transform_equals_numpys() -> None:
+    layer = with_lived_in_norms(SpectralTransform(4))
+    assert isinstance(layer, SpectralTransform)
+    x = torch.randn(2, 4, 6, 7)
+    narrow = layer.narrow(x)
+    spectrum = np.fft.rfft2(narrow.numpy(), norm="ortho")
+    parts = torch.from_numpy(np.concatenate([spectrum.real, spectrum.imag], axis=1)).float()
+    real, imaginary = np.split(layer.spectrum(parts).numpy(), 2, axis=1)
+    back = np.fft.irfft2(real + 1j * imaginary, s=(6, 7), norm="ortho")
+    expected = layer.widen(narrow + torch.from_numpy(back).float())
+    assert torch.allclose(layer(x), expected, atol=1e-5)
+
+
+@torch.no_grad()
+def test_adaptive_norm_gives_the_statistics_that_the_sound_asks_for() -> None:
+    norm = AdaptiveNorm(3, 5)
+    sound = torch.randn(2, 5)
+    made = norm(7.0 * torch.randn(2, 3, 12, 12) + 4.0, sound)
+    scale, offset = norm.style(sound).chunk(2, dim=1)
+    assert torch.allclose(made.mean((2, 3)), offset, atol=1e-4)
+    deviation = made.std((2, 3), unbiased=False)
+    assert torch.allclose(deviation, (1.0 + scale).abs(), atol=1e-4)
+
+
+@torch.no_grad()
+def test_lpips_attnwav2lip_ends_at_6x6_and_hears_by_alignment_only() -> None:
+    with torch.device("meta"):
+        full = of_variant(LPIPS_ATTNWAV2LIP, width=1.0)
+    assert sum(x.numel() for x in full.parameters()) == 23_410_635
+    assert len(full.face_encoder_blocks) == len(full.face_decoder_blocks) == 5
+    assert list(full.alignments) == ["0", "1"]
+    places = [*full.face_attention, "|", *full.decoder_attention]
+    assert "".join(places) == "1234|1234"
+    network = with_lived_in_norms(of_variant(LPIPS_ATTNWAV2LIP))
+    assert isinstance(network, Generator)
+    faces, audio = torch.rand(1, 6, 96, 96), torch.randn(2, 1, 1, 80, 16)
+    assert not torch.equal(network(audio[0], faces), network(audio[1], faces))
+    for norm in network.modules():
+        if isinstance(norm, AdaptiveNorm):
+            norm.style.weight.zero_()
+    assert torch.equal(network(audio[0], faces), network(audio[1], faces))
+
+
+@torch.no_grad()
+def test_a_shallow_generator_without_alignment_spreads_the_sound_over_its_smallest_map() -> None:
+    network = with_lived_in_norms(Generator(width=SMALL, depth=5))
+    faces, audio = torch.rand(1, 6, 96, 96), torch.randn(2, 1, 1, 80, 16)
+    one, other = network(audio[0], faces), network(audio[1], faces)
+    assert one.shape == (1, 3, 96, 96)
+    assert not torch.equal(one, other)
+    with pytest.raises(ValueError, match="a depth from 5 to 7, found 4"):
+        Generator(width=SMALL, depth=4)

@@ -16,11 +16,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from bench import media
 from bench.data.manifest import write_manifest
+from bench.files import weights
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip
+from bench.networks.lpips import LINEAR
+from bench.networks.lpips.distance import distances
+from bench.networks.lpips.trunks import Trunk, linear_layers, load_trunk
 from bench.networks.sync_expert import WINDOW, Expert, load_expert, sync_loss
 from bench.train import loop as training
 from bench.train.expert_batches import MatchingBatches
@@ -47,14 +52,15 @@ from methods.wav2lip.initialisation import (
     initial_generator,
     start_as_copy,
 )
+from methods.wav2lip.perceptual import PerceptualLoss
 from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings, Settings
 from methods.wav2lip.training import train
 from methods.wav2lip.validation import Validation
-from methods.wav2lip.variants import VARIANTS
+from methods.wav2lip.variants import ABLATION, LPIPS_ATTNWAV2LIP, Variant
 from tests.small_clips import small_job
 
 LOG = logging.getLogger("test")
-WAV2LIP, OURS = VARIANTS[0], VARIANTS[-1]
+WAV2LIP, OURS = ABLATION[0], ABLATION[-1]
 EXPERT = {"width": 0.05, "loss": "matching", "steps": 4, "clips": 2, "windows": 6, "save_every": 2}
 GENERATOR = {
     "width": 0.05,
@@ -114,13 +120,15 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainJob[Settings]:
     return small_job(Settings.model_validate(SETTINGS), tmp_path)
 
 
-def _learner(stored: list[FaceClip], **changes: object) -> GeneratorLearner:
+def _learner(
+    stored: list[FaceClip], variant: Variant = WAV2LIP, **changes: object
+) -> GeneratorLearner:
     learner = ExpertLearner(ExpertSettings.model_validate(EXPERT), "mel", device="cpu")
     state = learner.expert.state_dict()
     judge = Judge(learner.expert.eval(), 10.0, stored, "mel", torch.device("cpu"), state)
     settings = GeneratorSettings.model_validate({**GENERATOR, **changes})
     judged = DiscriminatorSettings(width=0.05)
-    return GeneratorLearner(settings, judged, WAV2LIP, judge, clips=stored, seed=1, device="cpu")
+    return GeneratorLearner(settings, judged, variant, judge, clips=stored, seed=1, device="cpu")
 
 
 # ---- clips ----------------------------------------------------------------------------------
@@ -319,6 +327,97 @@ def test_a_start_of_another_width_or_without_ears_is_refused(
         _begun(path, stored, "expert")
     with pytest.raises(pydantic.ValidationError, match="needs a start that hears"):
         GeneratorSettings.model_validate({"start": "copy", "hearing": "start"})
+
+
+def test_a_shallower_generator_takes_the_starts_outer_blocks(
+    stored: list[FaceClip], tmp_path: Path
+) -> None:
+    starter, path = _starter(tmp_path)
+    expert = Expert(audio="mel", width=0.05).state_dict()
+    options = {"width": 0.05, "start": path, "hearing": "expert", "expert": expert}
+    begun = initial_generator(LPIPS_ATTNWAV2LIP, **options, clips=stored, seed=1).state_dict()
+    theirs = starter.state_dict()
+    for own, their in (
+        ("face_encoder_blocks.4.1", "face_encoder_blocks.4.1"),
+        ("face_decoder_blocks.1.0", "face_decoder_blocks.3.0"),
+        ("face_decoder_blocks.4.1", "face_decoder_blocks.6.1"),
+        ("output_block.0", "output_block.0"),
+    ):
+        rest = ".conv_block.0.weight"
+        assert torch.equal(begun[own + rest], theirs[their + rest])
+    assert "face_encoder_blocks.2.2.conv_block.0.weight" not in begun  # one residual layer
+    first = "face_decoder_blocks.0.0.conv_block.0.weight"
+    assert begun[first].shape[2:] == (3, 3)  # it sees the face, the start's hears the speech
+
+
+# ---- the perceptual loss ----------------------------------------------------------------------
+
+
+def test_lpips_attnwav2lip_learns_by_a_perceptual_loss_instead_of_a_discriminator(
+    stored: list[FaceClip], tmp_path: Path
+) -> None:
+    none = {"adversarial": 0.0, "matching": 0.0, "adversarial_from": 0.0, "steps": 9}
+    by = {"perceptual": 0.5, "perceptual_net": "project", "learning_rate": 3e-3}
+    plain = {"start": "random", "colour": 0.0, "sync": 0.0, "sync_from": 1.0}
+    torch.set_num_threads(1)
+    learner = _learner(stored, LPIPS_ATTNWAV2LIP, **none, **by, **plain)
+    before = {name: x.clone() for name, x in learner.generator.state_dict().items()}
+    batches = TalkingBatches(stored, "mel", batch=1, singles=1, lead=1, steps=9, seed=0)
+    told = [learner.advance(step, batches[0]) for step in range(4)]
+    assert all(np.isfinite(value) for row in told for value in row.values())
+    assert "fooled" not in told[-1]
+    assert told[-1]["perceptual[project]"] < told[0]["perceptual[project]"]
+    for part in ("face_attention.4.after", "decoder_attention.4.after", "alignments.1.norms.0"):
+        moved = [n for n in before if n.startswith(part) and n.endswith("weight")]
+        assert moved
+        assert all(not torch.equal(before[n], learner.generator.state_dict()[n]) for n in moved)
+    learner.took_note(1, {"val sync": 1.0, "val choice": 0.5})
+    assert learner.best.figure == 0.5  # no loss is still to come
+    other = _learner(stored, LPIPS_ATTNWAV2LIP, **none)
+    with pytest.raises(BenchError, match=r"the perceptual loss perceptual\[project\].*now.* None"):
+        other.load_state_dict(learner.state_dict())
+
+
+def test_without_lpips_trunk_the_log_and_the_name_say_what_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("BENCH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    cpu = torch.device("cpu")
+    with caplog.at_level(logging.INFO):
+        found = PerceptualLoss.of("found", cpu, LOG)
+    assert found.name == "perceptual[project]"
+    assert "perceptual[project], not LPIPS: weights 'alexnet' are not here" in caplog.text
+    target = torch.nn.functional.avg_pool2d(torch.rand(2, 3, 96, 96), 5, 1, 2)
+    made = (0.8 * target + 0.2 * torch.rand_like(target)).requires_grad_()
+    assert found(target, target) == 0
+    found(made, target).backward()
+    assert made.grad is not None
+    assert made.grad.any()
+    with pytest.raises(BenchError, match="weights 'alexnet' are not here"):
+        PerceptualLoss.of("alex", cpu, LOG)
+
+
+def test_with_the_trunk_the_loss_is_the_metrics_lpips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(2)
+    trunk = tmp_path / "alexnet.safetensors"
+    save_file(Trunk("alex").state_dict(), trunk)
+    monkeypatch.setattr(weights, "find", lambda name: {"alexnet": trunk}[name])
+    loss = PerceptualLoss.of("found", torch.device("cpu"), LOG)
+    assert loss.name == "LPIPS[alex v0.1]"
+    shown = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
+    wanted = list(
+        distances([tuple(shown)], load_trunk("alex", trunk), linear_layers(LINEAR, "alex"))
+    )
+    faces = torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255
+    made = faces[1:].clone().requires_grad_()
+    value = loss(made, faces[:1])
+    assert value.item() == pytest.approx(wanted[0], rel=1e-4)
+    value.backward()
+    assert made.grad is not None
+    assert made.grad.any()
 
 
 # ---- expert and generator -------------------------------------------------------------------

@@ -18,7 +18,7 @@ SMALL = 1 / 16
 
 
 def generator(variant: Variant, width: float = SMALL) -> Generator:
-    return Generator(audio=variant.audio, attention=variant.attention, width=width)
+    return Generator.of(variant, width=width)
 
 
 @pytest.fixture

@@ -67,17 +67,21 @@ def residuals(channels: int, count: int) -> list[nn.Module]:
     return [Conv(channels, channels, is_residual=True) for _ in range(count)]
 
 
-def face_encoder(inputs: int, width: float) -> list[nn.Sequential]:
-    """The generator's identity encoder: seven blocks, from (B, inputs, 96, 96) to (B, C, 1, 1)."""
+def face_encoder(inputs: int, width: float, *, most: int = 3) -> list[nn.Sequential]:
+    """The generator's identity encoder: seven blocks, from (B, inputs, 96, 96) to (B, C, 1, 1).
+
+    most: residual layers of a block, at most; Wav2Lip's have up to three.
+    """
+    two = min(2, most)
     c16, c32, c64, c128 = (scaled(c, width) for c in (16, 32, 64, 128))
     c256, c512 = scaled(256, width), scaled(512, width)
     return [
         nn.Sequential(Conv(inputs, c16, kernel=7, padding=3)),
-        nn.Sequential(Conv(c16, c32, stride=2), *residuals(c32, 2)),  # 48
-        nn.Sequential(Conv(c32, c64, stride=2), *residuals(c64, 3)),  # 24
-        nn.Sequential(Conv(c64, c128, stride=2), *residuals(c128, 2)),  # 12
-        nn.Sequential(Conv(c128, c256, stride=2), *residuals(c256, 2)),  # 6
-        nn.Sequential(Conv(c256, c512, stride=2), *residuals(c512, 1)),  # 3
+        nn.Sequential(Conv(c16, c32, stride=2), *residuals(c32, two)),  # 48
+        nn.Sequential(Conv(c32, c64, stride=2), *residuals(c64, min(3, most))),  # 24
+        nn.Sequential(Conv(c64, c128, stride=2), *residuals(c128, two)),  # 12
+        nn.Sequential(Conv(c128, c256, stride=2), *residuals(c256, two)),  # 6
+        nn.Sequential(Conv(c256, c512, stride=2), *residuals(c512, min(1, most))),  # 3
         nn.Sequential(Conv(c512, c512, padding=0), Conv(c512, c512, kernel=1, padding=0)),
     ]
 

@@ -37,10 +37,12 @@ def save_generator(
     lead: int,
     seed: int,
     trained_on: str,
+    perceptual: str = "",
 ) -> None:
     """Writes a generator that sees RGB as safetensors, in half precision and in one move.
 
-    trained_on: the data, in words. The old file stays until the new one is complete. Raises
+    trained_on: the data, in words. perceptual: the perceptual loss, by name, if one was used; then
+    the metadata have it, too. The old file stays until the new one is complete. Raises
     BenchError if a weight is not finite in half precision, and OSError if the disk is full.
     """
     described = {
@@ -51,6 +53,7 @@ def save_generator(
         "colour": "rgb",
         "seed": str(seed),
         "trained_on": trained_on,
+        **({"perceptual": perceptual} if perceptual else {}),
     }
     save_described(network, path, described)
 
@@ -63,23 +66,14 @@ def load_generator(path: Path, variant: Variant) -> LoadedGenerator:
     truncated or damaged (digest), or holds another network or variant.
     """
     if path.suffix != ".safetensors":
-        network = _generator(variant, width=1.0)
+        network = Generator.of(variant, width=1.0)
         load_weights(network, path)
         return LoadedGenerator(network, lead=0, colour="bgr")
     described = _metadata(path, variant)
-    network = _generator(variant, width=float(described["width"]))
+    network = Generator.of(variant, width=float(described["width"]))
     load_weights(network, path)
     colour: Colour = "bgr" if described["colour"] == "bgr" else "rgb"
     return LoadedGenerator(network, lead=int(described["lead"]), colour=colour)
-
-
-def _generator(variant: Variant, *, width: float) -> Generator:
-    return Generator(
-        audio=variant.audio,
-        attention=variant.attention,
-        width=width,
-        audio_channel=variant.audio_channel,
-    )
 
 
 def _metadata(path: Path, variant: Variant) -> dict[str, str]:

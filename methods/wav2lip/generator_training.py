@@ -1,17 +1,20 @@
 """Trains a generator of the family against a frozen sync expert and, later, a discriminator.
 
 Sources: doi 10.11896/jsjkx.241200067, eq. 10-15; Rudrabha/Wav2Lip, wav2lip_train.py and
-hq_wav2lip_train.py (sync weight 0 until the generator is good, references from elsewhere).
+hq_wav2lip_train.py (sync weight 0 until the generator is good, references from elsewhere);
+arXiv:2602.00189 (a perceptual loss in the adversarial one's place; with which weight is a guess).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from bench.ground.errors import BenchError
 from bench.networks.discriminator import Discriminator, discriminator_loss, generator_loss
 from bench.networks.face_crops import SIZE
 from bench.networks.sync_expert import WINDOW, sync_loss
@@ -27,9 +30,11 @@ from methods.wav2lip import losses
 from methods.wav2lip.batches import TalkingBatch
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.initialisation import initial_generator
+from methods.wav2lip.perceptual import PerceptualLoss
 from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings
 from methods.wav2lip.variants import Variant
 
+LOG = logging.getLogger(__name__)
 WARM = 0.05  # the share of the steps in which the learning rate rises
 
 
@@ -47,6 +52,7 @@ class GeneratorLearner:
         seed: int,
         device: str,
         processes: Processes = ALONE,
+        log: logging.Logger = LOG,
     ) -> None:
         self.settings = settings
         self.judged = judged
@@ -84,6 +90,11 @@ class GeneratorLearner:
             betas=(0.5, 0.999),
             weight_decay=settings.weight_decay,
         )
+        self.perceptual = (
+            PerceptualLoss.of(settings.perceptual_net, self.device, log)
+            if settings.perceptual
+            else None
+        )
         self.peaks = losses.Peaks(self.generator.face_decoder_blocks) if settings.peaks else None
         self.counted = losses.weights_map(settings.lower, settings.mouth, self.device)
         self.processes = processes
@@ -112,10 +123,16 @@ class GeneratorLearner:
             figures["peaks"] = self.peaks.taken()
             pixels = pixels + settings.peaks * figures["peaks"]
         is_synced = self.has_sync or step >= settings.sync_from * settings.steps
-        is_adversarial = step >= settings.adversarial_from * settings.steps
+        is_used = bool(settings.adversarial or settings.matching)
+        is_adversarial = is_used and step >= settings.adversarial_from * settings.steps
         sync_weight = settings.sync if is_synced else 0.0
         adversarial_weight = settings.adversarial if is_adversarial else 0.0
-        loss = (1.0 - sync_weight - adversarial_weight) * pixels
+        loss = (1.0 - sync_weight - adversarial_weight - settings.perceptual) * pixels
+        if self.perceptual is not None:
+            with settings.autocast(self.device.type):
+                unlike = self.perceptual(made, targets)
+            figures[self.perceptual.name] = unlike
+            loss = loss + settings.perceptual * unlike
         if is_synced:
             sync, shape = self._sync(step, made, targets, batch)
             figures |= {"sync": sync, "shape": shape}
@@ -167,10 +184,20 @@ class GeneratorLearner:
 
     def state_dict(self) -> dict[str, object]:
         """Everything that the next step depends on."""
-        return {**self._states().state_dict(), "has_sync": self.has_sync}
+        state = {**self._states().state_dict(), "has_sync": self.has_sync}
+        return state if self.perceptual is None else {**state, "perceptual": self.perceptual.name}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Restores what `state_dict` returned."""
+        """Restores what `state_dict` returned.
+
+        Raises BenchError if the perceptual loss was another network's.
+        """
+        found, own = state.get("perceptual"), self.perceptual and self.perceptual.name
+        if found != own:
+            raise BenchError(
+                f"the checkpoint was trained with the perceptual loss {found}, and now it is "
+                f"{own}; set settings.generator.perceptual_net to the checkpoint's, or start again"
+            )
         self._states().load_state_dict(state)
         self.has_sync = bool(state["has_sync"])
 

@@ -18,11 +18,11 @@ from bench.ground.errors import BenchError
 from bench.networks import audio
 from bench.networks.audio import AudioKind
 from bench.train.face_clips import FaceClip
-from methods.wav2lip.attention import ChannelAttention, SpatialAttention
+from methods.wav2lip.attention import ChannelAttention, ResidualAttention, SpatialAttention
 from methods.wav2lip.checkpoints import load_generator
-from methods.wav2lip.generator import ATTENDED_AUDIO, Generator
+from methods.wav2lip.generator import LAST_256, Generator
 from methods.wav2lip.settings import Hearing, Start
-from methods.wav2lip.variants import VARIANTS, Variant
+from methods.wav2lip.variants import DEPTH, VARIANTS, Variant
 
 SHIPPED = Path(__file__).with_name("weights") / "start.safetensors"
 STARTER = VARIANTS[0]  # the variant in a start's file: no attention, mel spectrogram
@@ -49,18 +49,13 @@ def initial_generator(
     """A generator on the CPU with its initial weights, which depend on the seed.
 
     start: "copy": the output is nearly the reference; "shipped" or a file: face encoder and decoder
-    of that Wav2Lip. hearing: with "expert", the speech encoder is the expert's (its state dict);
-    with "start", it then also learns, from the clips' sounds, to give the same output as that
-    Wav2Lip's, even if it hears other features. Raises BenchError if the file is missing or of
-    another width.
+    of that Wav2Lip, as far as a shallower one has their layers. hearing: with "expert", the speech
+    encoder is the expert's (its state dict); with "start", it then also learns, from the clips'
+    sounds, to give the same output as that Wav2Lip's, even if it hears other features. Raises
+    BenchError if the file is missing or of another width.
     """
     torch.manual_seed(seed)
-    generator = Generator(
-        audio=variant.audio,
-        attention=variant.attention,
-        audio_channel=variant.audio_channel,
-        width=width,
-    )
+    generator = Generator.of(variant, width=width)
     if start == "copy":
         start_as_copy(generator)
     if hearing != "random":
@@ -77,7 +72,12 @@ def initial_generator(
 
 def _take_pictures(generator: Generator, starter: Generator, path: Path) -> None:
     own = generator.state_dict()
-    taken = {n: x for n, x in starter.state_dict().items() if n.startswith(PICTURES)}
+    taken = {
+        place: x
+        for name, x in starter.state_dict().items()
+        if name.startswith(PICTURES)
+        and (place := _place(name, left_out=DEPTH - generator.depth)) in own
+    }
     strange = [name for name, x in taken.items() if own[name].shape != x.shape]
     if strange:
         raise BenchError(
@@ -88,10 +88,23 @@ def _take_pictures(generator: Generator, starter: Generator, path: Path) -> None
     generator.load_state_dict({**own, **taken})
 
 
+def _place(name: str, *, left_out: int) -> str:
+    """A starter's name in a generator whose decoder lacks so many blocks after its first.
+
+    Empty if it has no counterpart there: with blocks left out, the first one is another.
+    """
+    part, block, rest = name.split(".", 2)
+    if not left_out or part != "face_decoder_blocks":
+        return name
+    return f"{part}.{int(block) - left_out}.{rest}" if int(block) > left_out else ""
+
+
 @torch.no_grad()
 def _open_gates(generator: Generator) -> None:
     """Makes attention pass nearly everything at first, so that the loaded weights still work."""
     for module in generator.modules():
+        if isinstance(module, ResidualAttention):
+            module.after.weight *= SMALL
         if isinstance(module, ChannelAttention):
             _biases(module.expand)[:] = OPEN
         elif isinstance(module, SpatialAttention):
@@ -175,7 +188,7 @@ def start_hearing(generator: Generator, expert: Mapping[str, Tensor]) -> None:
     own = generator.audio_encoder.state_dict()
     for name in own:
         layer, _, rest = name.partition(".")
-        place = int(layer) + (int(layer) > ATTENDED_AUDIO)
+        place = int(layer) + (int(layer) > LAST_256)
         own[name] = expert[f"audio_encoder.{place}.{rest}"]
     generator.audio_encoder.load_state_dict(own)
 

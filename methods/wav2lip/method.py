@@ -1,4 +1,4 @@
-"""The seven methods of the Wav2Lip family: one implementation, a settings table (`variants`)."""
+"""The eight methods of the Wav2Lip family: one implementation, a settings table (`variants`)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Reference = Literal["same", "first", "other"]
 
 
 class Talking(bench.Method, bench.Trainable):
-    """The common base of the seven; the classes in `METHODS` add name, sources and variant."""
+    """The common base of the eight; the classes in `METHODS` add name, sources and variant."""
 
     version = "1"
     licence = "Apache-2.0; the official Wav2Lip, its weights included: research use only"
@@ -42,9 +42,9 @@ class Talking(bench.Method, bench.Trainable):
         """How to generate. With official weights or a file, the defaults are the official ones.
 
         weights: "synth" (small, trained on the embedded corpora) or, for wav2lip and m_csawav2lip,
-            "grid" (small, trained on GRID), which are shipped; "wav2lip" or "wav2lip_gan", the
-            official ones, for wav2lip only; or the path of a file that `bench train` wrote or of an
-            official checkpoint.
+            "grid" (small, trained on GRID), which are shipped, but not for lpips_attnwav2lip;
+            "wav2lip" or "wav2lip_gan", the official ones, for wav2lip only; or the path of a file
+            that `bench train` wrote or of an official checkpoint.
         reference: the frame that shows the generator what the person looks like. "same": the frame
             that it generates, as in the official program; the input then contains the true mouth,
             so in `reconstruct` copying it wins. "first": the clip's first frame throughout.
@@ -174,7 +174,8 @@ class Talking(bench.Method, bench.Trainable):
         path = SHIPPED / f"{wanted}_{self.name}.safetensors" if is_shipped else Path(wanted)
         if path.is_file():
             return path
-        config = f"configs/train/{'grid_small' if wanted == 'grid' else 'synth'}.yaml"
+        shared = "grid_small" if wanted == "grid" else "synth"
+        config = f"configs/train/{self.variant.recipe or shared}.yaml"
         here = sorted(each.name for each in SHIPPED.glob(f"*_{self.name}.safetensors"))
         raise bench.BenchError(
             f"{path}: no such file, expected weights of {self.name}; train them with "
@@ -264,13 +265,22 @@ ATTENDS = {
     "channel": "channel attention",
     "spatial": "spatial attention",
     "both": "channel and spatial attention",
+    "residual": "residual attention in every block, a shallower encoder and semantic alignment",
 }
+LPIPS_ATTNWAV2LIP = (
+    "Chen et al. 2023, Speech Communication, 103028; arXiv:2602.00189; its code could not be had: "
+    f"re-made from its abstract; {WAV2LIP}"
+)
+SOURCES = {"wav2lip": WAV2LIP, "lpips_attnwav2lip": LPIPS_ATTNWAV2LIP}
+WEIGHTS = """shipped, small, with `weights: synth`, and for wav2lip and m_csawav2lip also with
+    `weights: grid`; or a path. For wav2lip also the official ones, see `bench weights list`."""
+UNSHIPPED = """none shipped: `bench train configs/train/{recipe}.yaml`
+    trains small ones; give the file's path."""
 DOCSTRING = """{title}: Wav2Lip's generator that hears {hears}, with {attends}.
 
 Needs: a recording or an image with a face, speech of at least 0.2 s that is not silent.
 Source: {source}.
-Weights: shipped, small, with `weights: synth`, and for wav2lip and m_csawav2lip also with
-    `weights: grid`; or a path. For wav2lip also the official ones, see `bench weights list`.
+Weights: {weights}
 Deviations: faces come from the harness's tracker; a clip that is too short goes forth and back
     rather than starting again; the video covers all of the speech; pixel values are rounded, not
     truncated. The card, methods/wav2lip/cards/{name}.md, gives reasons, recipe and results.
@@ -279,8 +289,9 @@ Deviations: faces come from the harness's tracker; a clip that is too short goes
 
 def _declared(variant: Variant) -> type[Talking]:
     """The method of one variant."""
-    source = WAV2LIP if variant.name == "wav2lip" else ABLATION
-    words = {"title": variant.title, "name": variant.name, "source": source}
+    source = SOURCES.get(variant.name, ABLATION)
+    weights = UNSHIPPED.format(recipe=variant.recipe) if variant.recipe else WEIGHTS
+    words = {"title": variant.title, "name": variant.name, "source": source, "weights": weights}
     documented = DOCSTRING.format(
         **words, hears=HEARS[variant.audio], attends=ATTENDS[variant.attention]
     )
@@ -300,5 +311,5 @@ METHODS = tuple(_declared(variant) for variant in VARIANTS)
 
 @bench.hookimpl
 def register_methods() -> list[type[bench.Method]]:
-    """The seven variants."""
+    """All variants."""
     return list(METHODS)

@@ -14,6 +14,7 @@ from bench.train.settings import Precision, StageSettings, TrainSettings
 PARTS = ("expert", "generator")  # the discriminator is trained with the generator
 
 Start: TypeAlias = Literal["random", "copy", "shipped"] | Path
+PerceptualNet: TypeAlias = Literal["found", "alex", "vgg", "project"]
 Hearing: TypeAlias = Literal["random", "expert", "start"]
 
 
@@ -45,6 +46,9 @@ class GeneratorSettings(StageSettings):
     pyramid: float = pydantic.Field(default=0.0, ge=0)  # weight of the Laplacian bands
     peaks: float = pydantic.Field(default=0.0, ge=0)  # weight of very large values in the decoder
 
+    perceptual: float = pydantic.Field(default=0.0, ge=0, lt=1)  # weight of the perceptual loss
+    perceptual_net: PerceptualNet = "found"  # what sees for it: LPIPS' AlexNet if here, else ours
+
     sync: float = pydantic.Field(default=0.03, ge=0, lt=1)
     sync_below: float = 0.75  # the sync loss sets in below this validation loss
     sync_from: float = pydantic.Field(default=1.0, ge=0, le=1)  # or here at the latest
@@ -60,8 +64,10 @@ class GeneratorSettings(StageSettings):
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> GeneratorSettings:
-        if self.sync + self.adversarial >= 1:
-            raise ValueError("sync and adversarial leave nothing to the reconstruction (eq. 15)")
+        if self.sync + self.adversarial + self.perceptual >= 1:
+            raise ValueError(
+                "sync, adversarial and perceptual leave nothing to the reconstruction (eq. 15)"
+            )
         if self.hearing == "start" and self.start in ("random", "copy"):
             raise ValueError(f"hearing: start needs a start that hears, found {self.start!r}")
         return self

@@ -90,6 +90,7 @@ def _trained_generator(
         seed=job.seed,
         device=job.device,
         processes=job.processes,
+        log=job.log,
     )
     average = learner.averaged
     held_out = Validation.of(
@@ -136,5 +137,6 @@ def _trained_generator(
         lead=settings.lead,
         seed=job.seed,
         trained_on="+".join(datasets),
+        perceptual=learner.perceptual.name if learner.perceptual else "",
     )
     return path

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import pydantic
 
 import bench
+from bench.networks.lpips import LINEAR, linear_digest
 from metrics.regions import Region, region_pairs
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from metrics.lpips.distance import Pair
-    from metrics.lpips.trunks import Trunk
-
-LINEAR = Path(__file__).with_name("linear.safetensors")
-
-
-@cache
-def linear_digest() -> str:
-    """The SHA-256 of the shipped linear layers, 64 hexadecimal digits."""
-    return hashlib.sha256(LINEAR.read_bytes()).hexdigest()
+    from bench.networks.lpips.distance import Pair
+    from bench.networks.lpips.trunks import Trunk
 
 
 class Lpips(bench.ClipMetric):
@@ -84,7 +74,7 @@ class Lpips(bench.ClipMetric):
     def load(self, device: str) -> None:
         """Reads the trunk's weights and the linear layers."""
         from bench.files import weights
-        from metrics.lpips.trunks import WEIGHTS, linear_layers, load_trunk
+        from bench.networks.lpips.trunks import WEIGHTS, linear_layers, load_trunk
 
         net = self.options.net
         self._trunk = load_trunk(net, weights.find(WEIGHTS[net])).to(device)
@@ -92,7 +82,7 @@ class Lpips(bench.ClipMetric):
 
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's mean LPIPS."""
-        from metrics.lpips.distance import distances
+        from bench.networks.lpips.distance import distances
 
         if self._trunk is None:
             raise RuntimeError("call load(device) before measure")
@@ -100,8 +90,8 @@ class Lpips(bench.ClipMetric):
         return {"lpips": sum(values) / len(values)}
 
     def _pairs(self, sample: bench.Sample) -> Iterator[Pair]:
-        from metrics.lpips.distance import resized
-        from metrics.lpips.trunks import LEAST
+        from bench.networks.lpips.distance import resized
+        from bench.networks.lpips.trunks import LEAST
 
         side, least = self.options.size, LEAST[self.options.net]
         for truth, made in region_pairs(sample, self.options.region):

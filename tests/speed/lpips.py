@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from metrics.lpips import LINEAR
-from metrics.lpips.distance import distances
-from metrics.lpips.trunks import Trunk, linear_layers, ready
+from bench.networks.lpips import LINEAR
+from bench.networks.lpips.distance import distances
+from bench.networks.lpips.trunks import Trunk, linear_layers, ready
 from tests.small_weights import drawn
 from tests.speed.timing import timed
 

@@ -51,12 +51,7 @@ def rescue(plan: Plan, folder: Path, variant: Variant) -> Path:
     """The weights of the last checkpoint: the best by validation, else the average."""
     state = read_checkpoint(folder / CHECKPOINT).state
     settings = Settings.model_validate(plan.settings)
-    network = Generator(
-        audio=variant.audio,
-        attention=variant.attention,
-        width=settings.generator.width,
-        audio_channel=variant.audio_channel,
-    )
+    network = Generator.of(variant, width=settings.generator.width)
     average = cast("dict[str, torch.Tensor]", state["average"])
     prefix = "module."
     network.load_state_dict(

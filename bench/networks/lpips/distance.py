@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
+from metrics.lpips.trunks import Trunk, scaled
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.ground.types import Frame
-from metrics.lpips.trunks import Trunk, scaled
+from bench.networks.lpips.trunks import Trunk, scaled
 
 Pair = tuple[Frame, Frame]  # (h, w, 3) uint8 RGB of one shape
 BATCH = 4  # pairs that go through a trunk together; changes speed, not values
@@ -35,7 +36,7 @@ def distances(
         with torch.inference_mode():
             seen = trunk(scaled(torch.from_numpy(stacked).to(device)))
             total = sum(
-                _layer_distance(features, weights)
+                layer_distance(features, weights)
                 for features, weights in zip(seen, linear, strict=True)
             )
             assert isinstance(total, Tensor)
@@ -55,7 +56,7 @@ def _of_one_shape(pairs: Iterable[Pair], most: int) -> Iterator[list[Pair]]:
         yield group
 
 
-def _layer_distance(features: Tensor, weights: Tensor) -> Tensor:
+def layer_distance(features: Tensor, weights: Tensor) -> Tensor:
     """One layer's share of the distance, (B,), of the features of both sides, (2 B, C, h, w)."""
     flat = features.permute(0, 2, 3, 1).flatten(1, 2)  # (2 B, h w, C): no copy of channels-last
     unit = flat / (torch.linalg.vector_norm(flat, dim=2, keepdim=True) + EPSILON)
