@@ -70,12 +70,8 @@ class Hourglass(nn.Module):
         low = self._modules[f"b2_{level}"](functional.max_pool2d(x, 2))  # type: ignore[misc]
         low = self._at(level - 1, low) if level > 1 else self._modules["b2_plus_1"](low)  # type: ignore[misc]
         low = self._modules[f"b3_{level}"](low)  # type: ignore[misc]
-        return (
-            beside
-            + functional.interpolate(  # type: ignore[no-any-return]
-                low, size=beside.shape[2:], mode="bilinear", align_corners=False
-            )
-        )
+        size = beside.shape[2:]
+        return beside + functional.interpolate(low, size, mode="bilinear", align_corners=False)  # type: ignore[no-any-return]
 
 
 class FaceNetwork(nn.Module):

@@ -27,6 +27,11 @@ class Networks:
     face: FaceEncoder
     generator: Generator
 
+    def to(self, device: str) -> None:
+        """Moves all four."""
+        for network in (self.identity, self.speech, self.face, self.generator):
+            network.to(device)
+
     def who(self, still: Tensor) -> Identity:
         """still: (1, 3, 224, 224) RGB in [-1, 1]. Once for a video."""
         return self.identity(still)  # type: ignore[no-any-return]

@@ -6,7 +6,8 @@ data/voxtest_dataset.py. Landmarks may come from any model that gives eyes and i
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,21 @@ TRIMMED = 16  # pixels that the networks do not see: left, right, and twice as m
 
 Anchors: TypeAlias = NDArray[np.float64]  # (T, 3, 2): middles of right eye, left eye, inner mouth
 Transforms: TypeAlias = NDArray[np.float64]  # (T, 2, 3): from the frame's x y to the crop's
+
+
+def anchors(arrays: Mapping[str, NDArray[Any]], is_seen: NDArray[np.bool_]) -> Anchors:
+    """Eyes and inner mouth of each frame, (T, 3, 2) x y in pixels.
+
+    arrays: the feature `landmarks`. is_seen: (T,), where it is to be believed, at least once;
+    frames between and beside take what lies between and beside.
+    """
+    from metrics.features.landmarks import points
+
+    inner = points.mouth(arrays)[:, 12:].mean(axis=1, keepdims=True)
+    found = np.concatenate([points.eye_middles(arrays), inner], axis=1).astype(np.float64)
+    places, known = np.arange(len(found)), np.flatnonzero(is_seen)
+    columns = [np.interp(places, known, column[known]) for column in found.reshape(-1, 6).T]
+    return np.stack(columns, axis=1).reshape(-1, 3, 2)
 
 
 def transforms(anchors: Anchors) -> Transforms:

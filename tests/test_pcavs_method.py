@@ -1,0 +1,170 @@
+"""The method pcavs, with drawn networks and a narrow generator in place of the published files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import bench
+from bench.checks.ladders import talking_patterns
+from methods.pcavs import checkpoints, generator
+from methods.pcavs.checkpoints import FILES, Loaded
+from methods.pcavs.face import FaceEncoder
+from methods.pcavs.generator import Generator
+from methods.pcavs.identity import IdentityEncoder
+from methods.pcavs.method import PCAVS
+from methods.pcavs.networks import Networks
+from methods.pcavs.pictures import SIDE, anchors
+from methods.pcavs.putting_back import enlarged, put_back
+from methods.pcavs.speech import SpeechEncoder
+from metrics.features.landmarks.points import SMALL
+from tests.small_weights import drawn
+
+Make = Callable[..., PCAVS]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Loaded:
+    """Networks whose files lack one tensor. The generator is as published but for its widths."""
+    with torch.random.fork_rng(), pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        torch.manual_seed(0)
+        patch.setattr(generator, "MAPPINGS", 0)
+        narrow = Generator(channels=(512, 8, 8, 8, 8, 8)).eval()
+        encoders = IdentityEncoder(), SpeechEncoder(), FaceEncoder()
+        for encoder in encoders:
+            drawn(encoder)
+        name = "latest_net_E.pth: model.fc.bias"
+        return Loaded(Networks(*encoders, narrow), (name,), (name,))
+
+
+@pytest.fixture
+def make(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Make:
+    """The method, loaded, with these options."""
+    monkeypatch.setattr(checkpoints, "load_official", lambda _folder: loaded)
+
+    def made(**options: object) -> PCAVS:
+        method = PCAVS(PCAVS.Options.model_validate({"folder": tmp_path, **options}))
+        method.load("cpu")
+        return method
+
+    return made
+
+
+def job_of(
+    folder: Path, *, score: float = 1.0, recorded: int = 6, silent: bool = False
+) -> bench.Job:
+    """A job of 6 frames on a drawn face, whose landmarks go along with its box.
+
+    score: that of all landmarks but the last frame's.
+    """
+    (clean,) = talking_patterns(1, frames=6)
+    sound, frames = clean.sample.video.sound(), clean.sample.video.read()[:recorded]
+    assert sound is not None
+    boxes = clean.sample.video.faces().boxes[:recorded]
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    points = np.zeros((recorded, 46, 2)) + low + 0.5 * (high - low)
+    for indices, place in (
+        (SMALL.right_eye, (0.3, 0.4)),
+        (SMALL.left_eye, (0.7, 0.4)),
+        (SMALL.mouth, (0.5, 0.8)),
+    ):
+        points[:, list(indices)] = low + np.array(place) * (high - low)
+    scores = np.full(recorded, score)
+    scores[-1] = max(score, 0.9) if score else 0.0
+    face = bench.Video.of(frames)
+    arrays = {"points": points, "score": scores, "model": np.array("small")}
+    face.features = lambda _video, _name: arrays
+    speech = np.zeros_like(sound) if silent else sound
+    return bench.Job(clean.sample.case, face, speech, 6, folder, 1, logging.getLogger(__name__))
+
+
+def frames_of(method: PCAVS, job: bench.Job) -> np.ndarray:
+    video = method.generate(job).video
+    assert not isinstance(video, Path)
+    return np.stack(list(video))
+
+
+def test_a_frame_for_every_frame_and_batches_do_not_matter(make: Make, tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    found = frames_of(make(), job)
+    assert found.shape == (6, *job.face.read().shape[1:])
+    assert found.dtype == np.uint8
+    assert not np.array_equal(found[0], job.face.read()[0])
+    other = frames_of(make(batch=3), job)
+    assert np.abs(found.astype(int) - other.astype(int)).max() <= 1
+    # An image is a clip of one frame.
+    assert frames_of(make(), job_of(tmp_path, recorded=1)).shape == found.shape
+
+
+def test_speech_and_pose_and_their_weights_change_the_picture(make: Make, tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    crops = {
+        name: frames_of(make(output="crop", **options), job)
+        for name, options in (
+            ("plain", {}),
+            ("still", {"pose": "still"}),
+            ("weaker", {"mouth_weight": 0.1}),
+            ("drawn", {"noise": "drawn"}),
+        )
+    }
+    again = frames_of(make(output="crop"), job)
+    assert np.array_equal(crops["plain"], again)
+    assert not np.array_equal(crops["weaker"], crops["plain"])
+    # The stand-in generator's noise has weight 0, as at the start of a training.
+    assert np.array_equal(crops["drawn"], crops["plain"])
+    assert make(pose="still").protocol == "reference: first; pose: still; output: frame"
+
+
+def test_the_still_is_the_first_frame_with_a_face(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    method = make()
+    assert method.generate(job_of(tmp_path)).notes == ()
+    assert "latest_net_E.pth: model.fc.bias" in caplog.text
+    late = method.generate(job_of(tmp_path, score=0.1))
+    assert late.notes == ("the still is frame 5, the first with a face",)
+    with pytest.raises(bench.BenchError, match="no frame shows a face"):
+        method.generate(job_of(tmp_path, score=0.0))
+    with pytest.raises(bench.BenchError, match="is digitally silent; give a clip with sound"):
+        method.generate(job_of(tmp_path, silent=True))
+
+
+def test_missing_files_are_told(tmp_path: Path) -> None:
+    method = PCAVS(PCAVS.Options(folder=tmp_path))
+    with pytest.raises(bench.BenchError, match=r"latest_net_V\.pth: no such file; get it as"):
+        method.identity()
+    for file in FILES.values():
+        (tmp_path / file).write_bytes(file.encode())
+    assert set(method.identity()) == {"identity", "speech", "face", "generator"}
+
+
+def test_frames_without_a_face_take_what_lies_between() -> None:
+    points = np.zeros((4, 46, 2), dtype=np.float32) + np.arange(4, dtype=np.float32)[:, None, None]
+    points[1:3] = 99.0
+    arrays = {"points": points, "model": np.array("small")}
+    found = anchors(arrays, np.array([True, False, False, True]))
+    assert found.shape == (4, 3, 2)
+    assert np.allclose(found[:, 0, 0], [0.0, 1.0, 2.0, 3.0])
+    assert np.allclose(anchors(arrays, np.array([True, False, False, False])), 0.0)
+
+
+def test_a_picture_goes_back_where_it_came_from() -> None:
+    frame = np.full((300, 320, 3), 10, dtype=np.uint8)
+    picture = np.full((SIDE, SIDE, 3), 200, dtype=np.uint8)
+    half = np.array([[2.0, 0.0, -200.0], [0.0, 2.0, -100.0]])  # 112 pixels from (100, 50)
+    hard = put_back(frame, picture, half, feather=0)
+    rows, columns = np.nonzero(hard[..., 0] == 200)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (50, 161, 100, 211)
+    soft = put_back(frame, picture, half, feather=20)
+    assert soft[106, 156, 0] == 200
+    assert 10 <= soft[50, 156, 0] < 30
+    assert np.array_equal(soft[hard[..., 0] == 10], frame[hard[..., 0] == 10])
+    whole = enlarged(picture, 100, 140)
+    assert whole.shape == (100, 140, 3)
+    assert (whole[:, 20:120] == 200).all()
+    assert not whole[:, :20].any()
