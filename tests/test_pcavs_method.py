@@ -1,4 +1,4 @@
-"""The method pcavs, with drawn networks and a narrow generator in place of the published files."""
+"""The method pcavs, with small drawn networks in place of the published files."""
 
 from __future__ import annotations
 
@@ -9,37 +9,61 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
 
 import bench
 from bench.checks.ladders import talking_patterns
-from methods.pcavs import checkpoints, generator
+from methods.pcavs import checkpoints
 from methods.pcavs.checkpoints import FILES, Loaded
-from methods.pcavs.face import FaceEncoder
-from methods.pcavs.generator import Generator
-from methods.pcavs.identity import IdentityEncoder
+from methods.pcavs.generator import Generator, Noise
+from methods.pcavs.identity import Identity
 from methods.pcavs.method import PCAVS
 from methods.pcavs.networks import Networks
 from methods.pcavs.pictures import SIDE, anchors
 from methods.pcavs.putting_back import enlarged, put_back
-from methods.pcavs.speech import SpeechEncoder
 from metrics.features.landmarks.points import SMALL
-from tests.small_weights import drawn
 
 Make = Callable[..., PCAVS]
 
 
+class SmallIdentity(nn.Module):
+    """In place of the identity encoder: a vector of 8, a map of 16 x 7 x 7."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vector, self.map = nn.Linear(3, 8), nn.Conv2d(3, 16, 1)
+
+    def forward(self, pictures: Tensor) -> Identity:
+        small = functional.adaptive_avg_pool2d(pictures, 7)
+        return Identity(self.vector(small.mean((2, 3))), self.map(small))
+
+
+class SmallFace(nn.Module):
+    """In place of the face encoder: a mouth of 6, a pose of 4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mouth_style, self.pose = nn.Linear(6, 6), nn.Linear(48, 4)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return functional.adaptive_avg_pool2d(pictures, 4).flatten(1)
+
+
 @pytest.fixture(scope="module")
 def loaded() -> Loaded:
-    """Networks whose files lack one tensor. The generator is as published but for its widths."""
-    with torch.random.fork_rng(), pytest.MonkeyPatch.context() as patch, torch.no_grad():
+    """Small networks, drawn, as if their files lacked one tensor."""
+    with torch.random.fork_rng():
         torch.manual_seed(0)
-        patch.setattr(generator, "MAPPINGS", 0)
-        narrow = Generator(channels=(512, 8, 8, 8, 8, 8)).eval()
-        encoders = IdentityEncoder(), SpeechEncoder(), FaceEncoder()
-        for encoder in encoders:
-            drawn(encoder)
+        speech = nn.Sequential(nn.Flatten(), nn.Linear(1600, 6))
+        narrow = Generator(channels=(16, 8, 8, 4, 4, 4), style=18)
+        for module in narrow.modules():
+            if isinstance(module, Noise):
+                nn.init.constant_(module.weight, 0.1)
+        parts = SmallIdentity(), speech, SmallFace(), narrow
         name = "latest_net_E.pth: model.fc.bias"
-        return Loaded(Networks(*encoders, narrow), (name,), (name,))
+        return Loaded(Networks(*parts), (name,), (name,))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -83,7 +107,7 @@ def job_of(
     return bench.Job(clean.sample.case, face, speech, 6, folder, 1, logging.getLogger(__name__))
 
 
-def frames_of(method: PCAVS, job: bench.Job) -> np.ndarray:
+def frames_of(method: PCAVS, job: bench.Job) -> NDArray[np.uint8]:
     video = method.generate(job).video
     assert not isinstance(video, Path)
     return np.stack(list(video))
@@ -115,8 +139,8 @@ def test_speech_and_pose_and_their_weights_change_the_picture(make: Make, tmp_pa
     again = frames_of(make(output="crop"), job)
     assert np.array_equal(crops["plain"], again)
     assert not np.array_equal(crops["weaker"], crops["plain"])
-    # The stand-in generator's noise has weight 0, as at the start of a training.
-    assert np.array_equal(crops["drawn"], crops["plain"])
+    assert not np.array_equal(crops["still"], crops["plain"])
+    assert not np.array_equal(crops["drawn"], crops["plain"])
     assert make(pose="still").protocol == "reference: first; pose: still; output: frame"
 
 
