@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import bench
+from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
 from methods.pcavs import checkpoints
 from methods.pcavs.checkpoints import FILES, Loaded
@@ -79,6 +80,19 @@ def make(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mak
     return made
 
 
+def placed(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The small network's 46 points in boxes (T, 4), as far as eyes and mouth matter."""
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    points = np.zeros((len(boxes), 46, 2)) + low + 0.5 * (high - low)
+    for indices, place in (
+        (SMALL.right_eye, (0.3, 0.4)),
+        (SMALL.left_eye, (0.7, 0.4)),
+        (SMALL.mouth, (0.5, 0.8)),
+    ):
+        points[:, list(indices)] = low + np.array(place) * (high - low)
+    return points
+
+
 def job_of(
     folder: Path, *, score: float = 1.0, recorded: int = 6, silent: bool = False
 ) -> bench.Job:
@@ -90,14 +104,7 @@ def job_of(
     sound, frames = clean.sample.video.sound(), clean.sample.video.read()[:recorded]
     assert sound is not None
     boxes = clean.sample.video.faces().boxes[:recorded]
-    low, high = boxes[:, None, :2], boxes[:, None, 2:]
-    points = np.zeros((recorded, 46, 2)) + low + 0.5 * (high - low)
-    for indices, place in (
-        (SMALL.right_eye, (0.3, 0.4)),
-        (SMALL.left_eye, (0.7, 0.4)),
-        (SMALL.mouth, (0.5, 0.8)),
-    ):
-        points[:, list(indices)] = low + np.array(place) * (high - low)
+    points = placed(boxes)
     scores = np.full(recorded, score)
     scores[-1] = max(score, 0.9) if score else 0.0
     face = bench.Video.of(frames)
@@ -111,6 +118,43 @@ def frames_of(method: PCAVS, job: bench.Job) -> NDArray[np.uint8]:
     video = method.generate(job).video
     assert not isinstance(video, Path)
     return np.stack(list(video))
+
+
+class Placed(bench.Feature):
+    """Points where the face's box says, instead of a network's: quick.
+
+    Reads:  the face track.
+    Gives:  points, score, model.
+    Raises: nothing.
+    Source: defined here.
+    """
+
+    name, version, source = "landmarks", "1", "defined here"
+    reads = frozenset({"faces", "video"})
+    arrays = {"points": "(T, 46, 2)", "score": "(T,)", "model": "() text"}  # noqa: RUF012
+
+    def compute(self, video: bench.Video) -> bench.Arrays:
+        points = placed(video.faces().boxes)
+        return {"points": points, "score": np.ones(len(points)), "model": np.array("small")}
+
+
+@pytest.mark.skipif(
+    not hasattr(bench.Method, "reads"), reason="methods do not declare features yet"
+)
+def test_the_contract_is_kept(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checkpoints, "load_official", lambda _folder: loaded)
+    for file in FILES.values():
+        (tmp_path / file).write_bytes(file.encode())
+    results = run_checks(
+        PCAVS,
+        PCAVS.Options(folder=tmp_path),
+        sample=lambda: talking_patterns(1, frames=6),
+        features=[Placed],
+    )
+    assert {each.name: each.detail for each in results if each.status != "passed"} == {}
+    assert "makes the frames asked for in probe" in {each.name for each in results}
 
 
 def test_a_frame_for_every_frame_and_batches_do_not_matter(make: Make, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ class Hourglass(nn.Module):
         low = self._at(level - 1, low) if level > 1 else self._modules["b2_plus_1"](low)  # type: ignore[misc]
         low = self._modules[f"b3_{level}"](low)  # type: ignore[misc]
         size = beside.shape[2:]
-        return beside + functional.interpolate(low, size, mode="bilinear", align_corners=False)  # type: ignore[no-any-return]
+        return beside + functional.interpolate(low, size, mode="bilinear", align_corners=False)
 
 
 class FaceNetwork(nn.Module):
