@@ -68,20 +68,24 @@ def mel_spectrogram(sound: Sound) -> Features:
     frames = np.lib.stride_tricks.sliding_window_view(padded, SPECTRUM)[::HOP]  # (M, 800)
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(SPECTRUM) / SPECTRUM)
     magnitude = np.abs(np.fft.rfft(frames * window))  # (M, 401)
-    decibels = 20.0 * np.log10(np.maximum(1e-5, _filters() @ magnitude.T)) - REFERENCE  # (80, M)
+    mel = mel_filters(SPECTRUM, LOWEST, HIGHEST) @ magnitude.T  # (80, M)
+    decibels = 20.0 * np.log10(np.maximum(1e-5, mel)) - REFERENCE
     scaled = 2.0 * LIMIT * (decibels - FLOOR) / -FLOOR - LIMIT
     return np.clip(scaled, -LIMIT, LIMIT).astype(np.float32)
 
 
 @cache
-def _filters() -> NDArray[np.float64]:
-    """Triangles of equal area, spaced evenly on Slaney's mel scale, (80, 401)."""
+def mel_filters(spectrum: int, lowest: float, highest: float) -> NDArray[np.float64]:
+    """Triangles of equal area, spaced evenly on Slaney's mel scale, (80, spectrum // 2 + 1).
+
+    spectrum: points of the Fourier transform. lowest, highest: hertz.
+    """
     # The scale is linear up to 1 kHz (15 mel), then logarithmic: 27 mel for a factor of 6.4.
     step = np.log(6.4) / 27.0
-    top = 15.0 + np.log(HIGHEST / 1000.0) / step
-    mels = np.linspace(LOWEST * 3.0 / 200.0, top, MELS + 2)
+    top = 15.0 + np.log(highest / 1000.0) / step
+    mels = np.linspace(lowest * 3.0 / 200.0, top, MELS + 2)
     hertz = np.where(mels < 15.0, mels * 200.0 / 3.0, 1000.0 * np.exp(step * (mels - 15.0)))
-    bins = np.fft.rfftfreq(SPECTRUM, 1.0 / SAMPLE_RATE)  # (401,)
+    bins = np.fft.rfftfreq(spectrum, 1.0 / SAMPLE_RATE)
     low, middle, high = (hertz[i : i + MELS, None] for i in range(3))
     triangles = np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle))
     return np.asarray(np.maximum(triangles, 0.0) * 2.0 / (high - low))

@@ -1,0 +1,43 @@
+"""Puts a generated 224x224 picture back into its frame, or shows it alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.types import Frame
+from methods.pcavs.pictures import SIDE
+
+
+def put_back(
+    frame: Frame, picture: Frame, transform: NDArray[np.float64], *, feather: int
+) -> Frame:
+    """A copy of the frame with the picture in its place.
+
+    frame: (H, W, 3) uint8. picture: (224, 224, 3) uint8. transform: (2, 3), from the frame's x y to
+    the picture's (`pictures.inner_transforms`). feather: pixels of the picture over which it fades
+    in from its edges; 0 is a hard seam.
+    """
+    import cv2
+
+    edge = np.minimum(np.arange(1, SIDE + 1), np.arange(SIDE, 0, -1))
+    distance = np.minimum(edge[:, None], edge[None, :])
+    opacity = np.minimum(distance / (feather + 1), 1.0).astype(np.float32)
+    size = (frame.shape[1], frame.shape[0])
+    back = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    share = cv2.warpAffine(opacity, transform, size, flags=back)[..., None]
+    # The border is repeated, so that no black mixes into the seam.
+    made = cv2.warpAffine(picture, transform, size, flags=back, borderMode=cv2.BORDER_REPLICATE)
+    below = frame.astype(np.float32)
+    return np.rint(below + share * (made.astype(np.float32) - below)).astype(np.uint8)
+
+
+def enlarged(picture: Frame, height: int, width: int) -> Frame:
+    """The picture as large as (height, width) allows, in the middle of a black frame."""
+    import cv2
+
+    side = min(height, width)
+    whole = np.zeros((height, width, 3), dtype=np.uint8)
+    top, left = (height - side) // 2, (width - side) // 2
+    whole[top : top + side, left : left + side] = cv2.resize(picture, (side, side))
+    return whole
