@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from methods.pcavs import checkpoints
 from methods.pcavs.checkpoints import FILES, load_known, load_official
 from methods.pcavs.generator import Generator

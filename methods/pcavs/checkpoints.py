@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
-from bench.errors import BenchError
+from bench.ground.errors import BenchError
 from bench.networks.checkpoints import read_state
 from methods.pcavs.face import FaceEncoder
 from methods.pcavs.generator import Generator

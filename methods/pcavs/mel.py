@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.ground.types import Sound
 from bench.networks.audio import mel_filters
-from bench.types import Sound
 
 Mel: TypeAlias = NDArray[np.float32]  # (80, M), one column per 10 ms
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import Frame, Frames
+from bench.ground.types import Frame, Frames
 
 SIDE = 224  # pixels, of crops and of generated pictures
 ANCHORS = ((87.0, 59.0), (137.0, 59.0), (112.0, 120.0))  # right eye, left eye, mouth, x y

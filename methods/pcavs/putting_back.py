@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.types import Frame
+from bench.ground.types import Frame
 from methods.pcavs.pictures import SIDE
 
 
