@@ -131,7 +131,8 @@ def _check_checkout(system: System, checkout: Path) -> Iterator[CheckResult]:
         lacks = f"{checkout} lacks {', '.join(missing)}; expected a checkout of {system.source}"
         yield CheckResult("checkout", "failed", lacks)
     else:
-        yield CheckResult("checkout", "passed")
+        about = f"{system.title}; licence: {system.licence}"
+        yield CheckResult("checkout", "passed", about)
     if system.persons is not None:
         if _persons(system, checkout):
             yield CheckResult("learned persons", "passed")
