@@ -1,7 +1,7 @@
 """Any external program as a method, with its own interpreter, copy of a checkout and time limit.
 
 The program never runs in our process. It reads two files (face and speech) and writes a third. Its
-output is kept. docs/plugins.md has configs for official command lines.
+output is kept. docs/official.md has configs for official command lines.
 """
 
 from __future__ import annotations
@@ -18,15 +18,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import IO
+from typing import IO, Annotated
 
 import pydantic
 
 import bench
 from bench.ground.types import Fit
 from bench.records.causes import OUTPUT_FOLLOWS
+from methods.official.file_list import write_file_list
+from methods.official.numbered_frames import write_frames_csv
+from methods.wave_file import write_wave
 
-FIELDS = ("face", "image", "speech", "output", "workdir", "checkout", "case", "frames", "seed")
+FIELDS = (
+    *("face", "image", "speech", "output", "workdir", "checkout"),
+    *("case", "speaker", "frames", "seed"),
+    *("frames_csv", "list_folder", "file_list"),
+)
+FREE_TEXT = ("case", "speaker")  # fields that a manifest fills
 LINKED_BYTES = 16 << 20  # larger files of a checkout (weights) are linked, not copied
 LEFT_OUT = frozenset({".git", "__pycache__"})  # neither copied nor part of the checkout's digest
 HIDDEN = ("PYTHONPATH", "PYTHONHOME")  # our values would break the program's interpreter
@@ -62,7 +70,11 @@ class Command(bench.Method):
             write `{{` for a brace. {face}: the face clip, mp4, 25 fps; {image}: its first frame,
             jpg; {speech}: wav, 16 kHz, mono, 16 bit; {output}: path for the mp4; {workdir}: a
             folder for this case alone; {checkout}: this case's copy of the checkout; {case}: the
-            case's name; {frames}: the number of frames wanted; {seed}: this case's seed.
+            case's name; {speaker}: who the face is; {frames}: the number of frames wanted; {seed}:
+            this case's seed. Inputs of other shapes: {frames_csv}, PC-AVS's list with folders of
+            numbered frames; {list_folder} and {file_list}, Diff2Lip's files and their list.
+        before: programs that run first in the same copy, each like argv, such as one that computes
+            features of the speech.
         checkout: the program's folder; the program starts in this case's copy of it.
         folder: the folder inside the copy in which the program starts.
         found: a glob for the video in the copy, for programs that choose its name themselves.
@@ -75,6 +87,7 @@ class Command(bench.Method):
         """
 
         argv: tuple[str, ...] = pydantic.Field(min_length=1)
+        before: tuple[Annotated[tuple[str, ...], pydantic.Field(min_length=1)], ...] = ()
         checkout: Path | None = None
         folder: str = "."
         found: str | None = None
@@ -86,7 +99,7 @@ class Command(bench.Method):
         @pydantic.model_validator(mode="after")
         def is_complete(self) -> Command.Options:
             """The options, if all fields are known and the output can be located."""
-            used = {field for argument in self.argv for field in fields_of(argument)}
+            used = {field for argv in self.programs for each in argv for field in fields_of(each)}
             if "output" not in used and self.found is None:
                 raise ValueError("argv has no {output}; add it, or say in `found` where to look")
             if "checkout" in used and self.checkout is None:
@@ -96,11 +109,17 @@ class Command(bench.Method):
                     raise ValueError(f"{key} is {text!r}; expected a path inside the checkout")
             return self
 
+        @property
+        def programs(self) -> tuple[tuple[str, ...], ...]:
+            """All that run for a case, in their order."""
+            return (*self.before, self.argv)
+
     options: Options
 
     def identity(self) -> Mapping[str, object]:
         """The digests of the checkout and of all files that arguments name."""
-        named = {path: _sha256(Path(path)) for path in sorted(_named_files(self.options.argv))}
+        paths = {path for argv in self.options.programs for path in _named_files(argv)}
+        named = {path: _sha256(Path(path)) for path in sorted(paths)}
         checkout = self.options.checkout
         return {"files": named, "checkout": None if checkout is None else tree_digest(checkout)}
 
@@ -113,34 +132,42 @@ class Command(bench.Method):
                 f"command: options.folder is {self.options.folder}, which the checkout "
                 f"{self.options.checkout} does not have"
             )
-        arguments = self._arguments(job, scratch, cwd)
+        values = self._values(job, scratch, cwd)
         before = _matches(scratch.root, self.options.found)
         log = job.workdir / "command.log"
         environment, timeout = self._environment(), self.options.timeout
-        failure = run_group(arguments, cwd=cwd, env=environment, log=log, timeout=timeout)
-        text = log.read_text(encoding="utf-8", errors="replace")
-        job.log.info("%s\n%s", arguments, text)
-        failure = failure or scratch.damage() or ""
-        if failure:
-            raise bench.BenchError(f"command: {failure}{_tail(text)}")
+        text = ""
+        for argv in self.options.programs:
+            arguments = filled(argv, values)
+            failure = run_group(arguments, cwd=cwd, env=environment, log=log, timeout=timeout)
+            text = log.read_text(encoding="utf-8", errors="replace")
+            job.log.info("%s\n%s", arguments, text)
+            failure = failure or scratch.damage() or ""
+            if failure:
+                which = "" if argv is self.options.argv else f"{_program(argv)} (options.before): "
+                raise bench.BenchError(f"command: {which}{failure}{_tail(text)}")
         video = self._output(scratch.root, before, text)
         return bench.Generation(video=video, fit=self.options.fit)
 
     def outlook(self, cases: Sequence[bench.Case]) -> Sequence[str]:
         """Which program a run will start, how often, and whether it exists."""
-        program = self.options.argv[0]
         times = "once" if len(cases) == 1 else f"{len(cases)} times"
-        lines = [f"starts, {times}: {shlex.join(self.options.argv)}"]
-        # A relative path may lead into the checkout.
-        if "/" not in program and not shutil.which(program, path=self._environment().get("PATH")):
-            lines.append(f"options.argv begins with {program}, which is not on the PATH")
-        elif Path(program).is_absolute() and not Path(program).exists():
-            lines.append(f"options.argv begins with {program}, which does not exist")
+        lines = [f"starts, {times}: {shlex.join(argv)}" for argv in self.options.programs]
+        search = self._environment().get("PATH")
+        for argv in self.options.programs:
+            program = argv[0]
+            begins = f"options.{'argv' if argv is self.options.argv else 'before'} begins with"
+            # A relative path may lead into the checkout.
+            if "/" not in program and not shutil.which(program, path=search):
+                lines.append(f"{begins} {program}, which is not on the PATH")
+            elif Path(program).is_absolute() and not Path(program).exists():
+                lines.append(f"{begins} {program}, which does not exist")
         return lines
 
-    def _arguments(self, job: bench.Job, scratch: Scratch, cwd: Path) -> list[str]:
-        """Writes the program's input files and returns argv with its fields filled in."""
-        used = {field for argument in self.options.argv for field in fields_of(argument)}
+    def _values(self, job: bench.Job, scratch: Scratch, cwd: Path) -> dict[str, str]:
+        """Writes the programs' input files and returns the values of the fields."""
+        programs = self.options.programs
+        used = {field for argv in programs for each in argv for field in fields_of(each)}
         folder = scratch.root / "bench_job"
         folder.mkdir()
         paths = {
@@ -152,14 +179,23 @@ class Command(bench.Method):
             "checkout": scratch.root,
         }
         _write_face(job, paths["face"])
-        _write_sound(job.speech, paths["speech"])
+        write_wave(paths["speech"], job.speech)
         if "image" in used:
             _write_image(job.face.read()[0], paths["image"])
-        values = {name: str(path) for name, path in paths.items()}
-        if self.options.relative:
-            values = {name: os.path.relpath(path, cwd) for name, path in paths.items()}
+
+        def shown(path: Path) -> str:
+            return os.path.relpath(path, cwd) if self.options.relative else str(path)
+
+        values = {name: shown(path) for name, path in paths.items()}
         values |= {"case": job.case.id, "frames": str(job.frames), "seed": str(job.seed)}
-        return filled(self.options.argv, values)
+        if "speaker" in used:
+            values["speaker"] = _speaker(job)
+        if "frames_csv" in used:
+            values["frames_csv"] = write_frames_csv(job, folder / "frames", shown)
+        if used & {"list_folder", "file_list"}:
+            lists = write_file_list(job, folder / "list", shown)
+            values["list_folder"], values["file_list"] = lists
+        return values
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if name not in HIDDEN}
@@ -320,7 +356,7 @@ def filled(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:
     for place, argument in enumerate(argv):
         if _is_code(argv, place):
             for field in sorted(fields_of(argument)):
-                allowed = _PLAIN if field == "case" else _PLAIN_PATH
+                allowed = _PLAIN if field in FREE_TEXT else _PLAIN_PATH
                 if not allowed.fullmatch(values[field]):
                     raise bench.BenchError(_code_problem(argument, field, values[field]))
         text = argument.format_map(values)
@@ -415,21 +451,27 @@ def _write_face(job: bench.Job, target: Path) -> None:
     media.write_video(target, job.face.read(), sound=job.face.sound())
 
 
-def _write_sound(sound: bench.Sound, target: Path) -> None:
-    import wave
-
-    with wave.open(str(target), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(bench.SAMPLE_RATE)
-        file.writeframes(sound.astype("<i2").tobytes())
-
-
 def _write_image(frame: bench.Frame, target: Path) -> None:
     import cv2
 
     settings = [cv2.IMWRITE_JPEG_QUALITY, 100]
     cv2.imwrite(str(target), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), settings)
+
+
+def _speaker(job: bench.Job) -> str:
+    """The face's speaker, for a path in the checkout; raises BenchError if it leads elsewhere."""
+    speaker = job.case.face.speaker
+    if not speaker or "/" in speaker or speaker in (".", ".."):
+        raise bench.BenchError(
+            f"command: an argument has {{speaker}}, and the manifest's speaker of the clip "
+            f"{job.case.face.id!r} is {speaker!r}; expected the name of a folder in the checkout"
+        )
+    return speaker
+
+
+def _program(argv: Sequence[str]) -> str:
+    """The words of a command line up to the program's own name."""
+    return shlex.join(argv[:2])
 
 
 def _check_video(path: Path, text: str) -> None:

@@ -355,8 +355,13 @@ def list_plugins(names: tuple[str, ...], files: tuple[Path, ...], as_json: bool)
 @main.command()
 @click.argument("name")
 @click.option("--plugin", "files", type=_FILE, multiple=True, help="Also load this plugin file.")
-def check(name: str, files: tuple[Path, ...]) -> None:
+@click.option("--checkout", type=_PATH, help="Of official/NAME: the folder of its checkout.")
+@click.option("--python", default="python", show_default=True, help="Of official/NAME: its own.")
+def check(name: str, files: tuple[Path, ...], checkout: Path | None, python: str) -> None:
     """Run the contract checks on the plugin NAME: a method, metric, feature or importer.
+
+    For official/NAME, a published program: what its checkout and its interpreter lack, then two
+    seconds as a test (docs/official.md).
 
     Exit code: 0 no check failed (skipped checks say why), 1 some failed. docs/plugins.md explains
     each check.
@@ -365,7 +370,11 @@ def check(name: str, files: tuple[Path, ...]) -> None:
     Examples:
       bench check psnr
       bench check flicker --plugin flicker.py
+      bench check official/wav2lip --checkout ~/Wav2Lip --python ~/wav2lip-env/bin/python
     """
+    if name.startswith("official/"):
+        _check_official(name.removeprefix("official/"), checkout, python)
+        return
     from bench import checks
     from bench.command import terminal
     from bench.contract.registry import load_registry
@@ -374,6 +383,19 @@ def check(name: str, files: tuple[Path, ...]) -> None:
     features = [one.plugin for one in registry.features.values()]
     results = checks.run_checks(registry.plugin(name), features=features)
     terminal.show_checks(name, results)
+    sys.exit(SOME_FAILED if any(result.status == "failed" for result in results) else 0)
+
+
+def _check_official(name: str, checkout: Path | None, python: str) -> None:
+    from bench.command import terminal
+    from methods.official import doctor
+
+    if checkout is None:
+        raise BenchError(f"official/{name} needs --checkout: the folder of the program's checkout")
+    # An interpreter's path stays as it is: a virtual environment's is a link.
+    own = str(Path(python).expanduser().absolute()) if "/" in python else python
+    results = list(doctor.examine(name, checkout=checkout.expanduser().absolute(), python=own))
+    terminal.show_checks(f"official/{name}", results)
     sys.exit(SOME_FAILED if any(result.status == "failed" for result in results) else 0)
 
 
