@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
-from metrics.lpips.trunks import Trunk, scaled
 from numpy.typing import NDArray
 from torch import Tensor
 
