@@ -22,9 +22,9 @@ from methods.pcavs.generator import Generator, Noise
 from methods.pcavs.identity import Identity
 from methods.pcavs.method import PCAVS
 from methods.pcavs.networks import Networks
-from methods.pcavs.pictures import SIDE, anchors
+from methods.pcavs.pictures import PARTS, SIDE, anchors
 from methods.pcavs.putting_back import enlarged, put_back
-from metrics.features.landmarks.points import SMALL
+from metrics.features.landmarks.points import LAYOUTS, SMALL
 
 Make = Callable[..., PCAVS]
 
@@ -209,6 +209,13 @@ def test_missing_files_are_told(tmp_path: Path) -> None:
     for file in FILES.values():
         (tmp_path / file).write_bytes(file.encode())
     assert set(method.identity()) == {"identity", "speech", "face", "generator"}
+
+
+@pytest.mark.parametrize("model", PARTS)
+def test_parts_are_those_of_the_feature(model: str) -> None:
+    order = LAYOUTS[model]
+    expected = (order.right_eye, order.left_eye, order.mouth[12:])
+    assert tuple(map(tuple, PARTS[model])) == expected
 
 
 def test_frames_without_a_face_take_what_lies_between() -> None:

@@ -6,7 +6,7 @@ data/voxtest_dataset.py. Landmarks may come from any model that gives eyes and i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,15 @@ SIDE = 224  # pixels, of crops and of generated pictures
 ANCHORS = ((87.0, 59.0), (137.0, 59.0), (112.0, 120.0))  # right eye, left eye, mouth, x y
 NEW = 0.8  # share of a frame's own shift; the rest is the shift of the frame before
 TRIMMED = 16  # pixels that the networks do not see: left, right, and twice as many below
+# Right eye, left eye, inner mouth: the points of each model of the feature `landmarks`.
+PARTS: dict[str, tuple[Sequence[int], ...]] = {
+    "small": (range(20, 26), range(26, 32), range(12, 20)),
+    "mesh": (
+        (33, 160, 158, 133, 153, 144),
+        (362, 385, 387, 263, 373, 380),
+        (78, 81, 13, 311, 308, 402, 14, 178),
+    ),
+}
 
 Anchors: TypeAlias = NDArray[np.float64]  # (T, 3, 2): middles of right eye, left eye, inner mouth
 Transforms: TypeAlias = NDArray[np.float64]  # (T, 2, 3): from the frame's x y to the crop's
@@ -29,10 +38,8 @@ def anchors(arrays: Mapping[str, NDArray[Any]], is_seen: NDArray[np.bool_]) -> A
     arrays: the feature `landmarks`. is_seen: (T,), where it is to be believed, at least once;
     frames between and beside take what lies between and beside.
     """
-    from metrics.features.landmarks import points
-
-    inner = points.mouth(arrays)[:, 12:].mean(axis=1, keepdims=True)
-    found = np.concatenate([points.eye_middles(arrays), inner], axis=1).astype(np.float64)
+    points = arrays["points"].astype(np.float64)
+    found = np.stack([points[:, list(p)].mean(axis=1) for p in PARTS[str(arrays["model"])]], axis=1)
     places, known = np.arange(len(found)), np.flatnonzero(is_seen)
     columns = [np.interp(places, known, column[known]) for column in found.reshape(-1, 6).T]
     return np.stack(columns, axis=1).reshape(-1, 3, 2)
