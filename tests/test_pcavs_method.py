@@ -16,6 +16,7 @@ from torch.nn import functional
 import bench
 from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
+from bench.networks.pasting import enlarged
 from methods.pcavs import checkpoints
 from methods.pcavs.checkpoints import FILES, Loaded
 from methods.pcavs.generator import Generator, Noise
@@ -23,7 +24,7 @@ from methods.pcavs.identity import Identity
 from methods.pcavs.method import PCAVS
 from methods.pcavs.networks import Networks
 from methods.pcavs.pictures import PARTS, SIDE, anchors
-from methods.pcavs.putting_back import enlarged, put_back
+from methods.pcavs.putting_back import put_back
 from metrics.features.landmarks.points import LAYOUTS, SMALL
 
 Make = Callable[..., PCAVS]
@@ -138,9 +139,6 @@ class Placed(bench.Feature):
         return {"points": points, "score": np.ones(len(points)), "model": np.array("small")}
 
 
-@pytest.mark.skipif(
-    not hasattr(bench.Method, "reads"), reason="methods do not declare features yet"
-)
 def test_the_contract_is_kept(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

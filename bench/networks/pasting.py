@@ -1,4 +1,4 @@
-"""Puts a generated face back into its frame.
+"""Puts a generated face back into its frame, or shows it alone.
 
 Source: Rudrabha/Wav2Lip, inference.py (the whole box, resized bilinearly, with a hard seam).
 Pasting only the lower half and softening the seam are options of this project.
@@ -47,3 +47,14 @@ def _share(height: int, width: int, *, feather: int) -> NDArray[np.float32]:
     )
     distance = np.minimum(rows[:, None], columns[None, :])[:, :, None]  # pixels, 1 at the edge
     return np.minimum(distance / (feather + 1), 1.0).astype(np.float32)
+
+
+def enlarged(face: Frame, height: int, width: int) -> Frame:
+    """The square face, (S, S, 3) uint8, as large as fits in the middle of a black frame."""
+    import cv2
+
+    side = min(height, width)
+    whole = np.zeros((height, width, 3), dtype=np.uint8)
+    top, left = (height - side) // 2, (width - side) // 2
+    whole[top : top + side, left : left + side] = cv2.resize(face, (side, side))
+    return whole

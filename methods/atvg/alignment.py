@@ -37,17 +37,6 @@ def cropped(frame: Frame, transform: Transform, *, side: int) -> Frame:
     return np.asarray(made, dtype=np.uint8)
 
 
-def enlarged(face: Frame, height: int, width: int) -> Frame:
-    """The square face as large as fits, (height, width, 3) uint8, in the middle of black."""
-    import cv2
-
-    side = min(height, width)
-    made = np.zeros((height, width, 3), dtype=np.uint8)
-    top, left = (height - side) // 2, (width - side) // 2
-    made[top : top + side, left : left + side] = cv2.resize(face, (side, side))
-    return made
-
-
 def put_back(frame: Frame, face: Frame, share: NDArray[np.float32], transform: Transform) -> Frame:
     """A copy of the frame with the made face where the crop was cut out.
 

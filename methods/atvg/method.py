@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 import bench
+from bench.networks.pasting import enlarged
+from methods.landmarked_face import landmarked_face
 
 if TYPE_CHECKING:
     from methods.atvg.demo import Basics
     from methods.atvg.inference import Steps, Talk, Talker
     from methods.atvg.similarity import Transform
-
-LEAST_SCORE = 0.5  # of the landmarks, below which a frame shows no face
 
 
 @dataclass(frozen=True)
@@ -114,22 +112,9 @@ class ATVGnet(bench.Method):
         """The talking face; raises BenchError for silent speech and where no face is found."""
         if self._talker is None:
             raise RuntimeError("call load(device) before generate")
-        if not job.speech.any():
-            raise bench.BenchError(
-                f"the speech of {job.case.speech.id!r} is digitally silent; give a clip with sound"
-            )
-        try:
-            arrays = job.face.feature("landmarks")
-        except bench.Undefined as absent:
-            raise bench.BenchError(f"no landmarks of the face clip: {absent}") from absent
-        is_seen = np.asarray(arrays["score"]) >= LEAST_SCORE
-        if not is_seen.any():
-            raise bench.BenchError(
-                f"no frame shows a face: all landmarks have a score below {LEAST_SCORE}"
-            )
-        place = int(np.argmax(is_seen))
-        notes = (f"the still is frame {place}, the first with a face",) if place else ()
-        return bench.Generation(video=self._shown(self._talk(job, arrays, place)), notes=notes)
+        face = landmarked_face(job)
+        talking = self._talk(job, face.arrays, face.still)
+        return bench.Generation(video=self._shown(talking), notes=face.notes)
 
     def _talk(self, job: bench.Job, arrays: bench.Arrays, place: int) -> _Talking:
         """All faces: the networks run here, so that their time counts as generating."""
@@ -155,7 +140,7 @@ class ATVGnet(bench.Method):
 
     def _shown(self, talking: _Talking) -> Iterator[bench.Frame]:
         """The frames, put together while the video is encoded."""
-        from methods.atvg.alignment import enlarged, put_back
+        from methods.atvg.alignment import put_back
 
         frame = talking.frame
         for made in talking.talks:

@@ -11,14 +11,14 @@ import pydantic
 from numpy.typing import NDArray
 
 import bench
+from bench.networks.pasting import enlarged
+from methods.landmarked_face import landmarked_face
 from methods.pcavs import mel
 from methods.pcavs.pictures import Transforms, anchors, crop, inner_transforms, seen, transforms
-from methods.pcavs.putting_back import enlarged, put_back
+from methods.pcavs.putting_back import put_back
 
 if TYPE_CHECKING:
     from methods.pcavs.checkpoints import Loaded
-
-LEAST_SCORE = 0.5  # of the landmarks, below which a frame shows no face
 
 
 class PCAVS(bench.Method):
@@ -102,32 +102,18 @@ class PCAVS(bench.Method):
         """The talking face; raises BenchError for silent speech and where no face is found."""
         if self._loaded is None:
             raise RuntimeError("call load(device) before generate")
-        if not job.speech.any():
-            raise bench.BenchError(
-                f"the speech of {job.case.speech.id!r} is digitally silent; give a clip with sound"
-            )
-        try:
-            arrays = job.face.feature("landmarks")
-        except bench.Undefined as absent:
-            raise bench.BenchError(f"no landmarks of the face clip: {absent}") from absent
-        is_seen = np.asarray(arrays["score"]) >= LEAST_SCORE
-        if not is_seen.any():
-            raise bench.BenchError(
-                f"no frame shows a face: all landmarks have a score below {LEAST_SCORE}"
-            )
+        face = landmarked_face(job)
         if self._loaded.harmful:
             job.log.warning(
                 "the files lack %d tensors that pictures depend on (%s ..); they are random",
                 len(self._loaded.harmful),
                 self._loaded.harmful[0],
             )
-        place = int(np.argmax(is_seen))
-        shown = bench.forth_and_back(len(is_seen), job.frames)
+        shown = bench.forth_and_back(len(face.is_seen), job.frames)
         if self.options.pose == "still":
-            shown = np.full_like(shown, place)
-        found = transforms(anchors(arrays, is_seen))
-        notes = (f"the still is frame {place}, the first with a face",) if place else ()
-        return bench.Generation(video=self._frames(job, found, place, shown), notes=notes)
+            shown = np.full_like(shown, face.still)
+        found = transforms(anchors(face.arrays, face.is_seen))
+        return bench.Generation(video=self._frames(job, found, face.still, shown), notes=face.notes)
 
     def _frames(
         self, job: bench.Job, found: Transforms, place: int, shown: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Puts a generated 224x224 picture back into its frame, or shows it alone."""
+"""Puts a generated 224x224 picture back into its frame."""
 
 from __future__ import annotations
 
@@ -30,14 +30,3 @@ def put_back(
     made = cv2.warpAffine(picture, transform, size, flags=back, borderMode=cv2.BORDER_REPLICATE)
     below = frame.astype(np.float32)
     return np.rint(below + share * (made.astype(np.float32) - below)).astype(np.uint8)
-
-
-def enlarged(picture: Frame, height: int, width: int) -> Frame:
-    """The picture as large as (height, width) allows, in the middle of a black frame."""
-    import cv2
-
-    side = min(height, width)
-    whole = np.zeros((height, width, 3), dtype=np.uint8)
-    top, left = (height - side) // 2, (width - side) // 2
-    whole[top : top + side, left : left + side] = cv2.resize(picture, (side, side))
-    return whole
