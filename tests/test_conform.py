@@ -316,7 +316,7 @@ def test_a_video_of_another_shape_is_refused_and_says_what_to_do(tmp_path: Path)
     job, target = make_job(tmp_path), tmp_path / "a.mp4"
     path = tmp_path / "square.mp4"
     media.write_video(path, numbered_frames(10))
-    with pytest.raises(BenchError, match=r"square\.mp4: .*32x32.*64x48; .*fit: pad .*crop"):
+    with pytest.raises(BenchError, match=r"square\.mp4: .*32x32.*64x48; .*--fit of .*pad .*crop"):
         conform_output(Generation(path), job, target)
     assert not target.exists()
 

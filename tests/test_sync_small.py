@@ -23,9 +23,10 @@ from bench.data.synth.corpus import build_split
 from bench.features.faces import given_track
 from bench.ground.errors import BenchError, Undefined
 from bench.ground.types import Clip, Sound
+from bench.networks import mfcc
 from bench.train import loop as training
 from bench.train.trainable import TrainJob
-from metrics.lse import core, mfcc, sync_small
+from metrics.lse import core, sync_small
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small import augmentation
 from metrics.lse.sync_small.batches import Batch, Batches, MouthClip
