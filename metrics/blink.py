@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
+from bench.features import landmark_points as points
 from bench.ground.types import FPS
-from metrics.features.landmarks import points
 from metrics.features.landmarks.pairs import LEAST_SCORE, MOST_LEFT_OUT
 
 SHUT = 0.6  # of the clip's usual opening of the eyes: below it they are shut

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
+from bench.features.landmark_points import eye_distance, mouth
 from metrics.features.landmarks.pairs import paired
-from metrics.features.landmarks.points import eye_distance, mouth
 
 Distance = Literal["mean", "sum", "l1"]
 Points = NDArray[np.floating]  # (T, P, 2) pixels

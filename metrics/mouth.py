@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from metrics.features.landmarks import points
+from bench.features import landmark_points as points
 from metrics.features.landmarks.pairs import paired
 
 Curve = NDArray[np.float64]  # (T,)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 import bench
+from bench.networks.similarity import applied, inverse, similarity
 from methods.atvg import audio, demo
 from methods.atvg.alignment import TEMPLATE, crop_transform, cropped, put_back
 from methods.atvg.inference import OFFICIAL_STEPS, Steps, Talker, example_coefficients
@@ -23,7 +24,6 @@ from methods.atvg.landmarks import (
     normalised,
 )
 from methods.atvg.pictures import LandmarksToPictures, PictureSize
-from methods.atvg.similarity import applied, inverse, similarity
 from methods.atvg.speech import SpeechSize, SpeechToLandmarks
 from tests.small_weights import drawn, filled
 

@@ -12,10 +12,10 @@ import pytest
 import bench
 from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
+from bench.features.landmark_points import SMALL
 from metrics.csim import Csim, CsimFace, mean_cosine
 from metrics.features.identity import Identity
 from metrics.features.identity.recognisers import DlibRecogniser, dlib_squares
-from metrics.features.landmarks.points import SMALL
 from tests.small_onnx import mean_colour
 from tests.small_weights import put
 from tests.test_psnr_ssim import CASE, track

@@ -13,10 +13,10 @@ from scipy.stats import pearsonr
 import bench
 from bench.checks.ladders import talking_patterns
 from bench.contract.jobs import Sample
+from bench.features import landmark_points as points
 from bench.ground.types import Case, Clip
 from metrics.aue import LOWER_SHAPES, LOWER_UNITS, UPPER_SHAPES, UPPER_UNITS, Aue, unit_error
 from metrics.blink import Blink, Count, blinks, eye_openings
-from metrics.features.landmarks import points
 from metrics.features.landmarks.pairs import paired
 from metrics.flicker import Flicker
 from metrics.lmd import Lmd, distances

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch.nn import functional
 import bench
 from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
+from bench.features.landmark_points import LAYOUTS, SMALL
 from bench.networks.pasting import enlarged
 from methods.pcavs import checkpoints
 from methods.pcavs.checkpoints import FILES, Loaded
@@ -23,9 +24,8 @@ from methods.pcavs.generator import Generator, Noise
 from methods.pcavs.identity import Identity
 from methods.pcavs.method import PCAVS
 from methods.pcavs.networks import Networks
-from methods.pcavs.pictures import PARTS, SIDE, anchors
+from methods.pcavs.pictures import SIDE, anchors
 from methods.pcavs.putting_back import put_back
-from metrics.features.landmarks.points import LAYOUTS, SMALL
 
 Make = Callable[..., PCAVS]
 
@@ -209,11 +209,26 @@ def test_missing_files_are_told(tmp_path: Path) -> None:
     assert set(method.identity()) == {"identity", "speech", "face", "generator"}
 
 
-@pytest.mark.parametrize("model", PARTS)
-def test_parts_are_those_of_the_feature(model: str) -> None:
+MESH_EYES = ((33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380))
+
+
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        ("small", (range(20, 26), range(26, 32), range(12, 20))),
+        ("mesh", (*MESH_EYES, (78, 81, 13, 311, 308, 402, 14, 178))),
+    ],
+)
+def test_anchors_are_the_middles_of_eyes_and_inner_mouth(
+    model: str, parts: tuple[Sequence[int], ...]
+) -> None:
     order = LAYOUTS[model]
     expected = (order.right_eye, order.left_eye, order.mouth[12:])
-    assert tuple(map(tuple, PARTS[model])) == expected
+    assert tuple(map(tuple, parts)) == expected
+    points = np.random.default_rng(1).random((3, order.count, 2)).astype(np.float32)
+    found = anchors({"points": points, "model": np.array(model)}, np.ones(3, dtype=bool))
+    for place, part in enumerate(parts):
+        assert np.allclose(found[:, place], points[:, list(part)].mean(axis=1), atol=1e-6)
 
 
 def test_frames_without_a_face_take_what_lies_between() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.contract.plugins import Plugin
@@ -9,6 +10,8 @@ from bench.files.digests import code_digest
 from bench.files.weights import weight
 from bench.ground.errors import BenchError
 from bench.machine.faults import raise_machine_fault
+
+UNAVAILABLE = "unavailable"  # what a plugin lacks, in the place of its own identity
 
 
 def identity_of(
@@ -23,7 +26,7 @@ def identity_of(
     except BenchError as error:
         raise_machine_fault(error)
         # For example missing weights: the plugin's cells will fail with this error.
-        own = {"unavailable": str(error)}
+        own = {UNAVAILABLE: str(error)}
     return {
         "name": plugin.name,
         "version": plugin.version,
@@ -32,3 +35,9 @@ def identity_of(
         "file": None if file is None else code_digest(file, helpers),
         "own": own,
     }
+
+
+def unavailable(identity: Mapping[str, object]) -> str:
+    """What the plugin did not find when its identity was asked for; empty if it found all."""
+    own = identity["own"]
+    return str(own.get(UNAVAILABLE, "")) if isinstance(own, Mapping) else ""

@@ -33,20 +33,25 @@ def pasted(
     made, y0 = made[skipped:], y0 + skipped
     whole = frame.copy()
     if feather:
-        share = _share(made.shape[0], made.shape[1], feather=feather)
-        below = whole[y0:y1, x0:x1].astype(np.float32)
-        made = np.rint(below + share * (made.astype(np.float32) - below)).astype(np.uint8)
+        share = opacity(made.shape[0], made.shape[1], feather=feather)
+        made = blended(whole[y0:y1, x0:x1], np.asarray(made, dtype=np.uint8), share)
     whole[y0:y1, x0:x1] = made
     return whole
 
 
-def _share(height: int, width: int, *, feather: int) -> NDArray[np.float32]:
+def opacity(height: int, width: int, *, feather: int) -> NDArray[np.float32]:
     """The opacity of the face, (height, width, 1): from nearly 0 at the edges up to 1."""
     rows, columns = (
         np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)) for length in (height, width)
     )
     distance = np.minimum(rows[:, None], columns[None, :])[:, :, None]  # pixels, 1 at the edge
     return np.minimum(distance / (feather + 1), 1.0).astype(np.float32)
+
+
+def blended(below: Frame, above: Frame, share: NDArray[np.float32]) -> Frame:
+    """`above` over `below`, both (H, W, 3) uint8. share: (H, W, 1) in [0, 1], that of `above`."""
+    under = below.astype(np.float32)
+    return np.rint(under + share * (above.astype(np.float32) - under)).astype(np.uint8)
 
 
 def enlarged(face: Frame, height: int, width: int) -> Frame:

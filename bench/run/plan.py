@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.config.reader import expand, raise_problems
-from bench.contract.identity import identity_of
+from bench.contract.identity import identity_of, unavailable
 from bench.contract.plugins import AnyOptions, Method, Metric, Options, Plugin, SetMetric
 from bench.contract.registry import Registered
 from bench.data.conform import conform_version
@@ -423,18 +423,16 @@ def sure_failures(plan: Plan) -> tuple[str, ...]:
 
     These are weights that are missing or damaged, and what else a plugin's identity is made of.
     """
-    plugins: tuple[PlannedMethod | PlannedMetric, ...] = (*plan.methods, *plan.metrics)
+    plugins = (*plan.methods, *plan.metrics)
     wanted = {name for plugin in plugins for name in plugin.weights}
     wanted |= {name for feature in plan.features.values() for name in feature.make().weights}
-    checks: list[Callable[[], object]] = [functools.partial(find, name) for name in sorted(wanted)]
-    checks += [plugin.make().identity for plugin in plugins]
     found: list[str] = []
-    for check in checks:
+    for name in sorted(wanted):
         try:
-            check()
+            find(name)
         except BenchError as error:  # noqa: PERF203 (the message says what to do)
-            raise_machine_fault(error)
             found.append(str(error))
+    found += [plugin.unavailable for plugin in plugins if plugin.unavailable]
     return tuple(dict.fromkeys(found))
 
 
@@ -518,6 +516,7 @@ def _method(
         needs=plugin_needs(registered.plugin),
         protocol=plugin.protocol,
         key=digest(identity),
+        unavailable=unavailable(identity),
         kinds=plugin.kinds,
     )
 
@@ -554,6 +553,7 @@ def _metric(
         needs=plugin_needs(registered.plugin),
         protocol=protocol,
         key=digest(identity),
+        unavailable=unavailable(identity),
         reads=plugin.reads,
         reads_boxes=any(features[name].reads_boxes for name in plugin.reads & features.keys()),
         is_set=isinstance(plugin, SetMetric),

@@ -66,7 +66,8 @@ class PlannedPlugin:
 
     options: in JSON's types. choices: the same, but paths are absolute `Path`s. files: those that
     the config names; one of them registers this plugin, unless it is installed. weights: names in
-    the weights table that it needs.
+    the weights table that it needs. unavailable: why its cells will fail, where it does not find
+    what its identity is made of; else empty.
     """
 
     label: str
@@ -81,6 +82,7 @@ class PlannedPlugin:
     needs: Needs
     protocol: str
     key: str
+    unavailable: str = ""
 
     def options_of(self, plugin: type[Plugin]) -> Options:
         """The options as the plugin's class holds them.

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import Frame
+from bench.networks.pasting import blended, opacity
+from bench.networks.similarity import Points, Transform, inverse, similarity
 from methods.atvg.landmarks import Scheme
-from methods.atvg.similarity import Points, Transform, inverse, similarity
 
 TEMPLATE_SIDE = 128
 # Right eye, left eye, tip of the nose in the official crop of 128x128.
@@ -47,12 +48,9 @@ def put_back(frame: Frame, face: Frame, share: NDArray[np.float32], transform: T
 
     height, width = frame.shape[:2]
     side = len(face)
-    rim = np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1))
-    inside = np.minimum(np.minimum(rim[:, None], rim[None, :]) / (FEATHER + 1), 1.0)
-    opacity = cv2.GaussianBlur((share > LEAST_SHARE).astype(np.float32), (0, 0), 1.5)
-    opacity = (opacity * inside).astype(np.float32)
+    painted = cv2.GaussianBlur((share > LEAST_SHARE).astype(np.float32), (0, 0), 1.5)
+    painted = painted * opacity(side, side, feather=FEATHER)[:, :, 0]
     back = inverse(transform)
     laid = cv2.warpAffine(face, back, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    weight = cv2.warpAffine(opacity, back, (width, height))[:, :, None]  # 0 outside the crop
-    below = frame.astype(np.float32)
-    return np.rint(below + weight * (laid.astype(np.float32) - below)).astype(np.uint8)
+    weight = cv2.warpAffine(painted, back, (width, height))[:, :, None]  # 0 outside the crop
+    return blended(frame, np.asarray(laid, dtype=np.uint8), np.asarray(weight, dtype=np.float32))

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
+from bench.networks.similarity import Points
 from methods.atvg.landmarks import SCALE, Basis
-from methods.atvg.similarity import Points
 
 POINTS = 68
 COMPONENTS = 6

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bench import Frame
 from bench.networks.checkpoints import load_weights
+from bench.networks.similarity import Points
 from methods.atvg.audio import Windows
 from methods.atvg.demo import (
     DEMO,
@@ -28,7 +29,6 @@ from methods.atvg.demo import (
 from methods.atvg.landmarks import MESH, Basis, Scheme, normalised
 from methods.atvg.layers import Recurrence
 from methods.atvg.pictures import LandmarksToPictures, Seen
-from methods.atvg.similarity import Points
 from methods.atvg.speech import SpeechToLandmarks
 
 

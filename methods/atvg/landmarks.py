@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bench
-from methods.atvg.similarity import Points, applied, similarity
+from bench.networks.similarity import Points, applied, similarity
 
 Shapes = NDArray[np.float64]  # (T, 2 P): x y of the first point, x y of the second, ...
 

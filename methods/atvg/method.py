@@ -12,9 +12,9 @@ from bench.networks.pasting import enlarged
 from methods.landmarked_face import landmarked_face
 
 if TYPE_CHECKING:
+    from bench.networks.similarity import Transform
     from methods.atvg.demo import Basics
     from methods.atvg.inference import Steps, Talk, Talker
-    from methods.atvg.similarity import Transform
 
 
 @dataclass(frozen=True)

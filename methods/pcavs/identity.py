@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from methods.pcavs.shortcut import shortcut
+
 SPEAKERS = 5830  # the identities of VoxCeleb2's training set that the official classifiers tell
 VECTOR = 2048
 MAP = 512
@@ -38,12 +40,7 @@ class Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(inner)
         self.conv3 = nn.Conv2d(inner, leaving, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(leaving)
-        if stride != 1 or entering != leaving:
-            self.downsample: nn.Module = nn.Sequential(
-                nn.Conv2d(entering, leaving, 1, stride, bias=False), nn.BatchNorm2d(leaving)
-            )
-        else:
-            self.downsample = nn.Identity()
+        self.downsample = shortcut(entering, leaving, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.relu(self.bn1(self.conv1(x)))

@@ -6,28 +6,21 @@ data/voxtest_dataset.py. Landmarks may come from any model that gives eyes and i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.features.landmark_points import layout
 from bench.ground.types import Frame, Frames
+from bench.networks.similarity import similarity
 
 SIDE = 224  # pixels, of crops and of generated pictures
 ANCHORS = ((87.0, 59.0), (137.0, 59.0), (112.0, 120.0))  # right eye, left eye, mouth, x y
 NEW = 0.8  # share of a frame's own shift; the rest is the shift of the frame before
+INNER = slice(12, 20)  # of a mouth's points, those around the opening
 TRIMMED = 16  # pixels that the networks do not see: left, right, and twice as many below
-# Right eye, left eye, inner mouth: the points of each model of the feature `landmarks`.
-PARTS: dict[str, tuple[Sequence[int], ...]] = {
-    "small": (range(20, 26), range(26, 32), range(12, 20)),
-    "mesh": (
-        (33, 160, 158, 133, 153, 144),
-        (362, 385, 387, 263, 373, 380),
-        (78, 81, 13, 311, 308, 402, 14, 178),
-    ),
-}
-
 Anchors: TypeAlias = NDArray[np.float64]  # (T, 3, 2): middles of right eye, left eye, inner mouth
 Transforms: TypeAlias = NDArray[np.float64]  # (T, 2, 3): from the frame's x y to the crop's
 
@@ -38,8 +31,10 @@ def anchors(arrays: Mapping[str, NDArray[Any]], is_seen: NDArray[np.bool_]) -> A
     arrays: the feature `landmarks`. is_seen: (T,), where it is to be believed, at least once;
     frames between and beside take what lies between and beside.
     """
+    order = layout(arrays)
+    parts = (order.right_eye, order.left_eye, order.mouth[INNER])
     points = arrays["points"].astype(np.float64)
-    found = np.stack([points[:, list(p)].mean(axis=1) for p in PARTS[str(arrays["model"])]], axis=1)
+    found = np.stack([points[:, list(part)].mean(axis=1) for part in parts], axis=1)
     places, known = np.arange(len(found)), np.flatnonzero(is_seen)
     columns = [np.interp(places, known, column[known]) for column in found.reshape(-1, 6).T]
     return np.stack(columns, axis=1).reshape(-1, 3, 2)
@@ -52,7 +47,8 @@ def transforms(anchors: Anchors) -> Transforms:
     mean of the video's anchors closest to ANCHORS, the same for all frames; then each frame is
     shifted so that its mouth lies at the anchor, smoothed over time.
     """
-    linear, offset = _similarity(anchors.mean(axis=0), np.array(ANCHORS))
+    whole = similarity(anchors.mean(axis=0), np.array(ANCHORS))
+    linear, offset = whole[:, :2], whole[:, 2]
     mouths = anchors[:, 2] @ linear.T + offset  # (T, 2)
     shifts = np.array(ANCHORS[2]) - mouths
     for frame in range(1, len(shifts)):
@@ -61,18 +57,6 @@ def transforms(anchors: Anchors) -> Transforms:
     found[:, :, :2] = linear
     found[:, :, 2] = offset + shifts
     return found
-
-
-def _similarity(
-    points: NDArray[np.float64], wanted: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The turn and scale (2, 2) and shift (2,) with the least squared distance to `wanted`."""
-    there, here = (each - each.mean(axis=0) for each in (wanted, points))
-    size = np.square(here).sum()
-    along = (here * there).sum() / size
-    across = (here[:, 0] * there[:, 1] - here[:, 1] * there[:, 0]).sum() / size
-    linear = np.array([[along, -across], [across, along]])
-    return linear, wanted.mean(axis=0) - linear @ points.mean(axis=0)
 
 
 def crop(frame: Frame, transform: NDArray[np.float64]) -> Frame:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.ground.types import Frame
+from bench.networks.pasting import blended, opacity
 from methods.pcavs.pictures import SIDE
 
 
@@ -20,13 +21,10 @@ def put_back(
     """
     import cv2
 
-    edge = np.minimum(np.arange(1, SIDE + 1), np.arange(SIDE, 0, -1))
-    distance = np.minimum(edge[:, None], edge[None, :])
-    opacity = np.minimum(distance / (feather + 1), 1.0).astype(np.float32)
     size = (frame.shape[1], frame.shape[0])
     back = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    share = cv2.warpAffine(opacity, transform, size, flags=back)[..., None]
+    inside = opacity(SIDE, SIDE, feather=feather)
+    share = cv2.warpAffine(inside, transform, size, flags=back)[..., None]
     # The border is repeated, so that no black mixes into the seam.
     made = cv2.warpAffine(picture, transform, size, flags=back, borderMode=cv2.BORDER_REPLICATE)
-    below = frame.astype(np.float32)
-    return np.rint(below + share * (made.astype(np.float32) - below)).astype(np.uint8)
+    return blended(frame, np.asarray(made, dtype=np.uint8), np.asarray(share, dtype=np.float32))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.pcavs.identity import SPEAKERS
+from methods.pcavs.shortcut import shortcut
 
 FEATURE = 512  # of the encoder that follows the mouth
 IDENTITY_FEATURE = 2048  # of the one that follows the voice
@@ -44,12 +45,7 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(leaving, leaving, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(leaving)
         self.se = Excitation(leaving)
-        if stride != 1 or entering != leaving:
-            self.downsample: nn.Module = nn.Sequential(
-                nn.Conv2d(entering, leaving, 1, stride, bias=False), nn.BatchNorm2d(leaving)
-            )
-        else:
-            self.downsample = nn.Identity()
+        self.downsample = shortcut(entering, leaving, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn1(torch.relu(self.conv1(x)))

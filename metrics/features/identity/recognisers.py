@@ -50,7 +50,7 @@ class SfaceRecogniser:
 
     def places(self, video: Video) -> tuple[Numbers, NDArray[np.bool_]]:
         """Right eye, left eye, nose, right and left corner of the mouth."""
-        from metrics.features.landmarks.points import five_points
+        from bench.features.landmark_points import five_points
 
         arrays = video.feature("landmarks")
         return five_points(arrays), arrays["score"] >= LEAST_SCORE

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.features.landmark_points import MESH
 from bench.ground.errors import BenchError
 from bench.ground.types import Frame, Frames
 from metrics.features.landmarks.crops import Square, around, placed
-from metrics.features.landmarks.points import MESH
 
 SIDE = 256  # pixels that the network sees
 FIRST = 1.6  # the first square, in longer sides of a face box

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from metrics.features.landmarks.points import SMALL
+from bench.features.landmark_points import SMALL
 
 SIDE = 128  # pixels of the square that the network sees
 SHARE = 1.2  # of the longer side of the face's box: the side of that square

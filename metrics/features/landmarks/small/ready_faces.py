@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from bench.contract.video import Video
 from bench.data.synth.corpus import points_of
+from bench.features.landmark_points import SMALL, SMALL_OF_MESH
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip, Track
 from bench.train.ready_clips import Arrays, Detector, RawClip, ReadyClip, all_ready, track_of
 from metrics.features.landmarks.crops import around
-from metrics.features.landmarks.points import SMALL, SMALL_OF_MESH
 
 if TYPE_CHECKING:
     from metrics.features.landmarks.mesh import Mesh

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import bench
+from bench.ground.errors import BenchError
 
 Points = NDArray[np.floating[Any]]  # (..., P, 2) x y
 Transform = NDArray[np.float64]  # (2, 3), as cv2.warpAffine takes it
@@ -23,7 +23,7 @@ def similarity(source: Points, target: Points) -> Transform:
     centred = from_ - from_.mean()
     spread = float((abs(centred) ** 2).sum())
     if spread == 0.0:
-        raise bench.BenchError("all points of the face lie at one place; no face can be aligned")
+        raise BenchError("all points of the face lie at one place; no face can be aligned")
     turn = complex((centred.conj() * (to - to.mean())).sum() / spread)
     shift = complex(to.mean() - turn * from_.mean())
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
