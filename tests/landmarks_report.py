@@ -22,6 +22,7 @@ from bench.data.conform import conform_clip
 from bench.data.grid import import_grid
 from bench.data.manifest import read_manifest
 from bench.data.synth.corpus import points_of
+from bench.features import landmark_points as points
 from bench.features.computing import Features, chosen
 from bench.features.faces import chosen_faces
 from bench.features.store import FeatureStore
@@ -30,7 +31,7 @@ from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError, Undefined
 from bench.ground.types import Clip
 from bench.train.ready_clips import Detector
-from metrics.features.landmarks import Landmarks, points
+from metrics.features.landmarks import Landmarks
 from metrics.features.landmarks.mesh import Mesh, square_around
 from metrics.features.landmarks.small import WEIGHTS
 from metrics.features.landmarks.small.finder import SmallFinder

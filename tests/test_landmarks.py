@@ -17,6 +17,7 @@ from bench.checks.ladders import Specimen, specimen
 from bench.contract.video import Video
 from bench.data.manifest import read_manifest
 from bench.data.synth.corpus import build_split, points_of
+from bench.features import landmark_points as points
 from bench.features.computing import Features, chosen
 from bench.features.faces import chosen_faces, given_track
 from bench.files import weights
@@ -28,7 +29,7 @@ from bench.run.plan import make_plan
 from bench.train.trainable import TrainJob
 from metrics.aue import Aue
 from metrics.blink import Blink
-from metrics.features.landmarks import Landmarks, points, small
+from metrics.features.landmarks import Landmarks, small
 from metrics.features.landmarks.crops import Square, around, placed
 from metrics.features.landmarks.mesh import Mesh, square_around
 from metrics.features.landmarks.small import augmentation

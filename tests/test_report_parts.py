@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import stats
 from bench.files.digests import file_sha256
+from bench.ground import stats
 from reports.comparison import build_table
 from reports.drawing import log_scale
 from reports.heat_map import Heat, HeatCase, heat_map

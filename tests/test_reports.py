@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from bench import stats
+from bench.ground import stats
 from bench.ground.errors import BenchError
 from reports.comparison import build_table
 from reports.drawing import colour_class

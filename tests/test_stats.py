@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from bench import stats
+from bench.ground import stats
 
 
 def test_mean_is_over_values_not_over_speakers() -> None:

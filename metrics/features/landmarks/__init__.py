@@ -22,7 +22,8 @@ class Landmarks(bench.Feature, bench.Trainable):
     small: a network of this project, shipped with it: 46 points of mouth, eyes, nose and jaw. mesh:
     MediaPipe's face landmarker (`bench weights pull face_mesh`): 478 points and 52 blendshapes;
     each frame is looked at where the one before had its points (`looks: track`), or twice from the
-    face's box (`looks: 2pass`). No points are smoothed over time. Which point is which, points.py
+    face's box (`looks: 2pass`). No points are smoothed over time. Which point is which,
+    bench/features/landmark_points.py
     says. A config's key `landmarks` sets the model.
 
     Reads: video (T, H, W, 3) uint8 RGB; the face track, for where to look.
