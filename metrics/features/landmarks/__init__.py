@@ -23,8 +23,7 @@ class Landmarks(bench.Feature, bench.Trainable):
     MediaPipe's face landmarker (`bench weights pull face_mesh`): 478 points and 52 blendshapes;
     each frame is looked at where the one before had its points (`looks: track`), or twice from the
     face's box (`looks: 2pass`). No points are smoothed over time. Which point is which,
-    bench/features/landmark_points.py
-    says. A config's key `landmarks` sets the model.
+    bench/features/landmark_points.py says. A config's key `landmarks` sets the model.
 
     Reads: video (T, H, W, 3) uint8 RGB; the face track, for where to look.
     Gives: points, score, blendshapes, size, model; see `arrays`.
