@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.data import synth
 from bench.data.conform import CONFORM_VERSION
+from bench.data.manifest import read_manifest
 from bench.features.faces import FACES_VERSION
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip
@@ -107,6 +109,20 @@ def test_a_folder_is_named_by_all_that_shaped_it(tmp_path: Path, detector: Detec
     folder = RawClip(clip, detector, tmp_path).folder("kind", version="7")
     shaped_by = f"{CONFORM_VERSION}-{FACES_VERSION}-7-{detector}"
     assert folder == tmp_path / "kind" / shaped_by / NAMES[detector]
+
+
+def test_landmarks_enter_the_name_and_the_video_gives_them(tmp_path: Path) -> None:
+    clip = read_manifest(synth.build("synth-en", "val", folder=tmp_path, clips=1, workers=1))[0]
+    without, with_points = (
+        RawClip(clip, "haar", tmp_path, model)
+        for model in (None, "small")  # type: ignore[arg-type]
+    )
+    assert without.folder("kind", version="1") != with_points.folder("kind", version="1")
+    video, _ = with_points.opened()
+    found = video.feature("landmarks")
+    assert found["points"].shape == (len(video.faces().boxes), 46, 2)
+    with pytest.raises(BenchError, match="'landmarks' is not among those"):
+        without.opened()[0].feature("landmarks")
 
 
 def test_data_set_and_speaker_are_told_apart() -> None:

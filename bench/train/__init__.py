@@ -12,7 +12,15 @@ from bench.train.draws import Draw
 from bench.train.held_out import evenly, evenly_by_dataset, means_by_dataset
 from bench.train.loop import Loop, States, hold_memory, one_cycle, run
 from bench.train.processes import ALONE, Processes
-from bench.train.ready_clips import Arrays, Detector, RawClip, ReadyClip, all_ready, track_of
+from bench.train.ready_clips import (
+    Arrays,
+    Detector,
+    Landmarks,
+    RawClip,
+    ReadyClip,
+    all_ready,
+    track_of,
+)
 from bench.train.settings import Precision, Seconds, StageSettings, TrainSettings
 from bench.train.strips import write_strip
 from bench.train.trainable import Trainable, TrainJob
@@ -23,6 +31,7 @@ __all__ = [
     "BestWeights",
     "Detector",
     "Draw",
+    "Landmarks",
     "Loop",
     "Precision",
     "Processes",

@@ -17,17 +17,19 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.contract.registry import load_registry
 from bench.contract.video import Video
 from bench.data.conform import conform_clip, conform_version
 from bench.data.manifest import clip_digest
 from bench.features import faces
+from bench.features.computing import ChosenFeature, Features, chosen
 from bench.features.store import FeatureStore
 from bench.files.digests import file_sha256
 from bench.files.intact import is_intact
@@ -44,6 +46,7 @@ DIGESTS = "sha256.json"  # digests of a folder's other files
 CHUNK = 4  # clips that a process takes at a time
 
 Detector = Literal["given", "haar", "yunet"]
+Landmarks = Literal["small", "mesh"]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 Ready = TypeVar("Ready")
 Kept = TypeVar("Kept", bound="ReadyClip")
@@ -51,16 +54,23 @@ Kept = TypeVar("Kept", bound="ReadyClip")
 
 @dataclass(frozen=True)
 class RawClip:
-    """A clip to preprocess; `detector` finds its face, and the result goes into `cache`."""
+    """A clip to preprocess; `detector` finds its face, and the result goes into `cache`.
+
+    landmarks: the model of the feature `landmarks`, for trainings that read it.
+    """
 
     clip: Clip
     detector: Detector
     cache: Path = field(default_factory=cache_dir)
+    landmarks: Landmarks | None = None
 
     def folder(self, kind: str, *, version: str) -> Path:
         """The folder of the result. kind, version: the kind of result, and its code's version."""
         conformed_by = conform_version(self.clip)
         shaped_by = f"{conformed_by}-{faces.FACES_VERSION}-{version}-{self.detector}"
+        if self.landmarks is not None:
+            feature = _read(self.detector, self.landmarks)["landmarks"]
+            shaped_by += f"-{self.landmarks}-{feature.key[:16]}"
         box = f"-{self.clip.box}" if self.detector == "given" else ""
         name = hashlib.sha256(f"{clip_digest(self.clip)}{box}".encode()).hexdigest()
         return self.cache / kind / shaped_by / name
@@ -93,9 +103,13 @@ class RawClip:
         return cast("Kept", made)
 
     def opened(self) -> tuple[Video, Sound]:
-        """The conformed clip and its sound, (S,) int16; raises BenchError if it has none."""
+        """The conformed clip and its sound, (S,) int16; raises BenchError if it has none.
+
+        The video knows its faces and, if this clip has a model of them, `feature("landmarks")`.
+        """
         conformed = conform_clip(self.clip, cache=self.cache)
-        features = faces.finding_faces(self.detector, store=FeatureStore(self.cache / "features"))
+        read = _read(self.detector, self.landmarks)
+        features = Features(read, store=FeatureStore(self.cache / "features"))
         video = Video(conformed.path, features=features, sha256=conformed.sha256, box=self.clip.box)
         sound = video.sound()
         if sound is None:
@@ -111,6 +125,17 @@ class RawClip:
     def dataset(self) -> str:
         """The data set's name, which precedes the speaker's name in training."""
         return self.clip.speaker.rpartition("/")[0] or self.clip.language or "clips"
+
+
+@cache
+def _read(detector: Detector, landmarks: Landmarks | None) -> Mapping[str, ChosenFeature]:
+    """The features that a clip's video knows."""
+    read = {"faces": faces.chosen_faces(detector, "largest")}
+    if landmarks is not None:
+        plugin = load_registry().features["landmarks"].plugin
+        feature = plugin(plugin.Options.model_validate({"model": landmarks}))
+        read["landmarks"] = chosen(feature, read)
+    return read
 
 
 @dataclass(frozen=True)
