@@ -150,6 +150,8 @@ def test_plugins_are_listed_in_a_line_and_one_of_them_in_full(tmp_path: Path) ->
     lines = output.splitlines()
     (line,) = [line for line in lines if line.split()[:1] == ["psnr"]]
     assert "PSNR = 10 log10(255^2 / MSE) per frame" in line
+    (line,) = [line for line in lines if line.split()[:1] == ["fvd"]]
+    assert line.rstrip().endswith("option weights of i3d")
     _, output = bench("list", "psnr", "recorded")
     for said in (
         "output: psnr (dB), higher is better, from 0",

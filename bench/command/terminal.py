@@ -31,7 +31,7 @@ from bench.records.record import GenerationRecord, MeasurementRecord, Preparatio
 if TYPE_CHECKING:
     from bench.checks.contract import CheckResult
     from bench.contract.importer import Imported
-    from bench.contract.plugins import Plugin
+    from bench.contract.plugins import Feature, Plugin
     from bench.contract.registry import Registered, Registry
     from bench.data.clr import Account
     from bench.data.doctor import Findings
@@ -297,7 +297,7 @@ def _warn_of_faceless(out: Console, found: Sequence[Faceless]) -> None:
 
 
 def show_plugins(registry: Registry) -> None:
-    """Prints all plugins, one per line, with the weights that they lack."""
+    """Prints all plugins, one per line, with the weights and options that they lack."""
     out = console()
     for title, kind, plugins in (
         ("Methods", "method", registry.methods),
@@ -310,9 +310,10 @@ def show_plugins(registry: Registry) -> None:
             plugin = registered.plugin
             known = _weights_of(plugin, registry)
             states = [state for state in known if state.condition != "here"]
-            lacks = ", ".join(f"weights {one.weight.name} ({one.condition})" for one in states)
+            lacks = [f"weights {one.weight.name} ({one.condition})" for one in states]
+            lacks += _required_options(plugin, registry)
             what = (inspect.getdoc(plugin) or "").partition("\n")[0]
-            table.add_row(name, plugin.version, escape(what), escape(lacks))
+            table.add_row(name, plugin.version, escape(what), escape(", ".join(lacks)))
         out.print(table)
     out.print("Details of one: bench list NAME")
 
@@ -373,15 +374,32 @@ def _output_line(output: Output) -> str:
 
 def _weights_of(plugin: type[Plugin], registry: Registry) -> list[WeightState]:
     """The status of the weights that a plugin, and what it reads, need with default options."""
+    from bench.files.weights import listing
+
+    read = _read_by(plugin, registry)
+    always = {name for one in (plugin, *read) for name in _usual_weights(one)}
+    return [state for state in listing() if state.weight.name in always]
+
+
+def _required_options(plugin: type[Plugin], registry: Registry) -> list[str]:
+    """The options without a default, of a plugin and of the features that it reads."""
+    return [
+        f"option {name}" if one is plugin else f"option {name} of {one.name}"
+        for one in (plugin, *_read_by(plugin, registry))
+        for name, option in one.Options.model_fields.items()
+        if option.is_required()
+    ]
+
+
+def _read_by(plugin: type[Plugin], registry: Registry) -> list[type[Feature]]:
+    """The features that a plugin reads, directly or through others."""
     from bench.contract.registry import MEDIA
     from bench.features.computing import needed
-    from bench.files.weights import listing
 
     features = {name: one.plugin for name, one in registry.features.items()}
     reads = getattr(plugin, "reads", ())
-    read = needed(reads, features) if set(reads) <= {*MEDIA, *features} else []
-    always = {*_usual_weights(plugin), *(n for f in read for n in _usual_weights(features[f]))}
-    return [state for state in listing() if state.weight.name in always]
+    known = set(reads) <= {*MEDIA, *features}
+    return [features[name] for name in needed(reads, features)] if known else []
 
 
 def show_checks(name: str, results: Sequence[CheckResult]) -> None:
