@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import bench
 from bench.checks.ladders import talking_patterns
 from bench.command.cli import main
-from bench.config.shipped import FOLDER, TRAININGS, find_config, shipped
+from bench.config.shipped import TRAININGS, find_config
 from bench.data.manifest import write_manifest
 from bench.files.digests import file_sha256
 from bench.ground.errors import NoFace
@@ -152,22 +152,13 @@ def test_missing_weights_say_how_to_train_them(tmp_path: Path) -> None:
             ask()
 
 
-def test_a_variant_without_shipped_weights_says_how_to_train_them() -> None:
-    method = BY_NAME["lpips_attnwav2lip"]()
+def test_weights_that_are_not_shipped_say_how_to_train_them() -> None:
+    method = BY_NAME["lpips_attnwav2lip"](Talking.Options(weights="grid"))
     command = "bench train configs/train/lpips_attnwav2lip_small.yaml --plugin lpips_attnwav2lip"
-    words = rf"no such file.*{command}.*options.weights \(shipped .*: none\)"
+    words = rf"no such file.*{command}.*options.weights \(shipped .*: synth_lpips_attnwav2lip.*\)"
     for ask in (method.identity, lambda: method.load("cpu")):
         with pytest.raises(bench.BenchError, match=words):
             ask()
-    assert method.__doc__ is not None
-    assert "none shipped" in method.__doc__
-    unshipped = {each.name for each in VARIANTS} - {
-        path.stem.partition("_")[2] for path in SHIPPED.glob("synth_*.safetensors")
-    }
-    assert unshipped == {each.name for each in VARIANTS if each.recipe}
-    for config in shipped(FOLDER):  # of runs: nothing there may lack weights
-        text = find_config(config, FOLDER).read_text(encoding="utf-8")
-        assert not [name for name in unshipped if name in text]
 
 
 def test_official_weights_are_of_the_table_and_for_wav2lip_only(

@@ -274,8 +274,6 @@ LPIPS_ATTNWAV2LIP = (
 SOURCES = {"wav2lip": WAV2LIP, "lpips_attnwav2lip": LPIPS_ATTNWAV2LIP}
 WEIGHTS = """shipped, small, with `weights: synth`, and for wav2lip and m_csawav2lip also with
     `weights: grid`; or a path. For wav2lip also the official ones, see `bench weights list`."""
-UNSHIPPED = """none shipped: `bench train configs/train/{recipe}.yaml`
-    trains small ones; give the file's path."""
 DOCSTRING = """{title}: Wav2Lip's generator that hears {hears}, with {attends}.
 
 Needs: a recording or an image with a face, speech of at least 0.2 s that is not silent.
@@ -290,10 +288,13 @@ Deviations: faces come from the harness's tracker; a clip that is too short goes
 def _declared(variant: Variant) -> type[Talking]:
     """The method of one variant."""
     source = SOURCES.get(variant.name, ABLATION)
-    weights = UNSHIPPED.format(recipe=variant.recipe) if variant.recipe else WEIGHTS
-    words = {"title": variant.title, "name": variant.name, "source": source, "weights": weights}
     documented = DOCSTRING.format(
-        **words, hears=HEARS[variant.audio], attends=ATTENDS[variant.attention]
+        title=variant.title,
+        name=variant.name,
+        source=source,
+        weights=WEIGHTS,
+        hears=HEARS[variant.audio],
+        attends=ATTENDS[variant.attention],
     )
     attributes = {
         "__doc__": documented,
