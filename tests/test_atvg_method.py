@@ -1,10 +1,12 @@
-"""The method atvg keeps the contract, with small drawn networks in place of the published ones."""
+"""The method atvg: with small drawn networks in place of the published ones, and as shipped."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ import torch
 import bench
 from bench.checks import run_checks
 from bench.checks.ladders import Specimen, talking_patterns
+from methods.atvg.checkpoints import load_trained
 from methods.atvg.inference import Talker
 from methods.atvg.landmarks import SMALL
-from methods.atvg.method import ATVGnet
+from methods.atvg.method import SHIPPED, ATVGnet
 from tests.test_atvg_landmarks import drawn_basics, small_talker
 
 
@@ -151,3 +154,42 @@ def test_missing_files_are_told(files: dict[str, Path]) -> None:
     with pytest.raises(bench.BenchError, match=r"speech.pth: .* cannot be read as weights"):
         ATVGnet(ATVGnet.Options(**files)).load("cpu")
     assert set(ATVGnet(ATVGnet.Options(**files)).identity()) == {"speech", "pictures", "basics"}
+
+
+def test_the_shipped_networks_move_the_mouth_by_the_speech(tmp_path: Path) -> None:
+    method = ATVGnet(ATVGnet.Options())
+    assert set(method.identity()) == {"weights"}
+    method.load("cpu")
+    job = job_of(tmp_path)
+    made = list(cast("Iterator[bench.Frame]", method.generate(job).video))
+    again = list(cast("Iterator[bench.Frame]", method.generate(job).video))
+    other = replace(job, speech=job.speech[::-1].copy())
+    others = list(cast("Iterator[bench.Frame]", method.generate(other).video))
+    still = job.face.read()[0]
+    assert len(made) == job.frames
+    assert all(np.array_equal(one, two) for one, two in zip(made, again, strict=True))
+    assert any(not np.array_equal(one, two) for one, two in zip(made, others, strict=True))
+    assert all(np.array_equal(frame[0], still[0]) for frame in made)  # beside the face
+
+
+def test_the_shipped_file_says_what_it_is() -> None:
+    path = SHIPPED / "synth_atvg.safetensors"
+    trained = load_trained(path)
+    assert path.stat().st_size < 2_500_000
+    assert trained.known["landmarks"] == "small"
+    assert trained.known["trained_on"] == "synth-en+synth-zh"
+    assert trained.size == "small"
+
+
+def test_options_that_do_not_go_together_are_told() -> None:
+    for options, told in (
+        ({"speech": "a.pth"}, "the authors' files are speech, pictures, basics, all three"),
+        ({"example": "own"}, "example goes with the authors' files"),
+        ({"strength": "demo"}, "strength goes with the authors' files"),
+        ({"weights": "lrw"}, "there are no weights 'lrw'; write one of synth, grid, or the path"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            ATVGnet.Options.model_validate(options)
+    method = ATVGnet(ATVGnet.Options.model_validate({"weights": "here.safetensors"}))
+    with pytest.raises(bench.BenchError, match=r"here.safetensors: no such file; train it with"):
+        method.identity()

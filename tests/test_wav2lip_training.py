@@ -28,9 +28,11 @@ from bench.networks.lpips.distance import distances
 from bench.networks.lpips.trunks import Trunk, linear_layers, load_trunk
 from bench.networks.sync_expert import WINDOW, Expert, load_expert, sync_loss
 from bench.train import loop as training
+from bench.train import pixel_losses
 from bench.train.expert_batches import MatchingBatches
 from bench.train.expert_settings import ExpertSettings
 from bench.train.face_clips import FaceClip, make_ready
+from bench.train.perceptual_loss import PerceptualLoss
 from bench.train.sync_expert import (
     ExpertLearner,
     Judge,
@@ -52,7 +54,6 @@ from methods.wav2lip.initialisation import (
     initial_generator,
     start_as_copy,
 )
-from methods.wav2lip.perceptual import PerceptualLoss
 from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings, Settings
 from methods.wav2lip.training import train
 from methods.wav2lip.validation import Validation
@@ -194,7 +195,7 @@ def test_the_reference_is_never_among_the_targets(frames: int, seed: int) -> Non
 
 
 def test_pixels_count_as_told_and_one_on_average() -> None:
-    counted = losses.weights_map(3.0, 6.0, torch.device("cpu"))
+    counted = pixel_losses.weights_map(3.0, 6.0, torch.device("cpu"))
     assert counted.mean() == pytest.approx(1.0)
     assert counted[70, 48] == pytest.approx(2 * counted[95, 5])
     assert counted[95, 5] == pytest.approx(3 * counted[0, 0])
@@ -215,9 +216,9 @@ def test_what_is_unlike_the_reference_counts_more() -> None:
 def test_the_pyramid_sees_blur_that_sharpness_measures() -> None:
     face = torch.rand(1, 3, 96, 96)
     blurred = torch.nn.functional.avg_pool2d(face, 3, 1, 1)
-    assert losses.pyramid_loss(face, face) == 0
-    assert losses.pyramid_loss(blurred, face) > 0.1
-    assert losses.sharpness(blurred) < 0.2 * losses.sharpness(face)
+    assert pixel_losses.pyramid_loss(face, face) == 0
+    assert pixel_losses.pyramid_loss(blurred, face) > 0.1
+    assert pixel_losses.sharpness(blurred) < 0.2 * pixel_losses.sharpness(face)
 
 
 def test_peaks_are_what_lies_beyond_the_limit_and_are_taken_once() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound="torch.nn.Module")
 Run = TypeVar("Run", bound=Callable[..., Any])
 Precision: TypeAlias = Literal["float32", "bfloat16"]
+PerceptualNet: TypeAlias = Literal["found", "alex", "vgg", "project"]  # of `perceptual_loss`
 
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _SPAN = re.compile(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(_UNITS)})\s*")

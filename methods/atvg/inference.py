@@ -18,6 +18,8 @@ from bench import Frame
 from bench.networks.checkpoints import load_weights
 from bench.networks.similarity import Points
 from methods.atvg.audio import Windows
+from methods.atvg.checkpoints import Trained
+from methods.atvg.coding import Coding
 from methods.atvg.demo import (
     DEMO,
     Basics,
@@ -123,7 +125,6 @@ class Talker:
             found = strengthened(found, steps.strength)
         return self.basis.shapes(found)
 
-    @torch.inference_mode()
     def talk(
         self, still: Frame, example: NDArray[np.floating[Any]], heard: Windows, steps: Steps
     ) -> Iterator[Talk]:
@@ -132,20 +133,83 @@ class Talker:
         still: (S, S, 3) uint8 RGB, upright (`alignment.cropped`). example: (K,), the coefficients
         of the still; VG-net gets the shape that they stand for. heard: (T, 28, 12).
         """
-        moving = self._tensor(self.shapes(example, heard, steps))[None]
-        known = self._tensor(self.basis.shapes(example))[None]
-        shown = self._tensor(still).permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, S, S)
-        seen = self.pictures.see(shown, moving, known)
-        remembered = self.pictures.convGRU(seen.squeezed, self.pictures.recurrence)
-        for start in range(0, len(heard), self.batch):
-            now = slice(start, start + self.batch)
-            part = Seen(seen.squeezed[:, now], seen.attention[:, now], seen.still)
-            made = self.pictures.paint(shown, part, remembered[:, now])
-            faces = made.pictures[0].permute(0, 2, 3, 1).cpu().numpy()  # (b, S, S, 3)
-            shares = made.attention[0, :, 0].cpu().numpy()
-            for face, share in zip(faces, shares, strict=True):
-                finish = stretched if steps.contrast == "stretched" else levels
-                yield Talk(finish(face), share)
+        known = self.basis.shapes(example)
+        moving = self.shapes(example, heard, steps)
+        shown = Shown(still, known, moving)
+        return painted(self.pictures, shown, steps, batch=self.batch)
 
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(np.array(array, dtype=np.float32)).to(self.device)
+
+
+class TrainedTalker:
+    """Networks that were trained here, ready on one device; landmarks are differences to the still.
+
+    batch: frames painted at once (memory only).
+    """
+
+    def __init__(self, trained: Trained, *, device: str = "cpu", batch: int = 16) -> None:
+        if trained.pictures is None:
+            raise ValueError("a file of AT-net alone paints nothing")
+        self.speech = trained.speech.eval().to(device)
+        self.pictures = trained.pictures.eval().to(device)
+        self.coding: Coding = trained.coding
+        self.device = device
+        self.batch = batch
+        self.side = 16 * self.pictures.map_side  # height and width of the pictures
+
+    @torch.inference_mode()
+    def differences(self, still: NDArray[np.float64], heard: Windows) -> NDArray[np.float64]:
+        """What AT-net hears, (T, K). still: (2 P,), a shape (`Coding.shapes`)."""
+        known = torch.from_numpy(self.coding.known(still).astype(np.float32))[None]
+        windows = torch.from_numpy(np.array(heard))[None]
+        made = self.speech(known.to(self.device), windows.to(self.device))
+        return np.asarray(made[0].double().cpu().numpy())
+
+    def talk(self, still: Frame, face: Points, heard: Windows, steps: Steps) -> Iterator[Talk]:
+        """The talking face, frame by frame.
+
+        still: (S, S, 3) uint8 RGB, upright (`alignment.cropped`). face: (P, 2), its landmarks in
+        pixels of the frame. heard: (T, 28, 12).
+        """
+        shape = self.coding.shapes(face[None])[0]
+        found = self.differences(shape, heard)
+        if steps.strength is not None:
+            found = strengthened(found, steps.strength)
+        moving = self.coding.moved(shape, found)
+        shown = Shown(still, self.coding.shown(shape), self.coding.shown(moving))
+        return painted(self.pictures, shown, steps, batch=self.batch)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What VG-net is given. still: (S, S, 3) uint8 RGB. known: (2 P,). moving: (T, 2 P)."""
+
+    still: Frame
+    known: NDArray[np.floating[Any]]
+    moving: NDArray[np.floating[Any]]
+
+
+def painted(
+    pictures: LandmarksToPictures, shown: Shown, steps: Steps, *, batch: int
+) -> Iterator[Talk]:
+    """VG-net's faces, frame by frame, `batch` of them at once."""
+    device = next(pictures.parameters()).device
+
+    def tensor(array: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(np.array(array, dtype=np.float32)).to(device)
+
+    with torch.inference_mode():
+        still = tensor(shown.still).permute(2, 0, 1)[None] / 127.5 - 1  # (1, 3, S, S)
+        seen = pictures.see(still, tensor(shown.moving)[None], tensor(shown.known)[None])
+        remembered = pictures.convGRU(seen.squeezed, pictures.recurrence)
+    for start in range(0, len(shown.moving), batch):
+        now = slice(start, start + batch)
+        with torch.inference_mode():
+            part = Seen(seen.squeezed[:, now], seen.attention[:, now], seen.still)
+            made = pictures.paint(still, part, remembered[:, now])
+            faces = made.pictures[0].permute(0, 2, 3, 1).cpu().numpy()  # (b, S, S, 3)
+            shares = made.attention[0, :, 0].cpu().numpy()
+        for face, share in zip(faces, shares, strict=True):
+            finish = stretched if steps.contrast == "stretched" else levels
+            yield Talk(finish(face), share)

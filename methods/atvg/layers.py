@@ -40,13 +40,13 @@ def doubling(inputs: int, outputs: int, *, bias: bool = False) -> list[nn.Module
 class Residual(nn.Module):
     """Two convolutions with dropout between them, added to the input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, dropout: float = 0.5) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(
             nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(),
-            nn.Dropout(0.5),
+            nn.Dropout(dropout),
             nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
             nn.BatchNorm2d(channels),
         )

@@ -1,4 +1,4 @@
-"""ATVGnet with its published networks, as a method; not installed, because no weights ship."""
+"""ATVGnet as a method: with small networks that are shipped, or with the authors' files."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import pydantic
+
 import bench
 from bench.networks.pasting import enlarged
+from methods.atvg import settings
 from methods.landmarked_face import landmarked_face
 
 if TYPE_CHECKING:
     from bench.networks.similarity import Transform
     from methods.atvg.demo import Basics
-    from methods.atvg.inference import Steps, Talk, Talker
+    from methods.atvg.inference import Steps, Talk, Talker, TrainedTalker
+    from methods.atvg.landmarks import Scheme
+
+SHIPPED = Path(__file__).with_name("weights")
+SETS = ("synth", "grid")  # of shipped weights
+OFFICIAL = ("speech", "pictures", "basics")  # options that name the authors' files
 
 
 @dataclass(frozen=True)
@@ -26,52 +34,91 @@ class _Talking:
     talks: tuple[Talk, ...]
 
 
-class ATVGnet(bench.Method):
-    """ATVGnet: one still face and speech to landmarks, and landmarks to pictures, 128x128.
+class ATVGnet(bench.Method, bench.Trainable):
+    """ATVGnet: one still face and speech to landmarks, and landmarks to pictures.
 
     The still is the first frame of the clip in which the landmarks are found. The head keeps still:
     where the recording's head moves, full-reference metrics count it against the method.
 
-    Needs: a recording or an image with a face, the feature landmarks; speech of at least a frame
-        that is not silent; the files of the authors, which are not shipped.
+    Needs: a recording or an image with a face, the feature landmarks, of the model that the
+        networks know; speech of at least a frame that is not silent.
     Source: Chen et al., CVPR 2019; lelechen63/ATVGnet @ 02d8f8f (MIT).
-    Weights: options speech (atnet_lstm_18.pth), pictures (generator_23.pth), basics (the folder).
-    Deviations: methods/atvg/README.md. A face is made for every frame; the official program makes
-        one less.
+    Weights: shipped, small, 96x96: `weights: synth`; or a path. The authors' files with options
+        speech (atnet_lstm_18.pth), pictures (generator_23.pth), basics (the folder); 128x128.
+    Deviations: a face is made for every frame; the official program makes one less. Landmarks are
+        the harness's, not dlib's. The shipped networks keep whose face it is in the landmarks, only
+        the mouth's points move, and the memory runs over time. The card,
+        methods/atvg/cards/atvg.md, and methods/atvg/README.md give reasons, recipe and results.
     """
 
     name, version = "atvg", "1"
-    source = "Chen et al., CVPR 2019; lelechen63/ATVGnet @ 02d8f8f; methods/atvg/README.md"
-    licence = "MIT (the original's)"
-    needs = ("a recording or image in which a face is found", "the authors' weights and `basics`")
+    source = (
+        "Chen et al., CVPR 2019; lelechen63/ATVGnet @ 02d8f8f; card: methods/atvg/cards/atvg.md"
+    )
+    licence = "Apache-2.0 (shipped networks); MIT (the original)"
+    needs = ("a recording or image in which a face is found", "speech that is not silent")
     reads = frozenset({"landmarks"})
     tried_on = "talkers"
 
     class Options(bench.Options):
-        """The defaults are the demo's, but for `output` and `contrast`.
+        """How to generate. With the authors' files the defaults are the demo's, but for `output`
+        and `contrast`.
 
-        speech, pictures: the authors' files. basics: the folder of that name in a checkout.
-        example: "constant" is the demo's landmarks of the still, one for everybody; "own" keeps
-            whose face it is, and needs `landmarks: mesh`.
-        strength: "demo" and "atnet_test" more than double the coefficients; "plain" does not.
-        contrast: "stretched" is the demo's, which flickers. recurrence: "none" is the demo's.
+        weights: "synth" (small, trained on the embedded corpora), which is shipped, or the path of
+            a file that `bench train` wrote.
+        speech, pictures, basics: the authors' files, all three, in place of `weights`. basics: the
+            folder of that name in a checkout.
+        example: with the authors' files. "constant" is the demo's landmarks of the still, one for
+            everybody; "own" keeps whose face it is, and needs `landmarks: mesh`.
+        strength: "demo" and "atnet_test" more than double the coefficients; "plain" does not, and
+            is the only one for networks that are trained here.
+        contrast: "stretched" is the demo's, which flickers. recurrence: with the authors' files.
+            "none" is the demo's; "time" the paper's.
         output: "frame" puts the face back into the still's frame; "crop" is the face alone, which
             is then enlarged to the clip's size, with bars if that is not square. Compare it with a
             reference only if that is cut in the same way.
         """
 
-        speech: Path
-        pictures: Path
-        basics: Path
-        example: Literal["constant", "own"] = "constant"
-        strength: Literal["demo", "atnet_test", "plain"] = "demo"
+        weights: str | Path = "synth"
+        speech: Path | None = None
+        pictures: Path | None = None
+        basics: Path | None = None
+        example: Literal["constant", "own"] | None = None
+        strength: Literal["demo", "atnet_test", "plain"] | None = None
         contrast: Literal["kept", "stretched"] = "kept"
-        recurrence: Literal["none", "time"] = "none"
+        recurrence: Literal["none", "time"] | None = None
         output: Literal["frame", "crop"] = "frame"
 
+        @pydantic.field_validator("weights")
+        @classmethod
+        def is_name_or_file(cls, weights: str | Path) -> str | Path:
+            """A known name, or a path with the ending of a weights file."""
+            if weights in SETS:
+                return weights
+            if Path(weights).suffix != ".safetensors":
+                raise ValueError(
+                    f"there are no weights {str(weights)!r}; write one of {', '.join(SETS)}, or "
+                    "the path of a file that ends with .safetensors"
+                )
+            return Path(weights)  # a Path is relative to the config's folder
+
+        @pydantic.model_validator(mode="after")
+        def _fits(self) -> ATVGnet.Options:
+            given = [name for name in OFFICIAL if getattr(self, name) is not None]
+            if given and len(given) < len(OFFICIAL):
+                raise ValueError(f"the authors' files are {', '.join(OFFICIAL)}, all three")
+            if given:
+                return self
+            for name, plain in (("example", None), ("recurrence", None), ("strength", "plain")):
+                if getattr(self, name) not in (None, plain):
+                    raise ValueError(
+                        f"{name} goes with the authors' files ({', '.join(OFFICIAL)}); leave it out"
+                    )
+            return self
+
     options: Options
-    _talker: Talker | None = None
-    _basics: Basics
+    _talker: Talker | TrainedTalker | None = None
+    _basics: Basics | None = None
 
     @property
     def protocol(self) -> str:
@@ -80,31 +127,39 @@ class ATVGnet(bench.Method):
 
     def identity(self) -> Mapping[str, object]:
         """The digests of the files; raises BenchError if one is missing."""
+        if not self._is_official:
+            return {"weights": bench.file_sha256(self._weights_file())}
         from methods.atvg.demo import read_basics
 
-        basics = read_basics(self.options.basics)
-        files = {"speech": self.options.speech, "pictures": self.options.pictures}
+        speech, pictures, basics = self._official_files()
+        files = {"speech": speech, "pictures": pictures}
+        digest = read_basics(basics).digest
         for name, path in files.items():
             if not path.is_file():
                 raise bench.BenchError(
                     f"options.{name}: {path}: no such file; get it as lelechen63/ATVGnet's README "
-                    "says, no weights of ATVGnet ship with this project"
+                    "says: the authors' weights do not ship with this project"
                 )
         found: dict[str, object] = {name: bench.file_sha256(each) for name, each in files.items()}
-        return {**found, "basics": basics.digest}
+        return {**found, "basics": digest}
 
     def load(self, device: str) -> None:
         """Reads the files; raises BenchError if one is missing, damaged or another network's."""
         from methods.atvg.demo import read_basics
-        from methods.atvg.inference import Talker
+        from methods.atvg.inference import Talker, TrainedTalker
 
-        options = self.options
-        self._basics = read_basics(options.basics)
+        if not self._is_official:
+            from methods.atvg.checkpoints import load_trained
+
+            self._talker = TrainedTalker(load_trained(self._weights_file()), device=device)
+            return
+        speech, pictures, basics = self._official_files()
+        self._basics = read_basics(basics)
         self._talker = Talker.of_official(
-            options.speech,
-            options.pictures,
+            speech,
+            pictures,
             self._basics,
-            recurrence=options.recurrence,
+            recurrence=self.options.recurrence or "none",
             device=device,
         )
 
@@ -120,23 +175,32 @@ class ATVGnet(bench.Method):
         """All faces: the networks run here, so that their time counts as generating."""
         from methods.atvg import audio
         from methods.atvg.alignment import crop_transform, cropped
-        from methods.atvg.inference import example_coefficients
+        from methods.atvg.inference import Talker, example_coefficients
+
+        talker = self._talker
+        assert talker is not None
+        scheme = self._scheme(str(arrays["model"]))
+        face, frame = scheme.of(arrays)[place], job.face.read()[place]
+        transform = crop_transform(face, scheme, side=talker.side)
+        still = cropped(frame, transform, side=talker.side)
+        heard = audio.windows(job.speech)
+        if not isinstance(talker, Talker):
+            return _Talking(frame, transform, tuple(talker.talk(still, face, heard, self._steps())))
+        assert self._basics is not None
+        example = example_coefficients(face, self._basics, self.options.example or "constant")
+        return _Talking(frame, transform, tuple(talker.talk(still, example, heard, self._steps())))
+
+    def _scheme(self, model: str) -> Scheme:
+        """The points that the networks know, for a model of landmarks."""
+        from methods.atvg.inference import TrainedTalker
         from methods.atvg.landmarks import MESH, SCHEMES
 
-        assert self._talker is not None
-        name = str(arrays["model"])
-        if name not in SCHEMES:
-            raise bench.BenchError(f"no landmarks of the model {name!r} are known to ATVGnet")
+        if isinstance(self._talker, TrainedTalker):
+            return self._talker.coding.scheme
+        if model not in SCHEMES:
+            raise bench.BenchError(f"no landmarks of the model {model!r} are known to ATVGnet")
         # The published networks take 68 points; all others do for the crop alone.
-        scheme = MESH if self.options.example == "own" else SCHEMES[name]
-        face, frame = scheme.of(arrays)[place], job.face.read()[place]
-        side = self._talker.side
-        transform = crop_transform(face, scheme, side=side)
-        example = example_coefficients(face, self._basics, self.options.example)
-        still = cropped(frame, transform, side=side)
-        heard = audio.windows(job.speech)
-        talks = tuple(self._talker.talk(still, example, heard, self._steps()))
-        return _Talking(frame, transform, talks)
+        return MESH if self.options.example == "own" else SCHEMES[model]
 
     def _shown(self, talking: _Talking) -> Iterator[bench.Frame]:
         """The frames, put together while the video is encoded."""
@@ -149,12 +213,46 @@ class ATVGnet(bench.Method):
             else:
                 yield put_back(frame, made.face, made.share, talking.transform)
 
+    @property
+    def _is_official(self) -> bool:
+        return self.options.speech is not None
+
+    def _official_files(self) -> tuple[Path, Path, Path]:
+        """speech, pictures, basics."""
+        speech, pictures, basics = (getattr(self.options, name) for name in OFFICIAL)
+        return speech, pictures, basics
+
+    def _weights_file(self) -> Path:
+        wanted = self.options.weights
+        path = SHIPPED / f"{wanted}_{self.name}.safetensors" if wanted in SETS else Path(wanted)
+        if path.is_file():
+            return path
+        config = "atvg_grid_small" if wanted == "grid" else "atvg_small"
+        here = sorted(each.name for each in SHIPPED.glob(f"*_{self.name}.safetensors"))
+        raise bench.BenchError(
+            f"{path}: no such file; train it with `bench train configs/train/{config}.yaml` and "
+            f"write the file's path as options.weights (shipped: {', '.join(here) or 'none'})"
+        )
+
+    class Settings(settings.Settings):
+        """Settings of AT-net (`speech`) and VG-net (`pictures`)."""
+
+    parts = settings.PARTS
+
+    @classmethod
+    def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:
+        """Trains both networks; returns the weights file, which holds both."""
+        from methods.atvg.training import train
+
+        return train(job)
+
     def _steps(self) -> Steps:
         from methods.atvg.demo import ATNET_TEST, DEMO
         from methods.atvg.inference import Steps
 
         factors = {"demo": DEMO, "atnet_test": ATNET_TEST, "plain": None}
-        return Steps(factors[self.options.strength], self.options.contrast)
+        strength = self.options.strength or ("demo" if self._is_official else "plain")
+        return Steps(factors[strength], self.options.contrast)
 
 
 @bench.hookimpl

@@ -25,6 +25,7 @@ class PictureSize:
     side: height and width of the pictures, a multiple of 16. points: landmarks. channels: at full,
     half, quarter and eighth of the side (the last also at a sixteenth and in the GRU). squeezed:
     channels that the GRU reads. last: channels before the output. blocks: residual blocks.
+    dropout: in them, in training.
     """
 
     side: int = 128
@@ -33,10 +34,13 @@ class PictureSize:
     squeezed: int = 128
     last: int = 32
     blocks: int = 9
+    dropout: float = 0.5
 
 
 OFFICIAL_PICTURES = PictureSize()
-SMALL_PICTURES = PictureSize(side=96, channels=(16, 32, 64, 96), squeezed=32, last=16, blocks=3)
+SMALL_PICTURES = PictureSize(
+    side=96, channels=(16, 32, 64, 80), squeezed=32, last=16, blocks=2, dropout=0.0
+)
 
 
 class Seen(NamedTuple):
@@ -97,7 +101,7 @@ class LandmarksToPictures(nn.Module):
         )
         self.lmark_feature = nn.Sequential(convolution(c256, c512, norm=True))
         self.generator1 = nn.Sequential(
-            *(Residual(c512) for _ in range(size.blocks)),
+            *(Residual(c512, dropout=size.dropout) for _ in range(size.blocks)),
             *doubling(c512, c256),
             *doubling(c256, c128),
         )

@@ -35,7 +35,7 @@ class SpeechSize:
 
 OFFICIAL_SPEECH = SpeechSize()
 SMALL_SPEECH = SpeechSize(
-    channels=(16, 32, 64, 64, 64), heard=(256,), shown=(64,), memory=128, layers=2
+    channels=(16, 32, 64, 64, 64), heard=(96,), shown=(32,), memory=96, layers=2
 )
 
 

@@ -19,18 +19,19 @@ from bench.networks.discriminator import Discriminator, discriminator_loss, gene
 from bench.networks.face_crops import SIZE
 from bench.networks.sync_expert import WINDOW, sync_loss
 from bench.train import loop as training
+from bench.train import pixel_losses
 from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
 from bench.train.face_clips import FaceClip
 from bench.train.loop import Batches
 from bench.train.pacing import paced
+from bench.train.perceptual_loss import PerceptualLoss
 from bench.train.processes import ALONE, Processes
 from bench.train.sync_expert import Judge, augmented
 from methods.wav2lip import losses
 from methods.wav2lip.batches import TalkingBatch
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.initialisation import initial_generator
-from methods.wav2lip.perceptual import PerceptualLoss
 from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings
 from methods.wav2lip.variants import Variant
 
@@ -96,7 +97,7 @@ class GeneratorLearner:
             else None
         )
         self.peaks = losses.Peaks(self.generator.face_decoder_blocks) if settings.peaks else None
-        self.counted = losses.weights_map(settings.lower, settings.mouth, self.device)
+        self.counted = pixel_losses.weights_map(settings.lower, settings.mouth, self.device)
         self.processes = processes
         self.run_generator = processes.prepare(settings.compiled(self.generator))
         self.run_discriminator = processes.prepare(_Logits(self.discriminator))
@@ -113,11 +114,11 @@ class GeneratorLearner:
         counted = self.counted
         if settings.moved:
             counted = counted * losses.moved_map(targets, references, settings.moved)
-        reconstruction = losses.reconstruction_loss(made, targets, counted)
+        reconstruction = pixel_losses.reconstruction_loss(made, targets, counted)
         figures = {"l1": reconstruction}
         pixels = reconstruction
         if settings.pyramid:
-            figures["bands"] = losses.pyramid_loss(made, targets)
+            figures["bands"] = pixel_losses.pyramid_loss(made, targets)
             pixels = pixels + settings.pyramid * figures["bands"]
         if self.peaks is not None:
             figures["peaks"] = self.peaks.taken()

@@ -9,12 +9,11 @@ import pydantic
 
 from bench.train.expert_settings import ExpertSettings
 from bench.train.ready_clips import Detector
-from bench.train.settings import Precision, StageSettings, TrainSettings
+from bench.train.settings import PerceptualNet, Precision, StageSettings, TrainSettings
 
 PARTS = ("expert", "generator")  # the discriminator is trained with the generator
 
 Start: TypeAlias = Literal["random", "copy", "shipped"] | Path
-PerceptualNet: TypeAlias = Literal["found", "alex", "vgg", "project"]
 Hearing: TypeAlias = Literal["random", "expert", "start"]
 
 

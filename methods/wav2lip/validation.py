@@ -19,11 +19,11 @@ from bench.networks import audio
 from bench.networks.audio import AudioKind, Features
 from bench.networks.folding import folded
 from bench.networks.sync_expert import WINDOW, mouth_windows, sync_loss
+from bench.train import pixel_losses
 from bench.train.face_clips import FaceClip
 from bench.train.held_out import evenly, evenly_by_dataset
 from bench.train.strips import write_strip
 from bench.train.sync_expert import Judge, sound_embeddings
-from methods.wav2lip import losses
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.generator_training import hidden
 
@@ -74,7 +74,7 @@ class Validation:
             seen, true = (judge.see(_mouths(x)) for x in (made, target))
             sounds = sound_embeddings(judge.expert, clip, self.kind, self.device)
             sync = sync_loss(seen, [sounds] * len(starts), starts, judge.scale)
-            sharp = losses.sharpness(made).mean() / losses.sharpness(target).mean()
+            sharp = pixel_losses.sharpness(made).mean() / pixel_losses.sharpness(target).mean()
             rows.append(
                 (
                     float((made - target)[_MOUTH].abs().mean()),
@@ -124,7 +124,7 @@ class Validation:
         return torch.from_numpy(audio.windows(spectrum, first[frames % count])).to(self.device)
 
 
-_MOUTH = (slice(None), slice(None), *losses.MOUTH)
+_MOUTH = (slice(None), slice(None), *pixel_losses.MOUTH)
 
 
 def _mouths(faces: Tensor) -> Tensor:

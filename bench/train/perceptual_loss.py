@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from bench.ground.errors import BenchError
-from methods.wav2lip.settings import PerceptualNet
+from bench.train.settings import PerceptualNet
 
 PROJECT = "perceptual[project]"
 MEAN, DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of LPIPS, for [-1, 1]
