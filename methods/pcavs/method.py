@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import bench
 from bench.networks.pasting import enlarged
 from methods.landmarked_face import landmarked_face
-from methods.pcavs import mel
+from methods.pcavs import mel, settings
 from methods.pcavs.pictures import Transforms, anchors, crop, inner_transforms, seen, transforms
 from methods.pcavs.putting_back import put_back
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from methods.pcavs.checkpoints import Loaded
 
 
-class PCAVS(bench.Method):
+class PCAVS(bench.Method, bench.Trainable):
     """PC-AVS: the person of one still, the mouth of the speech, the head pose of a recording.
 
     The still is the first frame of the clip in which landmarks are found. The networks see, and
@@ -67,6 +67,18 @@ class PCAVS(bench.Method):
         output: Literal["frame", "crop"] = "frame"
         feather: int = pydantic.Field(default=16, ge=0)
         batch: int = pydantic.Field(default=4, ge=1)
+
+    class Settings(settings.Settings):
+        """Settings of the sync expert, the networks, and the discriminator trained with them."""
+
+    parts = settings.PARTS
+
+    @classmethod
+    def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:
+        """Trains the expert and the small networks; returns the weights file of the last one."""
+        from methods.pcavs.training import train
+
+        return train(job)
 
     options: Options
     _loaded: Loaded | None = None
