@@ -18,7 +18,7 @@ from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
 from bench.features.landmark_points import LAYOUTS, SMALL
 from bench.networks.pasting import enlarged
-from methods.pcavs import checkpoints
+from methods.pcavs import talker
 from methods.pcavs.checkpoints import FILES, Loaded
 from methods.pcavs.generator import Generator, Noise
 from methods.pcavs.identity import Identity
@@ -71,7 +71,7 @@ def loaded() -> Loaded:
 @pytest.fixture
 def make(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Make:
     """The method, loaded, with these options."""
-    monkeypatch.setattr(checkpoints, "load_official", lambda _folder: loaded)
+    monkeypatch.setattr(talker, "load_official", lambda _folder: loaded)
 
     def made(**options: object) -> PCAVS:
         method = PCAVS(PCAVS.Options.model_validate({"folder": tmp_path, **options}))
@@ -142,7 +142,7 @@ class Placed(bench.Feature):
 def test_the_contract_is_kept(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(checkpoints, "load_official", lambda _folder: loaded)
+    monkeypatch.setattr(talker, "load_official", lambda _folder: loaded)
     for file in FILES.values():
         (tmp_path / file).write_bytes(file.encode())
     results = run_checks(

@@ -71,12 +71,13 @@ def train(job: TrainJob[Settings]) -> Path:
         )
         for split, clips in (("train", job.train), ("val", job.val))
     }
-    return _trained_networks(job, ready, expert)
+    return train_on(ready, job, expert)
 
 
-def _trained_networks(
-    job: TrainJob[Settings], ready: Mapping[str, Sequence[AlignedClip]], expert: Path
+def train_on(
+    ready: Mapping[str, Sequence[AlignedClip]], job: TrainJob[Settings], expert: Path
 ) -> Path:
+    """Trains the networks on clips made ready, of `train` and `val`. expert: its weights file."""
     settings, wanted = job.settings, job.settings.generator
     device = torch.device(job.device)
     judge = Judge.of(expert, [clip.tracked for clip in ready["train"]], "mel", device)
