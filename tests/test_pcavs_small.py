@@ -36,7 +36,7 @@ PARTS = {
     "speech": 261_600,
     "face": 218_764,
     "to_mouth": 10_836,
-    "generator": 527_539,
+    "generator": 530_710,
 }
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 LIGHT, TINT = 0.3, 0.1  # of gain, for all colours and for each
-SQUEEZE = 0.06  # of the width
-TILT = 0.04  # of the perspective: how much larger one edge is than the middle
+SQUEEZE = 0.03  # of the width
+TILT = 0.02  # of the perspective: how much larger one edge is than the middle
 
 
 def disguised(pictures: Tensor, owners: Tensor, random: torch.Generator) -> Tensor:

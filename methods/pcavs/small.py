@@ -22,12 +22,14 @@ VECTOR, MOUTH, POSE = 96, 84, 12  # of the style
 STYLE = VECTOR + MOUTH + POSE
 HEARD = 128  # numbers that the speech encoder gives
 CHANNELS = (96, 96, 64, 48, 24)  # of the generator, at sides 6, 12, 24, 48, 96
+COLOURS = 3
+MOST = 0.95  # of a colour, so that its inverse hyperbolic tangent stays small
 # Rows and columns of a picture in which the mouth lies: hidden where the pose is looked at.
 MOUTH_REGION = (slice(48, 84), slice(27, 69))
 
 
 class SmallIdentityEncoder(nn.Module):
-    """Who is in a picture. vector: (B, 96). map: (B, 96, 6, 6)."""
+    """Who is in a picture. vector: (B, 96). map: (B, 99, 6, 6), the last three its mean colours."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +39,8 @@ class SmallIdentityEncoder(nn.Module):
     def forward(self, pictures: Tensor) -> Identity:
         """pictures: (B, 3, 96, 96) RGB in [-1, 1]."""
         features = self.encoder(pictures)
-        return Identity(features.mean((2, 3)), self.to_map(features))
+        colours = functional.adaptive_avg_pool2d(pictures, features.shape[2:])
+        return Identity(features.mean((2, 3)), torch.cat([self.to_map(features), colours], 1))
 
 
 class SmallSpeechEncoder(nn.Module):
@@ -93,22 +96,30 @@ class StyledConv(nn.Module):
 
 
 class SmallGenerator(nn.Module):
-    """From the identity's map to a picture; bilinear doubling, no noise, colours at the end."""
+    """From the identity's map to a picture; bilinear doubling, no noise, colours at the end.
+
+    It paints over the still's mean colours, 6x6 of them, as the published one adds pictures of all
+    sides from 7x7 on; so faces and rooms that no training showed have their colours.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = StyledConv(CHANNELS[0], CHANNELS[0])
+        self.first = StyledConv(CHANNELS[0] + COLOURS, CHANNELS[0])
         self.doubled = nn.ModuleList(StyledConv(a, b) for a, b in pairwise(CHANNELS))
         self.further = nn.ModuleList(StyledConv(b, b) for b in CHANNELS[1:])
-        self.to_colours = nn.Conv2d(CHANNELS[-1], 3, 1)
+        self.to_colours = nn.Conv2d(CHANNELS[-1], COLOURS, 1)
+        nn.init.normal_(self.to_colours.weight, std=0.02)  # nearly the mean colours at first
 
     def forward(self, style: Tensor, start: Tensor) -> Tensor:
-        """style: (B, 192). start: (B, 96, 6, 6). Pictures (B, 3, 96, 96), RGB in [-1, 1]."""
+        """style: (B, 192). start: (B, 99, 6, 6). Pictures (B, 3, 96, 96), RGB in [-1, 1]."""
         x = self.first(start, style)
         for doubled, further in zip(self.doubled, self.further, strict=True):
             x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
             x = further(doubled(x, style), style)
-        return torch.tanh(self.to_colours(x))
+        below = torch.atanh(MOST * start[:, -COLOURS:].float())
+        size = x.shape[2:]
+        below = functional.interpolate(below, size, mode="bilinear", align_corners=False)
+        return torch.tanh(below + self.to_colours(x).float())
 
 
 class SmallNetworks(nn.Module):
