@@ -29,6 +29,7 @@ from methods.pcavs.clips import viewed
 from methods.pcavs.settings import DiscriminatorSettings, GeneratorSettings
 from methods.pcavs.small import MOUTH_REGION, SmallNetworks
 
+RISE = 0.1  # the share of the steps in which a loss that sets in later gets its whole weight
 WARM = 0.05  # the share of the steps in which the learning rate rises
 
 
@@ -76,12 +77,10 @@ class GeneratorLearner:
         if settings.pyramid:
             figures["bands"] = pixel_losses.pyramid_loss(made, targets)
             pixels = pixels + settings.pyramid * figures["bands"]
-        is_synced = step >= settings.sync_from * settings.steps
-        is_adversarial = bool(settings.adversarial or settings.matching) and (
-            step >= settings.adversarial_from * settings.steps
-        )
-        sync_weight = settings.sync if is_synced else 0.0
-        adversarial_weight = settings.adversarial if is_adversarial else 0.0
+        synced, judged = self._share(step, settings.sync_from), 0.0
+        if settings.adversarial or settings.matching:
+            judged = self._share(step, settings.adversarial_from)
+        sync_weight, adversarial_weight = synced * settings.sync, judged * settings.adversarial
         loss = (1.0 - sync_weight - adversarial_weight - settings.perceptual) * pixels
         shown, true = self._viewed(made, batch), self._viewed(targets, batch).detach()
         rows = self._looked_at(batch)
@@ -90,19 +89,19 @@ class GeneratorLearner:
                 unlike = self.perceptual(shown[rows], true[rows])
             figures[self.perceptual.name] = unlike
             loss = loss + settings.perceptual * unlike
-        if is_synced:
+        if synced:
             sync, shape = self._sync(step, shown, true, batch)
             figures |= {"sync": sync, "shape": shape}
-            loss = loss + sync_weight * sync + settings.shape * shape
-        if is_adversarial:
+            loss = loss + sync_weight * sync + synced * settings.shape * shape
+        if judged:
             fooled, features = self._fooled(shown[rows], true[rows])
             figures |= {"fooled": fooled, "features": features}
-            loss = loss + adversarial_weight * fooled + settings.matching * features
+            loss = loss + adversarial_weight * fooled + judged * settings.matching * features
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.networks.parameters(), settings.clip_norm)
         self.optimiser.step()
-        if is_adversarial:
+        if judged:
             figures["judged"] = self._train_discriminator(shown[rows].detach(), true[rows])
         self.average.update_parameters(self.networks)
         return {name: float(value.detach()) for name, value in figures.items()}
@@ -153,6 +152,15 @@ class GeneratorLearner:
         rate = training.one_cycle(step, steps=settings.steps, peak=peak, warm=WARM)
         self.optimiser.param_groups[0]["lr"] = rate
         self.discriminator_optimiser.param_groups[0]["lr"] = self.judged.learning_rate * rate / peak
+
+    def _share(self, step: int, begin: float) -> float:
+        """How much of its weight a loss has that sets in at this share of the steps, in [0, 1].
+
+        It grows over a tenth of the steps: a loss that sets in at once, with gradients many times
+        those before, threw Adam's steps far off.
+        """
+        done = (step + 1) / self.settings.steps - begin
+        return min(1.0, max(0.0, done / RISE))
 
     def _random(self, step: int, use: int) -> torch.Generator:
         return torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 4 + use)
