@@ -24,6 +24,7 @@ from methods.pcavs import small
 from methods.pcavs.augmentation import disguised
 from methods.pcavs.batches import FaceBatches, still_frame
 from methods.pcavs.clips import AlignedClip, viewed, views
+from methods.pcavs.generator_training import grown
 from methods.pcavs.method import PCAVS, SHIPPED
 from methods.pcavs.pictures import SIDE, at_side, small_picture
 from methods.pcavs.settings import GeneratorSettings, Settings
@@ -296,6 +297,12 @@ def _stopping(save: Callable[..., None]) -> Callable[..., None]:
             raise training.Stopped("stopped")
 
     return saved
+
+
+def test_losses_that_set_in_later_grow() -> None:
+    found = [grown(step, begin=0.5, steps=100) for step in (0, 49, 54, 59, 99)]
+    assert np.allclose(found, [0.0, 0.0, 0.5, 1.0, 1.0])
+    assert grown(9, begin=0.0, steps=100) == pytest.approx(1.0)
 
 
 def test_settings_leave_something_to_the_pixels() -> None:

@@ -77,9 +77,9 @@ class GeneratorLearner:
         if settings.pyramid:
             figures["bands"] = pixel_losses.pyramid_loss(made, targets)
             pixels = pixels + settings.pyramid * figures["bands"]
-        synced, judged = self._share(step, settings.sync_from), 0.0
+        synced, judged = grown(step, begin=settings.sync_from, steps=settings.steps), 0.0
         if settings.adversarial or settings.matching:
-            judged = self._share(step, settings.adversarial_from)
+            judged = grown(step, begin=settings.adversarial_from, steps=settings.steps)
         sync_weight, adversarial_weight = synced * settings.sync, judged * settings.adversarial
         loss = (1.0 - sync_weight - adversarial_weight - settings.perceptual) * pixels
         shown, true = self._viewed(made, batch), self._viewed(targets, batch).detach()
@@ -152,15 +152,6 @@ class GeneratorLearner:
         rate = training.one_cycle(step, steps=settings.steps, peak=peak, warm=WARM)
         self.optimiser.param_groups[0]["lr"] = rate
         self.discriminator_optimiser.param_groups[0]["lr"] = self.judged.learning_rate * rate / peak
-
-    def _share(self, step: int, begin: float) -> float:
-        """How much of its weight a loss has that sets in at this share of the steps, in [0, 1].
-
-        It grows over a tenth of the steps: a loss that sets in at once, with gradients many times
-        those before, threw Adam's steps far off.
-        """
-        done = (step + 1) / self.settings.steps - begin
-        return min(1.0, max(0.0, done / RISE))
 
     def _random(self, step: int, use: int) -> torch.Generator:
         return torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 4 + use)
@@ -248,6 +239,15 @@ class GeneratorLearner:
         nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.settings.clip_norm)
         self.discriminator_optimiser.step()
         return loss.detach()
+
+
+def grown(step: int, *, begin: float, steps: int) -> float:
+    """How much of its weight a loss has that sets in at the share `begin` of the steps, in [0, 1].
+
+    It grows over a tenth of the steps: a loss that set in at once, with gradients unlike those
+    before, threw Adam's steps far off.
+    """
+    return min(1.0, max(0.0, ((step + 1) / steps - begin) / RISE))
 
 
 def drawn_networks(seed: int) -> SmallNetworks:
