@@ -36,13 +36,22 @@ def landmarked_face(job: bench.Job) -> LandmarkedFace:
         raise bench.BenchError(
             f"the speech of {job.case.speech.id!r} is digitally silent; give a clip with sound"
         )
+    arrays, is_seen = landmarks_of(job.face, "face clip")
+    return LandmarkedFace(arrays, is_seen, int(np.argmax(is_seen)))
+
+
+def landmarks_of(video: bench.Video, what: str) -> tuple[bench.Arrays, NDArray[np.bool_]]:
+    """The landmarks of a video, and which of its frames show a face, (T,); at least one does.
+
+    what: the video, in words. Raises BenchError where no frame shows a face.
+    """
     try:
-        arrays = job.face.feature("landmarks")
+        arrays = video.feature("landmarks")
     except bench.Undefined as absent:
-        raise bench.BenchError(f"no landmarks of the face clip: {absent}") from absent
+        raise bench.BenchError(f"no landmarks of the {what}: {absent}") from absent
     is_seen = np.asarray(arrays["score"]) >= LEAST_SCORE
     if not is_seen.any():
         raise bench.BenchError(
-            f"no frame shows a face: all landmarks have a score below {LEAST_SCORE}"
+            f"no frame shows a face: all landmarks of the {what} have a score below {LEAST_SCORE}"
         )
-    return LandmarkedFace(arrays, is_seen, int(np.argmax(is_seen)))
+    return arrays, is_seen

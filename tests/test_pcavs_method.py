@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import bench
+from bench import media
 from bench.checks import run_checks
 from bench.checks.ladders import talking_patterns
 from bench.features.landmark_points import LAYOUTS, SMALL
 from bench.networks.pasting import enlarged
-from methods.pcavs import checkpoints
+from methods.pcavs import talker
 from methods.pcavs.checkpoints import FILES, Loaded
 from methods.pcavs.generator import Generator, Noise
 from methods.pcavs.identity import Identity
@@ -71,7 +72,7 @@ def loaded() -> Loaded:
 @pytest.fixture
 def make(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Make:
     """The method, loaded, with these options."""
-    monkeypatch.setattr(checkpoints, "load_official", lambda _folder: loaded)
+    monkeypatch.setattr(talker, "load_official", lambda _folder: loaded)
 
     def made(**options: object) -> PCAVS:
         method = PCAVS(PCAVS.Options.model_validate({"folder": tmp_path, **options}))
@@ -142,7 +143,7 @@ class Placed(bench.Feature):
 def test_the_contract_is_kept(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(checkpoints, "load_official", lambda _folder: loaded)
+    monkeypatch.setattr(talker, "load_official", lambda _folder: loaded)
     for file in FILES.values():
         (tmp_path / file).write_bytes(file.encode())
     results = run_checks(
@@ -184,6 +185,21 @@ def test_speech_and_pose_and_their_weights_change_the_picture(make: Make, tmp_pa
     assert not np.array_equal(crops["still"], crops["plain"])
     assert not np.array_equal(crops["drawn"], crops["plain"])
     assert make(pose="still").protocol == "reference: first; pose: still; output: frame"
+
+
+def test_the_pose_may_be_that_of_another_recording(make: Make, tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    # The same frames in another order; the landmarks that stand in are one for all videos.
+    path = tmp_path / "other.mp4"
+    media.write_video(path, np.ascontiguousarray(job.face.read()[::-1]))
+    method = make(pose=path, output="crop")
+    assert method.protocol == "reference: first; pose: another recording; output: crop"
+    found, own = frames_of(method, job), frames_of(make(output="crop"), job)
+    assert found.shape == own.shape
+    assert not np.array_equal(found[0], own[0])
+    # It is put into the still's frame, whose border shows.
+    whole, still = frames_of(make(pose=path), job), job.face.read()[0]
+    assert np.array_equal(whole[3][0, 0], still[0, 0])
 
 
 def test_the_still_is_the_first_frame_with_a_face(

@@ -91,6 +91,27 @@ def inner_transforms(found: Transforms) -> Transforms:
     return inner
 
 
+def small_picture(frame: Frame, inner: NDArray[np.float64], side: int) -> Frame:
+    """What small networks see of a frame: (side, side, 3) uint8, side at most 224.
+
+    inner: (2, 3), of `inner_transforms`. The face is cut at 224x224, with the frame's border
+    repeated, and then reduced by the mean of areas.
+    """
+    import cv2
+
+    border = cv2.BORDER_REPLICATE
+    whole = cv2.warpAffine(frame, inner, (SIDE, SIDE), borderMode=border)
+    return np.asarray(cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def at_side(inner: Transforms, side: int) -> Transforms:
+    """`inner_transforms` to pictures of another side, (T, 2, 3). Pixels' middles correspond."""
+    scale = side / SIDE
+    found = scale * inner
+    found[:, :, 2] += 0.5 * scale - 0.5
+    return np.asarray(found)
+
+
 def pose_order(recorded: int, wanted: int) -> NDArray[np.int64]:
     """The pose frames (T,) of generated frames: forth and back, each end twice.
 

@@ -1,0 +1,135 @@
+"""`bench train` for PC-AVS in small: makes clips ready, then trains the expert and the networks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import torch
+
+from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
+from bench.train import loop as training
+from bench.train.face_clips import make_ready
+from bench.train.perceptual_loss import PerceptualLoss
+from bench.train.ready_clips import RawClip
+from bench.train.sync_expert import EXPERT, Judge, trained_expert
+from bench.train.trainable import TrainJob
+from methods.pcavs.batches import FaceBatches
+from methods.pcavs.clips import AlignedClip, make_aligned
+from methods.pcavs.generator_training import GeneratorLearner, drawn_networks
+from methods.pcavs.hearing import learn_to_hear
+from methods.pcavs.settings import Settings
+from methods.pcavs.small_checkpoints import save_small
+from methods.pcavs.validation import Validation
+
+
+def train(job: TrainJob[Settings]) -> Path:
+    """Trains expert and networks on the job's clips; returns the last one's weights file.
+
+    With `job.resume`, a stopped training continues with the same curve. Raises BenchError if fewer
+    than half of the clips can be used, if the expert is needed, missing and not to be trained, or
+    for several processes.
+    """
+    if job.processes.count > 1:
+        raise BenchError("pcavs trains on one device; leave the number of devices out")
+    settings, cache = job.settings, cache_dir()
+    if job.device == "cpu":
+        training.hold_memory()
+        cv2.setNumThreads(1)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    # All clips of the other methods' trainings, so that an expert that they trained is found.
+    tracked = {
+        split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
+        for split, clips in (("train", job.train), ("val", job.val))
+    }
+    expert = trained_expert(
+        settings.expert,
+        "mel",
+        tracked,
+        job,
+        folder=job.folder / "expert",
+        cache=cache,
+        is_wanted=job.trains("expert"),
+    )
+    if not job.trains("generator"):
+        own = job.folder / "expert" / EXPERT
+        if not own.is_file():
+            with in_one_move(own) as part:
+                shutil.copyfile(expert, part)
+        return own
+    ready = {
+        split: make_aligned(
+            [RawClip(clip, settings.faces, cache) for clip in clips],
+            landmarks=settings.landmarks,
+            split=split,
+            log=job.log,
+        )
+        for split, clips in (("train", job.train), ("val", job.val))
+    }
+    return train_on(ready, job, expert)
+
+
+def train_on(
+    ready: Mapping[str, Sequence[AlignedClip]], job: TrainJob[Settings], expert: Path
+) -> Path:
+    """Trains the networks on clips made ready, of `train` and `val`. expert: its weights file."""
+    settings, wanted = job.settings, job.settings.generator
+    device = torch.device(job.device)
+    judge = Judge.of(expert, [clip.tracked for clip in ready["train"]], "mel", device)
+    networks = drawn_networks(job.seed).to(device)
+    is_resumed = job.resume and (job.folder / training.CHECKPOINT).exists()
+    if wanted.hearing_steps and not is_resumed:  # else the checkpoint has the weights
+        right = learn_to_hear(
+            networks.speech,
+            ready["train"],
+            judge,
+            steps=wanted.hearing_steps,
+            seed=job.seed,
+            device=device,
+        )
+        job.log.info("the speech encoder finds the mouth of %.0f %% of the sounds", 100 * right)
+    perceptual = (
+        PerceptualLoss.of(wanted.perceptual_net, device, job.log) if wanted.perceptual else None
+    )
+    learner = GeneratorLearner(
+        networks,
+        wanted,
+        settings.discriminator,
+        judge,
+        seed=job.seed,
+        device=device,
+        perceptual=perceptual,
+    )
+    held_out = Validation.of(ready["val"], count=wanted.val_clips, device=device)
+
+    def validate(step: int) -> dict[str, float]:
+        figures = held_out.figures(learner.averaged, judge)
+        held_out.strip(learner.averaged, job.folder / "strips" / f"{step:07}.png")
+        learner.took_note(step, figures["val choice"])
+        return figures
+
+    batches = FaceBatches(
+        ready["train"],
+        batch=wanted.batch,
+        singles=wanted.singles,
+        steps=wanted.steps,
+        seed=job.seed,
+    )
+    training.run(
+        training.Loop.of(wanted, job), learner, batches, learner.advance, validate=validate
+    )
+    path = job.folder / "pcavs.safetensors"
+    save_small(
+        learner.chosen(),
+        path,
+        seed=job.seed,
+        trained_on="+".join(sorted({clip.dataset for clip in ready["train"]})),
+        landmarks=settings.landmarks,
+        perceptual=perceptual.name if perceptual else "none",
+    )
+    return path
