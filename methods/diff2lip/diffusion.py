@@ -36,7 +36,7 @@ class Schedule:
     def of(cls, kind: Noising) -> Schedule:
         """The linear schedule, which is the original's, or the cosine schedule."""
         if kind == "linear":
-            return cls(np.linspace(FIRST, LAST, TIMES))
+            return cls(np.linspace(FIRST, LAST, TIMES, dtype=np.float64))
         place = np.arange(TIMES + 1) / TIMES
         kept = np.cos((place + OFFSET) / (1 + OFFSET) * math.pi / 2) ** 2
         return cls(np.minimum(1.0 - kept[1:] / kept[:-1], MOST))
@@ -44,7 +44,7 @@ class Schedule:
     @property
     def kept(self) -> NDArray[np.float64]:
         """The share of the picture's variance that is left at each time, (1000,)."""
-        return np.cumprod(1.0 - self.betas)
+        return np.asarray(np.cumprod(1.0 - self.betas))
 
     @property
     def posterior_log_variance(self) -> NDArray[np.float64]:
@@ -52,7 +52,7 @@ class Schedule:
         kept = self.kept
         before = np.append(1.0, kept[:-1])
         variance = self.betas * (1.0 - before) / (1.0 - kept)
-        return np.log(np.append(variance[1], variance[1:]))
+        return np.asarray(np.log(np.append(variance[1], variance[1:])))
 
     def steps(self, count: int, *, is_trailing: bool) -> Steps:
         """`count` of the times, evenly spaced.

@@ -6,6 +6,9 @@ Source: soumik-kanad/diff2lip @ 0655a45, scripts/inference.sh (the flags of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Filling: TypeAlias = Literal["noise", "grey"]  # of the condition's hidden rows
 
 SPEECH_WIDTH = 32  # channels of the speech encoder at multiplier 1
 
