@@ -29,7 +29,7 @@ from bench.train.pacing import paced
 from bench.train.packed_clips import pack_clips, read_packed
 from bench.train.parcels import LIST, cut, join
 from bench.train.settings import StageSettings
-from methods.wav2lip.batches import TalkingBatches
+from bench.train.talking_batches import TalkingBatches
 from methods.wav2lip.checkpoints import load_generator
 from methods.wav2lip.gpu.pack import pack
 from methods.wav2lip.gpu.plan import PLAN

@@ -25,6 +25,7 @@ from bench.ground.errors import NoFace
 from bench.ground.types import Case, Clip, Track
 from bench.networks import audio
 from bench.networks.pasting import pasted
+from bench.networks.references import reference_frames
 from bench.records.schema import GENERATIONS
 from bench.train.config import load_train_config
 from methods.wav2lip.checkpoints import LoadedGenerator
@@ -33,7 +34,6 @@ from methods.wav2lip.method import (
     METHODS,
     SHIPPED,
     Talking,
-    reference_frames,
     register_methods,
 )
 from methods.wav2lip.settings import Settings

@@ -42,9 +42,9 @@ from bench.train.sync_expert import (
     pairs_loss,
     validation,
 )
+from bench.train.talking_batches import TalkingBatches, reference_window
 from bench.train.trainable import TrainJob
 from methods.wav2lip import initialisation, losses
-from methods.wav2lip.batches import TalkingBatches, reference_window
 from methods.wav2lip.checkpoints import load_generator, save_generator
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.generator_training import GeneratorLearner, hidden

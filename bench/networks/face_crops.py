@@ -51,14 +51,14 @@ def face_boxes(
     return boxes
 
 
-def crops(frames: Frames, boxes: Boxes) -> Frames:
-    """The faces in the boxes, resized bilinearly as in Wav2Lip, (T, 96, 96, 3) uint8.
+def crops(frames: Frames, boxes: Boxes, *, side: int = SIZE) -> Frames:
+    """The faces in the boxes, resized bilinearly as in Wav2Lip, (T, side, side, 3) uint8.
 
     frames: (T, H, W, 3) uint8; boxes: (T, 4). Colours keep their order.
     """
     import cv2
 
-    faces = np.empty((len(boxes), SIZE, SIZE, 3), dtype=np.uint8)
+    faces = np.empty((len(boxes), side, side, 3), dtype=np.uint8)
     for face, frame, (x0, y0, x1, y1) in zip(faces, frames, boxes, strict=True):
-        cv2.resize(frame[y0:y1, x0:x1], (SIZE, SIZE), dst=face)
+        cv2.resize(frame[y0:y1, x0:x1], (side, side), dst=face)
     return faces

@@ -28,8 +28,8 @@ from bench.train.pacing import paced
 from bench.train.perceptual_loss import PerceptualLoss
 from bench.train.processes import ALONE, Processes
 from bench.train.sync_expert import Judge, augmented
+from bench.train.talking_batches import TalkingBatch
 from methods.wav2lip import losses
-from methods.wav2lip.batches import TalkingBatch
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.initialisation import initial_generator
 from methods.wav2lip.settings import DiscriminatorSettings, GeneratorSettings

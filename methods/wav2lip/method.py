@@ -15,6 +15,8 @@ import bench
 from bench.networks import audio
 from bench.networks.face_crops import PADS, Boxes, crops, face_boxes
 from bench.networks.pasting import Paste, pasted
+from bench.networks.references import Reference, reference_frames
+from bench.networks.speech_windows import speech_windows
 from methods.wav2lip import settings
 from methods.wav2lip.variants import VARIANTS, Variant
 
@@ -25,8 +27,6 @@ SHIPPED = Path(__file__).with_name("weights")
 SETS = ("synth", "grid")  # of shipped weights, one file for each variant
 OFFICIAL = ("wav2lip", "wav2lip_gan")  # in `bench weights list`
 SUFFIXES = (".safetensors", ".pth", ".pt")
-
-Reference = Literal["same", "first", "other"]
 
 
 class Talking(bench.Method, bench.Trainable):
@@ -116,7 +116,7 @@ class Talking(bench.Method, bench.Trainable):
         if self._talker is None:
             raise RuntimeError("call load(device) before generate")
         options = self.options
-        heard = self._windows(job, lead=self._talker.lead)
+        heard = speech_windows(job, self.variant.audio, lead=self._talker.lead, method=self.name)
         frames, track = job.face.read(), job.face.faces()
         if track.missing:
             job.log.warning("no face in %.0f %% of the frames", 100 * track.missing)
@@ -183,22 +183,6 @@ class Talking(bench.Method, bench.Trainable):
             f"options.weights (shipped for {self.name}: {', '.join(here) or 'none'})"
         )
 
-    def _windows(self, job: bench.Job, *, lead: int) -> audio.Features:
-        """The speech features of each frame, (T, 1, D, 16)."""
-        if not job.speech.any():
-            raise bench.BenchError(
-                f"the speech of {job.case.speech.id!r} is digitally silent (all {len(job.speech)} "
-                "samples are 0); give a clip with sound"
-            )
-        features = audio.features(job.speech, self.variant.audio)
-        columns = features.shape[1]
-        if columns < audio.COLUMNS:
-            raise bench.BenchError(
-                f"the speech of {job.case.speech.id!r} has {job.frames} frames; {self.name} needs "
-                "at least 5 (0.2 s), the window that each frame hears; give a longer clip"
-            )
-        return audio.windows(features, audio.first_columns(job.frames, columns, lead=lead))
-
     def _pasted(
         self, frames: bench.Frames, boxes: Boxes, shown: NDArray[np.int64], faces: bench.Frames
     ) -> Iterator[bench.Frame]:
@@ -240,17 +224,6 @@ def _generated(
         for start in range(0, len(shown), batch)
     ]
     return np.concatenate(made)
-
-
-def reference_frames(
-    shown: NDArray[np.int64], recorded: int, reference: Reference
-) -> NDArray[np.int64]:
-    """The index of the reference frame of each shown frame, (T,); see `Options.reference`."""
-    if reference == "same":
-        return shown
-    if reference == "first":
-        return np.zeros_like(shown)
-    return (shown + recorded // 2) % recorded
 
 
 WAV2LIP = "Prajwal et al. 2020, doi 10.1145/3394171.3413532; Rudrabha/Wav2Lip @ 5c90fa9"

@@ -16,8 +16,8 @@ from bench.train import loop as training
 from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip, make_ready
 from bench.train.sync_expert import EXPERT, Judge, trained_expert
+from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
-from methods.wav2lip.batches import TalkingBatches
 from methods.wav2lip.checkpoints import save_generator
 from methods.wav2lip.generator_training import GeneratorLearner
 from methods.wav2lip.settings import Settings

@@ -1,4 +1,4 @@
-"""Batches for the family's trainings, built from stored clips in a second process.
+"""Batches for trainings of talking faces, built from stored clips in a second process.
 
 Every batch depends only on the seed and the step, so that a resumed training gets the same ones.
 """

@@ -1,0 +1,116 @@
+"""`bench train` for Diff2Lip in small: preprocesses clips, trains the expert, then the network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import torch
+
+from bench.files.one_move import in_one_move
+from bench.files.paths import cache_dir
+from bench.ground.errors import BenchError
+from bench.train import loop as training
+from bench.train.face_clips import FaceClip, make_ready
+from bench.train.sync_expert import EXPERT, Judge, trained_expert
+from bench.train.talking_batches import TalkingBatches
+from bench.train.trainable import TrainJob
+from methods.diff2lip.checkpoints import Diffused, save_denoiser
+from methods.diff2lip.hearing import learn_to_hear
+from methods.diff2lip.network_training import NetworkLearner, drawn_network
+from methods.diff2lip.settings import Settings
+from methods.diff2lip.validation import Validation
+
+
+def train(job: TrainJob[Settings]) -> Path:
+    """Trains expert and network on the job's clips; returns the last one's weights file.
+
+    With `job.resume`, a stopped training continues with the same curve. Raises BenchError if fewer
+    than half of the clips can be used, if the expert is needed, missing and not to be trained, or
+    for several processes.
+    """
+    if job.processes.count > 1:
+        raise BenchError("diff2lip trains on one device; leave the number of devices out")
+    settings, cache = job.settings, cache_dir()
+    if job.device == "cpu":
+        training.hold_memory()
+        cv2.setNumThreads(1)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    ready = {
+        split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
+        for split, clips in (("train", job.train), ("val", job.val))
+    }
+    expert = trained_expert(
+        settings.expert,
+        "mel",
+        ready,
+        job,
+        folder=job.folder / "expert",
+        cache=cache,
+        is_wanted=job.trains("expert"),
+    )
+    if job.trains("network"):
+        return train_on(ready, job, expert)
+    own = job.folder / "expert" / EXPERT
+    if not own.is_file():
+        with in_one_move(own) as part:
+            shutil.copyfile(expert, part)
+    return own
+
+
+def train_on(
+    ready: Mapping[str, Sequence[FaceClip]], job: TrainJob[Settings], expert: Path
+) -> Path:
+    """Trains the network on clips made ready, of `train` and `val`. expert: its weights file."""
+    settings, wanted = job.settings, job.settings.network
+    device = torch.device(job.device)
+    judge = Judge.of(expert, ready["train"], "mel", device)
+    network = drawn_network(wanted, job.seed)
+    is_resumed = job.resume and (job.folder / training.CHECKPOINT).exists()
+    if wanted.hearing_steps and not is_resumed:  # else the checkpoint has the weights
+        right = learn_to_hear(
+            network,
+            ready["train"],
+            judge,
+            lead=settings.lead,
+            steps=wanted.hearing_steps,
+            seed=job.seed,
+            device=device,
+        )
+        job.log.info("the speech encoder finds %.0f %% of the expert's windows", 100 * right)
+    diffused = Diffused(wanted.predicts, wanted.noising, wanted.filling, settings.lead)
+    learner = NetworkLearner(network, wanted, diffused, judge, seed=job.seed, device=device)
+    held_out = Validation.of(
+        ready["val"],
+        diffused,
+        sampling=wanted.sampling,
+        count=wanted.val_clips,
+        precision=wanted.precision,
+        device=device,
+    )
+
+    def validate(step: int) -> dict[str, float]:
+        figures = held_out.figures(learner.averaged, judge)
+        held_out.strip(learner.averaged, job.folder / "strips" / f"{step:07}.png")
+        learner.took_note(step, figures["val choice"])
+        return figures
+
+    batches = TalkingBatches(
+        ready["train"],
+        "mel",
+        batch=wanted.batch,
+        singles=wanted.singles,
+        lead=settings.lead,
+        steps=wanted.steps,
+        seed=job.seed,
+    )
+    training.run(
+        training.Loop.of(wanted, job), learner, batches, learner.advance, validate=validate
+    )
+    path = job.folder / "diff2lip.safetensors"
+    datasets = "+".join(sorted({clip.dataset for clip in ready["train"]}))
+    save_denoiser(learner.chosen(), path, diffused, seed=job.seed, trained_on=datasets)
+    return path
