@@ -25,11 +25,11 @@ class Seen(Protocol):
 class Sampling:
     """How many samples a ray has, evenly and then where there is something; fine 0: none of these.
 
-    near, far: where samples lie, in multiples of the ray's direction.
+    near, far: where samples lie, in multiples of the ray's direction: of all rays, or (N, 1).
     """
 
-    near: float
-    far: float
+    near: float | Tensor
+    far: float | Tensor
     coarse: int = 64
     fine: int = 128
 
