@@ -189,7 +189,7 @@ def _fitted(
         to_camera = np.eye(4)
         to_camera[:3, :3] = cv2.Rodrigues(turn)[0] * FLIP[:, None] * FLIP
         to_camera[:3, 3] = move[:, 0] * FLIP
-        pose = np.linalg.inv(to_camera)
+        pose: Matrices = np.asarray(np.linalg.inv(to_camera), dtype=np.float64)
         poses.append(pose)
         there = projected(head, pose[None], focal, centre)[0]
         errors.append(float(np.linalg.norm(there - seen, axis=1).mean()))

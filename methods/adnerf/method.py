@@ -195,8 +195,8 @@ def put_in(
     share[[0, -1]] = share[:, [0, -1]] = 0.0  # nothing is drawn beyond the box
     size = (width, height)
     above = cv2.warpAffine(face, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-    share = cv2.warpAffine(share, matrix, size)
-    return blended(frame, np.asarray(above, np.uint8), np.asarray(share, np.float32)[..., None])
+    placed = cv2.warpAffine(share, matrix, size)
+    return blended(frame, np.asarray(above, np.uint8), np.asarray(placed, np.float32)[..., None])
 
 
 @bench.hookimpl

@@ -65,7 +65,7 @@ class SmallPortrait(Portrait):
         self.audio_att_net = AudioAttNet()
         self.guess = nn.Linear(HEARD, 1)
         self.field: nn.Module = Field(SMALL) if field == "mlp" else PlaneField()
-        nn.init.constant_(self.field.alpha_linear.bias, FIRST_DENSITY)  # type: ignore[arg-type, union-attr]
+        nn.init.constant_(self.field.alpha_linear.bias, FIRST_DENSITY)
         self.register_buffer("background", torch.zeros(3))
         self.samples = samples
 

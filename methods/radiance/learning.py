@@ -177,7 +177,7 @@ class _Attempt:
                 squares.zero_()
             if done % self.learning.keep_every == 0 and done < self.learning.steps:
                 save_checkpoint(self.path, done, self.state, steps=self.learning.steps)
-        return self.portrait.eval()  # type: ignore[no-any-return]
+        return self.portrait.eval()
 
     def _resumed(self) -> int:
         if not self.path.is_file():
@@ -228,7 +228,8 @@ class _Attempt:
         mouths = self.recording.mouths[frames][:, None]  # (F, 1, 4)
         there = mouths[..., :2] + places * (mouths[..., 2:] - mouths[..., :2])
         is_mouth = np.arange(each)[None, :, None] < self.learning.mouth_share * each
-        return np.where(is_mouth, there, places * side).astype(np.int64).clip(0, side - 1)
+        pixels = np.where(is_mouth, there, places * side).astype(np.int64)
+        return np.asarray(pixels.clip(0, side - 1))
 
     def _tell(self, done: int, error: float, seconds: float, steps: int) -> None:
         left = seconds / steps * (self.learning.steps - done)

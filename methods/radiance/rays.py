@@ -21,7 +21,7 @@ class Rays:
     @property
     def lengths(self) -> Tensor:
         """(N,)."""
-        return self.directions.norm(dim=-1)
+        return self.directions.norm(dim=-1)  # type: ignore[no-any-return]
 
     @property
     def unit(self) -> Tensor:

@@ -40,7 +40,7 @@ class GridSize:
     def scale(self, level: int) -> float:
         """What a place in [0, 1] is multiplied by: the cells along a side, less one."""
         octaves = math.log2(self.finest / self.coarsest) / max(self.levels - 1, 1)
-        return 2.0 ** (level * octaves) * self.coarsest - 1.0
+        return float(2.0 ** (level * octaves) * self.coarsest - 1.0)
 
     def corners(self, level: int) -> int:
         """Corners of cells along a side."""

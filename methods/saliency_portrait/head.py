@@ -43,7 +43,7 @@ class _Perceptron(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.net[:-1]:  # type: ignore[attr-defined]
+        for layer in self.net[:-1]:
             x = torch.relu(layer(x))
         return self.net[-1](x)  # type: ignore[no-any-return]
 

@@ -95,4 +95,5 @@ class SaliencyHead(Head):
             for name, said in given.items()
         ]
         scale, shift = self.change(torch.cat(salient, dim=-1)).chunk(2, dim=-1)
-        return features * (1.0 + scale) + shift
+        changed: Tensor = features * (1.0 + scale) + shift
+        return changed
