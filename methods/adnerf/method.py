@@ -1,0 +1,205 @@
+"""AD-NeRF in small, as a method that learns each person first; not installed: no weights ship."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field as Limits
+
+import bench
+from methods.landmarked_face import landmarked_face
+
+if TYPE_CHECKING:
+    from methods.adnerf.portrait import SmallPortrait
+    from methods.radiance.learning import Learning
+    from methods.radiance.recording import Cameras, Recording
+
+PERSON = "person.safetensors"
+
+
+class ADNeRF(bench.Method):
+    """A radiance field of one person's face that hears speech, rendered where the head stands.
+
+    The face's box is rendered in the pose of the recording and pasted into it: body, hair and
+    background are the recording's. A person is learned from other clips of the same speaker.
+
+    Needs: clips of the person that are not tested, with sound; a recording with a face; speech that
+        is not silent; the feature landmarks.
+    Source: Guo et al., ICCV 2021; YudongGuo/AD-NeRF @ 9fdcd7e (MIT).
+    Weights: none; each person is learned in `prepare`.
+    Deviations: methods/adnerf/README.md.
+    """
+
+    name, version = "ad_nerf", "1"
+    source = "Guo et al., ICCV 2021; YudongGuo/AD-NeRF @ 9fdcd7e; methods/adnerf/README.md"
+    licence = "MIT (the original's)"
+    needs = ("clips of the person that are not tested", "a recording in which a face is found")
+    reads = frozenset({"landmarks"})
+    tried_on = "talkers"
+
+    class Options(bench.Options):
+        """The small settings, for two cores.
+
+        field: "mlp" is AD-NeRF's class of network, "planes" learns faster. side: pixels of the
+        rendered box. samples: along a ray. steps, rays, mouth_share: of the learning. patience:
+        steps after which a portrait that has become transparent is started anew. keep_every: steps
+        between checkpoints. feather: share of the box over which the pasted face fades in.
+        """
+
+        field: Literal["mlp", "planes"] = "mlp"
+        side: int = Limits(64, ge=16, le=512)
+        samples: int = Limits(24, ge=4)
+        steps: int = Limits(5000, ge=1)
+        rays: int = Limits(768, ge=8)
+        mouth_share: float = Limits(0.7, ge=0, le=1)
+        patience: int = Limits(300, ge=1)
+        keep_every: int = Limits(250, ge=1)
+        feather: float = Limits(0.12, ge=0, le=0.5)
+
+    options: Options
+    _device = "cpu"
+
+    @property
+    def protocol(self) -> str:
+        """What is drawn, from where the pose is, and what is heard."""
+        return f"region: face; pose: the recording's; speech: mel29; field: {self.options.field}"
+
+    def load(self, device: str) -> None:
+        """Keeps the device; a person's weights are read by `generate`."""
+        self._device = device
+
+    def prepare(self, job: bench.PrepareJob) -> None:
+        """Learns the person; goes on from the checkpoint of an attempt that was killed.
+
+        Raises BenchError where no clip can be used, or three seeds in a row become transparent.
+        """
+        from bench.networks.checkpoints import save_described
+        from methods.radiance.learning import CHECKPOINT, learned
+
+        target = job.folder / PERSON
+        if not target.is_file():
+            portrait = learned(
+                self._new,
+                self._recording(job),
+                self._learning(),
+                folder=job.folder,
+                seed=job.seed,
+                device=job.device,
+                log=job.log,
+            )
+            options = self.options
+            described = {"network": self.name, "field": options.field, "side": str(options.side)}
+            save_described(portrait, target, described)
+        (job.folder / CHECKPOINT).unlink(missing_ok=True)
+
+    def generate(self, job: bench.Job) -> bench.Generation:
+        """The talking face; raises BenchError for silent speech and where no face is found."""
+        from bench.features.head_pose import head_poses
+        from methods.radiance.recording import Cameras
+
+        if job.prepared is None:
+            raise bench.BenchError("ad_nerf learns each person first: give the config `prepare`")
+        face = landmarked_face(job)
+        heads = head_poses(face.arrays)
+        portrait = self._read(job.prepared / PERSON)
+        notes = (f"{heads.missing} frames without a face are left out",) if heads.missing else ()
+        frames = self._frames(job, portrait, heads.places, Cameras.of(heads))
+        return bench.Generation(frames, notes=notes)
+
+    def _frames(
+        self,
+        job: bench.Job,
+        portrait: SmallPortrait,
+        places: NDArray[np.int64],
+        cameras: Cameras,
+    ) -> Iterator[bench.Frame]:
+        import torch
+
+        from methods.radiance.learning import face_shown
+        from methods.radiance.speech import around, speech_windows
+
+        windows, recorded = speech_windows(job.speech), job.face.read()
+        for index, at in enumerate(bench.forth_and_back(len(places), job.frames)):
+            heard = torch.from_numpy(around(windows, np.array([index]))).to(self._device)
+            camera = cameras.at(np.array([at]))
+            face = face_shown(portrait, camera, heard, side=self.options.side)
+            yield put_in(recorded[places[at]], face, camera.boxes[0], self.options.feather)
+
+    def _new(self) -> SmallPortrait:
+        from methods.adnerf.portrait import SmallPortrait
+
+        return SmallPortrait(self.options.field, self.options.samples)
+
+    def _read(self, path: Path) -> SmallPortrait:
+        from bench.networks.checkpoints import load_weights
+
+        portrait = self._new()
+        load_weights(portrait, path)
+        return portrait.to(self._device).eval()
+
+    def _learning(self) -> Learning:
+        from methods.radiance.learning import Learning
+
+        options = self.options
+        return Learning(
+            steps=options.steps,
+            rays=options.rays,
+            mouth_share=options.mouth_share,
+            patience=options.patience,
+            keep_every=options.keep_every,
+        )
+
+    def _recording(self, job: bench.PrepareJob) -> Recording:
+        """What is learned from; clips that cannot be used are told."""
+        from methods.radiance.recording import Recording
+
+        parts, missing = [], 0
+        for number, clip in enumerate(job.clips, start=1):
+            try:
+                part, without = Recording.of(clip, self.options.side)
+            except bench.BenchError as reason:
+                job.log.warning("clip %d cannot be used: %s", number, reason)
+                continue
+            parts.append(part)
+            missing += without
+        if not parts:
+            raise bench.BenchError(
+                f"none of the {len(job.clips)} clips of {job.person} can be used"
+            )
+        recording = Recording.joined(parts)
+        job.log.info(
+            "%d clips, %d frames; %d frames without a face left out",
+            *(len(parts), len(recording), missing),
+        )
+        return recording
+
+
+def put_in(
+    frame: bench.Frame, face: bench.Frame, box: NDArray[np.float32], feather: float
+) -> bench.Frame:
+    """A copy of the frame (H, W, 3) with the face (S, S, 3) in its box x0 y0 side, faded in."""
+    import cv2
+
+    from bench.networks.pasting import blended, opacity
+
+    height, width = frame.shape[:2]
+    side, (x0, y0, length) = len(face), (float(value) for value in box)
+    scale = length / side
+    shift = 0.5 * scale - 0.5
+    matrix = np.array([[scale, 0, x0 + shift], [0, scale, y0 + shift]])
+    share = opacity(side, side, feather=round(feather * side))[..., 0]
+    share[[0, -1]] = share[:, [0, -1]] = 0.0  # nothing is drawn beyond the box
+    size = (width, height)
+    above = cv2.warpAffine(face, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    placed = cv2.warpAffine(share, matrix, size)
+    return blended(frame, np.asarray(above, np.uint8), np.asarray(placed, np.float32)[..., None])
+
+
+@bench.hookimpl
+def register_methods() -> list[type[bench.Method]]:
+    """AD-NeRF."""
+    return [ADNeRF]
