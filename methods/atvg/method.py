@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import bench
-from bench.networks.pasting import enlarged
 from methods.landmarked_face import landmarked_face
 
 if TYPE_CHECKING:
@@ -55,9 +54,9 @@ class ATVGnet(bench.Method):
             whose face it is, and needs `landmarks: mesh`.
         strength: "demo" and "atnet_test" more than double the coefficients; "plain" does not.
         contrast: "stretched" is the demo's, which flickers. recurrence: "none" is the demo's.
-        output: "frame" puts the face back into the still's frame; "crop" is the face alone, which
-            is then enlarged to the clip's size, with bars if that is not square. Compare it with a
-            reference only if that is cut in the same way.
+        output: "frame" puts the face back into the still's frame; "crop" is the face alone, and
+            the reference is cut as the still was.
+        frames: "official" makes one frame less, as the official program does.
         """
 
         speech: Path
@@ -68,6 +67,7 @@ class ATVGnet(bench.Method):
         contrast: Literal["kept", "stretched"] = "kept"
         recurrence: Literal["none", "time"] = "none"
         output: Literal["frame", "crop"] = "frame"
+        frames: Literal["all", "official"] = "all"
 
     options: Options
     _talker: Talker | None = None
@@ -76,7 +76,9 @@ class ATVGnet(bench.Method):
     @property
     def protocol(self) -> str:
         """What is shown, and what the still gives away."""
-        return f"reference: first; output: {self.options.output}"
+        made = "" if self.options.frames == "all" else "; frames: official"
+        cut = ", reference cut alike" if self.options.output == "crop" else ""
+        return f"reference: first; output: {self.options.output}{cut}{made}"
 
     def identity(self) -> Mapping[str, object]:
         """The digests of the files; raises BenchError if one is missing."""
@@ -114,7 +116,19 @@ class ATVGnet(bench.Method):
             raise RuntimeError("call load(device) before generate")
         face = landmarked_face(job)
         talking = self._talk(job, face.arrays, face.still)
-        return bench.Generation(video=self._shown(talking), notes=face.notes)
+        return bench.Generation(
+            video=self._shown(talking),
+            notes=face.notes,
+            cut=self._cut(talking),
+            made=range(len(talking.talks)),
+        )
+
+    def _cut(self, talking: _Talking) -> bench.Cut | None:
+        if self.options.output == "frame":
+            return None
+        assert self._talker is not None
+        side = self._talker.side
+        return bench.Cut(talking.transform, height=side, width=side)
 
     def _talk(self, job: bench.Job, arrays: bench.Arrays, place: int) -> _Talking:
         """All faces: the networks run here, so that their time counts as generating."""
@@ -135,6 +149,8 @@ class ATVGnet(bench.Method):
         example = example_coefficients(face, self._basics, self.options.example)
         still = cropped(frame, transform, side=side)
         heard = audio.windows(job.speech)
+        if self.options.frames == "official":
+            heard = heard[: audio.official_frames(job.speech)]
         talks = tuple(self._talker.talk(still, example, heard, self._steps()))
         return _Talking(frame, transform, talks)
 
@@ -145,7 +161,7 @@ class ATVGnet(bench.Method):
         frame = talking.frame
         for made in talking.talks:
             if self.options.output == "crop":
-                yield enlarged(made.face, *frame.shape[:2])
+                yield made.face
             else:
                 yield put_back(frame, made.face, made.share, talking.transform)
 

@@ -11,10 +11,17 @@ import pydantic
 from numpy.typing import NDArray
 
 import bench
-from bench.networks.pasting import enlarged
 from methods.landmarked_face import landmarked_face
 from methods.pcavs import mel
-from methods.pcavs.pictures import Transforms, anchors, crop, inner_transforms, seen, transforms
+from methods.pcavs.pictures import (
+    SIDE,
+    Transforms,
+    anchors,
+    crop,
+    inner_transforms,
+    seen,
+    transforms,
+)
 from methods.pcavs.putting_back import put_back
 
 if TYPE_CHECKING:
@@ -54,8 +61,8 @@ class PCAVS(bench.Method):
         mouth_weight: what the speech feature is multiplied by.
         noise: "stored" with the generator, or "drawn" anew for each picture from the case's seed.
         output: "frame" puts the picture back into the frame that gave the pose; "crop" is the
-            picture alone, enlarged to the clip's size, with bars if that is not square. Compare it
-            with a reference only if that is cut in the same way.
+            picture alone, and the reference is cut as the frames that gave the pose were.
+        frames: "official" leaves out the first two and the last, as the official program does.
         feather: pixels of the 224 over which the picture fades in.
         batch: frames per batch. It changes speed and memory only.
         """
@@ -65,6 +72,7 @@ class PCAVS(bench.Method):
         mouth_weight: float = pydantic.Field(default=1.2, gt=0)
         noise: Literal["stored", "drawn"] = "stored"
         output: Literal["frame", "crop"] = "frame"
+        frames: Literal["all", "official"] = "all"
         feather: int = pydantic.Field(default=16, ge=0)
         batch: int = pydantic.Field(default=4, ge=1)
 
@@ -76,7 +84,9 @@ class PCAVS(bench.Method):
     def protocol(self) -> str:
         """What is shown, and where the head pose comes from."""
         options = self.options
-        return f"reference: first; pose: {options.pose}; output: {options.output}"
+        made = "" if options.frames == "all" else "; frames: official"
+        cut = ", reference cut alike" if options.output == "crop" else ""
+        return f"reference: first; pose: {options.pose}; output: {options.output}{cut}{made}"
 
     def identity(self) -> Mapping[str, object]:
         """The digests of the files; raises BenchError if one is missing."""
@@ -113,10 +123,34 @@ class PCAVS(bench.Method):
         if self.options.pose == "still":
             shown = np.full_like(shown, face.still)
         found = transforms(anchors(face.arrays, face.is_seen))
-        return bench.Generation(video=self._frames(job, found, face.still, shown), notes=face.notes)
+        made = self._made(job)
+        return bench.Generation(
+            video=self._frames(job, found, face.still, shown, made),
+            notes=face.notes,
+            cut=self._cut(inner_transforms(found)[shown]),
+            made=made,
+        )
+
+    def _made(self, job: bench.Job) -> range:
+        """The frames of the speech that are made."""
+        if self.options.frames == "all":
+            return range(job.frames)
+        official = mel.official_frames(mel.mel_spectrogram(job.speech).shape[1])
+        return range(official.start, min(official.stop, job.frames))
+
+    def _cut(self, shown: Transforms) -> bench.Cut | None:
+        """How the pictures were cut out. shown: (T, 2, 3), to what the networks make."""
+        if self.options.output == "frame":
+            return None
+        return bench.Cut(shown, height=SIDE, width=SIDE, beyond="black")
 
     def _frames(
-        self, job: bench.Job, found: Transforms, place: int, shown: NDArray[np.int64]
+        self,
+        job: bench.Job,
+        found: Transforms,
+        place: int,
+        shown: NDArray[np.int64],
+        made: range,
     ) -> Iterator[bench.Frame]:
         import torch
 
@@ -132,21 +166,21 @@ class PCAVS(bench.Method):
 
         with torch.inference_mode():
             who = networks.who(looked(np.array([place])))
-        for start in range(0, job.frames, options.batch):
-            number = np.arange(start, min(start + options.batch, job.frames))
+        for start in range(made.start, made.stop, options.batch):
+            number = np.arange(start, min(start + options.batch, made.stop))
             with torch.inference_mode():
-                made = networks.pictures(
+                heads = networks.pictures(
                     who,
                     torch.from_numpy(mel.windows(spectrogram, number)).to(self._device),
                     looked(shown[number]),
                     mouth_weight=options.mouth_weight,
                     random=random,
                 )
-                levels = ((made.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+                levels = ((heads.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
                 pictures = levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
             for index, picture in zip(shown[number], pictures, strict=True):
                 if options.output == "crop":
-                    yield enlarged(picture, *frames.shape[1:3])
+                    yield picture
                 else:
                     yield put_back(frames[index], picture, inner[index], feather=options.feather)
 
