@@ -1,6 +1,7 @@
 """The benchmarking harness for talking-face methods: all names that a plugin author needs."""
 
 from bench import checks
+from bench.contract.cut import Cut
 from bench.contract.engine import Crew, Engine
 from bench.contract.forth_and_back import forth_and_back
 from bench.contract.hookspecs import hookimpl
@@ -46,6 +47,7 @@ __all__ = [
     "Clip",
     "ClipMetric",
     "Crew",
+    "Cut",
     "Engine",
     "Feature",
     "Frame",

@@ -12,27 +12,37 @@ from reports.results import Dataset, GeneratedVideo, Results
 def find_footage(results: Results, dataset: Dataset, label: str, case: CasePart) -> Footage | None:
     """A method's video of a case; None if its run folder holds none.
 
-    The reference is the video of the face's own clip. A `cross` case has no reference: no real
-    video of it exists.
+    The reference is the video of the face's own clip, or one that was made for this video alone,
+    cut as it is. A `cross` case has no reference: no real video of it exists.
     """
     made = results.generation(dataset, label, case)
     video = video_file(made) if made is not None else None
     if made is None or video is None:
         return None
-    mouth = made.record.mouth or case.mouth
+    record = made.record
+    mouth = record.mouth or (case.mouth if record.cut is None else None)
+    if record.own_reference is not None:
+        own = _file(made, record.own_reference.video)
+        return Footage(
+            video, record.sha256, mouth, own, record.reference_sha256 or "", record.first, True
+        )
     real = _real_video(results, dataset, case)
     reference = video_file(real) if real is not None else None
-    if real is None or reference is None or real.record.sha256 == made.record.sha256:
-        return Footage(video, made.record.sha256, mouth)
-    return Footage(video, made.record.sha256, mouth, reference, real.record.sha256)
+    if real is None or reference is None or real.record.sha256 == record.sha256:
+        return Footage(video, record.sha256, mouth, first=record.first)
+    return Footage(video, record.sha256, mouth, reference, real.record.sha256, record.first)
 
 
 def video_file(made: GeneratedVideo) -> Path | None:
     """The video's file; None if it is missing or lies outside its run folder."""
     if made.record.status != "ok" or not made.record.video:
         return None
+    return _file(made, made.record.video)
+
+
+def _file(made: GeneratedVideo, name: str) -> Path | None:
     folder = made.run.folder.resolve()
-    file = (folder / made.record.video).resolve()
+    file = (folder / name).resolve()
     return file if file.is_relative_to(folder) and file.is_file() else None
 
 

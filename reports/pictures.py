@@ -45,7 +45,8 @@ class Footage:
     """A video to make pictures of, and its reference, if it has one.
 
     sha256, reference_sha256: their digests. mouth: the mouth's box x0, y0, x1, y1 in pixels, if the
-    run has one.
+    run has one. first: the frame of the speech that the video begins with. is_own: whether the
+    reference was made for this video alone, cut as it is.
     """
 
     video: Path
@@ -53,6 +54,8 @@ class Footage:
     mouth: Region | None
     reference: Path | None = None
     reference_sha256: str = ""
+    first: int = 0
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Evidence:
     """What a case page shows of one video. strip, difference: files in `pictures/`.
 
     difference: the differences of the strip's frames from the reference; "" without a reference.
+    real: the same frames of a reference that was made for this video alone; else "".
     at: frame indices of the strip. peaks: the sound's envelope, 0..255. is_located: whether the run
     has the mouth's box.
     """
@@ -70,6 +74,7 @@ class Evidence:
     frames: int
     peaks: tuple[int, ...]
     is_located: bool
+    real: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,13 +144,14 @@ def take_portraits(
     }
 
     def take(one: Footage) -> Portrait | None:
-        name = _name(one, f"frame {frame} {PORTRAIT}")
+        place = frame - one.first
+        name = _name(one, f"frame {place} {PORTRAIT}")
         portrait = Portrait(f"{name}.jpg", f"{name}d.jpg" if one.reference_sha256 else "")
         files = [name for name in (portrait.face, portrait.difference) if name]
         if take_over(files, folder, before):
             return portrait
         try:
-            return _make_portrait(one, frame, references[one.reference_sha256], portrait, folder)
+            return _make_portrait(one, place, references[one.reference_sha256], portrait, folder)
         except BenchError:
             return None
 
@@ -162,6 +168,8 @@ def _make_portrait(
     from bench import media
 
     _check(one.video, one.sha256)
+    if frame < 0:
+        raise BenchError(f"{one.video}: begins after this frame")
     frames = media.pick_frames(one.video, [frame])  # (1, H, W, 3)
     _save(_strip(frames, one.mouth, PORTRAIT), folder / portrait.face)
     real = reference.frames((frame,))
@@ -191,7 +199,7 @@ def _evidence(one: Footage, reference: _Reference, folder: Path, before: Path) -
     note = f"{_name(one, '')}.json"
     if take_over([note], folder, before):
         evidence = _read(folder / note)
-        names = [name for name in (evidence.strip, evidence.difference) if name]
+        names = [name for name in (evidence.strip, evidence.difference, evidence.real) if name]
         if take_over(names, folder, before):
             return evidence
     try:
@@ -210,6 +218,7 @@ def _read(note: Path) -> Evidence:
         data["frames"],
         tuple(data["peaks"]),
         data["is_located"],
+        data.get("real", ""),
     )
 
 
@@ -230,9 +239,14 @@ def _make(one: Footage, reference: _Reference, note: Path) -> Evidence:
     is_compared = real is not None and real.shape == frames.shape
     if real is not None and is_compared:
         _save(_differences(frames[places], real[places]), difference)
+    own = note.with_name(f"{note.stem}r.jpg") if is_compared and one.is_own else None
+    if own is not None and real is not None:
+        _save(_strip(real[places], one.mouth), own)
     peaks = _peaks(media.read_sound(one.video))
     name = difference.name if is_compared else ""
-    evidence = Evidence(strip.name, name, at, count, peaks, one.mouth is not None)
+    real_name = "" if own is None else own.name
+    located = one.mouth is not None
+    evidence = Evidence(strip.name, name, at, count, peaks, located, real_name)
     note.write_text(json.dumps(evidence.__dict__, sort_keys=True) + "\n", encoding="utf-8")
     return evidence
 

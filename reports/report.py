@@ -31,6 +31,7 @@ from reports.sections.study import FIRST_NUMBER, StudyView, view_study
 from reports.sections.tables import (
     TableView,
     absent_notes,
+    form_notes,
     table_headline,
     table_notes,
     view_table,
@@ -167,7 +168,10 @@ def _write_tables(
             pairings=pairings,
             published=published,
             files=_write_sheets(results, table, number, pairings, words, folder),
-            absent=absent_notes(results, table, words),
+            absent=[
+                *form_notes(results, table, words),
+                *absent_notes(results, table, words),
+            ],
             said=said,
         )
         said += view.notes
@@ -210,7 +214,8 @@ def _write_sheets(
     name = _file_stem(table.part.name, number)
     caption = table_headline(table, number, words)
     files = ["summary.csv"]
-    notes = [*table_notes(table, words), *absent_notes(results, table, words)]
+    absent = [*form_notes(results, table, words), *absent_notes(results, table, words)]
+    notes = [*table_notes(table, words), *absent]
     sheet = sheets.sheet(table, words, caption, notes)
     files += _save_sheet(folder, name, sheet)
     paper = paper_sheet(table, words, caption)

@@ -24,6 +24,7 @@ from bench.contract.jobs import Generation, Job
 from bench.contract.plugins import Method
 from bench.contract.video import Video
 from bench.ground.types import CASE_KINDS, SAMPLES_PER_FRAME, Case, CaseKind, Clip, Frame, Frames
+from bench.run.output_form import OutputForm
 
 
 def method_checks(subject: Subject, method: type[Method]) -> Iterator[NamedCheck]:
@@ -64,21 +65,22 @@ def _job(clean: Specimen, toy: ToyPerson, *, kind: CaseKind, root: Path, workdir
     )
 
 
-def _generated(method: Method, job: Job, target: Path) -> Frames:
-    """The generated frames, conformed and read back from the file: (T, H, W, 3) uint8."""
+def _generated(method: Method, job: Job, target: Path) -> tuple[Frames, OutputForm]:
+    """The frames, conformed and read back from the file, (T, H, W, 3) uint8, and their form."""
     from bench import media
     from bench.run.outputs import conform_output
 
     generation = method.generate(job)
     if not isinstance(generation, Generation):
         raise CheckFailed(f"generate() returned {generation!r:.80}; expected bench.Generation")
+    form = OutputForm.of(generation, job)
     if not isinstance(generation.video, Path):
-        generation = replace(generation, video=_counted(generation.video, job))
+        generation = replace(generation, video=_counted(generation.video, form))
     conform_output(generation, job, target)
-    return media.read_frames(target)
+    return media.read_frames(target), form
 
 
-def _counted(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
+def _counted(frames: Iterable[Frame], form: OutputForm) -> Iterator[Frame]:
     """Passes the frames on; raises CheckFailed for a wrong number or type, or a changing size."""
     count, shape = 0, None
     for frame in frames:
@@ -87,12 +89,12 @@ def _counted(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
             raise CheckFailed(f"frame {count} is {frame.dtype} {frame.shape}; expected uint8 RGB")
         if shape is not None and frame.shape != shape:
             raise CheckFailed(f"frame {count} is {frame.shape}, the ones before are {shape}")
-        if count > job.frames:
-            raise CheckFailed(f"more than the {job.frames} frames that the job asks for")
+        if count > len(form.made):
+            raise CheckFailed(f"more than the {len(form.made)} frames that the job asks for")
         shape = frame.shape
         yield frame
-    if count != job.frames:
-        raise CheckFailed(f"{count} frames; the job asks for {job.frames}")
+    if count != len(form.made):
+        raise CheckFailed(f"{count} frames; the job asks for {len(form.made)}")
 
 
 def _frames_check(subject: Subject, toy: ToyPerson, kind: CaseKind) -> Callable[[], None]:
@@ -101,8 +103,8 @@ def _frames_check(subject: Subject, toy: ToyPerson, kind: CaseKind) -> Callable[
         with watched() as root:
             for index, clean in enumerate(subject.specimens()):
                 job = _job(clean, toy, kind=kind, root=root, workdir=f"work-{index}")
-                frames = _generated(method, job, root / f"{index}.mp4")
-                wanted = (job.frames, *job.face.read().shape[1:])
+                frames, form = _generated(method, job, root / f"{index}.mp4")
+                wanted = (len(form.made), *form.size, 3)
                 if frames.shape != wanted:
                     raise CheckFailed(f"frames (T, H, W, C) are {frames.shape}, not {wanted}")
 
@@ -115,7 +117,7 @@ def _check_method_repeats(subject: Subject, toy: ToyPerson, kind: CaseKind) -> N
         made = []
         for name in ("first", "second"):
             job = _job(clean, toy, kind=kind, root=root, workdir=name)
-            made.append(_generated(subject.method(), job, root / f"{name}.mp4"))
+            made.append(_generated(subject.method(), job, root / f"{name}.mp4")[0])
     if not np.array_equal(made[0], made[1]):
         raise CheckFailed("two runs of one job with the same seed give different frames")
 

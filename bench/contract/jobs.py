@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.contract.cut import Cut
 from bench.contract.video import Video
 from bench.ground.types import Case, Fit, Frame, Sound
 
@@ -60,18 +61,27 @@ class Generation:
     `fit`: what to do with a file of another aspect ratio than the face clip: refuse it, stretch it,
     pad it with black bars, or crop it to its middle. `notes`: what a reader of the record should
     know about this video; they are recorded with the notes of conforming.
+
+    `cut`: where the frames show a part of the face clip's frames alone: they have the cut's size,
+    and metrics get the reference cut in the same way. `made`: the frames of the speech that the
+    video holds, if the method does not make all; its sound and the reference are cut to them, and
+    the rest is counted as missing. A `sound` is that of the whole speech nevertheless.
     """
 
     video: Path | Iterable[Frame]
     sound: Sound | None = None
     fit: Fit = "refuse"
     notes: tuple[str, ...] = ()
+    cut: Cut | None = None
+    made: range | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
     """What a clip metric reads: the video under test and, if the case has one, its reference.
 
+    reference: the same cut and the same frames as the video's, where the method cut the face out or
+    made a part of the frames.
     face: the recording of the case's face, which the method got; for metrics that read "face".
     """
 

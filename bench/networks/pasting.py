@@ -1,4 +1,4 @@
-"""Puts a generated face back into its frame, or shows it alone.
+"""Puts a generated face back into its frame.
 
 Source: Rudrabha/Wav2Lip, inference.py (the whole box, resized bilinearly, with a hard seam).
 Pasting only the lower half and softening the seam are options of this project.
@@ -52,14 +52,3 @@ def blended(below: Frame, above: Frame, share: NDArray[np.float32]) -> Frame:
     """`above` over `below`, both (H, W, 3) uint8. share: (H, W, 1) in [0, 1], that of `above`."""
     under = below.astype(np.float32)
     return np.rint(under + share * (above.astype(np.float32) - under)).astype(np.uint8)
-
-
-def enlarged(face: Frame, height: int, width: int) -> Frame:
-    """The square face, (S, S, 3) uint8, as large as fits in the middle of a black frame."""
-    import cv2
-
-    side = min(height, width)
-    whole = np.zeros((height, width, 3), dtype=np.uint8)
-    top, left = (height - side) // 2, (width - side) // 2
-    whole[top : top + side, left : left + side] = cv2.resize(face, (side, side))
-    return whole

@@ -32,6 +32,32 @@ _Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CutPart:
+    """How the frames of a video were cut out of the face clip's.
+
+    transforms: a digest of the similarities and of the crop's size. height, width: of the video.
+    box: the manifest's box of the face, x y width height in pixels of the video; None if none is
+    given.
+    """
+
+    transforms: str
+    height: int
+    width: int
+    box: Corners | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnReference:
+    """The reference of one video alone: the face clip, cut as the video is.
+
+    video: its path in the run folder. source_sha256: the digest of the conformed face clip.
+    """
+
+    video: _PathInside
+    source_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
     """What all records have. reason, traceback: why a cell has no value; None if it has one.
 
@@ -60,8 +86,11 @@ class GenerationRecord(_Line):
 
     video: its path in the run folder, even if the method failed and there is no file. sha256: its
     digest; empty without a file. reference_sha256: the digest of the conformed reference; None if
-    the case has none. mouth: the mean mouth region, x0 y0 x1 y1 in pixels of the conformed video.
-    conformed: what was changed in the clip ("source: ...") and in the method's video.
+    the case has none. own_reference: where that was made for this video alone. cut: if the video
+    shows a part of the frame. frames: of the video. asked: how many frames the speech has (None:
+    as many). first: the frame of the speech that the video begins with. mouth: the mean mouth
+    region, x0 y0 x1 y1 in pixels of the conformed video. conformed: what was changed in the
+    clip ("source: ...") and in the method's video.
     seconds: "generate" and "encode", for a finished video. started: UTC, ISO 8601.
     """
 
@@ -79,7 +108,11 @@ class GenerationRecord(_Line):
     video: _PathInside
     sha256: str
     reference_sha256: str | None
+    own_reference: OwnReference | None = None
+    cut: CutPart | None = None
     frames: _Count | None = None
+    asked: _Count | None = None
+    first: _Count = 0
     mouth: Corners | None = None
     conformed: tuple[str, ...] = ()
     seconds: Mapping[str, float]

@@ -22,8 +22,10 @@ from bench.records.reading import parse_record, read_records
 from bench.records.record import (
     RECORDS,
     Corners,
+    CutPart,
     GenerationRecord,
     MeasurementRecord,
+    OwnReference,
     PreparationRecord,
     Record,
 )
@@ -40,6 +42,16 @@ class KnownGeneration:
     reference_sha256: str | None
     mouth: Corners | None
     method_protocol: str
+    own_reference: OwnReference | None = None
+    cut: CutPart | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The digests of its files, by their paths in the run folder."""
+        found = {self.video: self.sha256}
+        if self.own_reference is not None:
+            found[self.own_reference.video] = self.reference_sha256 or ""
+        return found
 
 
 def known(record: GenerationRecord) -> KnownGeneration:
@@ -51,6 +63,8 @@ def known(record: GenerationRecord) -> KnownGeneration:
         record.reference_sha256,
         record.mouth,
         record.method_protocol,
+        record.own_reference,
+        record.cut,
     )
 
 

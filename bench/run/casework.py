@@ -30,14 +30,21 @@ from bench.files.digests import seed_of
 from bench.files.intact import is_intact, sha256_here
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError, Undefined
-from bench.ground.types import SAMPLES_PER_FRAME, Case, Clip, Sound
+from bench.ground.types import SAMPLES_PER_FRAME, Box, Case, Clip, Sound
 from bench.machine.clock import Clock, now
 from bench.machine.faults import raise_full_disk, raise_machine_fault
-from bench.records.record import Corners, GenerationRecord, MeasurementRecord, PreparationRecord
+from bench.records.record import (
+    Corners,
+    GenerationRecord,
+    MeasurementRecord,
+    OwnReference,
+    PreparationRecord,
+)
 from bench.records.schema import SCHEMA
 from bench.records.store import KnownGeneration, known
 from bench.run.loaded_plugins import LoadedPlugins
-from bench.run.outputs import conform_output
+from bench.run.output_form import OutputForm
+from bench.run.outputs import conform_output, write_reference
 from bench.run.planned import (
     PlannedMethod,
     PlannedMetric,
@@ -131,12 +138,13 @@ class CaseWorker:
         ready = [(label, there[label]) for label in measure if label in there]
         videos = self._decoded([video for _, video in ready], task, opened, pool)
         for (label, made), video in zip(ready, videos, strict=True):
+            recorded = self._reference(made, task, opened)
             for name in measure[label]:
                 metric = settings.metrics[name]
                 key = measurement_key(metric, made.sha256, made.reference_sha256, [planned])
                 if key not in done:
                     done.add(key)
-                    yield self._measure(metric, key, task, made, video, opened)
+                    yield self._measure(metric, key, task, made, video, recorded, opened)
 
     def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
         return pool.submit(self._open, task.planned.case, task.settings)
@@ -145,7 +153,7 @@ class CaseWorker:
         """Conforms and decodes the case's clips. Raises BenchError if one cannot be used."""
         with self.clock.busy():
             face = _conformed(case.face, settings)
-            video = self._video_of(face.path, face.sha256, case.face, settings)
+            video = self._video_of(face.path, face.sha256, case.face.box, settings)
             video.read()
             own = video.sound()
             if case.kind == "reconstruct":
@@ -169,15 +177,25 @@ class CaseWorker:
 
     def video(self, made: KnownGeneration, face: Clip, settings: RunSettings) -> Video:
         """A generated video, not yet decoded; face: the clip that it shows."""
-        return self._video_of(settings.folder / made.video, made.sha256, face, settings)
+        box = face.box if made.cut is None else made.cut.box
+        return self._video_of(settings.folder / made.video, made.sha256, box, settings)
 
     def reference(self, face: Clip, settings: RunSettings) -> Video:
         """The reference for videos of this face, not yet decoded."""
         conformed = _conformed(face, settings)
-        return self._video_of(conformed.path, conformed.sha256, face, settings)
+        return self._video_of(conformed.path, conformed.sha256, face.box, settings)
 
-    def _video_of(self, path: Path, sha256: str, clip: Clip, settings: RunSettings) -> Video:
-        return Video(path, features=self.features_of(settings), sha256=sha256, box=clip.box)
+    def reference_of(self, made: KnownGeneration, face: Clip, settings: RunSettings) -> Video:
+        """The reference for one video, not yet decoded: its own, or the recording of this face."""
+        own = made.own_reference
+        if own is None:
+            return self.reference(face, settings)
+        box = face.box if made.cut is None else made.cut.box
+        path = settings.folder / own.video
+        return self._video_of(path, made.reference_sha256 or "", box, settings)
+
+    def _video_of(self, path: Path, sha256: str, box: Box | None, settings: RunSettings) -> Video:
+        return Video(path, features=self.features_of(settings), sha256=sha256, box=box)
 
     def features_of(self, settings: RunSettings) -> Features:
         """The features of a run, whose plugins are loaded once."""
@@ -249,7 +267,7 @@ class CaseWorker:
         def finish() -> GenerationRecord:
             with stack:
                 try:
-                    return self._finish(record, generation, job, target, span.seconds, opened)
+                    return self._finish(record, generation, job, run_folder, span.seconds, opened)
                 except Exception as error:
                     return failed(record, error, run_folder)
 
@@ -260,24 +278,40 @@ class CaseWorker:
         record: GenerationRecord,
         generation: Generation,
         job: Job,
-        target: Path,
+        run_folder: Path,
         seconds: float,
         opened: _Opened,
     ) -> GenerationRecord:
+        target = run_folder / record.video
+        own: OwnReference | None = None
+        reference_sha256 = job.face.sha256 if job.case.has_reference else None
         with self.clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
+            form = OutputForm.of(generation, job)
             notes = conform_output(generation, job, target)
             sha256 = sha256_here(target)
+            if form.is_own and job.case.has_reference:
+                name = record.video.replace("videos", "references", 1)
+                path = run_folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_reference(form, job, path)
+                own = OwnReference(video=name, source_sha256=job.face.sha256)
+                reference_sha256 = sha256_here(path)
         return replace(
             record,
             status="ok",
             sha256=sha256,
-            reference_sha256=job.face.sha256 if job.case.has_reference else None,
-            frames=job.frames,
-            mouth=_mouth(job.face),
+            reference_sha256=reference_sha256,
+            own_reference=own,
+            cut=form.part(job.case.face.box),
+            frames=len(form.made),
+            asked=job.frames,
+            first=form.made.start,
+            mouth=form.placed(_mouth(job.face)),
             conformed=(
                 *(f"source: {note}" for note in opened.notes),
                 *generation.notes,
+                *form.notes,
                 *notes,
             ),
             seconds={"generate": seconds, "encode": span.seconds},
@@ -309,6 +343,15 @@ class CaseWorker:
             ahead += [pool.submit(decode, later) for later in made[place : place + 1]]
             yield video
 
+    def _reference(
+        self, made: KnownGeneration, task: Task, opened: _Opened | Exception
+    ) -> Video | None:
+        if isinstance(opened, Exception):
+            return None
+        if made.own_reference is None:
+            return opened.face
+        return self.reference_of(made, task.planned.case.face, task.settings)
+
     def _measure(
         self,
         metric: PlannedMetric,
@@ -316,12 +359,14 @@ class CaseWorker:
         task: Task,
         made: KnownGeneration,
         video: Video,
+        recorded: Video | None,
         opened: _Opened | Exception,
     ) -> MeasurementRecord:
+        """recorded: the reference of this video, if its clip could be opened."""
         case = task.planned.case
-        recorded = opened.face if isinstance(opened, _Opened) else None
+        face = opened.face if isinstance(opened, _Opened) else None
         reference = recorded if metric.needs_reference else None
-        sample = Sample(case, video, reference, recorded if metric.needs_face else None)
+        sample = Sample(case, video, reference, face if metric.needs_face else None)
 
         def compute() -> Values:
             if (metric.needs_reference or metric.needs_face) and isinstance(opened, Exception):
@@ -395,10 +440,15 @@ def _prepared(method: PlannedMethod, case: Case, settings: RunSettings) -> Path 
 
 
 def _is_usable(made: KnownGeneration, opened: _Opened | Exception, run_folder: Path) -> bool:
-    """Whether a video has its record's digest and was generated for the present reference."""
-    if not is_intact(run_folder / made.video, made.sha256):
+    """Whether a video and a reference of its own have the digests of the record.
+
+    The reference that it was generated for, or cut from, must be the present one.
+    """
+    if not all(is_intact(run_folder / name, sha256) for name, sha256 in made.files.items()):
         return False
-    return isinstance(opened, Exception) or (made.reference_sha256 in (None, opened.face.sha256))
+    own = made.own_reference
+    source = made.reference_sha256 if own is None else own.source_sha256
+    return isinstance(opened, Exception) or source in (None, opened.face.sha256)
 
 
 def failed(record: _Record, error: Exception, run_folder: Path) -> _Record:

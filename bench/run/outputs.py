@@ -1,6 +1,7 @@
 """Conforms what methods return: brings it into the one form that metrics read.
 
-Frames given as arrays must have the face's size and the job's count. A file is brought to 25 fps by
+Frames given as arrays must have the face's size and the job's count, or those that the generation
+names (`Generation.cut`, `made`; below, too). A file is brought to 25 fps by
 its timestamps and to the face's size (area means or bicubic). Up to 5 frames too many are cut; up
 to 5 missing ones are filled with the last frame; a larger difference is an error. So is another
 aspect ratio (off by more than 2 %), unless the method says how to fit it (`Generation`). The sound
@@ -28,7 +29,8 @@ from bench.contract.jobs import Generation, Job
 from bench.data.conform import fitted_sound, has_form, length_notes
 from bench.files.one_move import in_one_move
 from bench.ground.errors import BenchError
-from bench.ground.types import FPS, LONGEST, Fit, Frame, Sound
+from bench.ground.types import FPS, LONGEST, SAMPLES_PER_FRAME, Fit, Frame, Sound
+from bench.run.output_form import OutputForm
 
 OUTPUT_VERSION = "2"  # raise it when a rule or an encoder setting of outputs changes
 OUTPUT_CRF, OUTPUT_PRESET = 10, "ultrafast"
@@ -49,74 +51,81 @@ def conform_output(generation: Generation, job: Job, target: Path) -> tuple[str,
     """
     from bench import media
 
+    form = OutputForm.of(generation, job)
     sound = job.speech if generation.sound is None else generation.sound
-    exact = fitted_sound(sound, job.frames)
+    exact = form.heard(fitted_sound(sound, job.frames))
     notes: list[str] = []
     if not isinstance(generation.video, Path):
-        frames = _checked_frames(generation.video, job)
+        frames = form.even(_checked_frames(generation.video, form))
         media.write_video(target, frames, sound=exact, crf=OUTPUT_CRF, preset=OUTPUT_PRESET)
         return tuple(length_notes(sound, job.frames))
     path = generation.video
-    notes += _own_sound_notes(path, job)
-    if len(sound) == len(exact) and _has_frames(path, job):
+    notes += _own_sound_notes(path, len(form.made))
+    if len(sound) == job.frames * SAMPLES_PER_FRAME and _has_frames(path, job, form):
         own = media.read_sound(path)
-        if own is None or not np.array_equal(own, sound):
-            media.replace_sound(path, target, sound)
+        if own is None or not np.array_equal(own, exact):
+            media.replace_sound(path, target, exact)
         else:
             with in_one_move(target) as part:
                 shutil.copyfile(path, part)
         return tuple(notes)
-    reason = _reason_to_encode(path, job)
+    reason = _reason_to_encode(path, form)
     if not reason:
         if _is_remuxed(path, target, exact):
             return (*notes, *length_notes(sound, job.frames))
         reason = "they cannot be copied into an mp4"
-    frames = _file_frames(path, job, generation.fit, notes)
+    frames = _file_frames(path, form, generation.fit, notes)
     media.write_video(target, frames, sound=exact, crf=OUTPUT_CRF, preset=OUTPUT_PRESET)
-    again = _file_frames(path, job, generation.fit, [])
+    again = _file_frames(path, form, generation.fit, [])
     loss = _psnr(again, media.iter_frames(target))
     cost = "without loss" if math.isinf(loss) else f"PSNR {loss:.1f} dB"
     notes.append(f"frames re-encoded because {reason}: {cost}")
     return (*notes, *length_notes(sound, job.frames))
 
 
-def _size(job: Job) -> tuple[int, int]:
-    height, width = job.face.read().shape[1:3]
-    return height, width
+def write_reference(form: OutputForm, job: Job, target: Path) -> None:
+    """Writes the recording of the job's face in the form of a generated video, encoded alike."""
+    from bench import media
+
+    own = job.face.sound()
+    sound = None if own is None else form.heard(own)
+    media.write_video(
+        target, form.shown(job.face), sound=sound, crf=OUTPUT_CRF, preset=OUTPUT_PRESET
+    )
 
 
-def _has_frames(path: Path, job: Job) -> bool:
-    """Whether the file's frames need no change: they have the form, the face's size, the count."""
+def _has_frames(path: Path, job: Job, form: OutputForm) -> bool:
+    """Whether the file's frames need no change: they have the form, its size and its count."""
     from bench import media
 
     if path.suffix.lower() != ".mp4":
         return False
     found = media.probe(path)
-    if not has_form(found) or (found.height, found.width) != _size(job):
+    if not has_form(found) or (found.height, found.width) != form.size:
         return False
     if path == job.face.path:
-        return len(job.face.read()) == job.frames
-    resampled = media.Resampled(path, longest=_longest(job))
+        return len(job.face.read()) == len(form.made)
+    resampled = media.Resampled(path, longest=_longest(form))
     frames = sum(1 for _ in resampled)
-    return frames == job.frames and not resampled.note and not resampled.damage
+    return frames == len(form.made) and not resampled.note and not resampled.damage
 
 
-def _reason_to_encode(path: Path, job: Job) -> str:
+def _reason_to_encode(path: Path, form: OutputForm) -> str:
     """Why the file's frames must be re-encoded; "" if they need not be."""
     from bench import media
 
     found = media.probe(path)
     if found.video_codec not in PLAYED or found.pixel_format not in PLAYED_PIXELS:
         return f"browsers do not play {found.video_codec} {found.pixel_format}"
-    if (found.height, found.width) != _size(job) or found.rotation:
+    if (found.height, found.width) != form.size or found.rotation:
         return "their size differs"
-    resampled = media.Resampled(path, longest=_longest(job))
+    resampled = media.Resampled(path, longest=_longest(form))
     frames = sum(1 for _ in resampled)
     if resampled.note:
         return "their frame rate differs"
     if resampled.damage:
         return "not all of them decode"
-    return "" if frames == job.frames else "their number differs"
+    return "" if frames == len(form.made) else "their number differs"
 
 
 def _is_remuxed(path: Path, target: Path, sound: Sound) -> bool:
@@ -159,17 +168,18 @@ def _psnr(given: Iterable[Frame], written: Iterable[Frame]) -> float:
     return 10 * math.log10(255**2 * values / squares) if squares else math.inf
 
 
-def _longest(job: Job) -> float:
+def _longest(form: OutputForm) -> float:
     """Seconds of a method's video that are read: enough to report a wrong length."""
-    return max(LONGEST, 2 * job.frames / FPS)
+    return max(LONGEST, 2 * form.asked / FPS)
 
 
-def _file_frames(path: Path, job: Job, fit: Fit, notes: list[str]) -> Iterator[Frame]:
-    """The file's frames in the job's size and count; `notes` is complete after the last one."""
+def _file_frames(path: Path, form: OutputForm, fit: Fit, notes: list[str]) -> Iterator[Frame]:
+    """The file's frames in the form's size and count; `notes` is complete after the last one."""
     from bench import media
 
-    height, width = _size(job)
-    resampled = media.Resampled(path, longest=_longest(job))
+    height, width = form.size
+    wanted = len(form.made)
+    resampled = media.Resampled(path, longest=_longest(form))
     count = 0
     last: Frame | None = None
     for frame in resampled:
@@ -177,20 +187,20 @@ def _file_frames(path: Path, job: Job, fit: Fit, notes: list[str]) -> Iterator[F
             how = _checked_fit(path, frame, width, height, fit)
             notes.append(f"size {frame.shape[1]}x{frame.shape[0]} -> {width}x{height}{how}")
         count += 1
-        if count <= job.frames:
+        if count <= wanted:
             last = _fitted(frame, width, height, fit)
             yield last
-    if last is None or abs(count - job.frames) > FRAMES_FORGIVEN:
+    if last is None or abs(count - wanted) > FRAMES_FORGIVEN:
         raise BenchError(
-            f"{path}: the method's video has {count} frames at {FPS} fps; {job.frames} were "
+            f"{path}: the method's video has {count} frames at {FPS} fps; {wanted} were "
             f"wanted. At most {FRAMES_FORGIVEN} too many or too few are conformed."
         )
-    yield from itertools.repeat(last, max(job.frames - count, 0))
+    yield from itertools.repeat(last, max(wanted - count, 0))
     notes += [note for note in (resampled.note, resampled.damage) if note]
-    if count > job.frames:
-        notes.append(f"last {count - job.frames} frames cut")
-    if count < job.frames:
-        notes.append(f"last frame repeated {job.frames - count} times")
+    if count > wanted:
+        notes.append(f"last {count - wanted} frames cut")
+    if count < wanted:
+        notes.append(f"last frame repeated {wanted - count} times")
 
 
 def _is_of_shape(frame: Frame, width: int, height: int) -> bool:
@@ -235,11 +245,11 @@ def _fitted(frame: Frame, width: int, height: int, fit: Fit) -> Frame:
     return padded
 
 
-def _own_sound_notes(path: Path, job: Job) -> list[str]:
+def _own_sound_notes(path: Path, frames: int) -> list[str]:
     from bench import media
 
     found = media.probe(path)
-    wanted = job.frames / FPS
+    wanted = frames / FPS
     if not found.has_sound:
         return ["the video had no sound, the case's was added"]
     if abs(found.sound_seconds - wanted) <= SOUND_FORGIVEN:
@@ -247,9 +257,10 @@ def _own_sound_notes(path: Path, job: Job) -> list[str]:
     return [f"own sound of {found.sound_seconds:.3f} s replaced by the case's of {wanted:.3f} s"]
 
 
-def _checked_frames(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
-    """Passes the frames on; raises BenchError if type, size or count are not the job's."""
-    wanted = (*_size(job), 3)
+def _checked_frames(frames: Iterable[Frame], form: OutputForm) -> Iterator[Frame]:
+    """Passes the frames on; raises BenchError if type, size or count are not the form's."""
+    wanted = (form.height, form.width, 3)
+    whose = "face clip" if form.cut is None else "cut"
     count = 0
     for frame in frames:
         if not isinstance(frame, np.ndarray):
@@ -260,11 +271,11 @@ def _checked_frames(frames: Iterable[Frame], job: Job) -> Iterator[Frame]:
         if frame.dtype != np.uint8 or frame.shape != wanted:
             raise BenchError(
                 f"the method returned frame {count} as {frame.dtype} with shape {frame.shape}; "
-                f"expected uint8 with shape {wanted}, the size of the face clip"
+                f"expected uint8 with shape {wanted}, the size of the {whose}"
             )
         count += 1
-        if count > job.frames:
-            raise BenchError(f"the method returned more than the {job.frames} frames wanted")
+        if count > len(form.made):
+            raise BenchError(f"the method returned more than the {len(form.made)} frames wanted")
         yield frame
-    if count != job.frames:
-        raise BenchError(f"the method returned {count} frames; {job.frames} were wanted")
+    if count != len(form.made):
+        raise BenchError(f"the method returned {count} frames; {len(form.made)} were wanted")

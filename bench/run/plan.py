@@ -329,7 +329,7 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
     """What is left to do. `retry` tries failed cells again; otherwise a failure counts as done."""
     tasks: list[Task] = []
     videos = values = videos_planned = values_planned = failed = 0
-    existing = _existing_videos(store.folder)
+    existing = _existing_files(store.folder)
     settings = plan.settings(store.folder)
     for planned in plan.every_case:
         metrics = plan.measured_on(planned.case)
@@ -342,8 +342,8 @@ def find_missing(plan: Plan, store: Store, *, retry: bool = False) -> Missing:
             known = store.generations.get(generation_key(method, planned))
             if known is None or (known.status != "ok" and retry):
                 generate.append(method.label)
-            elif known.status == "ok" and known.video not in existing:
-                generate.append(method.label)  # the file was deleted
+            elif known.status == "ok" and not existing.issuperset(known.files):
+                generate.append(method.label)  # a file was deleted
             elif known.status == "ok":
                 found = {metric.label: _status(metric, known, planned, store) for metric in metrics}
                 wanted = (None, "failed") if retry else (None,)
@@ -444,15 +444,16 @@ def _status(
     return store.measurements.get(key)
 
 
-def _existing_videos(folder: Path) -> set[str]:
-    """The run folder's video files, as records name them.
+def _existing_files(folder: Path) -> set[str]:
+    """The run folder's videos and own references, as records name them.
 
     Lists folders rather than asking for each file, which takes minutes on a network disk.
     """
     found: set[str] = set()
-    for place, _, names in os.walk(folder / "videos"):
-        inside = Path(place).relative_to(folder).as_posix()
-        found.update(f"{inside}/{name}" for name in names)
+    for kept in ("videos", "references"):
+        for place, _, names in os.walk(folder / kept):
+            inside = Path(place).relative_to(folder).as_posix()
+            found.update(f"{inside}/{name}" for name in names)
     return found
 
 

@@ -316,9 +316,10 @@ class Task:
         files = {path: file_digest(path) for path in dict.fromkeys(paths) if path.is_file()}
         files.update(_weights(self._plugins()))
         for known in self.made.values():
-            video = self.settings.folder / known.video
-            if is_intact(video, known.sha256):
-                files[video] = known.sha256
+            for name, sha256 in known.files.items():
+                file = self.settings.folder / name
+                if is_intact(file, sha256):
+                    files[file] = sha256
         return tuple(InputFile(path, sha256) for path, sha256 in files.items())
 
     def moved(self, place: Place) -> Task:

@@ -171,8 +171,8 @@ def _damaged(plan: Plan, store: Store, *, retry: bool) -> list[Task]:
                 continue
             for planned, known in group.videos:
                 labels = generate.setdefault(planned, [])
-                if group.method not in labels and not is_intact(
-                    store.folder / known.video, known.sha256
+                if group.method not in labels and not all(
+                    is_intact(store.folder / name, sha256) for name, sha256 in known.files.items()
                 ):
                     labels.append(group.method)
     settings = plan.settings(store.folder)
@@ -283,7 +283,9 @@ def _mouths(plan: Plan, store: Store) -> dict[str, Corners]:
     for planned in plan.cases:
         for method in plan.answers(planned):
             known = store.generations.get(generation_key(method, planned))
-            if known is not None and known.status == "ok" and known.mouth is not None:
+            if known is None or known.cut is not None:
+                continue  # its mouth is in pixels of the crop
+            if known.status == "ok" and known.mouth is not None:
                 found[planned.key] = known.mouth
                 break
     return found

@@ -81,7 +81,7 @@ def _measured_together(
         if one.metric.needs_reference and shared not in references:
             references[shared] = _Summary(worker, settings, one.metric)
             for planned, made in one.videos:
-                opener = partial(worker.reference, planned.case.face, settings)
+                opener = partial(worker.reference_of, made, planned.case.face, settings)
                 feed = _Feed(str(made.reference_sha256), opener, references[shared])
                 feeds.setdefault(planned, []).append(feed)
     summaries = [_Summary(worker, settings, one.metric) for one in sets]

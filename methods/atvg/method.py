@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import pydantic
 
 import bench
-from bench.networks.pasting import enlarged
 from methods.atvg import settings
 from methods.landmarked_face import landmarked_face
 
@@ -74,9 +73,9 @@ class ATVGnet(bench.Method, bench.Trainable):
             is the only one for networks that are trained here.
         contrast: "stretched" is the demo's, which flickers. recurrence: with the authors' files.
             "none" is the demo's; "time" the paper's.
-        output: "frame" puts the face back into the still's frame; "crop" is the face alone, which
-            is then enlarged to the clip's size, with bars if that is not square. Compare it with a
-            reference only if that is cut in the same way.
+        output: "frame" puts the face back into the still's frame; "crop" is the face alone, and
+            the reference is cut as the still was.
+        frames: "official" makes one frame less, as the official program does.
         """
 
         weights: str | Path = "synth"
@@ -88,6 +87,7 @@ class ATVGnet(bench.Method, bench.Trainable):
         contrast: Literal["kept", "stretched"] = "kept"
         recurrence: Literal["none", "time"] | None = None
         output: Literal["frame", "crop"] = "frame"
+        frames: Literal["all", "official"] = "all"
 
         @pydantic.field_validator("weights")
         @classmethod
@@ -123,7 +123,9 @@ class ATVGnet(bench.Method, bench.Trainable):
     @property
     def protocol(self) -> str:
         """What is shown, and what the still gives away."""
-        return f"reference: first; output: {self.options.output}"
+        made = "" if self.options.frames == "all" else "; frames: official"
+        cut = ", reference cut alike" if self.options.output == "crop" else ""
+        return f"reference: first; output: {self.options.output}{cut}{made}"
 
     def identity(self) -> Mapping[str, object]:
         """The digests of the files; raises BenchError if one is missing."""
@@ -169,7 +171,19 @@ class ATVGnet(bench.Method, bench.Trainable):
             raise RuntimeError("call load(device) before generate")
         face = landmarked_face(job)
         talking = self._talk(job, face.arrays, face.still)
-        return bench.Generation(video=self._shown(talking), notes=face.notes)
+        return bench.Generation(
+            video=self._shown(talking),
+            notes=face.notes,
+            cut=self._cut(talking),
+            made=range(len(talking.talks)),
+        )
+
+    def _cut(self, talking: _Talking) -> bench.Cut | None:
+        if self.options.output == "frame":
+            return None
+        assert self._talker is not None
+        side = self._talker.side
+        return bench.Cut(talking.transform, height=side, width=side)
 
     def _talk(self, job: bench.Job, arrays: bench.Arrays, place: int) -> _Talking:
         """All faces: the networks run here, so that their time counts as generating."""
@@ -184,6 +198,8 @@ class ATVGnet(bench.Method, bench.Trainable):
         transform = crop_transform(face, scheme, side=talker.side)
         still = cropped(frame, transform, side=talker.side)
         heard = audio.windows(job.speech)
+        if self.options.frames == "official":
+            heard = heard[: audio.official_frames(job.speech)]
         if not isinstance(talker, Talker):
             return _Talking(frame, transform, tuple(talker.talk(still, face, heard, self._steps())))
         assert self._basics is not None
@@ -209,7 +225,7 @@ class ATVGnet(bench.Method, bench.Trainable):
         frame = talking.frame
         for made in talking.talks:
             if self.options.output == "crop":
-                yield enlarged(made.face, *frame.shape[:2])
+                yield made.face
             else:
                 yield put_back(frame, made.face, made.share, talking.transform)
 

@@ -12,7 +12,6 @@ import pydantic
 from numpy.typing import NDArray
 
 import bench
-from bench.networks.pasting import enlarged
 from methods.landmarked_face import landmarked_face, landmarks_of
 from methods.pcavs import mel, settings
 from methods.pcavs.pictures import SIDE, Transforms, anchors, inner_transforms, transforms
@@ -63,9 +62,9 @@ class PCAVS(bench.Method, bench.Trainable):
         noise: "stored" with the published generator, or "drawn" anew for each picture from the
             case's seed. The small one has none.
         output: "frame" puts the picture back into the frame that gave the pose (with another
-            recording's pose, into the still's); "crop" is the picture alone, enlarged to the clip's
-            size, with bars if that is not square. Compare it with a reference only if that is cut
-            in the same way.
+            recording's pose, into the still's); "crop" is the picture alone, and the reference is
+            cut as that frame was.
+        frames: "official" leaves out the first two and the last, as the official program does.
         feather: pixels of 224 over which the picture fades in.
         batch: frames per batch. It changes speed and memory only.
         """
@@ -76,6 +75,7 @@ class PCAVS(bench.Method, bench.Trainable):
         mouth_weight: float | None = pydantic.Field(default=None, gt=0)
         noise: Literal["stored", "drawn"] = "stored"
         output: Literal["frame", "crop"] = "frame"
+        frames: Literal["all", "official"] = "all"
         feather: int = pydantic.Field(default=16, ge=0)
         batch: int = pydantic.Field(default=4, ge=1)
 
@@ -116,7 +116,9 @@ class PCAVS(bench.Method, bench.Trainable):
         """What is shown, and where the head pose comes from."""
         options = self.options
         pose = "another recording" if isinstance(options.pose, Path) else options.pose
-        return f"reference: first; pose: {pose}; output: {options.output}"
+        made = "" if options.frames == "all" else "; frames: official"
+        cut = ", reference cut alike" if options.output == "crop" else ""
+        return f"reference: first; pose: {pose}; output: {options.output}{cut}{made}"
 
     def identity(self) -> Mapping[str, object]:
         """The digests of all files that the options name; raises BenchError if one is missing."""
@@ -172,8 +174,26 @@ class PCAVS(bench.Method, bench.Trainable):
         if pose == "still":
             shown = np.full_like(shown, face.still)
         into = np.full_like(shown, face.still) if isinstance(pose, Path) else shown
-        video = self._frames(job, own, face.still, poses, shown, into)
-        return bench.Generation(video=video, notes=face.notes)
+        made = self._made(job)
+        return bench.Generation(
+            video=self._frames(job, own, face.still, poses, shown, into, made),
+            notes=face.notes,
+            cut=self._cut(inner_transforms(own.found)[into]),
+            made=made,
+        )
+
+    def _made(self, job: bench.Job) -> range:
+        """The frames of the speech that are made."""
+        if self.options.frames == "all":
+            return range(job.frames)
+        official = mel.official_frames(mel.mel_spectrogram(job.speech).shape[1])
+        return range(official.start, min(official.stop, job.frames))
+
+    def _cut(self, shown: Transforms) -> bench.Cut | None:
+        """How the pictures were cut out. shown: (T, 2, 3), to what the networks make."""
+        if self.options.output == "frame":
+            return None
+        return bench.Cut(shown, height=SIDE, width=SIDE, beyond="black")
 
     class Settings(settings.Settings):
         """Settings of the sync expert, the networks, and the discriminator trained with them."""
@@ -208,6 +228,7 @@ class PCAVS(bench.Method, bench.Trainable):
         poses: _Aligned,
         shown: NDArray[np.int64],
         into: NDArray[np.int64],
+        made: range,
     ) -> Iterator[bench.Frame]:
         """The video. shown: (T,), frames of `poses`; into: (T,), frames of `own`."""
         import cv2
@@ -221,8 +242,8 @@ class PCAVS(bench.Method, bench.Trainable):
             own.found[still],
             seed=job.seed if options.noise == "drawn" else None,
         )
-        for start in range(0, job.frames, options.batch):
-            number = np.arange(start, min(start + options.batch, job.frames))
+        for start in range(made.start, made.stop, options.batch):
+            number = np.arange(start, min(start + options.batch, made.stop))
             pictures = speak(
                 mel.windows(spectrogram, number),
                 [poses.frames[index] for index in shown[number]],
@@ -234,7 +255,7 @@ class PCAVS(bench.Method, bench.Trainable):
                     resized = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
                     whole = np.asarray(resized, dtype=np.uint8)
                 if options.output == "crop":
-                    yield enlarged(whole, *own.frames.shape[1:3])
+                    yield whole
                 else:
                     yield put_back(own.frames[index], whole, inner[index], feather=options.feather)
 

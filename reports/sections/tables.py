@@ -192,6 +192,32 @@ def absent_notes(results: Results, table: Table, words: Words) -> list[str]:
     )
 
 
+def form_notes(results: Results, table: Table, words: Words) -> list[str]:
+    """Which methods show a part of the frame, and which make a part of the frames."""
+    notes: list[str] = []
+    cut: list[str] = []
+    for row in table.rows:
+        made = [
+            one.record
+            for block in table.blocks
+            for case in block.dataset.cases
+            if (one := results.generation(block.dataset, row.label, case)) is not None
+            and one.record.status == "ok"
+        ]
+        if any(one.cut is not None or one.own_reference is not None for one in made):
+            cut.append(row.shown)
+        counts = [(one.frames, one.asked) for one in made if one.frames is not None and one.asked]
+        frames, asked = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+        if frames < asked:
+            share = f"{100 * frames / asked:.1f} %"
+            notes.append(
+                words("note_frames_made", method=row.shown, made=frames, asked=asked, share=share)
+            )
+    if cut:
+        notes.insert(0, words("note_own_reference", methods=words.listed(cut)))
+    return notes
+
+
 def _reasons(entries: Sequence[Entry]) -> list[str]:
     """Why entries are undefined for all of their cases, without those that show no face."""
     return list(
