@@ -10,9 +10,13 @@ import pydantic
 
 import bench
 from bench.networks.face_features import digest
+from metrics.last_of import LastOf
 from metrics.regions import compared
 
 if TYPE_CHECKING:
+    import torch
+
+    from bench.networks.face_crops import Boxes
     from bench.networks.face_features.network import FaceFeatures
 
 BATCH = 32  # frames that go through the network together; changes speed, not values
@@ -47,6 +51,11 @@ class Perceptual(bench.ClipMetric):
 
     options: Options
     _network: FaceFeatures | None = None
+
+    def __init__(self, options: bench.Options | None = None) -> None:
+        super().__init__(options)
+        self._truth: LastOf[list[list[torch.Tensor]]] = LastOf()
+
     _device = "cpu"
 
     @property
@@ -69,7 +78,7 @@ class Perceptual(bench.ClipMetric):
         """The clip's mean distance."""
         import torch
 
-        from bench.networks.face_crops import crops, face_boxes
+        from bench.networks.face_crops import face_boxes
         from bench.networks.face_features.network import distance
 
         if self._network is None:
@@ -79,23 +88,29 @@ class Perceptual(bench.ClipMetric):
             boxes = face_boxes(track, *truth.shape[1:3])
         except bench.BenchError as outside:  # all that it complains of
             raise bench.Undefined(str(outside)) from outside
+        assert sample.reference is not None  # or `compared` would have raised
         chosen = np.arange(0, len(truth), self.options.every)
-        total = 0.0
+        parts = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
         with torch.inference_mode():
-            for start in range(0, len(chosen), BATCH):
-                part = chosen[start : start + BATCH]
-                seen = [
-                    self._network(
-                        torch.from_numpy(crops(frames[part], boxes[part]))
-                        .to(self._device)
-                        .permute(0, 3, 1, 2)
-                        .float()
-                        .div_(255.0)
-                    )
-                    for frames in (truth, made)
-                ]
-                total += float(distance(*seen).sum())
+            wanted = self._truth.of(
+                sample.reference,
+                lambda: [self._seen(truth[part], boxes[part]) for part in parts],
+            )
+            total = 0.0
+            for part, true in zip(parts, wanted, strict=True):
+                total += float(distance(true, self._seen(made[part], boxes[part])).sum())
         return {"perceptual": total / len(chosen)}
+
+    def _seen(self, frames: bench.Frames, boxes: Boxes) -> list[torch.Tensor]:
+        """What the network sees of the faces in the boxes."""
+        import torch
+
+        from bench.networks.face_crops import crops
+
+        assert self._network is not None
+        faces = torch.from_numpy(crops(frames, boxes)).to(self._device).permute(0, 3, 1, 2)
+        seen: list[torch.Tensor] = self._network(faces.float().div_(255.0))
+        return seen
 
 
 @bench.hookimpl

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import bench
 from bench.ground.types import Frame
+from metrics.last_of import LastOf
 from metrics.regions import faces_with_mouths
 
 SIDE = 96  # pixels of the faces that Wav2Lip and its successors generate
@@ -53,6 +54,10 @@ class Sharpness(bench.ClipMetric):
         ),
     )
 
+    def __init__(self, options: bench.Options | None = None) -> None:
+        super().__init__(options)
+        self._truth = LastOf[float]()
+
     @property
     def protocol(self) -> str:
         """Region, detector and size."""
@@ -61,7 +66,11 @@ class Sharpness(bench.ClipMetric):
     def measure(self, sample: bench.Sample) -> dict[str, float]:
         """The clip's ratio."""
         pairs = list(faces_with_mouths(sample))
-        truth = _mean_variance((face, mouth) for face, _, mouth in pairs)
+        assert sample.reference is not None  # or there would be no pairs
+        truth = self._truth.of(
+            sample.reference,
+            lambda: _mean_variance((face, mouth) for face, _, mouth in pairs),
+        )
         if truth == 0.0:
             raise bench.Undefined("the truth's mouth is one flat colour: it has no sharpness")
         return {"sharpness": _mean_variance((face, mouth) for _, face, mouth in pairs) / truth}

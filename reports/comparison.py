@@ -44,7 +44,7 @@ class Entry:
     interval: of the mean over the compared cases (over the method's own cases if is_apart).
     is_above_truth: significantly better than the real video.
     reasons: each reason for a missing value, with its number of cases; undefined: those reasons
-    that are not failures.
+    that are not failures. n_planned: with the n_spared cases that the config keeps from the method.
     difference, p_value: against the table's reference; p is Holm-corrected over all comparisons of
     one data set in the table.
     is_tied: the reference competes, and the test between all competitors of the column cannot tell
@@ -62,6 +62,7 @@ class Entry:
     n_planned: int = 0
     n_failed: int = 0
     n_undefined: int = 0
+    n_spared: int = 0
     interval: Interval | None = None
     reasons: tuple[tuple[str, int], ...] = ()
     undefined: tuple[str, ...] = ()
@@ -374,18 +375,23 @@ def _set_standing(
         cell = results.set_cell(dataset, row.label, column, kind=kind)
         generated = [results.generation(dataset, row.label, case) for case in cases]
         count = sum(one is not None and one.record.status == "ok" for one in generated)
-        planned = sum(one is not None for one in generated)
+        spared = sum(results.spares(dataset, row.label, case) for case in cases)
+        planned = sum(one is not None for one in generated) + spared
         if cell.state == "ok" and column.output.name in cell.values:
             name = column.output.name
             low, high = cell.values.get(f"{name}_low"), cell.values.get(f"{name}_high")
             unit: Unit = "none" if low is None or high is None else "clip"
             interval = Interval(cell.values[name], low, high, count, 0, unit)
-            entries[row.label] = Entry("value", count, planned, interval=interval)
+            entries[row.label] = Entry(
+                "value", count, planned, n_spared=spared, interval=interval, is_apart=spared > 0
+            )
         else:
             state: EntryState = "failed" if cell.state == "ok" else cell.state
             reasons = ((cell.reason, 1),) if cell.reason else ()
             undefined = (cell.reason,) if state == "undefined" else ()
-            entries[row.label] = Entry(state, 0, planned, reasons=reasons, undefined=undefined)
+            entries[row.label] = Entry(
+                state, 0, planned, n_spared=spared, reasons=reasons, undefined=undefined
+            )
     return Standing(entries, 0, 0)
 
 
@@ -402,9 +408,10 @@ def _entry(scores: ColumnValues) -> Entry:
     return Entry(
         state,
         len(scores.values),
-        scores.planned,
+        scores.planned + scores.spared,
         scores.n_failed,
         n_undefined,
+        scores.spared,
         reasons=(*scores.failed.items(), *scores.undefined.items()),
         undefined=tuple(scores.undefined),
         n_faceless=0 if state == "failed" else scores.faceless,
@@ -461,7 +468,7 @@ def _failures(
     failed = planned = 0
     for case in dataset.of_kind(kind):
         if not any(
-            label in source.methods and case.kind in source.methods[label].kinds
+            label in source.methods and source.methods[label].answers(case)
             for source in dataset.sources
         ):
             continue

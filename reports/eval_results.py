@@ -120,7 +120,7 @@ def _mean(
     span = ""
     if mean.low is not None and mean.high is not None:
         span = f", 95 % interval {mean.low:.6g} to {mean.high:.6g}"
-    return mean.mean, f"mean over {mean.n} of {own.planned} cases{span}"
+    return mean.mean, f"mean over {mean.n} of {own.planned + own.spared} cases{span}"
 
 
 def _plain(text: str) -> str:

@@ -159,11 +159,12 @@ def speech_gain(results: Results, dataset: Dataset, method: str, column: Column)
     values: dict[str, float] = {}
     undefined: Counter[str] = Counter()
     failed: Counter[str] = Counter()
-    planned = missing = faceless = 0
+    planned = missing = faceless = spared = 0
     for case in dataset.of_kind("reconstruct"):
         names = [case.id, *probes.get(case.face, [])]
         cells = [results.cell(dataset, method, by_id[name], column) for name in names]
         if len(names) < 2 or any(cell is None for cell in cells):
+            spared += len(names) > 1 and results.spares(dataset, method, case)
             continue
         planned += 1
         asked = [cell for cell in cells if cell is not None]
@@ -176,4 +177,4 @@ def speech_gain(results: Results, dataset: Dataset, method: str, column: Column)
             missing += 1
         else:
             (undefined if bad.state == "undefined" else failed)[bad.reason] += 1
-    return ColumnValues(values, planned, dict(undefined), dict(failed), missing, faceless)
+    return ColumnValues(values, planned, dict(undefined), dict(failed), missing, faceless, spared)

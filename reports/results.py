@@ -113,7 +113,7 @@ class ColumnValues:
     """A method's values in one column, by case id, and why other planned cases have none.
 
     undefined, failed: number of cases by reason. faceless: how many of the undefined cases show no
-    face in any frame.
+    face in any frame. spared: how many further cases the config does not put to the method.
     """
 
     values: Mapping[str, float]
@@ -122,6 +122,7 @@ class ColumnValues:
     failed: Mapping[str, int]
     missing: int
     faceless: int = 0
+    spared: int = 0
 
     @property
     def n_failed(self) -> int:
@@ -245,7 +246,7 @@ class Results:
         found: GeneratedVideo | None = None
         for source in dataset.sources:
             part, own = source.methods.get(method), source.cases.get(case.id)
-            if part is None or own is None:
+            if part is None or own is None or part.spares(own):
                 continue
             record = source.run.generations.get((part.key, own.key))
             if record is None:
@@ -278,10 +279,11 @@ class Results:
         values: dict[str, float] = {}
         undefined: Counter[str] = Counter()
         failed: Counter[str] = Counter()
-        planned = missing = faceless = 0
+        planned = missing = faceless = spared = 0
         for case in dataset.of_kind(kind):
             cell = self.cell(dataset, method, case, column)
             if cell is None:
+                spared += self.spares(dataset, method, case)
                 continue
             planned += 1
             faceless += cell.is_faceless
@@ -295,7 +297,16 @@ class Results:
                 failed[cell.reason] += 1
             else:
                 missing += 1
-        return ColumnValues(values, planned, dict(undefined), dict(failed), missing, faceless)
+        return ColumnValues(
+            values, planned, dict(undefined), dict(failed), missing, faceless, spared
+        )
+
+    def spares(self, dataset: Dataset, method: str, case: CasePart) -> bool:
+        """Whether a run's config keeps the case from the method, and no run puts it to it."""
+        own = [source for source in dataset.sources if method in source.methods]
+        return any(source.methods[method].spares(case) for source in own) and not any(
+            _plans(source, method, case) for source in own
+        )
 
     def quiet_cells(
         self, dataset: Dataset, column: Column, name: str, **options: object
@@ -369,7 +380,7 @@ class Results:
             made = [
                 source.run.generations.get((part.key, case.key))
                 for case in source.cases.values()
-                if case.kind == kind
+                if case.kind == kind and not part.spares(case)
             ]
             finished = [record for record in made if record and record.status == "ok"]
             record = source.run.measured_set(metric, finished)
@@ -389,7 +400,7 @@ def join(folders: Sequence[Path]) -> Results:
 
 def _plans(source: DatasetInRun, method: str, case: CasePart) -> bool:
     part = source.methods.get(method)
-    return part is not None and case.id in source.cases and case.kind in part.kinds
+    return part is not None and case.id in source.cases and part.answers(case)
 
 
 def _metric(source: DatasetInRun, column: Column) -> MetricPart | None:

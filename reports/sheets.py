@@ -218,7 +218,8 @@ def rank_text(entry: Entry) -> str:
 
 def gap_text(entry: Entry, words: Words) -> str:
     """The missing values by reason, such as `9 N. A., 1 failed`; empty for a single reason."""
-    missing = entry.n_planned - entry.n_scored - entry.n_failed - entry.n_undefined
+    there = entry.n_scored + entry.n_failed + entry.n_undefined + entry.n_spared
+    missing = entry.n_planned - there
     counts = (("undefined", entry.n_undefined), ("failed", entry.n_failed), ("missing", missing))
     named = [words("gap", n=n, what=words(f"{state}_short")) for state, n in counts if n > 0]
     return words.listed(named) if len(named) > 1 else ""

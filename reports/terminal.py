@@ -12,7 +12,7 @@ from reports.case_page import case_links
 from reports.comparison import Block, BlockColumn, Table, build_table
 from reports.sections.failures import Cause, gather_gaps
 from reports.sections.glance import banners
-from reports.sections.tables import compared_text, left_out_notes
+from reports.sections.tables import compared_text, left_out_notes, spared_notes
 from reports.validity import Validity
 from reports.words import Words, read_words
 from reports.worth import read_judged
@@ -84,6 +84,7 @@ def _rows(table: Table, block: Block, words: Words) -> Rows:
         scored = sorted({one.n_scored for one in defined}) or [0]
         text = str(scored[0]) if len(scored) == 1 else f"{scored[0]}\N{EN DASH}{scored[-1]}"
         cells = [f"{one.text}{one.sign}" for one in found]
+        planned += max((one.n_spared for one in entries), default=0)
         rows.append((row.label, *cells, f"{text}/{planned}", str(failed)))
     for name, cells in _foot(block, words):
         rows.append((name, *cells, "", ""))
@@ -115,7 +116,11 @@ def _cause_lines(one: Cause, words: Words) -> list[str]:
 def _footnotes(block: Block, words: Words) -> list[str]:
     entries = [entry for one in _shown(block) for entry in one.standing.entries.values()]
     is_ranked = any(entry.rank is not None for entry in entries)
-    notes = [compared_text(block, words), *left_out_notes(block, words)]
+    notes = [
+        compared_text(block, words),
+        *spared_notes(block, words),
+        *left_out_notes(block, words),
+    ]
     notes += [words("note_marks")] if is_ranked else []
     notes += [words("note_floor")] if any(one.column.floor for one in _shown(block)) else []
     return [*filter(None, notes)]

@@ -48,7 +48,7 @@ def test_every_key_has_its_row_and_every_row_its_key(
 
 def test_every_key_of_a_method_is_explained() -> None:
     controls = {name for name, one in load_registry().methods.items() if one.plugin.control}
-    keys = set(config.MetricEntry.model_fields)
+    keys = set(config.MetricEntry.model_fields) | set(config.MethodEntry.model_fields)
     assert explained(section("methods, metrics")) == keys | controls
 
 

@@ -84,11 +84,11 @@ def planned(clips: list[Clip]) -> list[PlannedCase]:
 
 def test_the_cases_are_spread_over_speakers_and_keep_their_order() -> None:
     clips = [clip(f"{who}{number}", who) for who in "abc" for number in range(4)]
-    found = [one.key for one in floors.spread(planned(clips), 5)]
+    found = [one.key for one in floors.few_cases(planned(clips), 5)]
     assert found == ["a0", "a1", "b0", "b1", "c0"]
-    assert [one.key for one in floors.spread(planned(clips), 2, barred={"a0"})] == ["a1", "b0"]
-    assert floors.spread(planned(clips), 0) == ()
-    assert len(floors.spread(planned(clips), 99)) == 12
+    assert [one.key for one in floors.few_cases(planned(clips), 2, barred={"a0"})] == ["a1", "b0"]
+    assert floors.few_cases(planned(clips), 0) == ()
+    assert len(floors.few_cases(planned(clips), 99)) == 12
 
 
 def test_a_stranger_is_always_another_speaker_whose_name_is_known() -> None:

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pydantic
 
 from bench.checks.feature_checks import feature_checks
+from bench.checks.importing import imported
 from bench.checks.ladders import LADDERS, synthetic_talkers, talking_patterns
 from bench.checks.method_checks import method_checks
 from bench.checks.metric_checks import metric_checks
@@ -293,27 +292,17 @@ def _check_options(plugin: type[Plugin]) -> None:
 
 
 def _check_import(plugin: type[Plugin]) -> None:
-    """Imports the plugin's file in a new interpreter, as the registry does."""
-    file = inspect.getfile(plugin)
+    """Imports the plugin's file where no other was imported, as the registry does."""
     # PathFinder searches only folders; find_spec would also find the made-up name of a local file.
-    if PathFinder.find_spec(plugin.__module__.partition(".")[0]) is not None:
-        load = f"importlib.import_module({plugin.__module__!r})"
-    else:
-        load = f"runpy.run_path({file!r})"
-    program = (
-        f"import importlib, runpy, sys; sys.path[:] = {sys.path!r}; {load}; "
-        f"print([name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
-    )
-    if done.returncode:
-        raise CheckFailed(f"importing {plugin.__module__} fails: {done.stderr.strip()[-500:]}")
-    loaded = done.stdout.strip().splitlines()[-1]
-    if loaded != "[]":
+    is_found = PathFinder.find_spec(plugin.__module__.partition(".")[0]) is not None
+    module, file = plugin.__module__ if is_found else "", inspect.getfile(plugin)
+    found = imported(module=module, file=file, heavy=HEAVY)
+    if found.error:
+        raise CheckFailed(f"importing {plugin.__module__} fails: {found.error.strip()[-500:]}")
+    if found.loaded:
         raise CheckFailed(
-            f"importing {plugin.__module__} loads {loaded}; import them inside load(), measure() "
-            "or generate()"
+            f"importing {plugin.__module__} loads {list(found.loaded)}; import them inside load(), "
+            "measure() or generate()"
         )
 
 

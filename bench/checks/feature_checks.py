@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from bench.checks.subject import CheckFailed, NamedCheck, Subject, raise_if_written, watched
+from bench.checks.subject import CheckFailed, NamedCheck, Once, Subject, raise_if_written, watched
 from bench.contract.plugins import Feature
 from bench.contract.video import Arrays, Video
 from bench.features.computing import checked, needed
@@ -16,10 +17,41 @@ from bench.ground.types import Track
 
 
 def feature_checks(subject: Subject) -> Iterator[NamedCheck]:
-    yield "gives the declared arrays", lambda: _check_arrays(subject)
-    yield "is deterministic", lambda: _check_repeats(subject)
-    yield "leaves its inputs alone", lambda: _check_inputs_kept(subject)
-    yield "writes no files", lambda: _check_writes_nothing(subject)
+    first = Once(lambda: _first_run(subject))
+    yield "gives the declared arrays", lambda: _check_arrays(first())
+    yield "is deterministic", lambda: _check_repeats(subject, first())
+    yield "leaves its inputs alone", lambda: _check_inputs_kept(first())
+    yield "writes no files", lambda: first().raise_if_written()
+
+
+@dataclass(frozen=True)
+class _FirstRun:
+    """What one run showed. content: of the videos, before and after it.
+
+    written: the files that it wrote, as a failure; None if there are none.
+    """
+
+    feature: Feature
+    found: list[Arrays | str]
+    content: tuple[list[str], list[str]]
+    written: CheckFailed | None
+
+    def raise_if_written(self) -> None:
+        if self.written is not None:
+            raise self.written
+
+
+def _first_run(subject: Subject) -> _FirstRun:
+    feature, videos = subject.feature(), _videos(subject)
+    before, written = [_content(_inputs(video)) for video in videos], None
+    with watched() as root:
+        found = [_arrays(feature, video) for video in videos]
+        try:
+            raise_if_written(root, allowed=())
+        except CheckFailed as failure:
+            written = failure
+    after = [_content(_inputs(video)) for video in videos]
+    return _FirstRun(feature, found, (before, after), written)
 
 
 def _videos(subject: Subject) -> list[Video]:
@@ -54,39 +86,24 @@ def _arrays(feature: Feature, video: Video) -> Arrays | str:
         return str(reason)
 
 
-def _check_arrays(subject: Subject) -> None:
-    feature = subject.feature()
-    found = [_arrays(feature, video) for video in _videos(subject)]
-    if all(isinstance(arrays, str) for arrays in found):
-        raise CheckFailed(f"no specimen has this feature: {found[0]}; give others")
+def _check_arrays(run: _FirstRun) -> None:
+    if all(isinstance(arrays, str) for arrays in run.found):
+        raise CheckFailed(f"no specimen has this feature: {run.found[0]}; give others")
 
 
-def _check_repeats(subject: Subject) -> None:
-    feature = subject.feature()
-    first = [_content(_arrays(feature, video)) for video in _videos(subject)]
-    again = [_content(_arrays(feature, video)) for video in _videos(subject)]
+def _check_repeats(subject: Subject, run: _FirstRun) -> None:
+    first = [_content(arrays) for arrays in run.found]
+    again = [_content(_arrays(run.feature, video)) for video in _videos(subject)]
     fresh = [_content(_arrays(subject.feature(), video)) for video in _videos(subject)]
     for name, other in (("the same instance", again), ("a fresh instance", fresh)):
         if first != other:
             raise CheckFailed(f"{name} gives other arrays for the same video")
 
 
-def _check_inputs_kept(subject: Subject) -> None:
-    videos = _videos(subject)
-    before = [_content(_inputs(video)) for video in videos]
-    feature = subject.feature()
-    for video in videos:
-        _arrays(feature, video)
-    if [_content(_inputs(video)) for video in videos] != before:
+def _check_inputs_kept(run: _FirstRun) -> None:
+    before, after = run.content
+    if after != before:
         raise CheckFailed("the feature changed the frames or the sound that it was given")
-
-
-def _check_writes_nothing(subject: Subject) -> None:
-    feature, videos = subject.feature(), _videos(subject)
-    with watched() as root:
-        for video in videos:
-            _arrays(feature, video)
-        raise_if_written(root, allowed=())
 
 
 def _inputs(video: Video) -> Arrays:

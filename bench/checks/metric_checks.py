@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +16,7 @@ from bench.checks.subject import (
     CheckFailed,
     CheckSkipped,
     NamedCheck,
+    Once,
     Subject,
     raise_if_written,
     watched,
@@ -35,10 +36,11 @@ SPENT, SPENT_TOLERANCE = 0.8, 0.1
 
 
 def metric_checks(subject: Subject, metric: type[Metric]) -> Iterator[NamedCheck]:
-    yield "gives the declared outputs", lambda: _check_values(subject)
-    yield "is deterministic", lambda: _check_metric_repeats(subject)
-    yield "leaves its inputs alone", lambda: _check_inputs_kept(subject)
-    yield "writes no files", lambda: _check_metric_writes_nothing(subject)
+    first = Once(lambda: _first_run(subject))
+    yield "gives the declared outputs", lambda: _check_values(first())
+    yield "is deterministic", lambda: _check_metric_repeats(subject, first())
+    yield "leaves its inputs alone", lambda: _check_inputs_kept(first())
+    yield "writes no files", lambda: first().raise_if_written()
     if "reference" in metric.reads:
         yield "truth against itself is best", lambda: _check_truth_is_best(subject)
     if "reference" in metric.reads and issubclass(metric, ClipMetric):
@@ -115,10 +117,39 @@ def _defined(subject: Subject, metric: Metric, samples: Sequence[Sample]) -> lis
         raise CheckSkipped(f"no value on these specimens, give others: {undefined}") from undefined
 
 
-def _check_values(subject: Subject) -> None:
+@dataclass(frozen=True)
+class _FirstRun:
+    """What one run on noisy specimens showed. content: of the samples, before and after it.
+
+    written: the files that it wrote, as a failure; None if there are none.
+    """
+
+    metric: Metric
+    values: list[Values]
+    content: tuple[list[str], list[str]]
+    written: CheckFailed | None
+
+    def raise_if_written(self) -> None:
+        if self.written is not None:
+            raise self.written
+
+
+def _first_run(subject: Subject) -> _FirstRun:
     metric = subject.metric()
-    for values in _defined(subject, metric, [_distorted(each) for each in subject.specimens()]):
-        _check_mapping(metric.outputs, values)
+    samples = [_copied(_distorted(each)) for each in subject.specimens()]
+    before, written = [_content(sample) for sample in samples], None
+    with watched() as root:
+        values = _defined(subject, metric, samples)
+        try:
+            raise_if_written(root, allowed=())
+        except CheckFailed as failure:
+            written = failure
+    return _FirstRun(metric, values, (before, [_content(each) for each in samples]), written)
+
+
+def _check_values(run: _FirstRun) -> None:
+    for values in run.values:
+        _check_mapping(run.metric.outputs, values)
 
 
 def _check_mapping(outputs: Sequence[Output], values: Values) -> None:
@@ -143,22 +174,18 @@ def _check_number(output: Output, number: float) -> None:
         raise CheckFailed(f"{output.name} is {number}, outside its declared range [{low}, {high}]")
 
 
-def _check_metric_repeats(subject: Subject) -> None:
+def _check_metric_repeats(subject: Subject, run: _FirstRun) -> None:
     samples = [_distorted(each) for each in subject.specimens()]
-    metric = subject.metric()
-    first = _defined(subject, metric, [_copied(sample) for sample in samples])
-    again = _scores(subject, metric, [_copied(sample) for sample in samples])
+    again = _scores(subject, run.metric, [_copied(sample) for sample in samples])
     fresh = _scores(subject, subject.metric(), [_copied(sample) for sample in samples])
     for name, other in (("the same instance", again), ("a fresh instance", fresh)):
-        if first != other:
-            raise CheckFailed(f"{name} gives {other!r:.300} after {first!r:.300}")
+        if run.values != other:
+            raise CheckFailed(f"{name} gives {other!r:.300} after {run.values!r:.300}")
 
 
-def _check_inputs_kept(subject: Subject) -> None:
-    samples = [_copied(_distorted(each)) for each in subject.specimens()]
-    before = [_content(sample) for sample in samples]
-    _defined(subject, subject.metric(), samples)
-    if [_content(sample) for sample in samples] != before:
+def _check_inputs_kept(run: _FirstRun) -> None:
+    before, after = run.content
+    if after != before:
         raise CheckFailed("the metric changed the frames, the sound or the track that it was given")
 
 
@@ -173,14 +200,6 @@ def _content(sample: Sample) -> str:
         with contextlib.suppress(BenchError):  # no track that could change
             running.update(video.faces().boxes.tobytes() + video.faces().mouths.tobytes())
     return running.hexdigest()
-
-
-def _check_metric_writes_nothing(subject: Subject) -> None:
-    metric = subject.metric()
-    samples = [_copied(_distorted(each)) for each in subject.specimens()]
-    with watched() as root:
-        _defined(subject, metric, samples)
-        raise_if_written(root, allowed=())
 
 
 def _check_truth_is_best(subject: Subject) -> None:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import pydantic
 
@@ -26,6 +26,7 @@ from bench.ground.errors import BenchError
 Specimens: TypeAlias = Callable[[], Sequence[Specimen]]  # called once, when a check needs them
 NamedCheck: TypeAlias = tuple[str, Callable[[], None]]
 _P = TypeVar("_P", bound=Plugin)
+_Found = TypeVar("_Found")
 
 
 class CheckFailed(AssertionError):
@@ -47,6 +48,24 @@ class Lazy:
         if self._made is None:
             self._made = self._make()
         return self._made
+
+
+class Once(Generic[_Found]):
+    """What several checks look at, made for the first of them; an error is raised for each."""
+
+    def __init__(self, make: Callable[[], _Found]) -> None:
+        self._make = make
+        self._made: tuple[_Found] | Exception | None = None
+
+    def __call__(self) -> _Found:
+        if self._made is None:
+            try:
+                self._made = (self._make(),)
+            except Exception as error:
+                self._made = error
+        if isinstance(self._made, Exception):
+            raise self._made
+        return self._made[0]
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,10 @@ def training_job(
 
 
 def _check_training(subject: Subject, plugin: type[Trainable]) -> None:
+    specimens = subject.specimens()[:2]  # from the usual cache, where they may be already
     with watched() as root:
         os.environ["BENCH_CACHE"] = str(root / "cache")  # `watched` puts the old one back
-        clips = _written(subject.specimens()[:2], root / "inputs")
+        clips = _written(specimens, root / "inputs")
         whole = plugin.train(_job(plugin, clips, root / "whole"))
         if not whole.is_file() or root / "whole" not in whole.parents:
             raise CheckFailed(f"train() returned {whole}; expected a file in the job's folder")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bench.files.weights import WeightState
     from bench.ground.types import Output
     from bench.run.plan import Missing, Plan
+    from bench.run.planned import PlannedMethod
     from bench.run.runner import Faceless, Notify, Summary
 
 _PIPED_WIDTH = 10_000  # columns, if the output is no terminal
@@ -172,6 +173,9 @@ def show_plan(plan: Plan, missing: Missing, folder: Path) -> None:
     if files := _code_files(plan):
         out.print(f"  runs the code of: {escape(', '.join(files))}")
     out.print(f"  methods: {escape(', '.join(method.label for method in plan.methods))}")
+    for method in plan.methods:
+        if method.label in plan.spared:
+            out.print(f"    {escape(f'{method.label}: {_put(plan, method)}')}")
     _show_preparations(out, plan, missing, folder)
     for label, lines in outlook(plan).items():
         for line in lines:
@@ -211,6 +215,21 @@ def _show_preparations(out: Console, plan: Plan, missing: Missing, folder: Path)
             names = ", ".join(_some([clip.id for clip in person.left_out]))
             text = f"{person.dataset} · {person.name}: not learned from, for they are tested: "
             out.print(f"    [yellow]{escape(text + names)}[/]")
+
+
+def _put(plan: Plan, method: PlannedMethod) -> str:
+    """How many cases a method gets that does not get all: `8 of 24 reconstruct cases of CLR`."""
+    whole = Counter[tuple[str, str]]()
+    put = Counter[tuple[str, str]]()
+    for planned in plan.cases:
+        if planned.case.kind in method.kinds:
+            where = planned.case.dataset, planned.case.kind
+            whole[where] += 1
+            put[where] += plan.puts(method, planned)
+    return ", ".join(
+        f"{put[name, kind]} of {count} {kind} cases of {name}"
+        for (name, kind), count in whole.items()
+    )
 
 
 def _code_files(plan: Plan) -> list[str]:

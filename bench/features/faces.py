@@ -417,12 +417,21 @@ class _Looks:
         self._frames = frames
         self._detector = detector
         self._seen: dict[int, list[Detection]] = {}
+        self._last: int | None = None
 
     def at(self, indices: Collection[int]) -> dict[int, list[Detection]]:
-        for index in indices:
+        for index in sorted(indices):
             if index not in self._seen:
-                self._seen[index] = self._detector.detect(self._frames[index])
+                self._seen[index] = self._detected(index)
         return {index: self._seen[index] for index in indices}
+
+    def _detected(self, index: int) -> list[Detection]:
+        """What the detector finds; frames like the last searched one show what that one shows."""
+        last = self._last
+        if last is None or not np.array_equal(self._frames[last], self._frames[index]):
+            self._last = index
+            return self._detector.detect(self._frames[index])
+        return self._seen[last]
 
 
 def _rule(face: Choice, box: Box | None, width: int, height: int) -> Callable[[Sights], float]:

@@ -93,7 +93,7 @@ def _of_sets(
 def _asks(metric: MetricPart, method: MethodPart, case: CasePart) -> bool:
     """Whether the metric measures the method's video for this case."""
     has_reference = case.kind != "cross"
-    return case.kind in method.kinds and (has_reference or "reference" not in metric.reads)
+    return method.answers(case) and (has_reference or "reference" not in metric.reads)
 
 
 def _outputs(

@@ -77,7 +77,8 @@ class MethodPart(_Part):
 
     origin: the package or file that registered it. protocol: how it was run, as far as its numbers
     depend on it, such as `reference: same`; mostly empty. preparations: for a method that learns
-    persons, the keys of what it learned; None for all others.
+    persons, the keys of what it learned; None for all others. spared: by data set, the ids of the
+    cases of its kinds that the config does not put to it.
     """
 
     label: str
@@ -93,6 +94,15 @@ class MethodPart(_Part):
     options: Options = field(default_factory=dict)
     key: str
     preparations: tuple[str, ...] | None = None
+    spared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def spares(self, case: CasePart) -> bool:
+        """Whether the config does not put a case to the method that it could answer."""
+        return case.id in self.spared.get(case.dataset, ())
+
+    def answers(self, case: CasePart) -> bool:
+        """Whether the run puts this case to the method."""
+        return case.kind in self.kinds and not self.spares(case)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,20 @@ def make_cases(
     return [replace(case, index=index) for index, case in enumerate(cases)]
 
 
+def spread(cases: Sequence[Case], most: int) -> tuple[Case, ...]:
+    """At most that many of the cases, in their order, spread over the speakers of their faces.
+
+    The first of each speaker, then the second, and so on: fewer are always among more.
+    """
+    rounds: dict[str, int] = {}
+    order: list[tuple[int, int]] = []
+    for place, case in enumerate(cases):
+        speaker = case.face.speaker
+        rounds[speaker] = rounds.get(speaker, -1) + 1
+        order.append((rounds[speaker], place))
+    return tuple(cases[place] for place in sorted(place for _, place in sorted(order)[:most]))
+
+
 def answer_frames(case: Case, cache: Path) -> int | None:
     """How many frames a generated video must have; None if the clip that decides it is unusable.
 

@@ -66,6 +66,15 @@ class PluginEntry(Section):
         return self.label or self.name
 
 
+class MethodEntry(PluginEntry):
+    """A method. cases: to how many cases it is put, of each kind in each data set; None: to all.
+
+    Where there are more, they are spread over the speakers (`bench.run.cases.spread`).
+    """
+
+    cases: Annotated[int, pydantic.Field(ge=1)] | None = None
+
+
 class MetricEntry(PluginEntry):
     """A metric. optional: without its weights it is told as not measured, and is no error."""
 
@@ -112,7 +121,7 @@ class Config(Section):
     longest: Annotated[float, pydantic.Field(gt=0)] = LONGEST
     plugins: tuple[str, ...] = ()
     prepare: PrepareSettings | None = None
-    methods: Annotated[tuple[PluginEntry, ...], pydantic.Field(min_length=1)]
+    methods: Annotated[tuple[MethodEntry, ...], pydantic.Field(min_length=1)]
     metrics: Annotated[tuple[MetricEntry, ...], pydantic.Field(min_length=1)]
     features: tuple[FeatureEntry, ...] = ()
     floors: Annotated[int, pydantic.Field(ge=0)] = 8

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.ground.types import Case, Clip
+from bench.run.cases import spread
 from bench.run.planned import PlannedCase, PlannedMethod
 
 MARK = "_"  # begins the label of every quiet control; no label of a config may begin with it
@@ -32,21 +33,20 @@ class Floors:
     cases: tuple[PlannedCase, ...] = ()
 
 
-def spread(
+def few_cases(
     cases: Sequence[PlannedCase], most: int, *, barred: Collection[str] = ()
 ) -> tuple[PlannedCase, ...]:
     """At most that many of the `reconstruct` cases, in their order, spread over speakers.
 
-    The first of each speaker, then the second, and so on. barred: ids of clips to leave alone.
+    barred: ids of clips to leave alone.
     """
-    rounds: dict[str, int] = {}
-    order: list[tuple[int, int]] = []
-    for place, planned in enumerate(cases):
-        face = planned.case.face
-        if planned.case.kind == "reconstruct" and face.id not in barred:
-            rounds[face.speaker] = rounds.get(face.speaker, -1) + 1
-            order.append((rounds[face.speaker], place))
-    return tuple(cases[place] for place in sorted(place for _, place in sorted(order)[:most]))
+    able = [
+        planned
+        for planned in cases
+        if planned.case.kind == "reconstruct" and planned.case.face.id not in barred
+    ]
+    few = set(spread([planned.case for planned in able], most))
+    return tuple(planned for planned in able if planned.case in few)
 
 
 def with_strangers(

@@ -27,7 +27,7 @@ from bench.ground.types import CASE_KINDS, Case, CaseKind, Clip
 from bench.machine.faults import raise_machine_fault
 from bench.records.store import KnownGeneration, Store
 from bench.run import floors
-from bench.run.cases import make_cases
+from bench.run.cases import make_cases, spread
 from bench.run.config import Config, Loaded, PluginEntry
 from bench.run.floors import Floors
 from bench.run.outputs import OUTPUT_VERSION
@@ -62,7 +62,8 @@ class Plan:
     features: by name, those that the metrics read, directly or through others; always `faces`.
     barred: by data set and id, the clips that are drawn for no pair, each with the reason.
     persons: the tested ones, if a method learns persons; preparations: what it must learn.
-    left_out: by data set, how many cases a limit leaves out.
+    left_out: by data set, how many cases a limit leaves out. spared: by method label, the cases of
+    its kinds that the config does not put to it (`methods: cases`).
     floors: the quiet controls, which stand in no table. not_measured: optional metrics that are
     left out (`bench.run.lacking`).
     """
@@ -78,6 +79,7 @@ class Plan:
     persons: tuple[Person, ...] = ()
     preparations: tuple[Preparation, ...] = ()
     left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    spared: Mapping[str, frozenset[PlannedCase]] = dataclasses.field(default_factory=dict)
     floors: Floors = dataclasses.field(default_factory=Floors)
     not_measured: tuple[NotMeasured, ...] = ()
 
@@ -99,8 +101,15 @@ class Plan:
     def answers(self, planned: PlannedCase) -> tuple[PlannedMethod, ...]:
         """The methods that answer this case, quiet controls last."""
         quiet = self.floors.asked.get(planned, ())
-        return (
-            quiet if planned in self.floors.cases else (*self._answers[planned.case.kind], *quiet)
+        if planned in self.floors.cases:
+            return quiet
+        every = self._answers[planned.case.kind]
+        return (*(method for method in every if self.puts(method, planned)), *quiet)
+
+    def puts(self, method: PlannedMethod, planned: PlannedCase) -> bool:
+        """Whether the plan puts one of its cases to one of its methods."""
+        return planned.case.kind in method.kinds and planned not in self.spared.get(
+            method.label, ()
         )
 
     def measured_on(self, case: Case) -> tuple[PlannedMetric, ...]:
@@ -262,8 +271,28 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         persons,
         tuple(learning),
         left_out=left_out,
+        spared=_spared(config, methods, cases),
         floors=_floors(loaded, files, datasets, cases, barred, version),
     )
+
+
+def _spared(
+    config: Config, methods: Sequence[PlannedMethod], cases: Sequence[PlannedCase]
+) -> dict[str, frozenset[PlannedCase]]:
+    """By method label, the cases that its `cases` in the config keeps from it, if any."""
+    groups: dict[tuple[str, CaseKind], list[PlannedCase]] = {}
+    for planned in cases:
+        groups.setdefault((planned.case.dataset, planned.case.kind), []).append(planned)
+    found: dict[str, frozenset[PlannedCase]] = {}
+    for entry, method in zip(config.methods, methods, strict=True):
+        spared: list[PlannedCase] = []
+        for (_, kind), group in groups.items():
+            if entry.cases is not None and kind in method.kinds:
+                put = set(spread([planned.case for planned in group], entry.cases))
+                spared += [planned for planned in group if planned.case not in put]
+        if spared:
+            found[method.label] = frozenset(spared)
+    return found
 
 
 def plugin_files(loaded: Loaded) -> tuple[PluginFile, ...]:
@@ -311,7 +340,7 @@ def _floors(
     for dataset in datasets:
         unable = barred.get(dataset.name, {})
         every = [planned for planned in cases if planned.case.dataset == dataset.name]
-        few = floors.spread(every, config.floors, barred=unable)
+        few = floors.few_cases(every, config.floors, barred=unable)
         for planned in few:
             lone = planned.case.other is None  # without another clip, nothing can be mismatched
             asked[planned] = tuple(m for m in controls if m.name != "mismatched" or not lone)
@@ -392,7 +421,7 @@ def outlook(plan: Plan) -> dict[str, list[str]]:
     """By method, its `outlook` on the run, or the error that this raised."""
     found: dict[str, list[str]] = {}
     for method in plan.methods:
-        cases = [planned.case for planned in plan.cases if planned.case.kind in method.kinds]
+        cases = [planned.case for planned in plan.cases if plan.puts(method, planned)]
         try:
             found[method.label] = list(method.make().outlook(cases))
         except Exception as error:  # a plugin's error costs its own cells, not the plan
@@ -410,7 +439,7 @@ def expected_files(plan: Plan) -> dict[str, list[Path | None]]:
     for method in plan.methods:
         plugin = method.make()
         files = [
-            plugin.expects(planned.case) if planned.case.kind in method.kinds else None
+            plugin.expects(planned.case) if plan.puts(method, planned) else None
             for planned in plan.cases
         ]
         if any(files):

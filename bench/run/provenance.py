@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def describe_run(
             _dataset(data, marks.get(data.name, {}), plan.left_out.get(data.name, 0))
             for data in plan.datasets
         ),
-        methods=tuple(map(_method, plan.methods)),
+        methods=tuple(_method(one, plan.spared.get(one.label, ())) for one in plan.methods),
         metrics=tuple(map(_metric, plan.metrics)),
         features=tuple(map(_feature, plan.features.values())),
         cases=tuple(_case(planned, mouths.get(planned.key)) for planned in plan.cases),
@@ -140,8 +140,11 @@ def _table(table: Table, methods: Sequence[PlannedMethod]) -> TablePart:
     )
 
 
-def _method(method: PlannedMethod) -> MethodPart:
+def _method(method: PlannedMethod, spared: Collection[PlannedCase] = ()) -> MethodPart:
     plugin = method.plugin
+    by_dataset: dict[str, list[str]] = {}
+    for planned in sorted(spared, key=lambda planned: planned.case.index):
+        by_dataset.setdefault(planned.case.dataset, []).append(planned.case.id)
     return MethodPart(
         label=method.label,
         title=method.title,
@@ -156,6 +159,7 @@ def _method(method: PlannedMethod) -> MethodPart:
         options=dict(method.options),
         key=method.key,
         preparations=None if method.persons is None else tuple(sorted(method.persons.values())),
+        spared={name: tuple(ids) for name, ids in by_dataset.items()},
     )
 
 

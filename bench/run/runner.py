@@ -233,6 +233,9 @@ def _groups(plan: Plan, store: Store, metric: PlannedMetric) -> Iterator[_Group]
     for planned in plan.every_case:
         if not metric.measures(planned.case):
             continue
+        for method in plan.methods:  # a set lacks the cases that the config keeps from a method
+            if planned in plan.spared.get(method.label, ()):
+                asked[planned.case.dataset, planned.case.kind, method.label] += 1
         for method in plan.answers(planned):
             where = (planned.case.dataset, planned.case.kind, method.label)
             asked[where] += 1

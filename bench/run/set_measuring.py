@@ -27,7 +27,7 @@ from bench.run.planned import PlannedCase, PlannedMetric, RunSettings
 class PlannedSet:
     """The finished videos of one method on one kind of case in one data set, for one metric.
 
-    asked: how many videos the method was asked for.
+    asked: how many videos there should be, with those that the config does not ask of the method.
     """
 
     metric: PlannedMetric

@@ -26,7 +26,7 @@ def lrs(frames: Frames) -> Crops:
 
     crops = np.empty((len(frames), SIDE, SIDE, 3), dtype=np.uint8)
     for crop, frame in zip(crops, frames, strict=True):
-        crop[:] = cv2.resize(frame, (SIDE, SIDE))[:, :, ::-1]
+        cv2.cvtColor(_resized(frame), cv2.COLOR_RGB2BGR, dst=crop)
     return crops
 
 
@@ -40,10 +40,12 @@ def tracked(frames: Frames, track: Track) -> Crops:
     Deviation: the median repeats the first and last box beyond the ends, where the reference has
     zeros, which pull its first and last six boxes towards the frame's corner.
     """
+    import cv2
+
     squares = squares_around(track.boxes)
     crops = np.empty((len(frames), SIDE, SIDE, 3), dtype=np.uint8)
     for crop, frame, square in zip(crops, frames, squares.tolist(), strict=True):
-        crop[:] = _resized(_cut(frame, *square))[:, :, ::-1]
+        cv2.cvtColor(_resized(_cut(frame, *square)), cv2.COLOR_RGB2BGR, dst=crop)
     return crops
 
 

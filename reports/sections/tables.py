@@ -165,7 +165,8 @@ def table_notes(table: Table, words: Words) -> list[str]:
     ]
     notes += [text for block in table.blocks for text in warnings(block.dataset, words)]
     for block in table.blocks:
-        notes += left_out_notes(block, words, {row.label: row.shown for row in table.rows})
+        names = {row.label: row.shown for row in table.rows}
+        notes += [*spared_notes(block, words, names), *left_out_notes(block, words, names)]
         if any(one.is_evidence for one in block.columns):
             notes.append(words("note_evidence"))
     states = {entry.state for entry in entries if not entry.n_faceless}
@@ -245,6 +246,28 @@ def compared_text(block: Block, words: Words) -> str:
         return words("compared_all", n=planned)
     some = str(low) if low == high else f"{low}–{high}"
     return words("compared_some", some=some, planned=planned)
+
+
+def spared_notes(block: Block, words: Words, names: Mapping[str, str] | None = None) -> list[str]:
+    """Which methods are put to fewer cases than there are, because the config says so.
+
+    names: by label, the names of methods; the default is the labels.
+    """
+    put: dict[str, tuple[int, int]] = {}
+    for one in block.columns:
+        for label, entry in one.standing.entries.items():
+            if entry.n_spared:
+                put.setdefault(label, (entry.n_planned - entry.n_spared, entry.n_planned))
+    return [
+        words(
+            "note_spared",
+            data=block.dataset.name,
+            method=(names or {}).get(label, label),
+            n=n,
+            planned=planned,
+        )
+        for label, (n, planned) in put.items()
+    ]
 
 
 def left_out_notes(block: Block, words: Words, names: Mapping[str, str] | None = None) -> list[str]:

@@ -42,8 +42,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, H / 2, W / 2)."""
-        y = torch.relu(self.first_norm(self.first(x)))
-        return torch.relu(self.second_norm(self.second(y)) + self.around(x))
+        y = torch.relu_(self.first_norm(self.first(x)))
+        return torch.relu_(self.second_norm(self.second(y)) + self.around(x))
 
 
 class PictureNetwork(nn.Module):
@@ -58,7 +58,7 @@ class PictureNetwork(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, 15, 56, 64), standardised, to (B, 256) of length 1."""
-        x = torch.relu(self.stem_norm(self.stem(windows)))  # (B, 32, 28, 32)
+        x = torch.relu_(self.stem_norm(self.stem(windows)))  # (B, 32, 28, 32)
         x = self.blocks(x).amax(dim=(2, 3))  # (B, 256); the maximum over space tolerates shifts
         return functional.normalize(self.out(x).float(), dim=1)
 
@@ -114,10 +114,15 @@ def standardised_windows(frames: Tensor, starts: Tensor) -> Tensor:
     mean = pixels.mean(dim=(1, 2))[index].mean(dim=1)  # (B, 3)
     square = pixels.square().mean(dim=(1, 2))[index].mean(dim=1)  # (B, 3)
     spread = (square - mean.square()).mean(dim=1).clamp_(min=0.04**2).sqrt_()  # (B,)
-    x = pixels[index].permute(0, 2, 3, 1, 4).reshape(len(starts), HEIGHT, WIDTH, 3 * WINDOW)
-    x -= mean.repeat(1, WINDOW)[:, None, None]
-    x /= spread[:, None, None, None]
-    return x.permute(0, 3, 1, 2)  # channels last in memory, the fastest layout for convolutions
+    # Windows overlap, so bytes are gathered, a pixel at once, and rows are standardised as a whole.
+    colours = np.ascontiguousarray(frames.numpy()).view("V3")[..., 0]  # (T, 56, 64)
+    stacked = np.stack([colours[starts.numpy() + k] for k in range(WINDOW)], axis=-1)
+    rows = torch.from_numpy(stacked.view(np.uint8).reshape(len(starts), HEIGHT, -1))
+    x = rows.float().mul_(1.0 / 255.0)  # (B, 56, 64 * 15)
+    x -= mean.repeat(1, WIDTH * WINDOW)[:, None]
+    x /= spread[:, None, None]
+    # Channels last in memory, the fastest layout for convolutions.
+    return x.view(len(starts), HEIGHT, WIDTH, 3 * WINDOW).permute(0, 3, 1, 2)
 
 
 def standardised_cepstra(cepstra: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -158,8 +163,9 @@ def mouth_windows(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     mouths = np.empty((len(crops), HEIGHT, WIDTH, 3), dtype=np.uint8)
     for mouth, crop in zip(mouths, crops, strict=True):
-        window = crop[MOUTH_TOP:MOUTH_BOTTOM, MOUTH_LEFT:MOUTH_RIGHT, ::-1]
-        cv2.resize(window, (WIDTH, HEIGHT), dst=mouth, interpolation=cv2.INTER_AREA)
+        window = crop[MOUTH_TOP:MOUTH_BOTTOM, MOUTH_LEFT:MOUTH_RIGHT]
+        small = cv2.resize(window, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=mouth)
     return mouths
 
 

@@ -52,6 +52,7 @@ class SmallSync:
             raise BenchError(f"{weights}: holds another network than sync_small: {difference}")
         self.network.load_state_dict(state)
         self.network.to(device).eval()
+        self._last_heard: tuple[Sound, int, core.Embeddings] | None = None
 
     def embed(self, crops: core.Crops, sound: Sound) -> tuple[core.Embeddings, core.Embeddings]:
         """Embeddings of frames and sound, both (N, 257) float32.
@@ -68,7 +69,12 @@ class SmallSync:
 
     def hear(self, sound: Sound, count: int) -> core.Embeddings:
         """Embeddings of the first `count` windows of a clip's sound, (count, 257)."""
-        return heard(self.network, sound, count)
+        last = self._last_heard  # all methods of a case speak the same speech
+        if last is not None and last[1] == count and np.array_equal(last[0], sound):
+            return last[2].copy()
+        found = heard(self.network, sound, count)
+        self._last_heard = sound.copy(), count, found.copy()
+        return found
 
 
 def seen(network: SyncNetwork, mouths: NDArray[np.uint8], count: int) -> core.Embeddings:
