@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.run.provenance import machine
 from tests.speed import (
+    baselines,
     corpus,
     cpbd,
     engines,
@@ -30,6 +31,7 @@ def main() -> None:
         landmarks,
         generation,
         training,
+        baselines,
         planning,
         million,
         engines,

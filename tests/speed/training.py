@@ -49,7 +49,7 @@ def measure() -> str:
     log = logging.getLogger("tests.speed.training")
     log.setLevel(logging.INFO)
     log.propagate = False
-    log.handlers = [_Hearer(said)]
+    log.handlers = [Hearer(said)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         manifest = synth.build("synth-zh", folder=folder / "synth", clips=CLIPS)
@@ -65,7 +65,7 @@ def measure() -> str:
     )
 
 
-class _Hearer(logging.Handler):
+class Hearer(logging.Handler):
     def __init__(self, said: list[str]) -> None:
         super().__init__()
         self.said = said
