@@ -133,14 +133,25 @@ def test_frame_and_crop_differ_and_own_wants_the_mesh(
     for output in ("frame", "crop"):
         method = ATVGnet(ATVGnet.Options.model_validate({**files, "output": output}))
         method.load("cpu")
-        video = method.generate(job_of(tmp_path)).video
-        assert not isinstance(video, Path)
-        made[output] = list(video)
+        generation = method.generate(job_of(tmp_path))
+        assert not isinstance(generation.video, Path)
+        made[output] = list(generation.video)
+        cut = generation.cut
+        assert (cut is None) == (output == "frame")
+        if cut is not None:
+            assert (cut.height, cut.width, 3) == made[output][0].shape
         assert method.protocol.startswith(f"reference: first; output: {output}")
     still = job_of(tmp_path).face.read()[0]
     assert all(np.array_equal(each[0], still[0]) for each in made["frame"])
     assert not np.array_equal(made["crop"][0][0], still[0])
     assert len(made["frame"]) == len(made["crop"]) == job_of(tmp_path).frames
+    official = ATVGnet(ATVGnet.Options.model_validate({**files, "frames": "official"}))
+    official.load("cpu")
+    generation = official.generate(job_of(tmp_path))
+    assert generation.made == range(5)
+    assert not isinstance(generation.video, Path)
+    shown = list(generation.video)
+    assert all(np.array_equal(*pair) for pair in zip(shown, made["frame"][:5], strict=True))
     own = ATVGnet(ATVGnet.Options.model_validate({**files, "example": "own"}))
     own.load("cpu")
     with pytest.raises(bench.BenchError, match="of the model 'mesh', found those of 'small'"):

@@ -17,6 +17,7 @@ from bench.ground.types import SAMPLES_PER_FRAME, Case, Clip
 from bench.media import probe, read_frames, read_sound, write_video
 from bench.records.reading import read_records
 from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.schema import GENERATIONS
 from bench.run.output_form import OutputForm
 from tests.small_data import make_config
 
@@ -110,23 +111,30 @@ def test_the_reference_is_cut_as_the_video_is(config: Path, tmp_path: Path) -> N
     wrong = made["wrong", "one"]
     assert wrong.cut != right.cut
     assert wrong.sha256 == right.sha256
-    beside = wrong.sha256, wrong.reference_sha256
-    assert values[("ssim", *beside)].values["ssim"] < 0.9
-    assert values[("psnr", *beside)].values["psnr"] < 25.0
+    for metric, limit in (("ssim", 0.9), ("psnr", 25.0)):
+        assert values[metric, wrong.sha256, wrong.reference_sha256].values[metric] < limit
 
     page = (run / "report" / "index.html").read_text(encoding="utf-8")
-    assert "of 32 frames were made" in page or "frames were made (" in page
-    assert "compares it with the recording cut in the same way" in page
+    assert "part: 30 of 48 frames were made (62.5 %); the others are missing" in page
+    assert "full-reference values compare it with the recording cut in the same way" in page
     cases = "".join(p.read_text(encoding="utf-8") for p in (run / "report").rglob("*.html"))
     assert "right: the real video, cut in the same way" in cases
 
-    # A lost or damaged reference makes its cell anew, with the same bytes; nothing else is done.
+    # What a kill left out, and the cell of a lost reference, are made anew, with the same bytes.
     own = run / right.own_reference.video
     before = own.read_bytes()
-    assert "videos: 0 of" in _run("run", config, "-o", run)
+    lines = (run / GENERATIONS).read_bytes().splitlines(keepends=True)
+    assert b'"right"' in lines[0]
+    (run / GENERATIONS).write_bytes(b"".join(lines[:-3]) + lines[-3][:40])
     own.unlink()
-    assert "videos: 1 of" in _run("run", config, "-o", run)
+    assert f"videos: 4 of {len(lines)}" in _run("run", config, "-o", run)
     assert own.read_bytes() == before
+    again = _made(run)
+    assert all(
+        (again[key].sha256, again[key].reference_sha256) == (one.sha256, one.reference_sha256)
+        for key, one in made.items()
+    )
+    assert f"videos: 0 of {len(lines)}" in _run("run", config, "-o", run)
 
 
 def _job(folder: Path) -> bench.Job:

@@ -163,6 +163,14 @@ def test_a_frame_for_every_frame_and_batches_do_not_matter(make: Make, tmp_path:
     assert not np.array_equal(found[0], job.face.read()[0])
     other = frames_of(make(batch=3), job)
     assert np.abs(found.astype(int) - other.astype(int)).max() <= 1
+    official = make(output="crop", frames="official").generate(job)
+    assert official.made == range(2, 5)
+    assert official.cut is not None
+    assert official.cut.transforms.shape == (6, 2, 3)
+    assert not isinstance(official.video, Path)
+    pictures = np.stack(list(official.video)).astype(int)
+    assert pictures.shape == (3, SIDE, SIDE, 3)
+    assert np.abs(pictures - frames_of(make(output="crop"), job)[2:5]).max() <= 1
     # An image is a clip of one frame.
     assert frames_of(make(), job_of(tmp_path, recorded=1)).shape == found.shape
 
