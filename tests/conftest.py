@@ -33,6 +33,32 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache's folder `corpora`, in which a clip is rendered once for all processes of a session.
+
+    Its clips depend on nothing but the code, and nobody changes them.
+    """
+    base = tmp_path_factory.getbasetemp()
+    is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ
+    folder = (base.parent if is_one_of_many else base) / "corpora"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def with_corpora(cache: Path, corpora: Path) -> Path:
+    """A cache that finds the session's corpora, and is its own apart from these."""
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "corpora").symlink_to(corpora, target_is_directory=True)
+    return cache
+
+
+@pytest.fixture
+def shares_corpora(own_cache: Path, corpora: Path) -> Path:
+    """The test's own cache, with the session's corpora."""
+    return with_corpora(own_cache, corpora)
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Gives every test a cache of its own, so that no test sees another's or the user's files."""

@@ -30,6 +30,7 @@ frames = media.read_frames(face)
 media.write_video(output, (frames[index % len(frames)] for index in range(int(count))))
 """
 ARGUMENTS = (sys.executable, "-c", PROGRAM, "{face}", "{output}", "{frames}")
+pytestmark = pytest.mark.usefixtures("shares_corpora")
 FOLDER = Path(tempfile.mkdtemp(prefix="bench-recorded-"))  # filled below, when a test runs
 OPTIONS: dict[str, bench.Options] = {
     "command": Command.Options(argv=ARGUMENTS),

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, with_corpora
 from tests.test_run import bench
 
 SUMMARY = "table,dataset,method,output,protocol,mean,ci_low,ci_high,n_scored,n_planned,p_value"
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smoke(tmp_path_factory: pytest.TempPathFactory, corpora: Path) -> Path:
     """The run folder of configs/smoke.yaml, made once for this file."""
     folder = tmp_path_factory.mktemp("smoke")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE", str(folder / "cache"))
+        patch.setenv("BENCH_CACHE", str(with_corpora(folder / "cache", corpora)))
         code, output = bench("run", ROOT / "configs" / "smoke.yaml", "-o", folder / "run")
     assert code == 0, output
     return folder / "run"

@@ -16,6 +16,7 @@ from bench import media
 from bench.checks.ladders import Specimen, specimen
 from bench.contract.video import Video
 from bench.data.manifest import read_manifest
+from bench.data.synth import CORPORA
 from bench.data.synth.corpus import build_split, points_of
 from bench.features import landmark_points as points
 from bench.features.computing import Features, chosen
@@ -54,9 +55,9 @@ LATE = (1, 2, 4)  # frames
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
+def clips(corpora: Path) -> list[Clip]:
     """Clips of two synthetic speakers whom the network never saw."""
-    folder = tmp_path_factory.mktemp("synth")
+    folder = corpora / f"synth-en-{CORPORA['synth-en']}"
     return read_manifest(build_split("en", "test", folder, clips=2, workers=1, progress=None))
 
 

@@ -44,9 +44,9 @@ SENTENCE = "bin blue at f two now"
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[bench.Clip]:
+def corpus(corpora: Path) -> list[bench.Clip]:
     """Clips of two speakers whom no reader saw."""
-    folder = tmp_path_factory.mktemp("synth")
+    folder = corpora / f"synth-en-{synth.CORPORA['synth-en']}"
     manifest = synth.build("synth-en", "test", folder=folder, clips=2, workers=1)
     return read_manifest(manifest)
 

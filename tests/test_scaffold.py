@@ -69,6 +69,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shares_corpora")
 @pytest.mark.parametrize(
     "package", ["bench-unrest", "bench-loud-mouth", "bench-edges", "bench-toy"]
 )

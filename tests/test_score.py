@@ -17,7 +17,7 @@ from bench import media
 from bench.ground.errors import BenchError
 from bench.records.run_folder import read_run
 from bench.run.asked_metrics import asked, plan_asked
-from tests.conftest import ROOT, shared_clips
+from tests.conftest import ROOT, shared_clips, with_corpora
 from tests.small_data import PLUGIN, make_clip
 from tests.small_media import copy_coded, tone
 from tests.test_run import bench
@@ -27,7 +27,7 @@ FRAME = "psnr:region=frame"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, corpora: Path) -> Path:
     """A run of controls, and of finished files in a form of their own, on two synthetic clips."""
     folder = tmp_path_factory.mktemp("run")
     config = {
@@ -45,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     path = folder / "known.yaml"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE", str(folder / "cache"))
+        patch.setenv("BENCH_CACHE", str(with_corpora(folder / "cache", corpora)))
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
         assert bench("run", path, "-o", folder / "run")[0] == 0
         raw = folder / "raw"

@@ -19,6 +19,7 @@ from bench import media
 from bench.checks.ladders import LADDERS, specimen
 from bench.contract.video import Video
 from bench.data.manifest import read_manifest
+from bench.data.synth import CORPORA
 from bench.data.synth.corpus import build_split
 from bench.features.faces import given_track
 from bench.ground.errors import BenchError, Undefined
@@ -47,9 +48,9 @@ def scorer() -> core.Scorer:
 
 
 @pytest.fixture(scope="module")
-def talkers(tmp_path_factory: pytest.TempPathFactory) -> list[Video]:
+def talkers(corpora: Path) -> list[Video]:
     """Two synthetic speakers whom the scorer never saw, in their manifest's box."""
-    folder = tmp_path_factory.mktemp("synth")
+    folder = corpora / f"synth-en-{CORPORA['synth-en']}"
     manifest = build_split("en", "test", folder, clips=2, workers=1, progress=None)
     return [_opened(clip) for clip in read_manifest(manifest)]
 

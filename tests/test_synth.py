@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench.data.manifest import read_manifest
-from bench.data.synth import CORPORA, build
+from bench.data.synth import CORPORA, build, corpus
 from bench.data.synth.clip import MAX_FRAMES, Utterance, utter
 from bench.data.synth.corpus import CLIPS, SEED, SPEAKERS, ClipPlan, plan_clips, speakers
 from bench.data.synth.identity import Identity, identity
@@ -337,3 +337,26 @@ def test_unknown_corpora_splits_and_numbers_are_refused() -> None:
     with pytest.raises(BenchError, match="clips: 0"):
         build("synth-zh", "test", clips=0)
     assert set(CORPORA) == {"synth-zh", "synth-en"}
+
+
+def test_clips_of_another_number_are_taken_over_and_not_rendered_again(
+    tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = built / "test-2" / "manifest.csv"
+    shutil.copytree(both.parent, tmp_path / both.parent.name)
+
+    def shoot(*_: object) -> None:
+        raise AssertionError("a finished clip is rendered again")
+
+    monkeypatch.setattr(corpus, "shoot", shoot)
+    one = build("synth-zh", folder=tmp_path, clips=1, workers=1)
+    (clip,), (first, _) = read_manifest(one), read_manifest(both)
+    assert one.read_text().splitlines() == both.read_text().splitlines()[:2]
+    assert clip.video.read_bytes() == first.video.read_bytes()
+    assert not (one.parent / "notes").exists()
+
+    damaged = tmp_path / both.parent.name / "videos" / f"{first.id}.mp4"
+    damaged.write_bytes(b"damaged")
+    shutil.rmtree(one.parent)
+    with pytest.raises(AssertionError, match="rendered again"):
+        build("synth-zh", folder=tmp_path, clips=1, workers=1)

@@ -23,7 +23,7 @@ from bench.files.intact import is_intact
 from bench.files.lock import locked
 from bench.files.one_move import in_one_move, sweep
 from bench.ground.errors import BenchError, NoSuchSplit
-from bench.ground.types import Clip
+from bench.ground.types import Box, Clip
 from bench.machine.worker_pool import WorkerPool
 from bench.media import write_video
 
@@ -126,22 +126,14 @@ def _render(task: tuple[ClipPlan, Path]) -> str:
 
     cv2.setNumThreads(1)  # the processes share the cores
     plan, folder = task
-    note = folder / "notes" / f"{plan.id}.json"
-    video = folder / "videos" / f"{plan.id}.mp4"
+    note, video = _note(folder, plan), _video(folder, plan)
     if note.exists() and video.exists():
         return plan.id
     renderer = _renderer(plan.language, plan.speaker)
     take = shoot(renderer, plan.texts, plan.seed)
     write_video(video, take.frames, sound=take.utterance.sound)
-    facts = {
-        "text": take.utterance.text,
-        "box": take.box,
-        "sha256": hashlib.sha256(video.read_bytes()).hexdigest(),
-        "speaker": renderer.identity.name,
-        "order": asdict(plan),
-    }
-    with in_one_move(note) as part:
-        part.write_text(json.dumps(facts, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+    sha256 = hashlib.sha256(video.read_bytes()).hexdigest()
+    _write_note(note, plan, take.utterance.text, take.box, sha256, renderer.identity.name)
     return plan.id
 
 
@@ -169,6 +161,7 @@ def build_split(
         plans = plan_clips(language, split, count)
         if not manifest.exists():  # another process may have built it while this one waited
             part = folder / f".{name}.part"
+            _take_over(plans, split, part)
             rendered = _rendered(plans, part, workers=workers, progress=progress)
             write_manifest(part / "manifest.csv", rendered)
             sweep(part)  # removes what killed workers left
@@ -182,6 +175,45 @@ def build_split(
             kept = read_manifest(manifest)
             write_manifest(manifest, [replaced.get(clip.id, clip) for clip in kept])
     return manifest
+
+
+def _take_over(plans: list[ClipPlan], split: str, part: Path) -> None:
+    """Copies clips into `part` that a build of another number of clips has finished."""
+    folder = part.parent
+    finished = [folder / split, *folder.glob(f"{split}-*")]
+    there = {
+        clip.id: clip
+        for target in finished
+        if (target / "manifest.csv").exists()
+        for clip in read_manifest(target / "manifest.csv")
+    }
+    for plan in plans:
+        clip = there.get(plan.id)
+        note = _note(part, plan)
+        if clip is None or note.exists() or not is_intact(clip.video, clip.sha256):
+            continue
+        for place in (note, _video(part, plan)):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        with in_one_move(_video(part, plan)) as copy:
+            shutil.copyfile(clip.video, copy)
+        _write_note(note, plan, clip.text, clip.box, clip.sha256, clip.speaker)
+
+
+def _note(folder: Path, plan: ClipPlan) -> Path:
+    return folder / "notes" / f"{plan.id}.json"
+
+
+def _video(folder: Path, plan: ClipPlan) -> Path:
+    return folder / "videos" / f"{plan.id}.mp4"
+
+
+def _write_note(
+    note: Path, plan: ClipPlan, text: str, box: Box | None, sha256: str, speaker: str
+) -> None:
+    """What the manifest says of a finished clip."""
+    facts = {"text": text, "box": box, "sha256": sha256, "speaker": speaker, "order": asdict(plan)}
+    with in_one_move(note) as part:
+        part.write_text(json.dumps(facts, ensure_ascii=False, sort_keys=True), encoding="utf-8")
 
 
 def _damaged(manifest: Path) -> set[str]:
@@ -207,11 +239,11 @@ def _rendered(
 
 
 def _row(plan: ClipPlan, folder: Path) -> Clip:
-    facts = json.loads((folder / "notes" / f"{plan.id}.json").read_text(encoding="utf-8"))
+    facts = json.loads(_note(folder, plan).read_text(encoding="utf-8"))
     x, y, width, height = facts["box"]
     return Clip(
         id=plan.id,
-        video=folder / "videos" / f"{plan.id}.mp4",
+        video=_video(folder, plan),
         speaker=facts["speaker"],
         language=plan.language,
         split=plan.split,
