@@ -19,7 +19,7 @@ from bench.checks.ladders import Specimen, talking_patterns
 from bench.config.shipped import TRAININGS
 from bench.networks.audio import features, first_columns
 from bench.networks.face_crops import PADS
-from bench.networks.sync_expert import Expert
+from bench.networks.sync_expert import Expert, save_expert
 from bench.train import loop as training
 from bench.train.config import load_train_config
 from bench.train.face_clips import FaceClip
@@ -42,6 +42,7 @@ from methods.diff2lip.networks import Denoiser
 from methods.diff2lip.settings import NetworkSettings, Settings
 from methods.diff2lip.sizes import OFFICIAL, SMALL, Size
 from methods.diff2lip.training import train, train_on
+from tests.small_clips import small_job
 from tests.small_weights import drawn
 
 TINY = replace(
@@ -252,7 +253,7 @@ def test_a_windows_frames_share_time_and_noise_and_sync_counts_at_its_times(
     stored: list[FaceClip],
 ) -> None:
     learner, batches = _learner(stored, singles=3, sync_below=100)
-    for step in (0, 1, 2, 3):
+    for step in (1, 2):
         batch = batches[step]
         drawn_now = learner._drawn(step, batch, torch.zeros(8, 3, 56, 96))
         assert len(drawn_now.times[:5].unique()) == 1
@@ -266,10 +267,13 @@ def test_a_windows_frames_share_time_and_noise_and_sync_counts_at_its_times(
 
 @pytest.mark.parametrize("predicts", ["noise", "x0"])
 def test_the_network_learns_a_face(stored: list[FaceClip], predicts: str) -> None:
-    kind = {"noising": "linear", "filling": "noise"} if predicts == "noise" else {}
-    learner, batches = _learner(stored, predicts=predicts, sync=0, schedule="constant", **kind)
-    figures = [learner.advance(step, batches[step])["simple"] for step in range(20)]
-    assert np.mean(figures[-4:]) < 0.8 * np.mean(figures[:4])
+    kind: dict[str, object] = {"predicts": predicts}
+    if predicts == "noise":
+        kind |= {"noising": "linear", "filling": "noise"}
+    kind |= {"sync": 0, "schedule": "constant", "batch": 0, "singles": 2, "leaning": 1}
+    learner, batches = _learner(stored, learning_rate=3e-3, **kind)
+    figures = [learner.advance(step, batches[step])["simple"] for step in range(10)]
+    assert np.mean(figures[-3:]) < 0.9 * figures[0]
 
 
 def test_the_speech_encoder_learns_what_the_expert_hears(stored: list[FaceClip]) -> None:
@@ -296,8 +300,6 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
 ) -> None:
     settings = Settings.model_validate(SETTINGS)
     expert = tmp_path / "expert.safetensors"
-    from bench.networks.sync_expert import save_expert
-
     torch.manual_seed(0)
     save_expert(Expert(width=0.05), expert, audio="mel", width=0.05, scale=10.0)
     job = TrainJob((), (), settings, tmp_path / "out", 3, False, "cpu", logging.getLogger("test"))
@@ -320,8 +322,6 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
 
 @pytest.mark.slow
 def test_trains_from_clips_expert_first(tmp_path: Path) -> None:
-    from tests.small_clips import small_job
-
     settings = SETTINGS | {"network": SETTINGS["network"] | {"steps": 1, "hearing_steps": 0}}
     job = small_job(Settings.model_validate(settings), tmp_path)
     only = train(replace(job, parts=("expert",)))
