@@ -107,27 +107,37 @@ class ADNeRF(bench.Method):
         heads = head_poses(face.arrays)
         portrait = self._read(job.prepared / PERSON)
         notes = (f"{heads.missing} frames without a face are left out",) if heads.missing else ()
-        frames = self._frames(job, portrait, heads.places, Cameras.of(heads))
-        return bench.Generation(frames, notes=notes)
+        cameras = Cameras.of(heads)
+        order = list(bench.forth_and_back(len(heads.places), job.frames))
+        faces = self._faces(job, portrait, cameras, order)
 
-    def _frames(
-        self,
-        job: bench.Job,
-        portrait: SmallPortrait,
-        places: NDArray[np.int64],
-        cameras: Cameras,
-    ) -> Iterator[bench.Frame]:
+        def shown() -> Iterator[bench.Frame]:
+            recorded = job.face.read()
+            for at, face in zip(order, faces, strict=True):
+                place = heads.places[at]
+                yield put_in(recorded[place], face, cameras.boxes[at], self.options.feather)
+
+        return bench.Generation(shown(), notes=notes)
+
+    def _faces(
+        self, job: bench.Job, portrait: SmallPortrait, cameras: Cameras, order: list[int]
+    ) -> list[bench.Frame]:
+        """All faces: the network runs here, so that its time counts as generating."""
         import torch
 
         from methods.radiance.learning import face_shown
         from methods.radiance.speech import around, speech_windows
 
-        windows, recorded = speech_windows(job.speech), job.face.read()
-        for index, at in enumerate(bench.forth_and_back(len(places), job.frames)):
-            heard = torch.from_numpy(around(windows, np.array([index]))).to(self._device)
-            camera = cameras.at(np.array([at]))
-            face = face_shown(portrait, camera, heard, side=self.options.side)
-            yield put_in(recorded[places[at]], face, camera.boxes[0], self.options.feather)
+        heard = torch.from_numpy(around(speech_windows(job.speech), np.arange(job.frames)))
+        return [
+            face_shown(
+                portrait,
+                cameras.at(np.array([at])),
+                heard[index : index + 1].to(self._device),
+                side=self.options.side,
+            )
+            for index, at in enumerate(order)
+        ]
 
     def _new(self) -> SmallPortrait:
         from methods.adnerf.portrait import SmallPortrait
