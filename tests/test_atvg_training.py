@@ -172,8 +172,9 @@ def test_the_heights_of_the_mouth_count_as_in_the_official_program() -> None:
 
 def test_the_official_judge_learns_and_gives_gradients() -> None:
     size = JudgeSize(side=32, points=46, channels=(4, 4, 4, 4), known=(8, 8), memory=8, layers=1)
+    torch.manual_seed(0)
     judging = ClipJudging(PictureSettings(judge_rate=0.01), size, SMALL, torch.device("cpu"))
-    made = torch.zeros(2, 3, 3, 32, 32, requires_grad=True)
+    made = torch.rand(2, 3, 3, 32, 32).requires_grad_()
     real = torch.ones(2, 3, 3, 32, 32)
     known, shapes = torch.zeros(2, 92), torch.zeros(2, 3, 92)
     shown = Shown(real[:, 0], made, real, known, shapes, torch.zeros(2, 3, 6))
