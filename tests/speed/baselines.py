@@ -82,7 +82,7 @@ def _small() -> Iterator[tuple[str, Callable[[int], int]]]:
     yield "Wav2Lip", _wav2lip(ABLATION[0], SMALL_WIDTH)
     yield "LPIPS-AttnWav2Lip", _wav2lip(LPIPS_ATTNWAV2LIP, SMALL_WIDTH)
     trained = TrainedTalker(load_trained(ATVG_WEIGHTS))
-    face = np.random.default_rng(1).normal(128, 40, (len(trained.coding.scheme.names), 2))
+    face = np.random.default_rng(1).normal(128, 40, (trained.coding.scheme.count, 2))
     yield "ATVGnet", _atvg(lambda still, heard: trained.talk(still, face, heard, Steps()), 96)
     yield "PC-AVS", _pcavs(SmallTalker(small.SmallNetworks().eval(), "cpu", weight=1.0))
 
