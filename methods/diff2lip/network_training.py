@@ -13,7 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from bench.networks.sync_expert import WINDOW, sync_loss
+from bench.networks.sync_expert import WINDOW
 from bench.train import loop as training
 from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
@@ -171,8 +171,7 @@ class NetworkLearner:
         mouths = half[: count * WINDOW].reshape(count, -1, *half.shape[2:])  # (B, 15, 48, 96)
         with self.settings.autocast(self.device.type):
             looked = self.judge.see(mouths)
-        sounds = [self.judge.sounds[clip] for clip in batch.clips.tolist()]
-        return sync_loss(looked, sounds, batch.starts.tolist(), self.judge.scale)
+        return self.judge.sync(looked, batch.clips, batch.starts)
 
 
 @dataclass(frozen=True)

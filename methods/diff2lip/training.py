@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import torch
 
-from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError
 from bench.train import loop as training
-from bench.train.face_clips import FaceClip, make_ready
-from bench.train.sync_expert import EXPERT, Judge, trained_expert
+from bench.train.face_clips import FaceClip, ready_splits
+from bench.train.sync_expert import Judge, own_copy, trained_expert
 from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
 from methods.diff2lip.checkpoints import Diffused, save_denoiser
@@ -34,15 +31,8 @@ def train(job: TrainJob[Settings]) -> Path:
     if job.processes.count > 1:
         raise BenchError("diff2lip trains on one device; leave the number of devices out")
     settings, cache = job.settings, cache_dir()
-    if job.device == "cpu":
-        training.hold_memory()
-        cv2.setNumThreads(1)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    ready = {
-        split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
-        for split, clips in (("train", job.train), ("val", job.val))
-    }
+    training.occupy(job.device, settings.threads)
+    ready = ready_splits(job, detector=settings.faces, cache=cache)
     expert = trained_expert(
         settings.expert,
         "mel",
@@ -54,11 +44,7 @@ def train(job: TrainJob[Settings]) -> Path:
     )
     if job.trains("network"):
         return train_on(ready, job, expert)
-    own = job.folder / "expert" / EXPERT
-    if not own.is_file():
-        with in_one_move(own) as part:
-            shutil.copyfile(expert, part)
-    return own
+    return own_copy(expert, job)
 
 
 def train_on(
