@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from methods.radiance.codes import octaves
 from methods.radiance.rays import Rays, rays_through
 from methods.radiance.speech_networks import AudioAttNet, AudioNet
 from methods.radiance.volume import drawn_from, integrated
+from tests.golden import difference, golden_values
 from tests.small_weights import filled
 
 OFFICIAL: dict[str, tuple[Callable[[], nn.Module], int]] = {
@@ -36,14 +36,7 @@ def one_seed() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def golden(shared: Path) -> dict[str, Tensor]:
-    with np.load(shared / "golden" / "adnerf.npz") as arrays:
-        return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays}
-
-
-def difference(found: Tensor, expected: Tensor) -> float:
-    """Relative to the largest absolute value expected."""
-    assert found.shape == expected.shape
-    return float((found - expected).abs().max() / expected.abs().max())
+    return golden_values(shared, "adnerf")
 
 
 @pytest.mark.parametrize("name", OFFICIAL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from methods.atvg.judge import Judge, JudgeSize
 from methods.atvg.layers import ConvolutionalGRU
 from methods.atvg.pictures import SMALL_PICTURES, LandmarksToPictures
 from methods.atvg.speech import SMALL_SPEECH, SingleWindow, SpeechToLandmarks
+from tests.golden import difference, golden_values
 from tests.small_weights import filled
 
 OFFICIAL: dict[str, tuple[Callable[[], nn.Module], int, int]] = {
@@ -33,14 +33,7 @@ def one_seed() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def golden(shared: Path) -> dict[str, Tensor]:
-    with np.load(shared / "golden" / "atvg.npz") as arrays:
-        return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays}
-
-
-def difference(found: Tensor, expected: Tensor) -> float:
-    """Relative to the largest absolute value expected."""
-    assert found.shape == expected.shape
-    return float((found - expected).abs().max() / expected.abs().max())
+    return golden_values(shared, "atvg")
 
 
 def seen_as(pictures: Tensor) -> Tensor:

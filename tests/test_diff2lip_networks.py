@@ -15,22 +15,16 @@ from methods.diff2lip.diffusion import Schedule, ddim_step, noisy, sampled, with
 from methods.diff2lip.layers import Residual, code_of
 from methods.diff2lip.networks import Denoiser
 from methods.diff2lip.sizes import OFFICIAL, SMALL
+from tests.golden import difference, golden_values
 from tests.small_weights import drawn, filled
 
 TINY = replace(SMALL, multipliers=(1, 1), attention=(2,), speech_multipliers=(1, 1, 1, 1))
 SHARED = pytest.mark.shared
 
 
-def largest_difference(found: Tensor, expected: Tensor) -> float:
-    """Relative to the largest absolute value expected."""
-    assert found.shape == expected.shape
-    return float((found - expected).abs().max() / expected.abs().max())
-
-
 @pytest.fixture(scope="module")
 def golden(shared: Path) -> dict[str, Tensor]:
-    with np.load(shared / "golden" / "diff2lip.npz") as arrays:
-        return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays}
+    return golden_values(shared, "diff2lip")
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +68,10 @@ def test_state_dict_has_the_published_names_and_shapes(shared: Path) -> None:
 def test_speech_and_time_equal_the_reference(golden: dict[str, Tensor], official: Denoiser) -> None:
     encoded = official.audio_encoder(golden["mel"])
     code = code_of(torch.tensor([500]), 128)
-    assert largest_difference(encoded, golden["audio_encoded"]) < 1e-4
-    assert largest_difference(official.hear(golden["mel"]), golden["audio_style"]) < 1e-4
-    assert largest_difference(code, golden["timestep_embedding_500"]) < 1e-4
-    assert largest_difference(official.time_embed(code), golden["time_embedded_500"]) < 1e-4
+    assert difference(encoded, golden["audio_encoded"]) < 1e-4
+    assert difference(official.hear(golden["mel"]), golden["audio_style"]) < 1e-4
+    assert difference(code, golden["timestep_embedding_500"]) < 1e-4
+    assert difference(official.time_embed(code), golden["time_embedded_500"]) < 1e-4
 
 
 @SHARED
@@ -102,16 +96,16 @@ def test_whole_network_and_both_ends_of_25_steps_equal_the_reference(
         step = ddim_step(x, found, kept, before, predicts="noise", is_clipped=is_clipped)
         return step.x, step.picture
 
-    assert largest_difference(look(noise, 500), golden["unet_500"]) < 1e-4
+    assert difference(look(noise, 500), golden["unet_500"]) < 1e-4
     x, picture = stepped(noise, 24, is_clipped=True)
     # At time 960 the picture is what the network found, times 107: so is rounding. In double
     # precision, it differs from the reference by 2.5e-4. So it is compared as the noise found.
     share = float(steps.kept[24]) ** 0.5
     apart = share * (picture - golden["ddim_step24_xstart"]).abs().max()
     assert float(apart) < 1e-5
-    assert largest_difference(x, golden["ddim_step24_sample"]) < 1e-4
+    assert difference(x, golden["ddim_step24_sample"]) < 1e-4
     last, _ = stepped(golden["ddim_step24_sample"], 0, is_clipped=False)
-    assert largest_difference(last, golden["ddim_step0_sample"]) < 1e-4
+    assert difference(last, golden["ddim_step0_sample"]) < 1e-4
 
 
 @SHARED
@@ -165,10 +159,10 @@ def test_a_network_that_knows_the_picture_brings_it_back(predicts: str) -> None:
 
     steps = schedule.steps(6, is_trailing=kind == "x0")
     found = sampled(look, noise, steps, predicts=kind)
-    assert largest_difference(found, picture) < (1e-5 if kind == "x0" else 0.05)
+    assert difference(found, picture) < (1e-5 if kind == "x0" else 0.05)
     kept = torch.from_numpy(schedule.kept).float()[torch.tensor([300, 700])]
     x = noisy(picture, noise, kept)
-    assert largest_difference(without_noise(x, noise, kept, "noise"), picture) < 1e-4
+    assert difference(without_noise(x, noise, kept, "noise"), picture) < 1e-4
 
 
 def test_clipping_keeps_the_picture_in_range_and_the_noise_consistent() -> None:

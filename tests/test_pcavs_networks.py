@@ -17,6 +17,7 @@ from methods.pcavs.identity import IdentityEncoder
 from methods.pcavs.judge import Judge
 from methods.pcavs.networks import style_of
 from methods.pcavs.speech import SpeechEncoder
+from tests.golden import difference, golden_values
 from tests.small_weights import filled
 
 PARTS: dict[str, tuple[Callable[[], nn.Module], int]] = {
@@ -27,12 +28,6 @@ PARTS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "generator": (Generator, 89_570_205),
     "discriminator": (Judge, 5_527_682),
 }
-
-
-def largest_difference(found: Tensor, expected: Tensor) -> float:
-    """Relative to the largest absolute value expected."""
-    assert found.shape == expected.shape
-    return float((found - expected).abs().max() / expected.abs().max())
 
 
 def filled_generator() -> Generator:
@@ -56,8 +51,7 @@ def filled_generator() -> Generator:
 
 @pytest.fixture(scope="module")
 def golden(shared: Path) -> dict[str, Tensor]:
-    with np.load(shared / "golden" / "pcavs.npz") as arrays:
-        return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays}
+    return golden_values(shared, "pcavs")
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +88,10 @@ def test_identity_encoder_equals_the_reference(
     network = IdentityEncoder()
     filled(shared, network)
     found = network(pictures[int(golden["reference_index"])][None])
-    assert largest_difference(found.vector, golden["identity_vector"]) < 1e-4
-    assert largest_difference(found.map, golden["identity_map"]) < 1e-4
+    assert difference(found.vector, golden["identity_vector"]) < 1e-4
+    assert difference(found.map, golden["identity_map"]) < 1e-4
     scores = network.scores(found.vector)[:, :64]
-    assert largest_difference(scores, golden["identity_scores_head"]) < 1e-4
+    assert difference(scores, golden["identity_scores_head"]) < 1e-4
 
 
 @pytest.mark.shared
@@ -105,7 +99,7 @@ def test_identity_encoder_equals_the_reference(
 def test_speech_encoder_equals_the_reference(golden: dict[str, Tensor], shared: Path) -> None:
     network = SpeechEncoder()
     filled(shared, network)
-    assert largest_difference(network(golden["mel_windows"]), golden["audio_feature"]) < 1e-4
+    assert difference(network(golden["mel_windows"]), golden["audio_feature"]) < 1e-4
 
 
 @pytest.mark.shared
@@ -117,15 +111,15 @@ def test_face_encoder_and_style_equal_the_reference(
     filled(shared, network)
     feature = network(pictures[golden["pose_index"]])
     mouth, pose = network.mouth(feature), network.pose(feature)
-    assert largest_difference(feature, golden["face_feature"]) < 1e-4
-    assert largest_difference(mouth, golden["mouth_feature"]) < 1e-4
-    assert largest_difference(network.to_headpose(feature), golden["headpose_feature"]) < 1e-4
-    assert largest_difference(pose, golden["headpose_embed"]) < 1e-4
+    assert difference(feature, golden["face_feature"]) < 1e-4
+    assert difference(mouth, golden["mouth_feature"]) < 1e-4
+    assert difference(network.to_headpose(feature), golden["headpose_feature"]) < 1e-4
+    assert difference(pose, golden["headpose_embed"]) < 1e-4
     who = golden["identity_vector"]
     said = network.mouth_style(1.2 * golden["audio_feature"])
-    assert largest_difference(style_of(who, said, pose), golden["style_audio"]) < 1e-4
+    assert difference(style_of(who, said, pose), golden["style_audio"]) < 1e-4
     shown = network.mouth_style(mouth)
-    assert largest_difference(style_of(who, shown, pose), golden["style_video"]) < 1e-4
+    assert difference(style_of(who, shown, pose), golden["style_video"]) < 1e-4
 
 
 @pytest.mark.shared
@@ -134,9 +128,9 @@ def test_generator_equals_the_reference(golden: dict[str, Tensor]) -> None:
     network = filled_generator()
     start = golden["identity_map"].expand(2, -1, -1, -1)
     found = network(golden["style_audio"], start)
-    assert largest_difference(found, golden["image"]) < 1e-4
+    assert difference(found, golden["image"]) < 1e-4
     constant = network(golden["style_audio"][:1])[..., ::4, ::4]
-    assert largest_difference(constant, golden["image_constant_input"]) < 1e-4
+    assert difference(constant, golden["image_constant_input"]) < 1e-4
 
 
 @pytest.mark.shared
@@ -148,9 +142,9 @@ def test_discriminator_equals_the_reference(
     filled(shared, network)
     found = network(pictures[int(golden["reference_index"])][None])
     for scale in range(2):
-        assert largest_difference(found[scale][-1], golden[f"discriminator_{scale}"]) < 1e-4
+        assert difference(found[scale][-1], golden[f"discriminator_{scale}"]) < 1e-4
     layer = found[0][1][:, ::16]
-    assert largest_difference(layer, golden["discriminator_0_layer2"]) < 1e-4
+    assert difference(layer, golden["discriminator_0_layer2"]) < 1e-4
 
 
 @torch.no_grad()

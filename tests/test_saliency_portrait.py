@@ -6,7 +6,6 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from methods.saliency_portrait.hashed_grid import GridSize, HashedGrid
 from methods.saliency_portrait.head import Head, HeadSize, Looks
 from methods.saliency_portrait.saliency import Ablation, SaliencyHead
 from methods.saliency_portrait.torso import TorsoByGrid, TorsoByReference, pose_code
-from tests.test_adnerf_networks import difference
+from tests.golden import difference, golden_values
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +27,7 @@ def one_seed() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def golden(shared: Path) -> dict[str, Tensor]:
-    with np.load(shared / "golden" / "ernerf.npz") as arrays:
-        return {name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays}
+    return golden_values(shared, "ernerf")
 
 
 def with_parameters_filled(shared: Path, module: nn.Module) -> nn.Module:
