@@ -534,6 +534,7 @@ PLACES = {
     "lrs2": "main/1234567890/{}.mp4",
     "lrs3": "trainval/0Fi83BHQsMA/{}.mp4",
     "cmlr": "video/s1/20170121/{}.mp4",
+    "crema-d": "VideoFlash/1001_DFA_ANG_XX.mp4",
     "huggingface": "train/{}.mp4",
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import BenchError
+from bench.files import download as downloads
 from bench.files import weights
 
 CONTENT = bytes(range(256)) * 1000  # 256,000 bytes
@@ -261,7 +262,7 @@ def test_a_download_without_progress_ends_with_where_to_put_the_file(
 def test_a_server_that_never_answers_is_given_up(
     toy: weights.Weight, server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.3)
     server.silent = True
     with pytest.raises(BenchError, match=r"did not answer within 0\.3 s; get toy\.bin"):
         weights.pull("toy")
@@ -271,7 +272,7 @@ def test_a_server_that_never_answers_is_given_up(
 def test_a_stalled_download_resumes(
     toy: weights.Weight, server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 2.0)
     server.stalls = 1
     assert weights.pull("toy").read_bytes() == CONTENT
     first, second = (int(each.removeprefix("bytes=")[:-1]) for each in server.ranges)

@@ -627,6 +627,35 @@ def data_import(
     terminal.show_import(imported, target)
 
 
+@data.command("pull")
+@click.argument("name")
+@click.option("--speakers", metavar="S1,S2,...", help="Only these; more can come later.")
+@click.option("-o", "--output", type=_PATH, help="Into this folder. Default: $BENCH_DATA.")
+def data_pull(name: str, speakers: str | None, output: Path | None) -> None:
+    """Fetch the corpus NAME from its publisher: grid (CC BY 4.0) or crema-d (ODbL).
+
+    Every file is verified by the publisher's checksum; the same command continues after an
+    interruption, and fetches what is missing. BENCH_DATA is a folder of your own, by default the
+    user's data folder.
+
+    \b
+    Examples:
+      bench data pull grid --speakers s1,s2,s3
+      bench data pull crema-d -o /data
+    """
+    from bench.command import terminal
+    from bench.data.pull import corpus_named, pull
+    from bench.files.paths import data_dir
+
+    corpus = corpus_named(name)
+    click.echo(f"{corpus.title}; {corpus.size}; licence: {corpus.licence}; {corpus.page}", err=True)
+    asked = tuple(part.strip() for part in speakers.split(",")) if speakers else ()
+    with terminal.progress(f"fetching {name}", to_stderr=True) as step:
+        root = pull(name, output or data_dir(), speakers=asked, progress=step)
+    click.echo(root)
+    click.echo(f"next: bench data import {corpus.importer} {root} -o {name}.csv", err=True)
+
+
 @data.command("faces")
 @click.argument("manifest", type=_FILE)
 @click.option(

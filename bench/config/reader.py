@@ -20,6 +20,7 @@ import yaml
 from bench.config.names import closest
 from bench.config.shipped import joined
 from bench.config.yaml_file import load_yaml
+from bench.files.paths import DATA, data_dir
 from bench.ground.errors import BenchError
 
 LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.+\- ]{0,63}$"  # labels become folder names
@@ -99,12 +100,13 @@ def validated(
 def expand(text: str, folder: Path) -> Path | None:
     """A config's path, with a leading `$NAME` replaced from the environment, else from `folder`.
 
-    None if the variable is not set.
+    None if the variable is not set; `$BENCH_DATA` always has a value, as `bench data pull` has it.
     """
     match = _VARIABLE.match(text)
     if match is None:
         return folder / Path(text).expanduser()
-    value = os.environ.get(match.group(1).strip("{}"))
+    name = match.group(1).strip("{}")
+    value = str(data_dir()) if name == DATA else os.environ.get(name)
     return None if not value else Path(value).expanduser() / text[match.end() :].lstrip("/")
 
 

@@ -8,6 +8,7 @@ from bench.contract.hookspecs import hookimpl
 from bench.contract.importer import Imported, Importer
 from bench.contract.plugins import Options
 from bench.data.cmlr import import_cmlr
+from bench.data.crema_d import import_crema_d
 from bench.data.folder import Layout, import_folder
 from bench.data.grid import import_grid
 from bench.data.huggingface import import_huggingface
@@ -75,6 +76,20 @@ class Cmlr(Importer):
         return import_cmlr(root)
 
 
+class CremaD(Importer):
+    """CREMA-D: 91 actors say twelve sentences in six emotions.
+
+    Layout: VideoFlash/1001_DFA_ANG_XX.flv; these names, or .mp4, anywhere below the root.
+    Source: Cao, Cooper, Keutmann, Gur, Nenkova, Verma 2014, doi 10.1109/TAFFC.2014.2336244.
+    """
+
+    name, source, licence = "crema-d", "Cao et al. 2014", "ODbL 1.0"
+
+    def read(self, root: Path) -> Imported:
+        """The clips with speaker, text and split."""
+        return import_crema_d(root)
+
+
 class Folder(Importer):
     """Any folder of videos, searched to the bottom.
 
@@ -121,4 +136,4 @@ class HuggingFace(Importer):
 @hookimpl
 def register_importers() -> list[type[Importer]]:
     """Registers the importers of this project."""
-    return [Grid, Lrs2, Lrs3, Cmlr, Folder, HuggingFace]
+    return [Grid, Lrs2, Lrs3, Cmlr, CremaD, Folder, HuggingFace]

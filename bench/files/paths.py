@@ -1,9 +1,11 @@
-"""The cache folder, whose content can be rebuilt, and the folders searched for weights."""
+"""The cache folder, whose content can be rebuilt; the folders of data and of weights."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+DATA = "BENCH_DATA"
 
 
 def cache_dir() -> Path:
@@ -17,6 +19,16 @@ def cache_dir() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("talking-face-bench"))
+
+
+def data_dir() -> Path:
+    """Where pulled data sets lie: $BENCH_DATA, else the user's data folder. Not created here."""
+    named = os.environ.get(DATA)
+    if named:
+        return Path(named).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("talking-face-bench"))
 
 
 def weights_dirs() -> list[Path]:

@@ -7,20 +7,16 @@ downloads go into the last one, and a file may be put into any of them by hand.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from bench.files import intact, paths
+from bench.files.download import Progress, download, in_short, no_progress
 from bench.ground.errors import BenchError
 
 Condition: TypeAlias = Literal["here", "missing", "damaged"]
-Progress: TypeAlias = Callable[[int, int], None]  # bytes received, bytes in all
-
-BLOCK_BYTES = 1 << 16
-TIMEOUT_SECONDS = 30.0  # without a single byte from the server
 
 
 @dataclass(frozen=True)
@@ -122,74 +118,17 @@ def pull(name: str, *, progress: Progress | None = None) -> Path:
     failures = []
     for url in state.weight.urls:
         try:
-            return _retrieve(url, state.weight, progress or _ignore)
+            return download(
+                url,
+                _target(state.weight),
+                total=state.weight.bytes,
+                digest=f"sha256:{state.weight.sha256}",
+                progress=progress or no_progress,
+            )
         except (OSError, ValueError) as error:  # noqa: PERF203 (network or disk; wrong bytes)
-            failures.append(f"{url}: {_in_short(error)}")
+            failures.append(f"{url}: {in_short(error)}")
     tried = "; ".join(failures) or "there is no address to download it from"
     raise BenchError(f"weights {name!r} cannot be downloaded: {tried}; {_by_hand(state.weight)}")
-
-
-def _in_short(error: Exception) -> str:
-    """An error's message; that of a lost connection, which fills a screen, is shortened."""
-    import requests
-
-    if isinstance(error, requests.Timeout):
-        return f"the server did not answer within {TIMEOUT_SECONDS:g} s"
-    lost = isinstance(error, requests.ConnectionError)
-    return "the server cannot be reached, or hung up" if lost else str(error)
-
-
-def _ignore(here: int, total: int) -> None:
-    """Ignores the progress of a download."""
-
-
-def _retrieve(url: str, wanted: Weight, progress: Progress) -> Path:
-    import pooch
-
-    # Pooch reports each file on standard error; only the command line writes to the terminal.
-    pooch.get_logger().setLevel("WARNING")
-    target = _target(wanted)
-    part = target.with_name(f"{wanted.file}.part")
-
-    def download(address: str, output: str, _: object) -> None:
-        _resume(address, part, wanted.bytes, progress)
-        part.replace(output)  # pooch checks the digest, then renames; wrong bytes are deleted
-
-    folder, digest = target.parent, f"sha256:{wanted.sha256}"
-    return Path(pooch.retrieve(url, digest, fname=wanted.file, path=folder, downloader=download))
-
-
-def _resume(url: str, part: Path, total: int, progress: Progress) -> None:
-    """Continues a download after each lost connection, as long as every try brings some bytes."""
-    while (here := part.stat().st_size if part.exists() else 0) != total:
-        try:
-            _append(url, part, total, progress)
-        except OSError:  # noqa: PERF203 (a retry)
-            if not part.exists() or part.stat().st_size <= here:
-                raise
-
-
-def _append(url: str, part: Path, total: int, progress: Progress) -> None:
-    import requests
-
-    here = part.stat().st_size if part.exists() else 0
-    here = here if here < total else 0  # too long: not this file, start from the beginning
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes={here}-"}
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
-        response.raise_for_status()
-        here = here if response.status_code == requests.codes.partial_content else 0
-        with part.open("r+b" if here else "wb") as file:
-            file.seek(here)
-            file.truncate()
-            for block in response.iter_content(BLOCK_BYTES):
-                here += len(block)
-                if here > total:
-                    file.truncate(0)
-                    raise ValueError(f"the server sends more than this file's {total} bytes")
-                file.write(block)
-                progress(here, total)
-    if here < total:
-        raise OSError(f"the connection ended after {here} of {total} bytes")
 
 
 def _target(wanted: Weight) -> Path:

@@ -229,6 +229,14 @@ def train_from(
     return made
 
 
+def _absent(named: str, folder: Path) -> str:
+    """Why a source's manifest or folder is not present; "" if it is."""
+    path = expand(named, folder)
+    if path is None:
+        return f"{named.split('/')[0]} is not set"
+    return "" if path.exists() else f"{path} is not here"
+
+
 def clips_of(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list[Clip], list[Clip]]:
     """The clips to train on and those to validate on. Raises BenchError that lists all problems."""
     folder = folder_of(loaded.path)
@@ -237,8 +245,8 @@ def clips_of(loaded: LoadedTraining, say: Callable[[str], object]) -> tuple[list
     problems: list[tuple[str, str]] = []
     for index, source in enumerate(loaded.config.data):
         named = source.manifest or source.root
-        if source.optional and named and expand(named, folder) is None:
-            say(f"{source.name}: left out, {named.split('/')[0]} is not set")
+        if source.optional and named and (reason := _absent(named, folder)):
+            say(f"{source.name}: left out, {reason}")
             continue
         parts = ("train", source.train, source.clips, train), ("val", source.val, None, val)
         for key, split, wanted, clips in parts:
