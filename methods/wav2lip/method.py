@@ -41,8 +41,8 @@ class Talking(bench.Method, bench.Trainable):
     class Options(bench.Options):
         """How to generate. With official weights or a file, the defaults are the official ones.
 
-        weights: "synth" (small, trained on the embedded corpora) or, for wav2lip and m_csawav2lip,
-            "grid" (small, trained on GRID), which are shipped, but not for lpips_attnwav2lip;
+        weights: "synth" (small, trained on the embedded corpora) or, for wav2lip, m_csawav2lip and
+            lpips_attnwav2lip, "grid" (small, trained on GRID), which are shipped;
             "wav2lip" or "wav2lip_gan", the official ones, for wav2lip only; or the path of a file
             that `bench train` wrote or of an official checkpoint.
         reference: the frame that shows the generator what the person looks like. "same": the frame
@@ -245,8 +245,8 @@ LPIPS_ATTNWAV2LIP = (
     f"re-made from its abstract; {WAV2LIP}"
 )
 SOURCES = {"wav2lip": WAV2LIP, "lpips_attnwav2lip": LPIPS_ATTNWAV2LIP}
-WEIGHTS = """shipped, small, with `weights: synth`, and for wav2lip and m_csawav2lip also with
-    `weights: grid`; or a path. For wav2lip also the official ones, see `bench weights list`."""
+WEIGHTS = """shipped, small, with `weights: synth`, and for wav2lip, m_csawav2lip and
+    lpips_attnwav2lip also with `weights: grid`; or a path. For wav2lip also the official ones, see `bench weights list`."""
 DOCSTRING = """{title}: Wav2Lip's generator that hears {hears}, with {attends}.
 
 Needs: a recording or an image with a face, speech of at least 0.2 s that is not silent.
