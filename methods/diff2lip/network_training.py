@@ -17,7 +17,7 @@ from bench.networks.sync_expert import WINDOW, sync_loss
 from bench.train import loop as training
 from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
-from bench.train.pixel_losses import pyramid_loss
+from bench.train.pixel_losses import pyramid_loss, weights_map
 from bench.train.sync_expert import Judge
 from bench.train.talking_batches import TalkingBatch
 from methods.diff2lip.checkpoints import Diffused
@@ -52,7 +52,7 @@ class NetworkLearner:
         network: Denoiser,
         settings: NetworkSettings,
         diffused: Diffused,
-        judge: Judge,
+        judge: Judge | None,
         *,
         seed: int,
         device: torch.device,
@@ -66,6 +66,7 @@ class NetworkLearner:
         self.run_network = settings.compiled(self.network)
         self.average = running_average(self.network, decay=settings.average)
         self.best = BestWeights()
+        self.counted = _counted(self.network, settings.mouth, device)
         self.kept = torch.from_numpy(Schedule.of(diffused.noising).kept).float().to(device)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
@@ -92,7 +93,7 @@ class NetworkLearner:
             style = self.network.hear(batch.heard[:, 0].to(self.device))
             found = self.run_network(x, drawn.times, known, shown, style).float()
         wanted = pictures if self.diffused.predicts == "x0" else drawn.noise
-        simple = (found - wanted)[:, :, size.seen :].square().mean()
+        simple = ((found - wanted)[:, :, size.seen :].square() * self.counted).mean()
         figures, loss = {"simple": simple}, simple
         half = lower(without_noise(x, found, kept, self.diffused.predicts), size)
         if self.diffused.predicts == "noise":  # far off where there is nearly nothing but noise
@@ -140,7 +141,7 @@ class NetworkLearner:
 
     def _is_synced(self, step: int) -> bool:
         settings = self.settings
-        return bool(settings.sync) and step >= settings.sync_from * settings.steps
+        return settings.has_sync and step >= settings.sync_from * settings.steps
 
     def _faces(self, levels: Tensor) -> Tensor:
         """Faces (F, 96, 96, 3) uint8 as (F, 3, 96, 96) in [0, 1]."""
@@ -167,12 +168,20 @@ class NetworkLearner:
 
     def _sync(self, half: Tensor, batch: TalkingBatch) -> Tensor:
         """The expert's loss of speech against the windows' mouths."""
+        assert self.judge is not None
         count = len(batch.starts)
         mouths = half[: count * WINDOW].reshape(count, -1, *half.shape[2:])  # (B, 15, 48, 96)
         with self.settings.autocast(self.device.type):
             looked = self.judge.see(mouths)
         sounds = [self.judge.sounds[clip] for clip in batch.clips.tolist()]
         return sync_loss(looked, sounds, batch.starts.tolist(), self.judge.scale)
+
+
+def _counted(network: Denoiser, mouth: float, device: torch.device) -> Tensor:
+    """The weight of each drawn pixel, (h, side), 1 on average."""
+    size = network.size
+    counted = weights_map(1.0, mouth, device)[size.hidden :]
+    return counted / counted.mean()
 
 
 @dataclass(frozen=True)

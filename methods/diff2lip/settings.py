@@ -40,9 +40,11 @@ class NetworkSettings(StageSettings):
     clip_norm: float = pydantic.Field(default=1.0, gt=0)  # of the gradients
     average: float = pydantic.Field(default=0.999, ge=0, lt=1)  # decay of the weights' average
     hearing_steps: int = pydantic.Field(default=0, ge=0)  # of the speech encoder alone, before all
+    hearing: Literal["expert", "mouths"] = "expert"  # its teacher
     precision: Precision = "bfloat16"
     channels_last: bool = True
 
+    mouth: float = pydantic.Field(default=1.0, gt=0)  # weight of the mouth's pixels
     pyramid: float = pydantic.Field(default=0.25, ge=0)  # in place of the author's LPIPS
     sync: float = pydantic.Field(default=0.1, ge=0)
     sync_from: float = pydantic.Field(default=0.3, ge=0, le=1)
@@ -62,9 +64,19 @@ class NetworkSettings(StageSettings):
                 f"{rows} rows (96 less top) and 96 columns must be multiples of {reduction}, for "
                 f"{len(self.multipliers)} levels"
             )
-        if self.sync and self.sync_from < 1 and not self.batch:
+        if self.has_sync and not self.batch:
             raise ValueError("sync needs clips with five frames: batch from 1")
         return self
+
+    @property
+    def has_sync(self) -> bool:
+        """Whether the sync loss takes part at any step."""
+        return bool(self.sync) and self.sync_from < 1
+
+    @property
+    def needs_expert(self) -> bool:
+        """Whether anything needs the sync expert."""
+        return self.has_sync or (self.hearing_steps > 0 and self.hearing == "expert")
 
 
 class Settings(TrainSettings):

@@ -18,7 +18,7 @@ from bench.train.sync_expert import EXPERT, Judge, trained_expert
 from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
 from methods.diff2lip.checkpoints import Diffused, save_denoiser
-from methods.diff2lip.hearing import learn_to_hear
+from methods.diff2lip.hearing import ByExpert, ByMouths, Teacher, learn_to_hear
 from methods.diff2lip.network_training import NetworkLearner, drawn_network
 from methods.diff2lip.settings import Settings
 from methods.diff2lip.validation import Validation
@@ -43,6 +43,8 @@ def train(job: TrainJob[Settings]) -> Path:
         split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
         for split, clips in (("train", job.train), ("val", job.val))
     }
+    if job.trains("network") and not settings.network.needs_expert:
+        return train_on(ready, job, None)
     expert = trained_expert(
         settings.expert,
         "mel",
@@ -62,25 +64,29 @@ def train(job: TrainJob[Settings]) -> Path:
 
 
 def train_on(
-    ready: Mapping[str, Sequence[FaceClip]], job: TrainJob[Settings], expert: Path
+    ready: Mapping[str, Sequence[FaceClip]], job: TrainJob[Settings], expert: Path | None
 ) -> Path:
-    """Trains the network on clips made ready, of `train` and `val`. expert: its weights file."""
+    """Trains the network on clips made ready, of `train` and `val`.
+
+    expert: its weights file; None if the settings need none.
+    """
     settings, wanted = job.settings, job.settings.network
     device = torch.device(job.device)
-    judge = Judge.of(expert, ready["train"], "mel", device)
+    judge = None if expert is None else Judge.of(expert, ready["train"], "mel", device)
     network = drawn_network(wanted, job.seed)
     is_resumed = job.resume and (job.folder / training.CHECKPOINT).exists()
     if wanted.hearing_steps and not is_resumed:  # else the checkpoint has the weights
         right = learn_to_hear(
             network,
             ready["train"],
-            judge,
+            _teacher(settings, ready["train"], judge),
             lead=settings.lead,
             steps=wanted.hearing_steps,
             seed=job.seed,
             device=device,
         )
-        job.log.info("the speech encoder finds %.0f %% of the expert's windows", 100 * right)
+        told = "the expert's windows" if wanted.hearing == "expert" else "the mouths' variance"
+        job.log.info("the speech encoder tells %.0f %% of %s", 100 * right, told)
     diffused = Diffused(wanted.predicts, wanted.noising, wanted.filling, settings.lead)
     learner = NetworkLearner(network, wanted, diffused, judge, seed=job.seed, device=device)
     held_out = Validation.of(
@@ -114,3 +120,10 @@ def train_on(
     datasets = "+".join(sorted({clip.dataset for clip in ready["train"]}))
     save_denoiser(learner.chosen(), path, diffused, seed=job.seed, trained_on=datasets)
     return path
+
+
+def _teacher(settings: Settings, clips: Sequence[FaceClip], judge: Judge | None) -> Teacher:
+    if settings.network.hearing == "mouths":
+        return ByMouths(clips)
+    assert judge is not None
+    return ByExpert(judge, settings.lead)

@@ -58,41 +58,39 @@ class Validation:
         return cls(chosen, diffused, sampling, precision, device)
 
     @torch.no_grad()
-    def figures(self, network: Denoiser, judge: Judge) -> dict[str, float]:
+    def figures(self, network: Denoiser, judge: Judge | None) -> dict[str, float]:
         """Means over the clips.
 
         mouth: mean absolute difference of the mouth's pixels. gain: speech gain, the mouth's PSNR
         with its own speech minus that with the next clip's, dB. sharpness: relative to the true
-        mouth's. sync, shape: the expert's losses. choice: the figure that chooses the weights.
+        mouth's. sync, shape: the expert's losses, if there is one. choice: the figure that chooses
+        the weights; without an expert, the gain stands for the shape.
         """
-        rows: list[tuple[float, ...]] = []
+        rows: list[dict[str, float]] = []
         for place, clip in enumerate(self.clips):
             other = self.clips[(place + 1) % len(self.clips)]
             starts = _starts(len(clip.faces()))
             frames = np.concatenate([start + np.arange(WINDOW) for start in starts])
             target, made = self._made(network, clip, clip, frames)
             _, wrong = self._made(network, clip, other, frames)
-            looked, true = (judge.see(_mouths(x)) for x in (made, target))
-            sounds = sound_embeddings(judge.expert, clip, "mel", self.device)
-            sync = sync_loss(looked, [sounds] * len(starts), starts, judge.scale)
-            rows.append(
-                (
-                    float((made - target)[_MOUTH].abs().mean()),
-                    _psnr(made, target) - _psnr(wrong, target),
-                    float(sharpness(made).mean() / sharpness(target).mean().clamp(min=1e-6)),
-                    float(sync),
-                    float(1.0 - (looked * true).sum(dim=1).mean()),
-                )
-            )
-        mouth, gain, sharp, sync_mean, shape = np.mean(rows, axis=0).tolist()
-        return {
-            "val mouth": mouth,
-            "val gain": gain,
-            "val sharpness": sharp,
-            "val sync": sync_mean,
-            "val shape": shape,
-            "val choice": 10.0 * mouth + shape + 0.1 * abs(math.log(max(sharp, 1e-3))),
-        }
+            row = {
+                "val mouth": float((made - target)[_MOUTH].abs().mean()),
+                "val gain": _psnr(made, target) - _psnr(wrong, target),
+                "val sharpness": float(
+                    sharpness(made).mean() / sharpness(target).mean().clamp(min=1e-6)
+                ),
+            }
+            if judge is not None:
+                looked, true = (judge.see(_mouths(x)) for x in (made, target))
+                sounds = sound_embeddings(judge.expert, clip, "mel", self.device)
+                sync = sync_loss(looked, [sounds] * len(starts), starts, judge.scale)
+                row["val sync"] = float(sync)
+                row["val shape"] = float(1.0 - (looked * true).sum(dim=1).mean())
+            rows.append(row)
+        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        unlike = means.get("val shape", -0.3 * means["val gain"])
+        soft = abs(math.log(max(means["val sharpness"], 1e-3)))
+        return {**means, "val choice": 10.0 * means["val mouth"] + unlike + 0.1 * soft}
 
     @torch.no_grad()
     def strip(self, network: Denoiser, path: Path) -> None:
