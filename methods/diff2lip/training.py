@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import torch
@@ -13,15 +14,18 @@ from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError
 from bench.train import loop as training
+from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip, make_ready
 from bench.train.sync_expert import EXPERT, Judge, trained_expert
 from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
-from methods.diff2lip.checkpoints import Diffused, save_denoiser
+from methods.diff2lip.checkpoints import save_denoiser
 from methods.diff2lip.hearing import ByExpert, ByMouths, Teacher, learn_to_hear
 from methods.diff2lip.network_training import NetworkLearner, drawn_network
 from methods.diff2lip.settings import Settings
 from methods.diff2lip.validation import Validation
+
+Ready: TypeAlias = Mapping[str, Sequence[FaceClip]]  # of `train` and `val`
 
 
 def train(job: TrainJob[Settings]) -> Path:
@@ -33,16 +37,25 @@ def train(job: TrainJob[Settings]) -> Path:
     """
     if job.processes.count > 1:
         raise BenchError("diff2lip trains on one device; leave the number of devices out")
-    settings, cache = job.settings, cache_dir()
+    cache, detector = cache_dir(), job.settings.faces
+    ready = {
+        split: make_ready(clips, split=split, detector=detector, cache=cache, log=job.log)
+        for split, clips in (("train", job.train), ("val", job.val))
+    }
+    return trained_from(ready, job, cache=cache)
+
+
+def trained_from(ready: Ready, job: TrainJob[Settings], *, cache: Path) -> Path:
+    """Like `train`, on clips made ready. cache: where experts are kept.
+
+    The expert is left out if the network needs none, unless it alone is wanted.
+    """
+    settings = job.settings
     if job.device == "cpu":
         training.hold_memory()
         cv2.setNumThreads(1)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    ready = {
-        split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
-        for split, clips in (("train", job.train), ("val", job.val))
-    }
     if job.trains("network") and not settings.network.needs_expert:
         return train_on(ready, job, None)
     expert = trained_expert(
@@ -63,9 +76,7 @@ def train(job: TrainJob[Settings]) -> Path:
     return own
 
 
-def train_on(
-    ready: Mapping[str, Sequence[FaceClip]], job: TrainJob[Settings], expert: Path | None
-) -> Path:
+def train_on(ready: Ready, job: TrainJob[Settings], expert: Path | None) -> Path:
     """Trains the network on clips made ready, of `train` and `val`.
 
     expert: its weights file; None if the settings need none.
@@ -87,8 +98,17 @@ def train_on(
         )
         told = "the expert's windows" if wanted.hearing == "expert" else "the mouths' variance"
         job.log.info("the speech encoder tells %.0f %% of %s", 100 * right, told)
-    diffused = Diffused(wanted.predicts, wanted.noising, wanted.filling, settings.lead)
-    learner = NetworkLearner(network, wanted, diffused, judge, seed=job.seed, device=device)
+    diffused = settings.diffused
+    learner = NetworkLearner(
+        network,
+        wanted,
+        settings.discriminator,
+        diffused,
+        judge,
+        seed=job.seed,
+        device=device,
+        log=job.log,
+    )
     held_out = Validation.of(
         ready["val"],
         diffused,
@@ -113,8 +133,16 @@ def train_on(
         steps=wanted.steps,
         seed=job.seed,
     )
+    if wanted.paced:
+        wanted = learner.paced(training.Loop.of(wanted, job), batches)
+        batches.steps = wanted.steps
     training.run(
-        training.Loop.of(wanted, job), learner, batches, learner.advance, validate=validate
+        training.Loop.of(wanted, job),
+        learner,
+        batches,
+        learner.advance,
+        validate=validate,
+        made_here=isinstance(ready["train"], FaceBank),
     )
     path = job.folder / "diff2lip.safetensors"
     datasets = "+".join(sorted({clip.dataset for clip in ready["train"]}))
