@@ -52,7 +52,7 @@ from tests.small_weights import drawn
 TINY = replace(
     SMALL, multipliers=(1, 1, 1), attention=(), speech_multipliers=(1, 1, 1, 1), speech_blocks=1
 )
-LIKE_OFFICIAL = replace(TINY, side=128, top=0, hidden=64, has_variance=True)
+LIKE_OFFICIAL = replace(TINY, side=128, top=0, hidden=64, has_variance=True, from_reference=False)
 X0 = Diffused(predicts="x0", noising="cosine", filling="grey", lead=1)
 
 
@@ -281,7 +281,7 @@ def test_a_windows_frames_share_time_and_noise_and_sync_counts_at_its_times(
 def test_the_network_learns_a_face(stored: list[FaceClip], predicts: str) -> None:
     kind: dict[str, object] = {"predicts": predicts}
     if predicts == "noise":
-        kind |= {"noising": "linear", "filling": "noise"}
+        kind |= {"noising": "linear", "filling": "noise", "from_reference": False}
     kind |= {
         "sync": 0,
         "pyramid": 0.25,

@@ -32,6 +32,7 @@ from methods.diff2lip.networks import Denoiser
 from methods.diff2lip.pictures import condition, lower, resized, seen
 from methods.diff2lip.settings import DiscriminatorSettings, NetworkSettings
 from methods.diff2lip.sizes import Size
+from methods.wav2lip.losses import moved_map
 
 LOG = logging.getLogger(__name__)
 WARM = 0.05  # the share of the steps in which the learning rate rises
@@ -93,7 +94,8 @@ class NetworkLearner:
         self._set_rates(step)
         self.network.train()
         faces = self._faces(batch.targets)  # (F, 3, side, side)
-        pictures, shown = seen(faces, size), seen(self._faces(batch.references), size)
+        references = self._faces(batch.references)
+        pictures, shown = seen(faces, size), seen(references, size)
         drawn = self._drawn(step, batch, pictures)
         kept = self.kept[drawn.times]
         x = noisy(pictures, drawn.noise, kept)
@@ -102,7 +104,11 @@ class NetworkLearner:
             style = self.network.hear(batch.heard[:, 0].to(self.device))
             found = self.run_network(x, drawn.times, known, shown, style).float()
         wanted = pictures if self.diffused.predicts == "x0" else drawn.noise
-        simple = ((found - wanted)[:, :, size.seen :].square() * self.counted).mean()
+        counted = self.counted
+        if settings.moved:
+            change = moved_map(faces, references, settings.moved)[:, :, size.hidden :]
+            counted = counted * change
+        simple = ((found - wanted)[:, :, size.seen :].square() * counted).mean()
         figures, loss = {"simple": simple}, simple
         half = lower(without_noise(x, found, kept, self.diffused.predicts), size)
         if self.diffused.predicts == "noise":  # far off where there is nearly nothing but noise

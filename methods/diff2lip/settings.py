@@ -33,6 +33,7 @@ class NetworkSettings(StageSettings):
     speech_multipliers: tuple[int, int, int, int] = (1, 1, 2, 2)  # of the speech encoder
     speech_blocks: int = pydantic.Field(default=SMALL.speech_blocks, ge=1)
 
+    from_reference: bool = SMALL.from_reference  # starts as a copy of the reference, as x0
     predicts: Literal["noise", "x0"] = "x0"
     noising: Literal["linear", "cosine"] = "cosine"
     filling: Filling = "grey"
@@ -52,6 +53,7 @@ class NetworkSettings(StageSettings):
     channels_last: bool = True
 
     mouth: float = pydantic.Field(default=1.0, gt=0)  # weight of the mouth's pixels
+    moved: float = pydantic.Field(default=0.0, ge=0)  # added weight of pixels unlike the reference
     pyramid: float = pydantic.Field(default=0.0, ge=0)  # weight of the Laplacian bands
     perceptual: float = pydantic.Field(default=0.25, ge=0)  # weight of the perceptual loss
     perceptual_net: PerceptualNet = "found"  # what sees for it: LPIPS' AlexNet if here, else ours
@@ -77,6 +79,8 @@ class NetworkSettings(StageSettings):
             )
         if self.top > self.side // 2:
             raise ValueError(f"top is {self.top}; the rows from {self.side // 2} on are drawn")
+        if self.from_reference and self.predicts == "noise":
+            raise ValueError("from_reference is for predicts: x0; noise has no reference")
         if (self.has_sync or self.has_adversary) and not self.batch:
             raise ValueError("sync and adversarial need clips with five frames: batch from 1")
         return self
@@ -96,6 +100,7 @@ class NetworkSettings(StageSettings):
             speech_multipliers=self.speech_multipliers,
             speech_blocks=self.speech_blocks,
             has_variance=False,
+            from_reference=self.from_reference,
         )
 
     @property
