@@ -10,7 +10,7 @@ from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
 from bench.train.draws import Draw
 from bench.train.held_out import evenly, evenly_by_dataset, means_by_dataset
-from bench.train.loop import Loop, States, hold_memory, one_cycle, run
+from bench.train.loop import Loop, States, occupy, one_cycle, run
 from bench.train.processes import ALONE, Processes
 from bench.train.ready_clips import (
     Arrays,
@@ -46,8 +46,8 @@ __all__ = [
     "all_ready",
     "evenly",
     "evenly_by_dataset",
-    "hold_memory",
     "means_by_dataset",
+    "occupy",
     "one_cycle",
     "run",
     "running_average",

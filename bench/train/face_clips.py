@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from bench.ground.types import SAMPLES_PER_FRAME, Clip
 from bench.networks.audio import MELS, AudioKind, Features, features
 from bench.networks.face_crops import crops, face_boxes
 from bench.train.ready_clips import Arrays, Detector, RawClip, ReadyClip, all_ready, track_of
+from bench.train.trainable import TrainJob
 
 CLIPS_VERSION = "1"  # raise it when the stored arrays change
 LEAST_FRAMES = 15  # three windows of five
@@ -45,6 +47,16 @@ def make_ready(
     """
     raw = [RawClip(clip, detector, cache) for clip in clips]
     return all_ready(raw, face_clip, split=split, log=log)
+
+
+def ready_splits(
+    job: TrainJob[Any], *, detector: Detector, cache: Path
+) -> dict[str, list[FaceClip]]:
+    """The job's clips of `train` and `val`, by `make_ready`."""
+    return {
+        split: make_ready(clips, split=split, detector=detector, cache=cache, log=job.log)
+        for split, clips in (("train", job.train), ("val", job.val))
+    }
 
 
 def face_clip(raw: RawClip) -> FaceClip:

@@ -245,7 +245,19 @@ def _made_ahead(batches: Batches[Batch], steps: range) -> Iterator[Batch]:
     )
 
 
-def hold_memory() -> None:
+def occupy(device: str, threads: int | None) -> None:
+    """Prepares this process for training on a device. threads: of torch; None: its own choice."""
+    import cv2
+    import torch
+
+    if device.startswith("cpu"):
+        _hold_memory()
+        cv2.setNumThreads(1)
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _hold_memory() -> None:
     """Makes the process keep the memory that it frees; works with glibc, else does nothing.
 
     Each step allocates the same large arrays. Returning them to the system and faulting them in

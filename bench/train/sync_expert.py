@@ -25,7 +25,7 @@ from bench.networks.audio import AudioKind
 from bench.networks.checkpoints import read_state
 from bench.networks.face_crops import SIZE
 from bench.networks.folding import folded
-from bench.networks.sync_expert import WINDOW, Expert, load_expert, save_expert
+from bench.networks.sync_expert import WINDOW, Expert, load_expert, save_expert, sync_loss
 from bench.train import loop as training
 from bench.train.expert_batches import MatchingBatch, MatchingBatches
 from bench.train.expert_settings import ExpertSettings
@@ -161,6 +161,18 @@ def pairs_loss(cosines: Tensor, *, step: int) -> Tensor:
     return -0.5 * (true.log().mean() + (1 - false).log().mean())
 
 
+def lower_windows(faces: Tensor, count: int, random: torch.Generator | None = None) -> Tensor:
+    """The expert's input, (B, 15, 48, 96): the first `count` windows among faces (F, 3, 96, 96).
+
+    random: to give each window light, position and quality of its own.
+    """
+    lower = faces[: count * WINDOW, :, SIZE // 2 :]
+    if random is not None:
+        owners = torch.arange(count).repeat_interleave(WINDOW)
+        lower = augmented(lower, owners.to(lower.device), random)
+    return lower.reshape(count, -1, *lower.shape[2:])
+
+
 def augmented(frames: Tensor, owners: Tensor, random: torch.Generator) -> Tensor:
     """Mouths with random light, position and quality, the same for all frames of a clip.
 
@@ -262,6 +274,7 @@ class Judge:
         self.expert = expert.to(device)
         self.state = state
         self.scale = scale
+        self.kind: AudioKind = kind
         self.sounds = [sound_embeddings(self.expert, clip, kind, device) for clip in clips]
 
     @classmethod
@@ -276,6 +289,21 @@ class Judge:
         """Embeddings (B, C) of windows (B, 15, 48, 96) in [0, 1], from `mouth_windows`."""
         seen = self.expert.face_encoder(mouths.contiguous(memory_format=torch.channels_last))
         return functional.normalize(seen.flatten(1).float(), dim=1)
+
+    def sync(self, seen: Tensor, clips: Tensor, starts: Tensor) -> Tensor:
+        """The loss of speech against mouths: seen (B, C), clips and first frames (B,)."""
+        sounds = [self.sounds[clip] for clip in clips.tolist()]
+        return sync_loss(seen, sounds, starts.tolist(), self.scale)
+
+
+def own_copy(expert: Path, job: TrainJob[Any]) -> Path:
+    """Copies an expert's file, wherever it is, to the job's folder."""
+    own = job.folder / "expert" / EXPERT
+    if job.processes.is_first and not own.is_file():
+        with in_one_move(own) as part:
+            shutil.copyfile(expert, part)
+    job.processes.wait()
+    return own
 
 
 def trained_expert(

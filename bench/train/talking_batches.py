@@ -129,6 +129,16 @@ class TalkingBatches(Dataset[TalkingBatch]):
         )
 
 
+def some_of_each(owners: Tensor, windows: int, count: int) -> Tensor:
+    """Indices (R,) of the first `count` frames of each window and of all single frames.
+
+    owners: (F,), as in `TalkingBatch`. A window's frames look alike, so that few show most.
+    """
+    frame = torch.arange(len(owners))
+    is_single = frame >= WINDOW * windows
+    return frame[(frame % WINDOW < count) | is_single]
+
+
 def _taken(bank: FaceBank, drawn: Sequence[_Drawn], *, lead: int) -> tuple[Tensor, Tensor, Tensor]:
     clips = [each.clip for each in drawn]
     mirrored = [each.is_mirrored for each in drawn]

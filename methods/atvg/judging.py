@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bench.networks.discriminator import Discriminator, discriminator_loss, generator_loss
+from bench.networks.discriminator import discriminator_loss, generator_loss
 from bench.train import loop as training
+from bench.train.adversary import Adversary
 from methods.atvg.judge import Judge, JudgeSize
 from methods.atvg.landmark_reader import LandmarkReader
 from methods.atvg.landmarks import Scheme
@@ -111,11 +112,12 @@ class LowerJudging:
     ) -> None:
         self.settings = settings
         self.reader = reader.eval().requires_grad_(False).to(device)
-        self.judge = settings.laid_out(
-            Discriminator(instance_norm=True, width=settings.judge_width).to(device)
-        )
-        self.optimiser = torch.optim.AdamW(
-            self.judge.parameters(), lr=settings.judge_rate, betas=(0.5, 0.999)
+        self.adversary = Adversary(
+            settings,
+            clip_norm=settings.clip_norm,
+            width=settings.judge_width,
+            learning_rate=settings.judge_rate,
+            device=device,
         )
 
     def losses(self, shown: Shown, *, is_adversarial: bool) -> dict[str, Tensor]:
@@ -127,28 +129,14 @@ class LowerJudging:
         found = {"landmarks": (read - shown.differences.flatten(0, 1)).square().mean()}
         if not is_adversarial:
             return found
-        self.judge.requires_grad_(False)
-        with self.settings.autocast(device):
-            logits, seen = self.judge.judged(self._faces(shown.made))
-            with torch.no_grad():
-                _, true = self.judge.judged(self._faces(shown.pictures))
-        self.judge.requires_grad_(True)
-        layers = list(zip(seen[:-1], true[:-1], strict=True))
-        features = torch.stack([(a.float() - b.float()).abs().mean() for a, b in layers]).mean()
-        return {**found, "fooled": generator_loss(logits.float()), "features": features}
+        made, true = self._faces(shown.made), self._faces(shown.pictures)
+        fooled, features = self.adversary.losses(made, true)
+        return {**found, "fooled": fooled, "features": features}
 
     def advance(self, shown: Shown) -> dict[str, float]:
         """As of `Judging`."""
-        faces = [self._faces(x) for x in (shown.pictures, shown.made.detach())]
-        with self.settings.autocast(shown.made.device.type):
-            logits = self.judge.logits(torch.cat(faces)).float()
-        real, made = logits.chunk(2)
-        loss = discriminator_loss(real, made)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.judge.parameters(), self.settings.clip_norm)
-        self.optimiser.step()
-        return {"judged": float(loss.detach())}
+        made, true = self._faces(shown.made.detach()), self._faces(shown.pictures)
+        return {"judged": float(self.adversary.advance(made, true))}
 
     def state_dict(self) -> dict[str, object]:
         """As of `Judging`."""
@@ -159,7 +147,11 @@ class LowerJudging:
         self._states().load_state_dict(state)
 
     def _states(self) -> training.States:
-        return training.States(judge=self.judge, optimiser=self.optimiser, reader=self.reader)
+        return training.States(
+            judge=self.adversary.discriminator,
+            optimiser=self.adversary.optimiser,
+            reader=self.reader,
+        )
 
     def _faces(self, pictures: Tensor) -> Tensor:
         """Some frames of each clip, evenly spaced, (F, 3, 96, 96) in [0, 1]."""

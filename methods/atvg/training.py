@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import torch
 
 from bench.ground.errors import BenchError
@@ -42,11 +41,7 @@ def train(job: TrainJob[Settings]) -> Path:
     and not to be trained.
     """
     settings = job.settings
-    if job.device == "cpu":
-        training.hold_memory()
-        cv2.setNumThreads(1)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    training.occupy(job.device, settings.threads)
     speech = settings.speech.weights or job.folder / "speech" / SPEECH_FILE
     if not job.trains("speech") and not speech.is_file():
         raise BenchError(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bench.ground.errors import BenchError
 from bench.networks.face_crops import SIZE
-from bench.networks.sync_expert import WINDOW, sync_loss
+from bench.networks.sync_expert import WINDOW
 from bench.train import loop as training
 from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
@@ -250,8 +250,7 @@ class NetworkLearner:
         mouths = _windows(resized(made[: count * WINDOW], SIZE), count, SIZE // 2)
         with self.settings.autocast(self.device.type):
             looked = self.judge.see(mouths)  # of (B, 15, 48, 96)
-        sounds = [self.judge.sounds[clip] for clip in batch.clips.tolist()]
-        return sync_loss(looked, sounds, batch.starts.tolist(), self.judge.scale)
+        return self.judge.sync(looked, batch.clips, batch.starts)
 
     def _fooled(self, fake: Tensor) -> Tensor:
         """The adversarial loss of windows (B, 15, h, side)."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-import cv2
 import torch
 
-from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError
 from bench.train import loop as training
 from bench.train.face_bank import FaceBank
-from bench.train.face_clips import FaceClip, make_ready
-from bench.train.sync_expert import EXPERT, Judge, trained_expert
+from bench.train.face_clips import FaceClip, ready_splits
+from bench.train.sync_expert import Judge, own_copy, trained_expert
 from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
 from methods.diff2lip.checkpoints import save_denoiser
@@ -37,11 +34,8 @@ def train(job: TrainJob[Settings]) -> Path:
     """
     if job.processes.count > 1:
         raise BenchError("diff2lip trains on one device; leave the number of devices out")
-    cache, detector = cache_dir(), job.settings.faces
-    ready = {
-        split: make_ready(clips, split=split, detector=detector, cache=cache, log=job.log)
-        for split, clips in (("train", job.train), ("val", job.val))
-    }
+    cache = cache_dir()
+    ready = ready_splits(job, detector=job.settings.faces, cache=cache)
     return trained_from(ready, job, cache=cache)
 
 
@@ -51,11 +45,7 @@ def trained_from(ready: Ready, job: TrainJob[Settings], *, cache: Path) -> Path:
     The expert is left out if the network needs none, unless it alone is wanted.
     """
     settings = job.settings
-    if job.device == "cpu":
-        training.hold_memory()
-        cv2.setNumThreads(1)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    training.occupy(job.device, settings.threads)
     if job.trains("network") and not settings.network.needs_expert:
         return train_on(ready, job, None)
     expert = trained_expert(
@@ -69,11 +59,7 @@ def trained_from(ready: Ready, job: TrainJob[Settings], *, cache: Path) -> Path:
     )
     if job.trains("network"):
         return train_on(ready, job, expert)
-    own = job.folder / "expert" / EXPERT
-    if not own.is_file():
-        with in_one_move(own) as part:
-            shutil.copyfile(expert, part)
-    return own
+    return own_copy(expert, job)
 
 
 def train_on(ready: Ready, job: TrainJob[Settings], expert: Path | None) -> Path:

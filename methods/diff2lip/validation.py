@@ -6,7 +6,6 @@ all frames that are ever made.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,11 @@ from torch import Tensor
 
 from bench.networks import audio
 from bench.networks.face_crops import SIZE
-from bench.networks.sync_expert import WINDOW, mouth_windows, sync_loss
 from bench.train.face_clips import FaceClip
 from bench.train.held_out import evenly, evenly_by_dataset
-from bench.train.pixel_losses import MOUTH, sharpness
+from bench.train.mouth_figures import in_windows, mouth_figures, named, window_starts
 from bench.train.strips import write_strip
-from bench.train.sync_expert import Judge, sound_embeddings
+from bench.train.sync_expert import Judge
 from methods.diff2lip.checkpoints import Diffused
 from methods.diff2lip.inference import Precision, drawn_halves, one_noise, steps_of
 from methods.diff2lip.networks import Denoiser
@@ -61,38 +59,16 @@ class Validation:
 
     @torch.no_grad()
     def figures(self, network: Denoiser, judge: Judge | None) -> dict[str, float]:
-        """Means over the clips.
-
-        mouth: mean absolute difference of the mouth's pixels. gain: speech gain, the mouth's PSNR
-        with its own speech minus that with the next clip's, dB. sharpness: relative to the true
-        mouth's. sync, shape: the expert's losses, if there is one. choice: the figure that chooses
-        the weights; without an expert, the gain stands for the shape.
-        """
-        rows: list[dict[str, float]] = []
+        """Means over the clips of `mouth_figures`, the other speech being the next clip's."""
+        rows: list[tuple[float, ...]] = []
         for place, clip in enumerate(self.clips):
             other = self.clips[(place + 1) % len(self.clips)]
-            starts = _starts(len(clip.faces()))
-            frames = np.concatenate([start + np.arange(WINDOW) for start in starts])
+            starts = window_starts(len(clip.faces()), WINDOWS)
+            frames = in_windows(starts)
             target, made = self._made(network, clip, clip, frames)
             _, wrong = self._made(network, clip, other, frames)
-            row = {
-                "val mouth": float((made - target)[_MOUTH].abs().mean()),
-                "val gain": _psnr(made, target) - _psnr(wrong, target),
-                "val sharpness": float(
-                    sharpness(made).mean() / sharpness(target).mean().clamp(min=1e-6)
-                ),
-            }
-            if judge is not None:
-                looked, true = (judge.see(_mouths(x)) for x in (made, target))
-                sounds = sound_embeddings(judge.expert, clip, "mel", self.device)
-                sync = sync_loss(looked, [sounds] * len(starts), starts, judge.scale)
-                row["val sync"] = float(sync)
-                row["val shape"] = float(1.0 - (looked * true).sum(dim=1).mean())
-            rows.append(row)
-        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-        unlike = means.get("val shape", -0.3 * means["val gain"])
-        soft = abs(math.log(max(means["val sharpness"], 1e-3)))
-        return {**means, "val choice": 10.0 * means["val mouth"] + unlike + 0.1 * soft}
+            rows.append(mouth_figures(made, wrong, target, judge=judge, clip=clip, starts=starts))
+        return named(rows)
 
     @torch.no_grad()
     def strip(self, network: Denoiser, path: Path) -> None:
@@ -137,21 +113,3 @@ class Validation:
         first = audio.first_columns(count, spectrum.shape[1], lead=self.diffused.lead)
         heard = audio.windows(spectrum, first[frames % count])
         return torch.from_numpy(heard[:, 0]).to(self.device)
-
-
-_MOUTH = (slice(None), slice(None), *MOUTH)
-
-
-def _mouths(faces: Tensor) -> Tensor:
-    """The expert's input, (F / 5, 15, 48, 96), for consecutive windows, (F, 3, 96, 96)."""
-    return mouth_windows(faces.view(-1, WINDOW, *faces.shape[1:]).transpose(1, 2))
-
-
-def _psnr(made: Tensor, target: Tensor) -> float:
-    """The PSNR of the mouth's pixels, dB."""
-    return float(-10.0 * (made - target)[_MOUTH].square().mean().clamp(min=1e-8).log10())
-
-
-def _starts(frames: int) -> list[int]:
-    """First frames of windows spread over a clip."""
-    return [int(start) for start in np.linspace(WINDOW, frames - WINDOW, WINDOWS)]

@@ -14,15 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from bench.ground.errors import BenchError
-from bench.networks.discriminator import Discriminator, discriminator_loss, generator_loss
-from bench.networks.face_crops import SIZE
-from bench.networks.sync_expert import WINDOW, sync_loss
 from bench.train import loop as training
 from bench.train import pixel_losses
+from bench.train.adversary import Adversary
 from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
 from bench.train.perceptual_loss import PerceptualLoss
-from bench.train.sync_expert import Judge, augmented
+from bench.train.sync_expert import Judge, lower_windows
+from bench.train.talking_batches import some_of_each
 from methods.pcavs.augmentation import disguised
 from methods.pcavs.batches import FaceBatch
 from methods.pcavs.clips import viewed
@@ -47,12 +46,9 @@ class GeneratorLearner:
         device: torch.device,
         perceptual: PerceptualLoss | None = None,
     ) -> None:
-        self.settings, self.judged, self.judge = settings, judged, judge
+        self.settings, self.judge = settings, judge
         self.seed, self.device, self.perceptual = seed, device, perceptual
         self.networks = settings.laid_out(networks.to(device))
-        self.discriminator = settings.laid_out(
-            Discriminator(instance_norm=True, width=judged.width).to(device)
-        )
         self.average = running_average(self.networks, decay=settings.average)
         self.best = BestWeights()
         self.optimiser = torch.optim.AdamW(
@@ -61,8 +57,12 @@ class GeneratorLearner:
             betas=settings.betas,
             weight_decay=settings.weight_decay,
         )
-        self.discriminator_optimiser = torch.optim.AdamW(
-            self.discriminator.parameters(), lr=judged.learning_rate, betas=(0.5, 0.999)
+        self.adversary = Adversary(
+            settings,
+            clip_norm=settings.clip_norm,
+            width=judged.width,
+            learning_rate=judged.learning_rate,
+            device=device,
         )
         self.counted = pixel_losses.weights_map(1.0, settings.mouth, device, where=MOUTH_REGION)
 
@@ -83,7 +83,7 @@ class GeneratorLearner:
         sync_weight, adversarial_weight = synced * settings.sync, judged * settings.adversarial
         loss = (1.0 - sync_weight - adversarial_weight - settings.perceptual) * pixels
         shown, true = self._viewed(made, batch), self._viewed(targets, batch).detach()
-        rows = self._looked_at(batch)
+        rows = some_of_each(batch.owners, len(batch.starts), settings.looked_at).to(self.device)
         if self.perceptual is not None:
             with settings.autocast(self.device.type):
                 unlike = self.perceptual(shown[rows], true[rows])
@@ -94,7 +94,7 @@ class GeneratorLearner:
             figures |= {"sync": sync, "shape": shape}
             loss = loss + sync_weight * sync + synced * settings.shape * shape
         if judged:
-            fooled, features = self._fooled(shown[rows], true[rows])
+            fooled, features = self.adversary.losses(shown[rows], true[rows])
             figures |= {"fooled": fooled, "features": features}
             loss = loss + adversarial_weight * fooled + judged * settings.matching * features
         self.optimiser.zero_grad()
@@ -102,7 +102,7 @@ class GeneratorLearner:
         nn.utils.clip_grad_norm_(self.networks.parameters(), settings.clip_norm)
         self.optimiser.step()
         if judged:
-            figures["judged"] = self._train_discriminator(shown[rows].detach(), true[rows])
+            figures["judged"] = self.adversary.advance(shown[rows].detach(), true[rows])
         self.average.update_parameters(self.networks)
         return {name: float(value.detach()) for name, value in figures.items()}
 
@@ -139,10 +139,10 @@ class GeneratorLearner:
     def _states(self) -> training.States:
         return training.States(
             networks=self.networks,
-            discriminator=self.discriminator,
+            discriminator=self.adversary.discriminator,
             average=self.average,
             optimiser=self.optimiser,
-            discriminator_optimiser=self.discriminator_optimiser,
+            discriminator_optimiser=self.adversary.optimiser,
             best=self.best,
         )
 
@@ -151,7 +151,7 @@ class GeneratorLearner:
         peak = settings.learning_rate
         rate = training.one_cycle(step, steps=settings.steps, peak=peak, warm=WARM)
         self.optimiser.param_groups[0]["lr"] = rate
-        self.discriminator_optimiser.param_groups[0]["lr"] = self.judged.learning_rate * rate / peak
+        self.adversary.set_rate(rate / peak)
 
     def _random(self, step: int, use: int) -> torch.Generator:
         return torch.Generator().manual_seed((self.seed * 1_000_003 + step) * 4 + use)
@@ -200,45 +200,12 @@ class GeneratorLearner:
             seen = self.judge.see(self._windows(step, shown, len(batch.starts)))
             with torch.no_grad():
                 wanted = self.judge.see(self._windows(step, true, len(batch.starts)))
-        sounds = [self.judge.sounds[clip] for clip in batch.clips.tolist()]
-        sync = sync_loss(seen, sounds, batch.starts.tolist(), self.judge.scale)
+        sync = self.judge.sync(seen, batch.clips, batch.starts)
         return sync, 1.0 - (seen * wanted).sum(dim=1).mean()
 
     def _windows(self, step: int, faces: Tensor, count: int) -> Tensor:
         """The windows among faces as the expert gets them, (B, 15, 48, 96)."""
-        lower = faces[: count * WINDOW, :, SIZE // 2 :]
-        owners = torch.arange(count).repeat_interleave(WINDOW).to(self.device)
-        lower = augmented(lower, owners, self._random(step, 2))
-        return lower.reshape(count, -1, *lower.shape[2:])
-
-    def _looked_at(self, batch: FaceBatch) -> Tensor:
-        """Indices of the frames that the networks look at: some of each window, all singles."""
-        frame = torch.arange(len(batch.owners))
-        is_single = frame >= WINDOW * len(batch.starts)
-        return frame[(frame % WINDOW < self.settings.looked_at) | is_single].to(self.device)
-
-    def _fooled(self, made: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The adversarial loss, and the discriminator's feature-matching loss."""
-        self.discriminator.requires_grad_(False)
-        with self.settings.autocast(self.device.type):
-            logits, seen = self.discriminator.judged(made)
-            with torch.no_grad():
-                _, true = self.discriminator.judged(targets)
-        self.discriminator.requires_grad_(True)
-        layers = list(zip(seen[:-1], true[:-1], strict=True))
-        features = torch.stack([(a.float() - b.float()).abs().mean() for a, b in layers]).mean()
-        return generator_loss(logits.float()), features
-
-    def _train_discriminator(self, made: Tensor, targets: Tensor) -> Tensor:
-        with self.settings.autocast(self.device.type):
-            logits = self.discriminator.logits(torch.cat([targets, made])).float()
-        real, fake = logits.chunk(2)
-        loss = discriminator_loss(real, fake)
-        self.discriminator_optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.settings.clip_norm)
-        self.discriminator_optimiser.step()
-        return loss.detach()
+        return lower_windows(faces, count, self._random(step, 2))
 
 
 def grown(step: int, *, begin: float, steps: int) -> float:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import torch
 
-from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError
 from bench.train import loop as training
-from bench.train.face_clips import make_ready
+from bench.train.face_clips import ready_splits
 from bench.train.perceptual_loss import PerceptualLoss
 from bench.train.ready_clips import RawClip
-from bench.train.sync_expert import EXPERT, Judge, trained_expert
+from bench.train.sync_expert import Judge, own_copy, trained_expert
 from bench.train.trainable import TrainJob
 from methods.pcavs.batches import FaceBatches
 from methods.pcavs.clips import AlignedClip, make_aligned
@@ -37,16 +34,9 @@ def train(job: TrainJob[Settings]) -> Path:
     if job.processes.count > 1:
         raise BenchError("pcavs trains on one device; leave the number of devices out")
     settings, cache = job.settings, cache_dir()
-    if job.device == "cpu":
-        training.hold_memory()
-        cv2.setNumThreads(1)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    training.occupy(job.device, settings.threads)
     # All clips of the other methods' trainings, so that an expert that they trained is found.
-    tracked = {
-        split: make_ready(clips, split=split, detector=settings.faces, cache=cache, log=job.log)
-        for split, clips in (("train", job.train), ("val", job.val))
-    }
+    tracked = ready_splits(job, detector=settings.faces, cache=cache)
     expert = trained_expert(
         settings.expert,
         "mel",
@@ -57,11 +47,7 @@ def train(job: TrainJob[Settings]) -> Path:
         is_wanted=job.trains("expert"),
     )
     if not job.trains("generator"):
-        own = job.folder / "expert" / EXPERT
-        if not own.is_file():
-            with in_one_move(own) as part:
-                shutil.copyfile(expert, part)
-        return own
+        return own_copy(expert, job)
     ready = {
         split: make_aligned(
             [RawClip(clip, settings.faces, cache) for clip in clips],

@@ -5,7 +5,6 @@ The still is each clip's first frame, and the pose is that of each frame, as the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.networks.folding import folded
-from bench.networks.sync_expert import WINDOW, mouth_windows, sync_loss
-from bench.train import pixel_losses
 from bench.train.held_out import evenly, evenly_by_dataset
+from bench.train.mouth_figures import in_windows, mouth_figures, named, window_starts
 from bench.train.strips import write_strip
-from bench.train.sync_expert import Judge, sound_embeddings
+from bench.train.sync_expert import Judge
 from methods.pcavs import mel
 from methods.pcavs.clips import AlignedClip, viewed
 from methods.pcavs.small import SmallNetworks
@@ -44,47 +42,26 @@ class Validation:
 
     @torch.no_grad()
     def figures(self, networks: SmallNetworks, judge: Judge) -> dict[str, float]:
-        """Means over the clips, all in the tracked face's cut (`clips.viewed`).
+        """Means over the clips of `mouth_figures` in the tracked face's cut (`clips.viewed`).
 
-        face: mean absolute difference of the aligned picture. mouth: that of the mouth's pixels.
-        gain: speech gain, the mouth's PSNR with its own speech minus that with the next clip's, dB.
-        sharpness: relative to the true mouth's. sync, shape: the expert's losses. choice: the
-        figure that chooses the weights.
+        The other speech is the next clip's. face: mean absolute difference of the aligned picture.
         """
         ready = folded(networks)
+        apart: list[float] = []
         rows: list[tuple[float, ...]] = []
         for place, clip in enumerate(self.clips):
             other = self.clips[(place + 1) % len(self.clips)]
-            starts = _starts(len(clip.pictures()))
-            frames = np.concatenate([start + np.arange(WINDOW) for start in starts])
+            starts = window_starts(len(clip.pictures()), WINDOWS)
+            frames = in_windows(starts)
             target = self._pictures(clip, frames)
             pictures = [self._made(ready, clip, frames, heard) for heard in (clip, other)]
             views = torch.from_numpy(clip.views()[frames]).to(self.device)
             true, made, wrong = (viewed(x, views) for x in (target, *pictures))
-            seen, wanted = (judge.see(_mouths(x)) for x in (made, true))
-            sounds = sound_embeddings(judge.expert, clip.tracked, "mel", self.device)
-            sync = sync_loss(seen, [sounds] * len(starts), starts, judge.scale)
-            sharp = pixel_losses.sharpness(made).mean() / pixel_losses.sharpness(true).mean()
+            apart.append(float((pictures[0] - target).abs().mean()))
             rows.append(
-                (
-                    float((pictures[0] - target).abs().mean()),
-                    float((made - true)[_MOUTH].abs().mean()),
-                    _psnr(made, true) - _psnr(wrong, true),
-                    float(sharp),
-                    float(sync),
-                    float(1.0 - (seen * wanted).sum(dim=1).mean()),
-                )
+                mouth_figures(made, wrong, true, judge=judge, clip=clip.tracked, starts=starts)
             )
-        face, mouth, gain, sharp, sync, shape = np.mean(rows, axis=0).tolist()
-        return {
-            "val face": face,
-            "val mouth": mouth,
-            "val gain": gain,
-            "val sharpness": sharp,
-            "val sync": sync,
-            "val shape": shape,
-            "val choice": 10.0 * mouth + shape + 0.1 * abs(math.log(max(sharp, 1e-3))),
-        }
+        return {"val face": float(np.mean(apart)), **named(rows)}
 
     @torch.no_grad()
     def strip(self, networks: SmallNetworks, path: Path) -> None:
@@ -118,21 +95,3 @@ class Validation:
         """(F, 3, 96, 96) in [0, 1]."""
         chosen = torch.from_numpy(clip.pictures()[frames]).to(self.device)
         return chosen.permute(0, 3, 1, 2).float() / 255
-
-
-_MOUTH = (slice(None), slice(None), *pixel_losses.MOUTH)
-
-
-def _mouths(faces: Tensor) -> Tensor:
-    """The expert's input, (F / 5, 15, 48, 96), for consecutive windows, (F, 3, 96, 96)."""
-    return mouth_windows(faces.view(-1, WINDOW, *faces.shape[1:]).transpose(1, 2))
-
-
-def _psnr(made: Tensor, target: Tensor) -> float:
-    """The PSNR of the mouth's pixels, dB."""
-    return float(-10.0 * (made - target)[_MOUTH].square().mean().clamp(min=1e-8).log10())
-
-
-def _starts(frames: int) -> list[int]:
-    """First frames of windows spread over a clip."""
-    return [int(start) for start in np.linspace(WINDOW, frames - WINDOW, WINDOWS)]

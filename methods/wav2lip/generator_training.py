@@ -15,11 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from bench.ground.errors import BenchError
-from bench.networks.discriminator import Discriminator, discriminator_loss, generator_loss
 from bench.networks.face_crops import SIZE
-from bench.networks.sync_expert import WINDOW, sync_loss
 from bench.train import loop as training
 from bench.train import pixel_losses
+from bench.train.adversary import Adversary
 from bench.train.averages import running_average
 from bench.train.best_weights import BestWeights
 from bench.train.face_clips import FaceClip
@@ -27,8 +26,8 @@ from bench.train.loop import Batches
 from bench.train.pacing import paced
 from bench.train.perceptual_loss import PerceptualLoss
 from bench.train.processes import ALONE, Processes
-from bench.train.sync_expert import Judge, augmented
-from bench.train.talking_batches import TalkingBatch
+from bench.train.sync_expert import Judge, lower_windows
+from bench.train.talking_batches import TalkingBatch, some_of_each
 from methods.wav2lip import losses
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.initialisation import initial_generator
@@ -69,13 +68,7 @@ class GeneratorLearner:
             clips=clips,
             seed=seed,
         )
-        is_normalised = judged.instance_norm
-        discriminator = Discriminator(
-            instance_norm=variant.instance_norm if is_normalised is None else is_normalised,
-            width=judged.width,
-        )
         self.generator = settings.laid_out(generator.to(self.device))
-        self.discriminator = settings.laid_out(discriminator.to(self.device))
         self.average = running_average(self.generator, decay=settings.average)
         self.best = BestWeights(patience=settings.patience)
         self.has_sync = settings.sync_from == 0
@@ -85,11 +78,16 @@ class GeneratorLearner:
             betas=settings.betas,
             weight_decay=settings.weight_decay,
         )
-        self.discriminator_optimiser = torch.optim.AdamW(
-            self.discriminator.parameters(),
-            lr=judged.learning_rate,
-            betas=(0.5, 0.999),
+        is_normalised = judged.instance_norm
+        self.adversary = Adversary(
+            settings,
+            clip_norm=settings.clip_norm,
+            width=judged.width,
+            learning_rate=judged.learning_rate,
+            device=self.device,
+            instance_norm=variant.instance_norm if is_normalised is None else is_normalised,
             weight_decay=settings.weight_decay,
+            processes=processes,
         )
         self.perceptual = (
             PerceptualLoss.of(settings.perceptual_net, self.device, log)
@@ -100,7 +98,6 @@ class GeneratorLearner:
         self.counted = pixel_losses.weights_map(settings.lower, settings.mouth, self.device)
         self.processes = processes
         self.run_generator = processes.prepare(settings.compiled(self.generator))
-        self.run_discriminator = processes.prepare(_Logits(self.discriminator))
 
     def advance(self, step: int, batch: TalkingBatch) -> dict[str, float]:
         """One step of generator and, once it takes part, discriminator; returns the losses."""
@@ -139,9 +136,10 @@ class GeneratorLearner:
             figures |= {"sync": sync, "shape": shape}
             loss = loss + sync_weight * sync + settings.shape * shape
         if is_adversarial:
-            rows = self._judged(batch)
+            rows = some_of_each(batch.owners, len(batch.starts), self.judged.frames)
+            rows = rows.to(self.device)
             fake, real = made[rows], targets[rows]
-            fooled, features = self._fooled(fake, real)
+            fooled, features = self.adversary.losses(fake, real)
             figures |= {"fooled": fooled, "features": features}
             loss = loss + adversarial_weight * fooled + settings.matching * features
         self.optimiser.zero_grad()
@@ -149,7 +147,7 @@ class GeneratorLearner:
         nn.utils.clip_grad_norm_(self.generator.parameters(), settings.clip_norm)
         self.optimiser.step()
         if is_adversarial:
-            figures["judged"] = self._train_discriminator(fake.detach(), real)
+            figures["judged"] = self.adversary.advance(fake.detach(), real)
         self.average.update_parameters(self.generator)
         return {name: float(value.detach()) for name, value in figures.items()}
 
@@ -205,10 +203,10 @@ class GeneratorLearner:
     def _states(self) -> training.States:
         return training.States(
             generator=self.generator,
-            discriminator=self.discriminator,
+            discriminator=self.adversary.discriminator,
             average=self.average,
             optimiser=self.optimiser,
-            discriminator_optimiser=self.discriminator_optimiser,
+            discriminator_optimiser=self.adversary.optimiser,
             best=self.best,
         )
 
@@ -220,9 +218,7 @@ class GeneratorLearner:
             step, steps=settings.steps, peak=settings.learning_rate, warm=WARM
         )
         self.optimiser.param_groups[0]["lr"] = rate
-        self.discriminator_optimiser.param_groups[0]["lr"] = (
-            self.judged.learning_rate * rate / settings.learning_rate
-        )
+        self.adversary.set_rate(rate / settings.learning_rate)
 
     def _pictures(self, step: int, batch: TalkingBatch) -> tuple[Tensor, Tensor]:
         """Targets and references with the same colours, (F, 3, 96, 96) in [0, 1], channels last."""
@@ -250,58 +246,13 @@ class GeneratorLearner:
             seen = self.judge.see(self._shown(step, made, len(batch.starts)))
             with torch.no_grad():
                 true = self.judge.see(self._shown(step, targets, len(batch.starts)))
-        sounds = [self.judge.sounds[clip] for clip in batch.clips.tolist()]
-        sync = sync_loss(seen, sounds, batch.starts.tolist(), self.judge.scale)
+        sync = self.judge.sync(seen, batch.clips, batch.starts)
         return sync, 1.0 - (seen * true).sum(dim=1).mean()
 
     def _shown(self, step: int, faces: Tensor, count: int) -> Tensor:
         """The windows among faces (F, 3, 96, 96) as the expert gets them, (B, 15, 48, 96)."""
-        lower = faces[: count * WINDOW, :, SIZE // 2 :]
-        if self.settings.sync_augmentation:
-            random = torch.Generator().manual_seed(self.seed * 1_000_003 + step + 1)
-            owners = torch.arange(count).repeat_interleave(WINDOW)
-            lower = augmented(lower, owners.to(self.device), random)
-        return lower.reshape(count, -1, *lower.shape[2:])
-
-    def _judged(self, batch: TalkingBatch) -> Tensor:
-        """Indices of the frames that the discriminator sees: some of each window, all singles."""
-        frame = torch.arange(len(batch.owners))
-        is_single = frame >= WINDOW * len(batch.starts)
-        return frame[(frame % WINDOW < self.judged.frames) | is_single].to(self.device)
-
-    def _fooled(self, made: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The adversarial loss, and the discriminator's feature-matching loss."""
-        self.discriminator.requires_grad_(False)
-        with self.settings.autocast(self.device.type):
-            logits, seen = self.discriminator.judged(made)
-            with torch.no_grad():
-                _, true = self.discriminator.judged(targets)
-        self.discriminator.requires_grad_(True)
-        layers = list(zip(seen[:-1], true[:-1], strict=True))
-        features = torch.stack([(a.float() - b.float()).abs().mean() for a, b in layers]).mean()
-        return generator_loss(logits.float()), features
-
-    def _train_discriminator(self, made: Tensor, targets: Tensor) -> Tensor:
-        with self.settings.autocast(self.device.type):
-            logits = self.run_discriminator(torch.cat([targets, made])).float()
-        real, fake = logits.chunk(2)
-        loss = discriminator_loss(real, fake)
-        self.discriminator_optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.settings.clip_norm)
-        self.discriminator_optimiser.step()
-        return loss.detach()
-
-
-class _Logits(nn.Module):
-    """The discriminator's logits as a module, since gradients are averaged per module."""
-
-    def __init__(self, discriminator: Discriminator) -> None:
-        super().__init__()
-        self.discriminator = discriminator
-
-    def forward(self, faces: Tensor) -> Tensor:
-        return self.discriminator.logits(faces)
+        random = torch.Generator().manual_seed(self.seed * 1_000_003 + step + 1)
+        return lower_windows(faces, count, random if self.settings.sync_augmentation else None)
 
 
 def hidden(targets: Tensor, references: Tensor) -> Tensor:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-import cv2
 import torch
 
-from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.train import loop as training
 from bench.train.face_bank import FaceBank
-from bench.train.face_clips import FaceClip, make_ready
-from bench.train.sync_expert import EXPERT, Judge, trained_expert
+from bench.train.face_clips import FaceClip, ready_splits
+from bench.train.sync_expert import Judge, own_copy, trained_expert
 from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
 from methods.wav2lip.checkpoints import save_generator
@@ -34,21 +31,14 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
     than half of the clips can be used, or if the expert is needed, missing and not to be trained.
     """
     cache = cache_dir()
-    ready = {
-        split: make_ready(clips, split=split, detector=job.settings.faces, cache=cache, log=job.log)
-        for split, clips in (("train", job.train), ("val", job.val))
-    }
+    ready = ready_splits(job, detector=job.settings.faces, cache=cache)
     return train_on(ready, job, variant, cache=cache)
 
 
 def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: Path) -> Path:
     """Like `train`, on preprocessed clips. cache: where experts are kept."""
     settings = job.settings
-    if job.device == "cpu":
-        training.hold_memory()
-        cv2.setNumThreads(1)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    training.occupy(job.device, settings.threads)
     expert = trained_expert(
         settings.expert,
         variant.audio,
@@ -59,18 +49,8 @@ def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: 
         is_wanted=job.trains("expert"),
     )
     if not job.trains("generator"):
-        return _own_copy(expert, job)
+        return own_copy(expert, job)
     return _trained_generator(job, variant, ready, expert)
-
-
-def _own_copy(expert: Path, job: TrainJob[Settings]) -> Path:
-    """Copies the expert's file, wherever it is, to the job's folder."""
-    own = job.folder / "expert" / EXPERT
-    if job.processes.is_first and not own.is_file():
-        with in_one_move(own) as part:
-            shutil.copyfile(expert, part)
-    job.processes.wait()
-    return own
 
 
 def _trained_generator(

@@ -5,7 +5,6 @@ The reference is each clip's first frame, so that copying it gains nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,11 @@ from torch import Tensor
 from bench.networks import audio
 from bench.networks.audio import AudioKind, Features
 from bench.networks.folding import folded
-from bench.networks.sync_expert import WINDOW, mouth_windows, sync_loss
-from bench.train import pixel_losses
 from bench.train.face_clips import FaceClip
 from bench.train.held_out import evenly, evenly_by_dataset
+from bench.train.mouth_figures import in_windows, mouth_figures, named, window_starts
 from bench.train.strips import write_strip
-from bench.train.sync_expert import Judge, sound_embeddings
+from bench.train.sync_expert import Judge
 from methods.wav2lip.generator import Generator
 from methods.wav2lip.generator_training import hidden
 
@@ -56,43 +54,18 @@ class Validation:
 
     @torch.no_grad()
     def figures(self, generator: Generator, judge: Judge) -> dict[str, float]:
-        """Means over the clips.
-
-        mouth: mean absolute difference of the mouth's pixels. gain: speech gain, the mouth's PSNR
-        with its own speech minus that with the next clip's, dB. sharpness: relative to the true
-        mouth's. sync, shape: the expert's losses. choice: the figure that chooses the weights.
-        """
+        """Means over the clips of `mouth_figures`, the other speech being the next clip's."""
         ready = folded(generator)
         rows: list[tuple[float, ...]] = []
         for place, clip in enumerate(self.clips):
             other = self.clips[(place + 1) % len(self.clips)]
-            starts = _starts(len(clip.faces()))
-            frames = np.concatenate([start + np.arange(WINDOW) for start in starts])
+            starts = window_starts(len(clip.faces()), WINDOWS)
+            frames = in_windows(starts)
             target, reference = self._pictures(clip, frames)
             made = ready(self._heard(clip, frames), hidden(target, reference))
             wrong = ready(self._heard(other, frames), hidden(target, reference))
-            seen, true = (judge.see(_mouths(x)) for x in (made, target))
-            sounds = sound_embeddings(judge.expert, clip, self.kind, self.device)
-            sync = sync_loss(seen, [sounds] * len(starts), starts, judge.scale)
-            sharp = pixel_losses.sharpness(made).mean() / pixel_losses.sharpness(target).mean()
-            rows.append(
-                (
-                    float((made - target)[_MOUTH].abs().mean()),
-                    _psnr(made, target) - _psnr(wrong, target),
-                    float(sharp),
-                    float(sync),
-                    float(1.0 - (seen * true).sum(dim=1).mean()),
-                )
-            )
-        mouth, gain, sharp, sync, shape = np.mean(rows, axis=0).tolist()
-        return {
-            "val mouth": mouth,
-            "val gain": gain,
-            "val sharpness": sharp,
-            "val sync": sync,
-            "val shape": shape,
-            "val choice": 10.0 * mouth + shape + 0.1 * abs(math.log(max(sharp, 1e-3))),
-        }
+            rows.append(mouth_figures(made, wrong, target, judge=judge, clip=clip, starts=starts))
+        return named(rows)
 
     @torch.no_grad()
     def strip(self, generator: Generator, path: Path) -> None:
@@ -122,21 +95,3 @@ class Validation:
         count = len(clip.faces())
         first = audio.first_columns(count, spectrum.shape[1], lead=self.lead)
         return torch.from_numpy(audio.windows(spectrum, first[frames % count])).to(self.device)
-
-
-_MOUTH = (slice(None), slice(None), *pixel_losses.MOUTH)
-
-
-def _mouths(faces: Tensor) -> Tensor:
-    """The expert's input, (F / 5, 15, 48, 96), for consecutive windows, (F, 3, 96, 96)."""
-    return mouth_windows(faces.view(-1, WINDOW, *faces.shape[1:]).transpose(1, 2))
-
-
-def _psnr(made: Tensor, target: Tensor) -> float:
-    """The PSNR of the mouth's pixels, dB."""
-    return float(-10.0 * (made - target)[_MOUTH].square().mean().clamp(min=1e-8).log10())
-
-
-def _starts(frames: int) -> list[int]:
-    """First frames of windows spread over a clip."""
-    return [int(start) for start in np.linspace(WINDOW, frames - WINDOW, WINDOWS)]

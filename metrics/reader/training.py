@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -128,9 +127,7 @@ def train(job: TrainJob[Settings]) -> Path:
     settings = job.settings
     if job.processes.count > 1:
         raise BenchError("--devices: the reader is small and trains on one; leave the option out")
-    training.hold_memory()
-    torch.set_num_threads(settings.threads)
-    cv2.setNumThreads(1)
+    training.occupy(job.device, settings.threads)
     ready = {
         split: all_ready(
             [

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -182,9 +181,7 @@ def train(job: TrainJob[Settings]) -> Path:
     settings = job.settings
     if job.processes.count > 1:
         raise BenchError("--devices: the small scorer trains on one device; leave the option out")
-    training.hold_memory()
-    torch.set_num_threads(settings.threads)
-    cv2.setNumThreads(1)
+    training.occupy(job.device, settings.threads)
     ready = {
         split: make_ready(
             clips,

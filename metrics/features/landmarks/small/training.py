@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -173,9 +172,7 @@ def train(job: TrainJob[Settings]) -> Path:
     settings = job.settings
     if job.processes.count > 1:
         raise BenchError("--devices: the network is small and trains on one; leave the option out")
-    training.hold_memory()
-    torch.set_num_threads(settings.threads)
-    cv2.setNumThreads(1)
+    training.occupy(job.device, settings.threads)
     looked_at = evenly_by_dataset(
         [RawClip(clip, settings.faces[0]) for clip in job.val], settings.val_clips
     )
