@@ -28,7 +28,7 @@ from bench.train.perceptual_loss import PROJECT
 from bench.train.sync_expert import Judge
 from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
-from methods.diff2lip import checkpoints
+from methods.diff2lip import checkpoints, method
 from methods.diff2lip.checkpoints import (
     OFFICIAL_DIFFUSED,
     Diffused,
@@ -162,10 +162,13 @@ def test_the_official_way_is_25_steps_one_noise_and_the_whole_face(
 def test_files_that_do_not_fit_are_told(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(bench.BenchError, match=r"no such file, expected weights of diff2lip"):
         Diff2Lip(Diff2Lip.Options(weights=tmp_path / "none.pt")).identity()
-    with pytest.raises(bench.BenchError, match=r"bench train configs/train/diff2lip_small.yaml"):
-        Diff2Lip(Diff2Lip.Options()).load("cpu")
-    with pytest.raises(pydantic.ValidationError, match="there are no weights 'grid'"):
-        Diff2Lip.Options(weights="grid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(method, "SHIPPED", tmp_path)
+        for name, config in (("synth", "diff2lip_small"), ("grid", "diff2lip_grid_small")):
+            with pytest.raises(bench.BenchError, match=f"bench train configs/train/{config}.yaml"):
+                Diff2Lip(Diff2Lip.Options(weights=name)).load("cpu")
+    with pytest.raises(pydantic.ValidationError, match="there are no weights 'sinth'"):
+        Diff2Lip.Options(weights="sinth")
     path = tmp_path / "other.pt"
     torch.save({"a.weight": torch.zeros(1)}, path)
     with torch.device("meta"):
@@ -448,3 +451,11 @@ def test_what_is_no_size_is_told() -> None:
         NetworkSettings(top=56)
     with pytest.raises(pydantic.ValidationError, match="and 84 columns must be multiples of 8"):
         NetworkSettings(side=84, top=4)
+
+
+@pytest.mark.parametrize("path", sorted(method.SHIPPED.glob("*")), ids=lambda path: path.name)
+def test_shipped_weights_are_whole_and_small(path: Path) -> None:
+    assert path.stat().st_size <= 6e6
+    loaded = load_denoiser(path)
+    assert (loaded.network.size, loaded.diffused) == (SMALL, X0)
+    assert all(bool(x.isfinite().all()) for x in loaded.network.parameters())
