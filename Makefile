@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+GPU_CONFIG ?= configs/train/gpu.yaml
 
 .PHONY: run test check bench gpu-pack clean
 
@@ -25,7 +26,7 @@ bench: $(VENV)/installed-test
 
 # What a borrowed GPU needs, to be carried there: docs/training.md. Of GRID where GRID_ROOT is set.
 gpu-pack: $(VENV)/installed
-	$(BIN)/python -m methods.wav2lip.gpu.pack configs/train/gpu.yaml build/gpu-pack
+	$(BIN)/python -m methods.wav2lip.gpu.pack $(GPU_CONFIG) build/gpu-pack
 
 # An old Python would end in pip's ResolutionImpossible, and leave a $(VENV) that is of no use.
 # Without constraints.txt's CPU build, torch alone pulls gigabytes.

@@ -22,11 +22,13 @@ from bench.networks.face_crops import PADS
 from bench.networks.sync_expert import Expert, save_expert
 from bench.train import loop as training
 from bench.train.config import load_train_config
+from bench.train.draws import Draw
 from bench.train.face_clips import FaceClip
+from bench.train.perceptual_loss import PROJECT
 from bench.train.sync_expert import Judge
 from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
-from methods.diff2lip import checkpoints
+from methods.diff2lip import checkpoints, method
 from methods.diff2lip.checkpoints import (
     OFFICIAL_DIFFUSED,
     Diffused,
@@ -34,21 +36,23 @@ from methods.diff2lip.checkpoints import (
     load_denoiser,
     save_denoiser,
 )
-from methods.diff2lip.hearing import learn_to_hear
+from methods.diff2lip.hearing import ByExpert, ByMouths, _batch, learn_to_hear
 from methods.diff2lip.inference import Talker, one_noise
+from methods.diff2lip.judge import fooling_loss, judge_loss
 from methods.diff2lip.method import Diff2Lip
 from methods.diff2lip.network_training import NetworkLearner, drawn_network
 from methods.diff2lip.networks import Denoiser
-from methods.diff2lip.settings import NetworkSettings, Settings
+from methods.diff2lip.settings import DiscriminatorSettings, NetworkSettings, Settings
 from methods.diff2lip.sizes import OFFICIAL, SMALL, Size
 from methods.diff2lip.training import train, train_on
+from methods.diff2lip.validation import Validation
 from tests.small_clips import small_job
 from tests.small_weights import drawn
 
 TINY = replace(
     SMALL, multipliers=(1, 1, 1), attention=(), speech_multipliers=(1, 1, 1, 1), speech_blocks=1
 )
-LIKE_OFFICIAL = replace(TINY, side=128, top=0, hidden=64, has_variance=True)
+LIKE_OFFICIAL = replace(TINY, side=128, top=0, hidden=64, has_variance=True, from_reference=False)
 X0 = Diffused(predicts="x0", noising="cosine", filling="grey", lead=1)
 
 
@@ -158,10 +162,13 @@ def test_the_official_way_is_25_steps_one_noise_and_the_whole_face(
 def test_files_that_do_not_fit_are_told(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(bench.BenchError, match=r"no such file, expected weights of diff2lip"):
         Diff2Lip(Diff2Lip.Options(weights=tmp_path / "none.pt")).identity()
-    with pytest.raises(bench.BenchError, match=r"bench train configs/train/diff2lip_small.yaml"):
-        Diff2Lip(Diff2Lip.Options()).load("cpu")
-    with pytest.raises(pydantic.ValidationError, match="there are no weights 'grid'"):
-        Diff2Lip.Options(weights="grid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(method, "SHIPPED", tmp_path)
+        for name, config in (("synth", "diff2lip_small"), ("grid", "diff2lip_grid_small")):
+            with pytest.raises(bench.BenchError, match=f"bench train configs/train/{config}.yaml"):
+                Diff2Lip(Diff2Lip.Options(weights=name)).load("cpu")
+    with pytest.raises(pydantic.ValidationError, match="there are no weights 'sinth'"):
+        Diff2Lip.Options(weights="sinth")
     path = tmp_path / "other.pt"
     torch.save({"a.weight": torch.zeros(1)}, path)
     with torch.device("meta"):
@@ -197,7 +204,10 @@ SETTINGS = {
         "batch": 1,
         "singles": 1,
         "hearing_steps": 2,
+        "pyramid": 0.25,
+        "perceptual": 0,
         "sync_from": 0.5,
+        "adversarial": 0,
         "average": 0.9,
         "sampling": 1,
         "val_clips": 1,
@@ -228,6 +238,10 @@ def stored(tmp_path: Path) -> list[FaceClip]:
     return [_stored(tmp_path, f"c{seed}", seed) for seed in range(3)]
 
 
+def _random() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
 def _judge(clips: list[FaceClip]) -> Judge:
     torch.manual_seed(0)
     expert = Expert(width=0.05).eval()
@@ -240,9 +254,10 @@ def _learner(clips: list[FaceClip], **changed: object) -> tuple[NetworkLearner, 
     )
     diffused = Diffused(wanted.predicts, wanted.noising, wanted.filling, 1)
     network = drawn_network(wanted, 0)
-    learner = NetworkLearner(
-        network, wanted, diffused, _judge(clips), seed=0, device=torch.device("cpu")
-    )
+    judged = DiscriminatorSettings(width=4)
+    device = torch.device("cpu")
+    judge = _judge(clips) if wanted.needs_expert else None
+    learner = NetworkLearner(network, wanted, judged, diffused, judge, seed=0, device=device)
     batches = TalkingBatches(
         clips, "mel", batch=wanted.batch, singles=wanted.singles, lead=1, steps=20, seed=0
     )
@@ -252,7 +267,7 @@ def _learner(clips: list[FaceClip], **changed: object) -> tuple[NetworkLearner, 
 def test_a_windows_frames_share_time_and_noise_and_sync_counts_at_its_times(
     stored: list[FaceClip],
 ) -> None:
-    learner, batches = _learner(stored, singles=3, sync_below=100)
+    learner, batches = _learner(stored, singles=3, judged_below=100)
     for step in (1, 2):
         batch = batches[step]
         drawn_now = learner._drawn(step, batch, torch.zeros(8, 3, 56, 96))
@@ -269,19 +284,91 @@ def test_a_windows_frames_share_time_and_noise_and_sync_counts_at_its_times(
 def test_the_network_learns_a_face(stored: list[FaceClip], predicts: str) -> None:
     kind: dict[str, object] = {"predicts": predicts}
     if predicts == "noise":
-        kind |= {"noising": "linear", "filling": "noise"}
-    kind |= {"sync": 0, "schedule": "constant", "batch": 0, "singles": 2, "leaning": 1}
+        kind |= {"noising": "linear", "filling": "noise", "from_reference": False}
+    kind |= {
+        "sync": 0,
+        "pyramid": 0.25,
+        "schedule": "constant",
+        "batch": 0,
+        "singles": 2,
+        "leaning": 1,
+    }
     learner, batches = _learner(stored, learning_rate=3e-3, **kind)
     figures = [learner.advance(step, batches[step])["simple"] for step in range(10)]
     assert np.mean(figures[-3:]) < 0.9 * figures[0]
+
+
+def test_five_mouths_are_judged_together_by_a_discriminator_that_learns(
+    stored: list[FaceClip],
+) -> None:
+    learner, batches = _learner(
+        stored, sync=0, adversarial=0.5, adversarial_from=0.5, judged_below=100, perceptual=0.25
+    )
+    assert set(learner.advance(1, batches[1])) == {"simple", "bands", PROJECT}
+    before = [p.detach().clone() for p in learner.discriminator.parameters()]
+    figures = learner.advance(2, batches[2])
+    assert set(figures) == {"simple", "bands", PROJECT, "fooled", "judged"}
+    after = learner.discriminator.parameters()
+    assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    seen: list[torch.Size] = []
+    learner.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape))
+    learner.advance(3, batches[3])
+    assert seen == [(1, 15, 48, 96), (2, 15, 48, 96)]
+
+
+def test_a_judge_is_pleased_by_margins_of_one() -> None:
+    one, none = torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)
+    assert float(judge_loss(one, -one)) == 0.0
+    assert float(judge_loss(none, none)) == 1.0
+    assert float(judge_loss(2 * one, -3 * one)) == 0.0
+    assert float(fooling_loss(one)) == -1.0
+
+
+def test_other_sizes_of_faces_train_and_make_faces(stored: list[FaceClip]) -> None:
+    learner, batches = _learner(
+        stored, side=32, top=0, multipliers=[1], speech_multipliers=[1, 1, 1, 1]
+    )
+    assert set(learner.advance(2, batches[2])) == {"simple", "bands", "sync"}
+    assert learner.network.size.hidden == 16
+    held_out = Validation.of(
+        stored, X0, sampling=1, count=2, precision="float32", device=torch.device("cpu")
+    )
+    figures = held_out.figures(learner.averaged, None)
+    assert set(figures) == {"val mouth", "val gain", "val sharpness", "val choice"}
+    assert 0 < figures["val mouth"] < 1
+
+
+def test_the_mouths_pixels_count_more_and_one_on_average(stored: list[FaceClip]) -> None:
+    learner, _ = _learner(stored, mouth=4)
+    counted = learner.counted  # (48, 96)
+    assert float(counted.mean()) == pytest.approx(1.0, abs=1e-5)
+    assert float(counted[20, 48] / counted[47, 0]) == pytest.approx(4.0)
 
 
 def test_the_speech_encoder_learns_what_the_expert_hears(stored: list[FaceClip]) -> None:
     network, judge = tiny(), _judge(stored)
     before = network.audio_encoder.input_block[0].weight.clone()
     args = {"lead": 1, "seed": 0, "device": torch.device("cpu")}
-    right = learn_to_hear(network, stored, judge, steps=1, **args)
+    right = learn_to_hear(network, stored, ByExpert(judge, 1), steps=1, **args)
     assert 0.0 <= right <= 1.0
+    assert not torch.equal(network.audio_encoder.input_block[0].weight, before)
+
+
+def test_the_speech_encoder_learns_how_mouths_move(stored: list[FaceClip]) -> None:
+    teacher = ByMouths(stored)
+    assert all(told.shape == (20, 140) for told in teacher.told)
+    assert all(float(told.mean(dim=0).abs().max()) < 1e-4 for told in teacher.told)
+    still = _batch(
+        stored, teacher, Draw(stored, group=lambda clip: clip.dataset, power=0.0), _random(), lead=1
+    )[1]
+    assert teacher.loss(torch.zeros_like(still), still)[1] == pytest.approx(0.0)
+    assert teacher.loss(still, still)[1] == 1.0
+    network = tiny()
+    before = network.audio_encoder.input_block[0].weight.clone()
+    right = learn_to_hear(
+        network, stored, teacher, lead=1, steps=1, seed=0, device=torch.device("cpu")
+    )
+    assert right < 1.0
     assert not torch.equal(network.audio_encoder.input_block[0].weight, before)
 
 
@@ -334,18 +421,41 @@ def test_settings_say_what_does_not_fit() -> None:
         NetworkSettings(top=41)
     with pytest.raises(pydantic.ValidationError, match="batch and singles are both 0"):
         NetworkSettings(batch=0, singles=0)
-    with pytest.raises(pydantic.ValidationError, match="sync needs clips with five frames"):
+    with pytest.raises(pydantic.ValidationError, match="sync and adversarial need clips with five"):
         NetworkSettings(batch=0)
     with pytest.raises(pydantic.ValidationError, match="multiple of 32"):
         NetworkSettings(width=48)
 
 
-def test_the_config_names_the_method_and_the_familys_expert() -> None:
-    own = load_train_config(TRAININGS / "diff2lip_small.yaml")
-    family = load_train_config(TRAININGS / "lpips_attnwav2lip_small.yaml")
-    (settings,), (theirs,) = own.plugins.values(), family.plugins.values()
-    assert isinstance(settings, Settings)
-    assert settings.expert == theirs.expert
-    assert [each.name for each in own.config.data] == [each.name for each in family.config.data]
+def test_the_configs_have_the_published_and_the_small_sizes_and_the_authors_losses() -> None:
+    found = {}
+    for name in ("diff2lip", "diff2lip_small", "diff2lip_grid_small", "diff2lip_gpu"):
+        (settings,) = load_train_config(TRAININGS / f"{name}.yaml").plugins.values()
+        assert isinstance(settings, Settings)
+        found[name] = settings
+    official, small = found["diff2lip"], found["diff2lip_small"]
+    assert official.network.size == replace(OFFICIAL, has_variance=False)
+    assert official.diffused == OFFICIAL_DIFFUSED
+    own = official.network
+    assert (own.perceptual, own.sync, own.adversarial) == (0.25, 0.1, 0.5)
+    assert small.network.size == SMALL
+    assert small.network == found["diff2lip_grid_small"].network
+    assert not small.network.needs_expert
     with torch.device("meta"):
-        assert drawn_network(settings.network, 0).size == SMALL
+        large = drawn_network(found["diff2lip_gpu"].network, 0)
+    assert sum(x.numel() for x in large.parameters()) == 25_605_667
+
+
+def test_what_is_no_size_is_told() -> None:
+    with pytest.raises(pydantic.ValidationError, match="top is 56; the rows from 48 on are drawn"):
+        NetworkSettings(top=56)
+    with pytest.raises(pydantic.ValidationError, match="and 84 columns must be multiples of 8"):
+        NetworkSettings(side=84, top=4)
+
+
+@pytest.mark.parametrize("path", sorted(method.SHIPPED.glob("*")), ids=lambda path: path.name)
+def test_shipped_weights_are_whole_and_small(path: Path) -> None:
+    assert path.stat().st_size <= 6e6
+    loaded = load_denoiser(path)
+    assert (loaded.network.size, loaded.diffused) == (SMALL, X0)
+    assert all(bool(x.isfinite().all()) for x in loaded.network.parameters())

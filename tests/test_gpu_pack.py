@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load, load_file
 
 from bench.data.manifest import write_manifest
 from bench.ground.errors import BenchError
@@ -30,9 +31,13 @@ from bench.train.packed_clips import pack_clips, read_packed
 from bench.train.parcels import LIST, cut, join
 from bench.train.settings import StageSettings
 from bench.train.talking_batches import TalkingBatches
+from methods.diff2lip.checkpoints import load_denoiser
+from methods.diff2lip.gpu import line as diff2lip
+from methods.diff2lip.method import Diff2Lip
+from methods.pcavs.method import PCAVS
 from methods.wav2lip.checkpoints import load_generator
-from methods.wav2lip.gpu.pack import pack
-from methods.wav2lip.gpu.plan import PLAN
+from methods.wav2lip.gpu.pack import _line_of, pack
+from methods.wav2lip.gpu.plan import PLAN, Plan
 from methods.wav2lip.variants import ABLATION
 from tests.conftest import ROOT
 from tests.small_clips import write_clips
@@ -295,6 +300,50 @@ def test_a_pack_trains_from_a_clean_copy_and_brings_weights_curves_and_strips(
         assert f"{variant.name}/curves.csv" in names
         assert f"{variant.name}/expert/curves.csv" in names
         assert any(name.endswith(".jpg") for name in names)
+
+
+def test_diff2lip_trains_from_a_pack_and_its_last_checkpoint_can_be_taken(
+    clips: list[FaceClip], tmp_path: Path
+) -> None:
+    (tmp_path / "pack").mkdir()
+    pack_clips({"train": clips[1:], "val": clips[:1]}, tmp_path / "pack", limit=300_000)
+    network = {
+        "side": 32,
+        "top": 0,
+        "multipliers": [1],
+        "attention": [],
+        "hearing": "mouths",
+        "hearing_steps": 1,
+        "batch": 0,
+        "singles": 2,
+        "val_clips": 1,
+        "sync": 0,
+        "perceptual": 0,
+        "adversarial": 0,
+        "sampling": 1,
+        "steps": 4,
+        "paced": True,
+        "stop_after": "5 s",
+    }
+    settings = {"threads": 1, "network": network}
+    plan = Plan(("diff2lip",), 1, settings, {"diff2lip": _line_of(Diff2Lip)})
+    path = diff2lip.train_line(tmp_path / "pack", plan, tmp_path / "out", "cpu")
+    whole = path.read_bytes()
+    path.unlink()
+    assert diff2lip.rescue(plan, tmp_path / "out") == path
+    assert load_denoiser(path).network.size.side == 32
+    assert load_file(path).keys() == load(whole).keys()
+    assert all(torch.equal(x, load(whole)[name]) for name, x in load_file(path).items())
+
+
+def test_what_cannot_be_packed_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"PCAVS: cannot be packed; .* methods.pcavs.gpu.line"):
+        _line_of(PCAVS)
+    config = {"name": "endless", "plugin": "diff2lip", "data": [{"name": "e", "manifest": "e.csv"}]}
+    path = tmp_path / "endless.yaml"
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(BenchError, match="expert and network need a stop_after"):
+        pack(path, tmp_path / "pack", limit=2**20, log=LOG)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from bench.train.pixel_losses import MOUTH, sharpness
 from bench.train.sync_expert import Judge, sound_embeddings
 
 FIGURES = ("val mouth", "val gain", "val sharpness", "val sync", "val shape")
+UNHEARD = -0.3  # of `val choice`, for each dB of speech gain
 _MOUTH = (slice(None), slice(None), *MOUTH)
 
 
@@ -28,33 +29,44 @@ def in_windows(starts: list[int]) -> NDArray[np.int64]:
 
 
 def mouth_figures(
-    made: Tensor, wrong: Tensor, true: Tensor, *, judge: Judge, clip: FaceClip, starts: list[int]
+    made: Tensor,
+    wrong: Tensor,
+    true: Tensor,
+    *,
+    judge: Judge | None,
+    clip: FaceClip,
+    starts: list[int],
 ) -> tuple[float, ...]:
-    """What `FIGURES` names, for the windows of one clip from `starts`.
+    """What `FIGURES` names, for the windows of one clip from `starts`; without a judge, three.
 
     made, wrong: with the clip's own speech, and with another's. mouth: mean absolute difference of
     the mouth's pixels. gain: speech gain, the mouth's PSNR with its own speech minus that with the
     other, dB. sharpness: relative to the true mouth's. sync, shape: the expert's losses, against
     the speech and against the true mouth.
     """
-    seen, wanted = (judge.see(_mouths(x)) for x in (made, true))
-    sounds = sound_embeddings(judge.expert, clip, judge.kind, true.device)
-    sync = sync_loss(seen, [sounds] * len(starts), starts, judge.scale)
     sharp = sharpness(made).mean() / sharpness(true).mean().clamp(min=1e-6)
-    return (
+    pixels = (
         float((made - true)[_MOUTH].abs().mean()),
         mouth_psnr(made, true) - mouth_psnr(wrong, true),
         float(sharp),
-        float(sync),
-        float(1.0 - (seen * wanted).sum(dim=1).mean()),
     )
+    if judge is None:
+        return pixels
+    seen, wanted = (judge.see(_mouths(x)) for x in (made, true))
+    sounds = sound_embeddings(judge.expert, clip, judge.kind, true.device)
+    sync = sync_loss(seen, [sounds] * len(starts), starts, judge.scale)
+    return (*pixels, float(sync), float(1.0 - (seen * wanted).sum(dim=1).mean()))
 
 
 def named(rows: list[tuple[float, ...]]) -> dict[str, float]:
-    """Means over clips of what `mouth_figures` returned, and `val choice`: lower is better."""
-    means = dict(zip(FIGURES, np.mean(rows, axis=0).tolist(), strict=True))
+    """Means over clips of what `mouth_figures` returned, and `val choice`: lower is better.
+
+    Where no judge saw the shape of the mouth, the speech gain stands for it.
+    """
+    means = dict(zip(FIGURES, np.mean(rows, axis=0).tolist(), strict=False))
     blurred = abs(math.log(max(means["val sharpness"], 1e-3)))
-    choice = 10.0 * means["val mouth"] + means["val shape"] + 0.1 * blurred
+    unlike = means.get("val shape", UNHEARD * means["val gain"])
+    choice = 10.0 * means["val mouth"] + unlike + 0.1 * blurred
     return {**means, "val choice": choice}
 
 

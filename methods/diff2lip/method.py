@@ -1,4 +1,4 @@
-"""Diff2Lip as a method; not installed as long as no weights ship."""
+"""Diff2Lip as a method: by the small network of this project, or by the published one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from methods.diff2lip.inference import Talker
 
 SHIPPED = Path(__file__).with_name("weights")
-SETS = ("synth",)  # of weights that may ship
+SETS = ("synth", "grid")  # of shipped weights
 SUFFIXES = (".safetensors", ".pth", ".pt")
 OFFICIAL_PADS = (0, 0, 0, 0)
-STEPS = {"official": 25, "small": 10}
+STEPS = {"official": 25, "small": 5}
 
 
 class Diff2Lip(bench.Method, bench.Trainable):
@@ -36,8 +36,8 @@ class Diff2Lip(bench.Method, bench.Trainable):
     Needs: a recording or an image with a face, speech of at least 0.2 s that is not silent.
     Source: Mukhopadhyay et al., WACV 2024, arXiv:2308.09716; soumik-kanad/diff2lip @ 0655a45
         (CC BY-NC 4.0, code and weights; none of its code is used here).
-    Weights: none shipped: the official file by its path (research use only), or a small one by
-        `bench train configs/train/diff2lip_small.yaml`.
+    Weights: shipped, small, with `weights: synth`; or a path: of a file that `bench train` wrote,
+        or of the official one (research use only), which is not shipped.
     Deviations: faces come from the harness's tracker; a clip that is too short goes forth and back;
         the video covers all of the speech; pixel values are rounded, not truncated; single
         precision. methods/diff2lip/README.md gives the rest.
@@ -54,13 +54,13 @@ class Diff2Lip(bench.Method, bench.Trainable):
     class Options(bench.Options):
         """How to generate. With the official file, the defaults are the official ones.
 
-        weights: "synth", the small ones trained on the embedded corpora, as soon as they ship; or
-            the path of a file that `bench train` wrote, or of the official one.
+        weights: "synth", the small ones trained on the embedded corpora, which are shipped; "grid",
+            trained on GRID; or the path of a file that `bench train` wrote, or of the official one.
         reference: the frame that shows the network what the person looks like. "same": the frame
             that it generates, as in the official program; the input then contains the true mouth,
             so in `reconstruct` copying it wins. "first": the clip's first frame throughout.
             "other": the frame half a clip away, cyclically.
-        steps: of DDIM, 1 to 1000; by default 25 with the official file, else 10.
+        steps: of DDIM, 1 to 1000; by default 25 with the official file, else 5.
         pads: pixels added to the face's box above, below, left and right; by default none with the
             official file, else those of the training. smooth: each box is the mean of five.
         paste: whether the whole "face" is pasted back into the frame, or only its "lower" half,
@@ -171,10 +171,13 @@ class Diff2Lip(bench.Method, bench.Trainable):
         path = SHIPPED / f"{wanted}_diff2lip.safetensors" if wanted in SETS else Path(wanted)
         if path.is_file():
             return path
+        config = "diff2lip_grid_small" if wanted == "grid" else "diff2lip_small"
+        here = sorted(each.name for each in SHIPPED.glob(f"*{SUFFIXES[0]}"))
         raise bench.BenchError(
             f"{path}: no such file, expected weights of diff2lip; train small ones with `bench "
-            "train configs/train/diff2lip_small.yaml`, or get the official ones as "
-            "soumik-kanad/diff2lip's README says, and write the file's path as options.weights"
+            f"train configs/train/{config}.yaml`, or get the official ones as "
+            "soumik-kanad/diff2lip's README says, and write the file's path as options.weights "
+            f"(shipped: {', '.join(here) or 'none'})"
         )
 
     def _pasted(

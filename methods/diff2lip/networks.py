@@ -128,7 +128,7 @@ class Denoiser(nn.Module):
         for stage in self.output_blocks:
             y = stage(torch.cat([y, passed.pop()], dim=1), embedding)
         found: Tensor = self.out(y)
-        return found
+        return found + reference if self.size.from_reference else found
 
     def _attention(self, channels: int, reduced: int) -> list[nn.Module]:
         is_wanted = reduced in self.size.attention

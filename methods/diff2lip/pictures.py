@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from methods.diff2lip.sizes import Filling, Size
 
@@ -30,3 +31,10 @@ def condition(pictures: Tensor, size: Size, filling: Filling, noise: Tensor) -> 
 def lower(pictures: Tensor, size: Size) -> Tensor:
     """The drawn rows of pictures as lower halves of faces, (B, 3, h, S) in about [0, 1]."""
     return 0.5 * pictures[:, :, size.seen :] + 0.5
+
+
+def resized(faces: Tensor, side: int) -> Tensor:
+    """Faces (B, 3, S, S) as (B, 3, side, side); what is large is averaged, not skipped."""
+    if faces.shape[3] == side:
+        return faces
+    return functional.interpolate(faces, (side, side), mode="bilinear", antialias=True)

@@ -23,6 +23,7 @@ class Size:
     a level. attention: by how much a picture is reduced where there is attention. head: channels of
     one head. speech_multipliers, speech_blocks: those of the speech encoder. has_variance: whether
     three further channels say the range of the noise, which ancestral sampling alone needs.
+    from_reference: whether the network tells how its picture differs from the reference frame.
     """
 
     side: int
@@ -36,6 +37,7 @@ class Size:
     speech_multipliers: tuple[int, ...]
     speech_blocks: int
     has_variance: bool
+    from_reference: bool
 
     @property
     def rows(self) -> int:
@@ -60,17 +62,19 @@ OFFICIAL = Size(
     speech_multipliers=(1, 2, 3, 4),
     speech_blocks=2,
     has_variance=True,
+    from_reference=False,
 )
 SMALL = Size(
     side=96,
     top=40,
     hidden=48,
     width=32,
-    multipliers=(1, 2, 2, 3),
+    multipliers=(1, 1, 2, 3),
     blocks=1,
     attention=(8,),
     head=32,
     speech_multipliers=(1, 1, 2, 2),
     speech_blocks=1,
     has_variance=False,
+    from_reference=True,
 )

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError
 from bench.train import loop as training
+from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip, ready_splits
 from bench.train.sync_expert import Judge, own_copy, trained_expert
 from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
-from methods.diff2lip.checkpoints import Diffused, save_denoiser
-from methods.diff2lip.hearing import learn_to_hear
+from methods.diff2lip.checkpoints import save_denoiser
+from methods.diff2lip.hearing import ByExpert, ByMouths, Teacher, learn_to_hear
 from methods.diff2lip.network_training import NetworkLearner, drawn_network
 from methods.diff2lip.settings import Settings
 from methods.diff2lip.validation import Validation
+
+Ready: TypeAlias = Mapping[str, Sequence[FaceClip]]  # of `train` and `val`
 
 
 def train(job: TrainJob[Settings]) -> Path:
@@ -30,9 +34,20 @@ def train(job: TrainJob[Settings]) -> Path:
     """
     if job.processes.count > 1:
         raise BenchError("diff2lip trains on one device; leave the number of devices out")
-    settings, cache = job.settings, cache_dir()
+    cache = cache_dir()
+    ready = ready_splits(job, detector=job.settings.faces, cache=cache)
+    return trained_from(ready, job, cache=cache)
+
+
+def trained_from(ready: Ready, job: TrainJob[Settings], *, cache: Path) -> Path:
+    """Like `train`, on clips made ready. cache: where experts are kept.
+
+    The expert is left out if the network needs none, unless it alone is wanted.
+    """
+    settings = job.settings
     training.occupy(job.device, settings.threads)
-    ready = ready_splits(job, detector=settings.faces, cache=cache)
+    if job.trains("network") and not settings.network.needs_expert:
+        return train_on(ready, job, None)
     expert = trained_expert(
         settings.expert,
         "mel",
@@ -47,28 +62,39 @@ def train(job: TrainJob[Settings]) -> Path:
     return own_copy(expert, job)
 
 
-def train_on(
-    ready: Mapping[str, Sequence[FaceClip]], job: TrainJob[Settings], expert: Path
-) -> Path:
-    """Trains the network on clips made ready, of `train` and `val`. expert: its weights file."""
+def train_on(ready: Ready, job: TrainJob[Settings], expert: Path | None) -> Path:
+    """Trains the network on clips made ready, of `train` and `val`.
+
+    expert: its weights file; None if the settings need none.
+    """
     settings, wanted = job.settings, job.settings.network
     device = torch.device(job.device)
-    judge = Judge.of(expert, ready["train"], "mel", device)
+    judge = None if expert is None else Judge.of(expert, ready["train"], "mel", device)
     network = drawn_network(wanted, job.seed)
     is_resumed = job.resume and (job.folder / training.CHECKPOINT).exists()
     if wanted.hearing_steps and not is_resumed:  # else the checkpoint has the weights
         right = learn_to_hear(
             network,
             ready["train"],
-            judge,
+            _teacher(settings, ready["train"], judge),
             lead=settings.lead,
             steps=wanted.hearing_steps,
             seed=job.seed,
             device=device,
         )
-        job.log.info("the speech encoder finds %.0f %% of the expert's windows", 100 * right)
-    diffused = Diffused(wanted.predicts, wanted.noising, wanted.filling, settings.lead)
-    learner = NetworkLearner(network, wanted, diffused, judge, seed=job.seed, device=device)
+        told = "the expert's windows" if wanted.hearing == "expert" else "the mouths' variance"
+        job.log.info("the speech encoder tells %.0f %% of %s", 100 * right, told)
+    diffused = settings.diffused
+    learner = NetworkLearner(
+        network,
+        wanted,
+        settings.discriminator,
+        diffused,
+        judge,
+        seed=job.seed,
+        device=device,
+        log=job.log,
+    )
     held_out = Validation.of(
         ready["val"],
         diffused,
@@ -93,10 +119,25 @@ def train_on(
         steps=wanted.steps,
         seed=job.seed,
     )
+    if wanted.paced:
+        wanted = learner.paced(training.Loop.of(wanted, job), batches)
+        batches.steps = wanted.steps
     training.run(
-        training.Loop.of(wanted, job), learner, batches, learner.advance, validate=validate
+        training.Loop.of(wanted, job),
+        learner,
+        batches,
+        learner.advance,
+        validate=validate,
+        made_here=isinstance(ready["train"], FaceBank),
     )
     path = job.folder / "diff2lip.safetensors"
     datasets = "+".join(sorted({clip.dataset for clip in ready["train"]}))
     save_denoiser(learner.chosen(), path, diffused, seed=job.seed, trained_on=datasets)
     return path
+
+
+def _teacher(settings: Settings, clips: Sequence[FaceClip], judge: Judge | None) -> Teacher:
+    if settings.network.hearing == "mouths":
+        return ByMouths(clips)
+    assert judge is not None
+    return ByExpert(judge, settings.lead)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.networks import audio
+from bench.networks.face_crops import SIZE
 from bench.train.face_clips import FaceClip
 from bench.train.held_out import evenly, evenly_by_dataset
 from bench.train.mouth_figures import in_windows, mouth_figures, named, window_starts
@@ -24,6 +25,7 @@ from bench.train.sync_expert import Judge
 from methods.diff2lip.checkpoints import Diffused
 from methods.diff2lip.inference import Precision, drawn_halves, one_noise, steps_of
 from methods.diff2lip.networks import Denoiser
+from methods.diff2lip.pictures import resized
 
 WINDOWS = 2  # per clip
 SHOWN = 4  # clips in a strip
@@ -56,7 +58,7 @@ class Validation:
         return cls(chosen, diffused, sampling, precision, device)
 
     @torch.no_grad()
-    def figures(self, network: Denoiser, judge: Judge) -> dict[str, float]:
+    def figures(self, network: Denoiser, judge: Judge | None) -> dict[str, float]:
         """Means over the clips of `mouth_figures`, the other speech being the next clip's."""
         rows: list[tuple[float, ...]] = []
         for place, clip in enumerate(self.clips):
@@ -86,18 +88,20 @@ class Validation:
     ) -> tuple[Tensor, Tensor]:
         """True faces, and those made by another clip's or its own speech, (F, 3, 96, 96)."""
         network.eval()
-        target = self._faces(clip, frames)
+        size, true = network.size, self._faces(clip, frames)
+        target = resized(true, size.side)
         halves = drawn_halves(
             network,
             self.diffused,
             target,
-            self._faces(clip, np.zeros_like(frames)),
+            resized(self._faces(clip, np.zeros_like(frames)), size.side),
             self._heard(speech, frames),
             steps=steps_of(self.diffused, self.sampling),
             noise=one_noise(network),
             precision=self.precision,
         )
-        return target, torch.cat([target[:, :, : network.size.hidden], halves], dim=2)
+        made = torch.cat([target[:, :, : size.hidden], halves], dim=2)
+        return true, resized(made, SIZE)
 
     def _faces(self, clip: FaceClip, frames: NDArray[np.int64]) -> Tensor:
         chosen = torch.from_numpy(clip.faces()[frames]).to(self.device)

@@ -52,7 +52,12 @@ CLIPS = 18
 STEPS = 8
 SMALL_WIDTH = 1 / 6
 ATVG_WEIGHTS = Path(__file__).parents[2] / "methods" / "atvg" / "weights" / "synth_atvg.safetensors"
-TRAINED = ("atvg_small", "pcavs_small", "lpips_attnwav2lip_small")  # in configs/train
+TRAINED = (
+    "atvg_small",
+    "pcavs_small",
+    "lpips_attnwav2lip_small",
+    "diff2lip_small",
+)  # in configs/train
 _STEP = re.compile(r"^step .*\(([\d.]+) s a step, (\d+)% of it waiting")
 
 

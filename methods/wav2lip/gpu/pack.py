@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import logging
 import shutil
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import click
 
@@ -17,8 +18,8 @@ from bench.ground.errors import BenchError
 from bench.train.config import clips_of, load_train_config
 from bench.train.face_clips import make_ready
 from bench.train.packed_clips import Packed, pack_clips
+from bench.train.settings import StageSettings
 from methods.wav2lip.gpu.plan import PLAN, Plan
-from methods.wav2lip.settings import Settings
 
 LIMIT = 33 * 2**20  # bytes: with the repository's 29 MiB less than the 64 that a transfer allows
 COMMAND = """\
@@ -36,21 +37,28 @@ exec "${PYTHON:-python3}" -m methods.wav2lip.gpu.run "$pack" "$@"
 def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Packed:
     """Writes crops, plan and the command `run.sh`; replaces an older pack once it is complete.
 
-    config: a training config of the family; every stage has `stop_after`. limit: bytes in total.
-    Raises BenchError if the clips do not fit, or if a stage has no `stop_after`.
+    config: a training config of methods that train on faces and have a module `gpu.line`; every
+    stage has `stop_after`. limit: bytes in total. Raises BenchError if the clips do not fit, if a
+    stage has no `stop_after`, or if a method cannot be packed.
     """
     loaded = load_train_config(config)
-    settings = {plugin.name: cast("Settings", own) for plugin, own in loaded.plugins.items()}
-    own = next(iter(settings.values()))
-    if own.expert.stop_after is None or own.generator.stop_after is None:
-        raise BenchError(f"{config}: settings: expert and generator both need a stop_after")
+    lines = {plugin.name: _line_of(plugin) for plugin in loaded.plugins}
+    own: Any = next(iter(loaded.plugins.values()))
+    endless = [
+        name for name, stage in own if isinstance(stage, StageSettings) and stage.stop_after is None
+    ]
+    if endless:
+        raise BenchError(f"{config}: settings: {' and '.join(endless)} need a stop_after")
     train, val = clips_of(loaded, log.info)
     ready = {
         split: make_ready(clips, split=split, detector=own.faces, cache=cache_dir(), log=log)
         for split, clips in (("train", train), ("val", val))
     }
     plan = Plan(
-        plugins=tuple(settings), seed=loaded.config.seed[0], settings=own.model_dump(mode="json")
+        plugins=tuple(lines),
+        seed=loaded.config.seed[0],
+        settings=own.model_dump(mode="json"),
+        lines=lines,
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with in_one_move(folder) as part:
@@ -60,6 +68,15 @@ def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Pack
         (part / "run.sh").write_text(COMMAND, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
     return packed
+
+
+def _line_of(plugin: type) -> str:
+    """The module that trains a plugin from a pack; raises BenchError if it has none."""
+    package = plugin.__module__.rpartition(".")[0]
+    name = f"{package}.gpu.line"
+    if not package or importlib.util.find_spec(f"{package}.gpu") is None:
+        raise BenchError(f"{plugin.__name__}: cannot be packed; there is no module {name}")
+    return name
 
 
 def main() -> None:

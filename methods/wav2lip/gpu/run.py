@@ -46,7 +46,7 @@ def train_all(pack: Path, plan: Plan, results: Path, device: str) -> dict[str, s
     for name in plan.plugins:
         folder = results / name
         folder.mkdir(parents=True)
-        running[name] = _line(pack, folder, name, device)
+        running[name] = _line(plan, pack, folder, name, device)
         teller = threading.Thread(target=_tell, args=(name, running[name], folder / "log.txt"))
         teller.start()
         tellers.append(teller)
@@ -65,7 +65,7 @@ def train_all(pack: Path, plan: Plan, results: Path, device: str) -> dict[str, s
     for name in plan.plugins:
         folder = results / name
         if not (folder / f"{name}.safetensors").is_file() and (folder / "checkpoint.pt").is_file():
-            code = _line(pack, folder, name, device, "--rescue").wait()
+            code = _line(plan, pack, folder, name, device, "--rescue").wait()
             if code == 0:
                 states[name] += "; its last checkpoint was taken"
     return states
@@ -131,8 +131,10 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _line(pack: Path, folder: Path, name: str, device: str, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "methods.wav2lip.gpu.line", str(pack), str(folder), name]
+def _line(
+    plan: Plan, pack: Path, folder: Path, name: str, device: str, *more: str
+) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", plan.lines[name], str(pack), str(folder), name]
     return subprocess.Popen(
         [*command, device, *more],
         stdout=None if more else subprocess.PIPE,
