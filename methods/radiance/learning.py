@@ -59,7 +59,11 @@ class Portrait(nn.Module):
         self.background.copy_(torch.from_numpy(border_colour(recording.faces)))
 
     def told(
-        self, signal: Tensor, cameras: Cameras, lids: Tensor, clip: Tensor | None = None
+        self,
+        signal: Tensor,
+        cameras: Cameras,  # noqa: ARG002
+        lids: Tensor,  # noqa: ARG002
+        clip: Tensor | None = None,  # noqa: ARG002
     ) -> Tensor:
         """The signal with what else is known of the frames, (N, C) -> (N, C'); here nothing.
 
@@ -68,7 +72,7 @@ class Portrait(nn.Module):
         """
         return signal
 
-    def loss(self, seen: Integral, target: Tensor, share: float) -> Tensor:
+    def loss(self, seen: Integral, target: Tensor, share: float) -> Tensor:  # noqa: ARG002
         """What is made small; here the colours' squared error.
 
         target: (N, 3) in [0, 1]. share: of the steps that are done.

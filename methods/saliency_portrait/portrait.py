@@ -14,10 +14,10 @@ from methods.radiance.learning import Portrait
 from methods.radiance.rays import Rays
 from methods.radiance.recording import HALF_SIDE, MIDDLE, UNIT, Cameras, Recording
 from methods.radiance.volume import Integral
+from methods.saliency_portrait.hashed_grid import GridSize
 from methods.saliency_portrait.head import HeadSize, Looks
 from methods.saliency_portrait.saliency import Ablation, SaliencyHead
 from methods.saliency_portrait.torso import TorsoByGrid, TorsoByReference
-from methods.saliency_portrait.hashed_grid import GridSize
 
 CELLS, CHANNELS, HIDDEN, HEARD, CODE, TORSO_CODE = (24, 48, 96), 5, 64, 32, 4, 8
 TORSO_PLANE = GridSize(levels=6, channels=2, coarsest=8, finest=64, table=2**12, shared_by="tiled")
