@@ -16,6 +16,7 @@ from bench.checks import run_checks
 from methods.radiance import learning
 from methods.radiance.learning import CHECKPOINT, Learning, face_shown, looked
 from methods.radiance.recording import Recording
+from methods.saliency_portrait.light import light_of
 from methods.saliency_portrait.method import PERSON, RegionSaliency
 from methods.saliency_portrait.portrait import SaliencyPortrait, Seen, TorsoKind, is_face
 from methods.saliency_portrait.saliency import Ablation
@@ -153,9 +154,23 @@ def test_rays_know_where_in_the_box_they_pass() -> None:
 
 def test_what_is_drawn_heard_and_takes_part_stands_in_the_protocol() -> None:
     assert quick(saliency="gates", torso="reference").protocol == (
-        "region: face; pose, lids: the recording's; speech: mel29; "
+        "region: face; pose, lids, light: the recording's; speech: mel29; "
         "saliency: gates; torso: reference"
     )
+
+
+def test_the_light_is_the_recordings_and_comes_from_the_upper_face() -> None:
+    random = np.random.default_rng(0)
+    rendered = random.integers(60, 160, (3, 20, 20, 3), dtype=np.uint8)
+    gain, offset = np.array([1.2, 0.8, 1.0]), np.array([5.0, 0.0, -10.0])
+    recorded = (rendered * gain + offset).round().astype(np.uint8)
+    recorded[:, 9:] = 0  # the mouth's half says nothing
+    light = light_of(recorded, rendered)
+    assert light.gain == pytest.approx(gain, abs=0.01)
+    assert light.offset == pytest.approx(offset, abs=0.5)
+    assert abs(light.on(rendered[0])[:9].astype(int) - recorded[0, :9]).max() <= 1
+    plain = np.full((1, 20, 20, 3), 100, dtype=np.uint8)
+    assert light_of(plain + 20, plain).on(plain[0]).tolist() == (plain[0] + 20).tolist()
 
 
 def test_a_few_clips_of_many_are_learned_from(

@@ -24,9 +24,9 @@ PERSON = "person.safetensors"
 class RegionSaliency(bench.Method):
     """A radiance field of one person's head, in which speech, lids and pose act by region.
 
-    The face's box is rendered in the pose and with the lids of the recording and pasted into it:
-    body, hair and background are the recording's. A person is learned from other clips of the same
-    speaker.
+    The face's box is rendered in the pose, with the lids and in the light of the recording, and
+    pasted into it: body, hair and background are the recording's. A person is learned from other
+    clips of the same speaker.
 
     Needs: clips of the person that are not tested, with sound; a recording with a face; speech that
         is not silent; the feature landmarks.
@@ -75,10 +75,10 @@ class RegionSaliency(bench.Method):
 
     @property
     def protocol(self) -> str:
-        """What is drawn, from where pose and lids are, what is heard, and which parts take part."""
+        """What is drawn, what the recording gives, what is heard, and which parts take part."""
         options = self.options
         return (
-            "region: face; pose, lids: the recording's; speech: mel29; "
+            "region: face; pose, lids, light: the recording's; speech: mel29; "
             f"saliency: {options.saliency}; torso: {options.torso}"
         )
 
@@ -115,7 +115,8 @@ class RegionSaliency(bench.Method):
     def generate(self, job: bench.Job) -> bench.Generation:
         """The talking face; raises BenchError for silent speech and where no face is found."""
         from bench.features.head_pose import head_poses
-        from methods.radiance.recording import Cameras, shut_lids
+        from methods.radiance.recording import Cameras, cut_out, shut_lids
+        from methods.saliency_portrait.light import light_of
 
         if job.prepared is None:
             raise bench.BenchError(
@@ -128,12 +129,14 @@ class RegionSaliency(bench.Method):
         cameras, lids = Cameras.of(heads), shut_lids(face.arrays)[heads.places]
         order = list(bench.forth_and_back(len(heads.places), job.frames))
         faces = self._faces(job, portrait, cameras, lids, order)
+        recorded, side = job.face.read(), self.options.side
+        every = [cut_out(recorded[heads.places[at]], cameras.boxes[at], side) for at in order]
+        light = light_of(np.stack(every), np.stack(faces))
 
         def shown() -> Iterator[bench.Frame]:
-            recorded = job.face.read()
             for at, face in zip(order, faces, strict=True):
-                place = heads.places[at]
-                yield put_in(recorded[place], face, cameras.boxes[at], self.options.feather)
+                place, lit = heads.places[at], light.on(face)
+                yield put_in(recorded[place], lit, cameras.boxes[at], self.options.feather)
 
         return bench.Generation(shown(), notes=notes)
 
