@@ -13,9 +13,11 @@ import torch
 
 import bench
 from bench.checks import run_checks
+from bench.networks.checkpoints import metadata
 from methods.radiance import learning
 from methods.radiance.learning import CHECKPOINT, Learning, face_shown, looked
 from methods.radiance.recording import Recording
+from methods.saliency_portrait import method as saliency_method
 from methods.saliency_portrait.light import light_of
 from methods.saliency_portrait.method import PERSON, RegionSaliency
 from methods.saliency_portrait.portrait import SaliencyPortrait, Seen, TorsoKind, is_face
@@ -171,6 +173,39 @@ def test_the_light_is_the_recordings_and_comes_from_the_upper_face() -> None:
     assert abs(light.on(rendered[0])[:9].astype(int) - recorded[0, :9]).max() <= 1
     plain = np.full((1, 20, 20, 3), 100, dtype=np.uint8)
     assert light_of(plain + 20, plain).on(plain[0]).tolist() == (plain[0] + 20).tolist()
+
+
+def test_a_shipped_person_is_taken_only_where_none_of_its_clips_can_be_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("first", "again", "tested", "other")
+    first, again, tested, other = (tmp_path / name for name in names)
+    for folder in (first, again, tested, other):
+        folder.mkdir()
+    clips = [opened(few()[0]), opened(few()[1])]
+    for clip, digest in zip(clips, ("a", "b"), strict=True):
+        clip.sha256 = 64 * digest
+    quick(steps=2).prepare(person(first, *clips))
+    monkeypatch.setattr(saliency_method, "SHIPPED", first)
+    with caplog.at_level(logging.INFO):
+        quick(steps=2).prepare(person(again, *reversed(clips)))
+    assert "ann ships with the method: person.safetensors" in caplog.text
+    assert (again / PERSON).read_bytes() == (first / PERSON).read_bytes()
+    quick(steps=2).prepare(person(tested, clips[0]))  # the other clip is tested
+    quick(steps=3).prepare(person(other, *clips))
+    assert caplog.text.count("ships with the method") == 1
+    assert metadata(tested / PERSON)["clips"] == 16 * "a"
+
+
+def test_what_ships_is_small_and_opens() -> None:
+    files = sorted(saliency_method.SHIPPED.glob("*.safetensors"))
+    assert [path.stem for path in files] == ["grid-s1"]
+    for path in files:
+        assert path.stat().st_size < 500_000
+        found = metadata(path)
+        method = RegionSaliency(RegionSaliency.Options())
+        assert method._described.items() <= found.items()
+        method._read(path)
 
 
 def test_a_few_clips_of_many_are_learned_from(

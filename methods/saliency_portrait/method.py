@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from methods.saliency_portrait.portrait import SaliencyPortrait
 
 PERSON = "person.safetensors"
+SHIPPED = Path(__file__).with_name("weights")
 
 
 class RegionSaliency(bench.Method):
@@ -32,7 +33,7 @@ class RegionSaliency(bench.Method):
         is not silent; the feature landmarks.
     Source: jsjkx 2025, 52(3): 58-67, re-made from its abstracts, on Li et al., ICCV 2023;
         Fictionarry/ER-NeRF @ 0cf72d8 (MIT).
-    Weights: none; each person is learned in `prepare`.
+    Weights: those of one person ship (GRID's s1); others are learned in `prepare`.
     Deviations: methods/saliency_portrait/README.md.
     """
 
@@ -82,21 +83,34 @@ class RegionSaliency(bench.Method):
             f"saliency: {options.saliency}; torso: {options.torso}"
         )
 
+    def identity(self) -> Mapping[str, object]:
+        """The digests of the persons that ship."""
+        shipped = sorted(SHIPPED.glob("*.safetensors"))
+        return {"persons": {path.stem: bench.file_sha256(path) for path in shipped}}
+
     def load(self, device: str) -> None:
         """Keeps the device; a person's weights are read by `generate`."""
         self._device = device
 
     def prepare(self, job: bench.PrepareJob) -> None:
-        """Learns the person; goes on from the checkpoint of an attempt that was killed.
+        """Learns the person, or takes a shipped one that was learned from clips of this job.
 
-        Raises BenchError where no clip can be used, or three seeds in a row become transparent.
+        Goes on from the checkpoint of an attempt that was killed. Raises BenchError where no clip
+        can be used, or three seeds in a row become transparent.
         """
+        from bench.files.one_move import in_one_move
         from bench.networks.checkpoints import save_described
         from methods.radiance.learning import CHECKPOINT, learned
+        from methods.radiance.persons import shipped_person
 
-        target = job.folder / PERSON
+        target, described = job.folder / PERSON, self._described
+        shipped = shipped_person(SHIPPED, job, described)
+        if shipped is not None:
+            job.log.info("%s ships with the method: %s", job.person, shipped.name)
+            with in_one_move(target) as part:
+                part.write_bytes(shipped.read_bytes())
         if not target.is_file():
-            recording = self._recording(job)
+            recording, clips = self._recording(job)
             portrait = learned(
                 lambda: self._new(clips=int(recording.clip[-1]) + 1),
                 recording,
@@ -106,10 +120,7 @@ class RegionSaliency(bench.Method):
                 device=job.device,
                 log=job.log,
             )
-            options = self.options
-            described = {"network": self.name, "saliency": options.saliency}
-            described |= {"torso": options.torso, "side": str(options.side)}
-            save_described(portrait, target, described)
+            save_described(portrait, target, {**described, "person": job.person, "clips": clips})
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def generate(self, job: bench.Job) -> bench.Generation:
@@ -185,6 +196,12 @@ class RegionSaliency(bench.Method):
         load_weights(portrait, path)
         return portrait.to(self._device).eval()
 
+    @property
+    def _described(self) -> dict[str, str]:
+        """What decides over a person's file, as its metadata say it."""
+        names = ("saliency", "torso", "side", "samples", "steps", "rays", "mouth_share")
+        return {"network": self.name, **{name: str(getattr(self.options, name)) for name in names}}
+
     def _learning(self) -> Learning:
         from methods.radiance.learning import Learning
 
@@ -197,20 +214,25 @@ class RegionSaliency(bench.Method):
             keep_every=options.keep_every,
         )
 
-    def _recording(self, job: bench.PrepareJob) -> Recording:
-        """What is learned from; clips that cannot be used are told."""
+    def _recording(self, job: bench.PrepareJob) -> tuple[Recording, str]:
+        """What is learned from, and the clips' digests; clips that cannot be used are told."""
+        from methods.radiance.persons import clips_said
         from methods.radiance.recording import Recording
 
-        parts, missing = [], 0
+        parts: list[Recording] = []
+        used: list[str] = []
+        missing = 0
         every = -(-len(job.clips) // self.options.clips)
         chosen = range(0, len(job.clips), every)
         for number in chosen:
+            clip = job.clips[number]
             try:
-                part, without = Recording.of(job.clips[number], self.options.side)
+                part, without = Recording.of(clip, self.options.side)
             except bench.BenchError as reason:
                 job.log.warning("clip %d cannot be used: %s", number + 1, reason)
                 continue
             parts.append(part)
+            used.append(clip.sha256)
             missing += without
         if not parts:
             raise bench.BenchError(f"none of {len(chosen)} clips of {job.person} can be used")
@@ -219,7 +241,7 @@ class RegionSaliency(bench.Method):
             "%d of %d clips, %d frames; %d frames without a face left out",
             *(len(parts), len(job.clips), len(recording), missing),
         )
-        return recording
+        return recording, clips_said(used)
 
 
 @bench.hookimpl
