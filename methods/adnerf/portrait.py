@@ -60,8 +60,14 @@ class PlaneField(nn.Module):
 class SmallPortrait(Portrait):
     """A person's head. About 110,000 numbers as "mlp", 290,000 as "planes".
 
-    The density is softplus, not ReLU, and 0 outside the coordinates [-1, 1].
+    The density is softplus, not ReLU, and 0 outside the coordinates [-1, 1]. While it learns, every
+    16th step is a survey: all samples are asked, and the cells of a grid remember what rays saw
+    there. In between, and when a face is shown, the field is asked only in and beside such cells.
     """
+
+    seen: Tensor  # (GRID, GRID, GRID), the most that a ray saw, which fades from survey to survey
+    looks: Tensor  # (), steps of learning
+    there: Tensor  # (GRID, GRID, GRID) uint8, of a finished portrait
 
     def __init__(self, field: FieldKind, samples: int) -> None:
         super().__init__()
@@ -119,8 +125,16 @@ class SmallPortrait(Portrait):
         raw = self._everywhere(points[at], directions[at], signal[at])
         return points.new_zeros(len(points), 4).index_copy(0, at, raw)
 
+    def finish(self) -> None:
+        """Keeps of the surveys which cells are seen, as a buffer `there` of 0 and 1."""
+        there = self._is_seen().view(GRID, GRID, GRID).to(torch.uint8)
+        del self.seen, self.looks
+        self.register_buffer("there", there)
+
     def _is_seen(self) -> Tensor:
         """Cells in which, or beside which, a ray saw something, (GRID^3,) bool."""
+        if hasattr(self, "there"):
+            return self.there.flatten().bool()
         grown = functional.max_pool3d(self.seen[None, None], 3, 1, 1)
         return (grown > LEAST_SEEN).flatten()
 
