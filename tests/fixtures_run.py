@@ -128,6 +128,7 @@ class FakeRun:
     faceless: Sequence[tuple[str, str]] = ()
     reference: str | None = "wav2lip"
     published: str | None = "clr"
+    published_table: str = "comparison"
     ablation: Sequence[str] = ()
     texts: Sequence[str] = ("漓江的水清得能看见江底的沙石", "今天的新闻就到这里")
     videos: bool = False
@@ -279,7 +280,7 @@ def _metrics(fake: FakeRun) -> tuple[MetricPart, ...]:
 def _tables(fake: FakeRun) -> tuple[TablePart, ...]:
     columns = ("lse.lse_d", "lse.lse_c", "ssim.ssim", "psnr.psnr")
     published = fake.published and PublishedPart(
-        table="comparison", data={fake.dataset: fake.published}
+        table=fake.published_table, data={fake.dataset: fake.published}
     )
     comparison = TablePart(
         name="comparison",

@@ -154,7 +154,7 @@ def test_data_must_come_from_what_exists(tmp_path: Path, entry: dict[str, str], 
         ({"seed": -1}, "seed: expected a number greater than or equal to 0, found -1."),
         (
             {"tables": [{"name": "t", "columns": ["psnr.psnr"], "published": PUBLISHED}]},
-            "tables[0].published.data.tiny: expected 'clr' or 'lrs2', found 'cl'.",
+            "tables[0].published.data.tiny: expected 'clr', 'lrs2' or 'portrait', found 'cl'.",
         ),
         ({"faces": "harr"}, "faces: expected 'given', 'haar' or 'yunet', found 'harr'."),
     ],

@@ -13,8 +13,9 @@ import pytest
 import reports
 from bench.ground import stats
 from bench.ground.errors import BenchError
-from reports.comparison import build_table
+from reports.comparison import Entry, Standing, build_table
 from reports.drawing import colour_class
+from reports.gains import Gain, relative_gain
 from reports.leakfree import pair, speech_gain
 from reports.report import build as build_with
 from reports.results import Results, join
@@ -424,6 +425,44 @@ def test_published_numbers_have_their_own_table_with_both_values_of_a_contradict
     assert "31.594" not in measured
     assert all("33.594" not in line.values() for line in summary(tmp_path / "out"))
     assert all(line["method"] != "ATVGnet" for line in summary(tmp_path / "out"))
+
+
+def test_gains_over_the_best_other_method_stand_below_the_published_ones(tmp_path: Path) -> None:
+    fake = FakeRun(published="portrait", published_table="gains", reference="copycat")
+    page = build_report(tmp_path, fake).read_text(encoding="utf-8")
+    (table,) = re.findall(r'<table class="published".*?</table>', page, re.S)
+    assert "10.15" in table
+    assert "14.20 as Sync in the English abstract" in table
+    means = {
+        line["method"]: float(line["mean"])
+        for line in summary(tmp_path / "out")
+        if line["table"] == "comparison" and line["output"] == "psnr" and line["mean"]
+    }
+    best, other = sorted((means["M-CSAWav2Lip"], means["wav2lip"]), reverse=True)
+    assert best > other
+    gain = 100 * (means["copycat"] - best) / best
+    assert f"{gain:+.2f}<small>over " in table
+    assert re.search(r"over (M-CSAWav2Lip|Wav2Lip \(2020\))</small>", table)
+
+
+def test_a_gain_is_positive_where_the_method_is_better() -> None:
+    def entry(mean: float, *, is_apart: bool = False) -> Entry:
+        return Entry(
+            "value", interval=stats.Interval(mean, None, None, 1, 1, "none"), is_apart=is_apart
+        )
+
+    entries = {
+        "own": entry(8.0),
+        "a": entry(10.0),
+        "b": entry(20.0),
+        "few": entry(1.0, is_apart=True),
+    }
+    standing, others = Standing(entries, 1, 0), ["a", "b", "few", "absent"]
+    lower = relative_gain(standing, "own", others, is_higher_better=False)
+    higher = relative_gain(standing, "own", others, is_higher_better=True)
+    assert lower == Gain(pytest.approx(20.0), "a")
+    assert higher == Gain(pytest.approx(-60.0), "b")
+    assert relative_gain(standing, "few", others, is_higher_better=True) is None
 
 
 def test_published_numbers_of_other_data_are_not_shown(tmp_path: Path) -> None:

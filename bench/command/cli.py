@@ -753,7 +753,10 @@ def data_build_clr(
 @data_build.command("synth")
 @click.argument("corpus", type=click.Choice(["synth-zh", "synth-en"]))
 @click.option(
-    "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True
+    "--split",
+    type=click.Choice(["train", "val", "test", "person"]),
+    default="test",
+    show_default=True,
 )
 @click.option("--clips", type=_COUNT, help="Number of clips. Default: the split's usual number.")
 def data_build_synth(corpus: str, split: str, clips: int | None) -> None:

@@ -91,8 +91,8 @@ class FeatureEntry(Section):
 class Published(Section):
     """The published table to show beside a measured one, and its name for each data set."""
 
-    table: Literal["comparison", "ablation"]
-    data: dict[str, Literal["clr", "lrs2"]]  # the names in the paper
+    table: Literal["comparison", "ablation", "gains"]
+    data: dict[str, Literal["clr", "lrs2", "portrait"]]  # the names in the papers
 
 
 class Table(Section):

@@ -54,6 +54,34 @@ class Portrait(nn.Module):
         """How far the mouth is open, guessed from the signal alone: (N, C) -> (N,)."""
         raise NotImplementedError
 
+    def meet(self, recording: Recording) -> None:
+        """Takes what it keeps of the recording before it learns: here the background's colour."""
+        self.background.copy_(torch.from_numpy(border_colour(recording.faces)))
+
+    def told(
+        self,
+        signal: Tensor,
+        cameras: Cameras,  # noqa: ARG002
+        lids: Tensor,  # noqa: ARG002
+        clip: Tensor | None = None,  # noqa: ARG002
+    ) -> Tensor:
+        """The signal with what else is known of the frames, (N, C) -> (N, C'); here nothing.
+
+        cameras: N. lids: (N,) in [0, 1], how far they are shut. clip: (N,), the number of the
+        recording's clip; None: a clip that is not learned from.
+        """
+        return signal
+
+    def loss(self, seen: Integral, target: Tensor, share: float) -> Tensor:  # noqa: ARG002
+        """What is made small; here the colours' squared error.
+
+        target: (N, 3) in [0, 1]. share: of the steps that are done.
+        """
+        return functional.mse_loss(seen.colour, target)
+
+    def finish(self) -> None:
+        """Lets go of what only learning needs."""
+
     def groups(self, rate: float) -> list[dict[str, object]]:
         """The parameters, with their rates, for the optimiser."""
         raise NotImplementedError
@@ -151,7 +179,7 @@ class _Attempt:
         with torch.random.fork_rng():
             torch.manual_seed(hash_of(*seeds))
             self.portrait = make().to(self.device).train()
-        self.portrait.background.copy_(torch.from_numpy(border_colour(recording.faces)))
+        self.portrait.meet(recording)
         self.recording = recording
         self.spread = _standard(recording.opening)
         groups = self.portrait.groups(learning.rate)
@@ -177,6 +205,7 @@ class _Attempt:
                 squares.zero_()
             if done % self.learning.keep_every == 0 and done < self.learning.steps:
                 save_checkpoint(self.path, done, self.state, steps=self.learning.steps)
+        self.portrait.finish()
         return self.portrait.eval()
 
     def _resumed(self) -> int:
@@ -205,21 +234,28 @@ class _Attempt:
         heard = torch.from_numpy(self.recording.heard[frames]).to(self.device)
         signal = self.portrait.listen(heard, is_smoothed=share >= SMOOTHED_FROM)
         drawn = torch.Generator(self.device).manual_seed(hash_of(*self.seeds, step))
+        told = self.portrait.told(
+            signal,
+            self.recording.cameras.at(frames),
+            torch.from_numpy(self.recording.lids[frames]).to(self.device),
+            torch.from_numpy(self.recording.clip[frames]).to(self.device),
+        )
         seen = looked(
             self.portrait,
             self.recording.cameras.at(index),
             pixels.reshape(-1, 2),
-            signal.repeat_interleave(each, 0),
+            told.repeat_interleave(each, 0),
             side=self.recording.faces.shape[1],
             random=drawn,
         )
-        error = functional.mse_loss(seen.colour, target)
+        loss = self.portrait.loss(seen, target, share)
         opening = torch.from_numpy(self.spread[frames]).to(self.device)
         guessed = functional.mse_loss(self.portrait.opening(signal), opening)
         self.optimiser.zero_grad(set_to_none=True)
-        (error + learning.opening * guessed).backward()  # type: ignore[no-untyped-call]
+        (loss + learning.opening * guessed).backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        return error.detach(), float(1.0 - seen.last_weight.detach().mean())
+        error = functional.mse_loss(seen.colour.detach(), target)
+        return error, float(1.0 - seen.last_weight.detach().mean())
 
     def _pixels(self, frames: np.ndarray, each: int, random: np.random.Generator) -> np.ndarray:
         """Columns and rows of pixels, (F, R, 2) int64: first those at the mouth."""
@@ -269,9 +305,15 @@ def looked(
 
 
 @torch.no_grad()
-def face_shown(portrait: Portrait, cameras: Cameras, heard: Tensor, *, side: int) -> bench.Frame:
-    """The face of one frame, (side, side, 3) uint8. cameras: of it alone. heard: (1, 8, 16, 29)."""
-    signal = portrait.listen(heard, is_smoothed=True)
+def face_shown(
+    portrait: Portrait, cameras: Cameras, heard: Tensor, *, side: int, shut: float = 0.0
+) -> bench.Frame:
+    """The face of one frame, (side, side, 3) uint8. cameras: of it alone. heard: (1, 8, 16, 29).
+
+    shut: how far the lids are, in [0, 1].
+    """
+    lids = torch.full((1,), shut, device=heard.device)
+    signal = portrait.told(portrait.listen(heard, is_smoothed=True), cameras, lids)
     rows, columns = np.divmod(np.arange(side * side), side)
     every = cameras.at(np.zeros(side * side, dtype=np.int64))
     pixels = np.stack([columns, rows], axis=-1)

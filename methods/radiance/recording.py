@@ -19,6 +19,7 @@ UNIT = 12.0  # cm of a head's coordinates in [-1, 1]
 MIDDLE = (0.0, -1.5, 2.0)  # of these coordinates, cm from the head's origin
 HALF_SIDE = 9.0  # cm of the box, from its middle: chin and brows lie within
 MOUTH_MARGIN = 0.3  # of the lips' box, on each side
+USUAL = 75.0  # the percentile of a clip's eye openings at which the lids count as open
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Recording:
     """Frames of a person that show the face, of one clip or of several.
 
     faces: (N, S, S, 3) uint8. mouths: (N, 4) float32, x0 y0 x1 y1 in pixels of the faces. opening:
-    (N,) float32, of the inner lips in distances of the eyes. heard: (N, 8, 16, 29) float32.
+    (N,) float32, of the inner lips in distances of the eyes. heard: (N, 8, 16, 29) float32. lids:
+    (N,) float32 in [0, 1], how far they are shut. clip: (N,) int64, which clip a frame is from.
     """
 
     cameras: Cameras
@@ -63,6 +65,8 @@ class Recording:
     mouths: NDArray[np.float32]
     opening: NDArray[np.float32]
     heard: Windows
+    lids: NDArray[np.float32]
+    clip: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -93,6 +97,8 @@ class Recording:
             _mouth_boxes(lips, cameras.boxes, side),
             _opening(arrays)[heads.places],
             around(heard, heads.places),
+            shut_lids(arrays)[heads.places],
+            np.zeros(len(heads.places), dtype=np.int64),
         )
         return made, heads.missing
 
@@ -110,6 +116,8 @@ class Recording:
             np.concatenate([each.mouths for each in parts]),
             np.concatenate([each.opening for each in parts]),
             np.concatenate([each.heard for each in parts]),
+            np.concatenate([each.lids for each in parts]),
+            np.repeat(np.arange(len(parts)), [len(each) for each in parts]),
         )
 
 
@@ -128,6 +136,19 @@ def cut_out(frame: bench.Frame, box: NDArray[np.float32], side: int) -> bench.Fr
         cv2.warpAffine(frame, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE),
         dtype=np.uint8,
     )
+
+
+def shut_lids(arrays: bench.Arrays) -> NDArray[np.float32]:
+    """How far the lids are shut in each frame, (T,) in [0, 1]; 0 where they are usually.
+
+    By EAR, the eye aspect ratio (Soukupova and Cech 2016), relative to the clip's own.
+    """
+    lids = landmark_points.eyes(arrays).astype(np.float64)  # (T, 2, 6, 2)
+    heights = np.linalg.norm(lids[:, :, (1, 2)] - lids[:, :, (5, 4)], axis=3).sum(axis=(1, 2))
+    widths = np.linalg.norm(lids[:, :, 0] - lids[:, :, 3], axis=2).sum(axis=1)
+    ratio = heights / np.maximum(widths, 1e-6)
+    shut = 1.0 - ratio / max(float(np.percentile(ratio, USUAL)), 1e-6)
+    return np.asarray(shut.clip(0, 1), dtype=np.float32)
 
 
 def _of_length(sound: bench.Sound, frames: int) -> bench.Sound:

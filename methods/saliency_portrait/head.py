@@ -73,7 +73,8 @@ OFFICIAL = HeadSize()
 class Looks:
     """A point: density (N,), colour (N, 3), how much speech and eyes act there, (N, 1) each.
 
-    uncertainty: (N, 1) >= 0. attention: (N, heard), the factors of the audio feature.
+    uncertainty: (N, 1) >= 0. attention: (N, heard), the factors of the audio feature. N may be
+    several dimensions, here and below: rays and samples.
     """
 
     density: Tensor
@@ -119,11 +120,14 @@ class Head(nn.Module):
 
     def encoded(self, points: Tensor) -> Tensor:
         """points: (N, 3) in [-1, 1] -> (N, width)."""
+        flat = points.reshape(-1, 3)
         if isinstance(self.size.planes, GridSize):
             grids = (self.encoder_xy, self.encoder_yz, self.encoder_xz)
-            made = [grid(points[:, list(pair)]) for grid, pair in zip(grids, PAIRS, strict=True)]
-            return torch.cat(made, dim=-1)
-        return self.planes(points)  # type: ignore[no-any-return]
+            made = [grid(flat[:, list(pair)]) for grid, pair in zip(grids, PAIRS, strict=True)]
+            features = torch.cat(made, dim=-1)
+        else:
+            features = self.planes(flat)
+        return features.view(*points.shape[:-1], self.width)
 
     def forward(
         self, points: Tensor, directions: Tensor, heard: Tensor, eye: Tensor, code: Tensor
@@ -156,12 +160,13 @@ class Head(nn.Module):
         eyes_act: Tensor,
     ) -> Looks:
         """Density and colour, once it is known what acts where."""
-        count = len(features)
+        shape = features.shape[:-1]
         hidden = self.sigma_net(torch.cat([features, heard * attention, eye * eyes_act], dim=-1))
-        given = [harmonics(directions), hidden[:, 1:], code.expand(count, -1)]
+        seen_from = harmonics(directions).expand(*shape, -1)
+        given = [seen_from, hidden[..., 1:], code.expand(*shape, -1)]
         colour = torch.sigmoid(self.color_net(torch.cat(given, dim=-1)))
         return Looks(
-            density=torch.exp(hidden[:, 0].clamp(max=15.0)),
+            density=torch.exp(hidden[..., 0].clamp(max=15.0)),
             colour=colour * (1 + 2 * MARGIN) - MARGIN,
             speech_acts=attention.norm(dim=-1, keepdim=True),
             eyes_act=eyes_act,

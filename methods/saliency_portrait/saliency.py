@@ -24,17 +24,21 @@ POSE_CODE = octaves_width(6, POSE)
 Ablation = Literal["none", "gates", "scale_and_shift", "both"]
 
 
-class Memory(nn.Module):
-    """External attention: a query, (N, Q), to a blend of 16 learned rows, (N, Q)."""
+class Memories(nn.Module):
+    """External attention: a query, (..., Q), to a blend of 16 learned rows for each modality.
 
-    def __init__(self) -> None:
+    Returns (..., M Q), modality after modality.
+    """
+
+    def __init__(self, modalities: int) -> None:
         super().__init__()
-        self.keys = nn.Parameter(torch.randn(ROWS, QUERY))
-        self.values = nn.Parameter(torch.randn(ROWS, QUERY))
+        self.keys = nn.Parameter(torch.randn(modalities, ROWS, QUERY))
+        self.values = nn.Parameter(torch.randn(modalities, ROWS, QUERY))
 
     def forward(self, query: Tensor) -> Tensor:
-        shares = torch.softmax(query @ self.keys.T / QUERY**0.5, dim=-1)
-        return shares @ self.values
+        likeness = query @ self.keys.flatten(0, 1).T / QUERY**0.5
+        shares = torch.softmax(likeness.unflatten(-1, (-1, ROWS)), dim=-1).flatten(-2)
+        return shares @ torch.block_diag(*self.values)
 
 
 class SaliencyHead(Head):
@@ -51,7 +55,7 @@ class SaliencyHead(Head):
         if saliency == "none":
             return
         self.query = nn.Linear(self.width, QUERY)
-        self.memories = nn.ModuleDict({name: Memory() for name in ("speech", "eyes", "pose")})
+        self.memories = Memories(3 if self.has_shift else 2)  # only a shift hears the pose
         if self.has_gates:
             del self.aud_ch_att_net, self.eye_att_net
             self.speech_gate = nn.Linear(QUERY, size.heard)
@@ -73,27 +77,36 @@ class SaliencyHead(Head):
         eye: Tensor,
         code: Tensor,
     ) -> Looks:
-        """As Head's forward; pose: (4, 4), camera to world, in units in which points are."""
+        """As Head's forward, for rays of S samples, or for points that one camera sees.
+
+        points: (R, S, 3), all else (R, 1, ...), pose (R, 4, 4); or (N, 3), (1 or N, ...), (4, 4).
+        pose: camera to world, in units in which points are.
+        """
         features = self.encoded(points)
+        if not (self.has_gates or self.has_shift):
+            return self.looks(features, directions, heard, eye, code)
+        salient = self.memories(self.query(features))
         if self.has_shift:
-            features = self._changed(features, heard, eye, pose)
-        return self.looks(features, directions, heard, eye, code)
+            features = self._changed(features, salient, self._said(heard, eye, pose))
+        attention, eyes_act = self._gated_by(salient) if self.has_gates else self.gates(features)
+        return self.gated(features, directions, heard, eye, code, attention, eyes_act)
 
-    def gates(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.has_gates:
-            return super().gates(features)
-        query = self.query(features)
-        speech = self.speech_gate(self.memories["speech"](query))
-        return speech, torch.sigmoid(self.eyes_gate(self.memories["eyes"](query)))
+    def _gated_by(self, salient: Tensor) -> tuple[Tensor, Tensor]:
+        """As `gates`, from the answers of the memories of speech and eyes."""
+        speech, eyes = salient[..., :QUERY], salient[..., QUERY : 2 * QUERY]
+        return self.speech_gate(speech), torch.sigmoid(self.eyes_gate(eyes))
 
-    def _changed(self, features: Tensor, heard: Tensor, eye: Tensor, pose: Tensor) -> Tensor:
-        """Scaled and shifted by each modality, as far as its memory finds it salient here."""
-        query = self.query(features)
-        given = {"speech": heard, "eyes": eye, "pose": pose_code(self.anchor_points, pose)}
-        salient = [
-            self.memories[name](query) * torch.tanh(self.said[name](said))
-            for name, said in given.items()
-        ]
-        scale, shift = self.change(torch.cat(salient, dim=-1)).chunk(2, dim=-1)
+    def _said(self, heard: Tensor, eye: Tensor, pose: Tensor) -> Tensor:
+        """What the modalities say, as wide as the memories' answers, in [-1, 1]."""
+        stood = pose_code(self.anchor_points, pose)  # (1 or R, 42)
+        if heard.ndim == 3:
+            stood = stood[:, None]
+        given = {"speech": heard, "eyes": eye, "pose": stood}
+        said = [self.said[name](each) for name, each in given.items()]
+        return torch.tanh(torch.cat(said, dim=-1))
+
+    def _changed(self, features: Tensor, salient: Tensor, said: Tensor) -> Tensor:
+        """Scaled and shifted by each modality, as far as its memory finds it salient there."""
+        scale, shift = self.change(salient * said).chunk(2, dim=-1)
         changed: Tensor = features * (1.0 + scale) + shift
         return changed

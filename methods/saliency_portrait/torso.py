@@ -48,7 +48,7 @@ class TorsoByGrid(nn.Module):
         self.torso_net = perceptron(size.width + GIVEN + code, 4, 32, 3)
 
     def forward(self, places: Tensor, pose: Tensor, code: Tensor) -> Torso:
-        """places: (N, 2) x y of pixels in [-1, 1]. pose: (4, 4). code: (1, C)."""
+        """places: (N, 2) x y of pixels in [-1, 1]. pose: (4, 4) or (N, 4, 4). code: (1 or N, C)."""
         given = _given(places, pose_code(self.anchor_points, pose), code)
         shift = self.torso_deform_net(given)
         looked_up = (SHRINK * places + shift).clamp(-1, 1)
@@ -90,10 +90,13 @@ class TorsoByReference(nn.Module):
 
 
 def pose_code(anchors: Tensor, pose: Tensor) -> Tensor:
-    """Where the head carries three points, in octaves, (1, 42). anchors: (3, 4); pose: (4, 4)."""
-    carried = anchors @ torch.linalg.inv(pose).T
-    seen = carried[:, :2] / carried[:, 3:] / carried[:, 2:3]
-    return octaves(seen.reshape(1, 6), POSE)
+    """Where the head carries three points, in octaves, (1 or N, 42).
+
+    anchors: (3, 4). pose: (4, 4) or (N, 4, 4), camera to world.
+    """
+    carried = anchors @ torch.linalg.inv(pose).mT  # (3, 4) or (N, 3, 4)
+    seen = carried[..., :2] / carried[..., 3:] / carried[..., 2:3]
+    return octaves(seen.reshape(-1, 6), POSE)
 
 
 def _given(places: Tensor, pose: Tensor, code: Tensor) -> Tensor:

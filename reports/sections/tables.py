@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from bench.ground.stats import Interval
 from reports.comparison import Block, Entry, Table
+from reports.gains import TABLE as GAINS
+from reports.gains import MeasuredGains, measured_gains
 from reports.leakfree import Pairing
 from reports.published_numbers import PublishedTable
 from reports.results import Results
@@ -32,7 +34,7 @@ class TableView:
     """One measured table with its scorer checks, notes and published numbers.
 
     compared: by data set, a text on how many cases are compared. scale: why measured and published
-    numbers are not comparable, or "".
+    numbers are not comparable, or "". gains: measured ones; None: the published numbers are none.
     """
 
     anchor: str
@@ -48,6 +50,7 @@ class TableView:
     files: tuple[str, ...]
     published: PublishedTable | None
     published_caption: str
+    gains: tuple[MeasuredGains, ...] | None
     scale: str
     leakfree: LeakFreeView | None
 
@@ -97,6 +100,7 @@ def view_table(
         files=tuple(files),
         published=beside,
         published_caption=words("published_caption", data=_published_data(published, words)),
+        gains=measured_gains(table) if beside is not None and _is_of_gains(table) else None,
         scale="" if beside is None else _scale(table, beside, words),
         leakfree=view_leakfree(table, number, pairings, words),
     )
@@ -299,6 +303,10 @@ def left_out_notes(block: Block, words: Words, names: Mapping[str, str] | None =
         )
         for (compared, left_out, lacking), columns in gathered.items()
     ]
+
+
+def _is_of_gains(table: Table) -> bool:
+    return table.part.published is not None and table.part.published.table == GAINS
 
 
 def _published_data(published: PublishedTable | None, words: Words) -> str:

@@ -28,10 +28,11 @@ def build(
     """The manifest.csv of one split of an embedded corpus, which is rendered if it does not exist.
 
     split: "test" (24 clips), "val" (12) or "train" (240); no speaker and no sentence is in two of
-    them. clips: another number of clips; the first ones stay the same. folder: where the splits
-    are, by default the cache's corpora/<name>-<version>. workers: processes, by default one per
-    core. progress: called with the number of finished clips and of all clips. A build continues
-    where an earlier one was killed, and two processes may build the same split.
+    them. "person": 8 further sentences by each speaker of "test", for methods that learn a person
+    before they are tested. clips: another number of clips; the first ones stay the same. folder:
+    where the splits are, by default the cache's corpora/<name>-<version>. workers: processes, by
+    default one per core. progress: called with the number of finished clips and of all clips. A
+    build continues where an earlier one was killed, and two processes may build the same split.
     Raises BenchError for an unknown corpus or split.
     """
     if name not in CORPORA:

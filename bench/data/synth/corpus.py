@@ -34,7 +34,9 @@ SPEAKERS = {
     "en": {"test": (4, 4), "val": (3, 3), "train": (20, 20)},
 }
 CLIPS = {"test": 24, "val": 12, "train": 240}
+PERSON_CLIPS = 8  # of each person of the test split, for methods that learn a person
 _TWO_PHRASES = 0.5  # share of clips that get a second phrase if it fits
+_MARKS = {"person": "p"}  # in the ids, because `test` has clips of the same persons
 _CANDIDATES = 24  # sentences among which a short one is searched
 
 
@@ -59,7 +61,11 @@ class ClipPlan:
 
 
 def speakers(language: str, split: str) -> list[Speaker]:
-    """The split's speakers, men and women alternating; numbers continue from split to split."""
+    """The split's speakers, men and women alternating; numbers continue from split to split.
+
+    `person` has those of `test`.
+    """
+    split = "test" if split == "person" else split
     first = {"men": 1, "women": 1}
     for name in ("test", "val", "train"):
         men, women = SPEAKERS[language][name]
@@ -85,13 +91,32 @@ def plan_clips(language: str, split: str, clips: int) -> list[ClipPlan]:
         # the second phrase must be short to fit
         others = [texts[int(index)] for index in rng.integers(len(texts), size=_CANDIDATES)]
         fits = [s for s in others if s.topic == first.topic and s != first]
-        joins = rng.random() < _TWO_PHRASES and fits
+        # what is learned from is to hold much speech
+        joins = (rng.random() < _TWO_PHRASES or split == "person") and fits
         second = (min(fits, key=lambda s: len(s.text)).text,) if joins else ()
         both = (first.text, *second)
-        name = f"{language}-{'f' if speaker.woman else 'm'}{speaker.number:02d}-{number:04d}"
+        who_says = f"{language}-{'f' if speaker.woman else 'm'}{speaker.number:02d}"
+        name = f"{who_says}-{_MARKS.get(split, '')}{number:04d}"
         seed = (SEED[language], SPLITS.index(split), number)
         plans.append(ClipPlan(name, language, split, speaker, both, seed))
     return plans
+
+
+def clips_of(language: str, split: str) -> int:
+    """How many clips a split has, unless another number is asked for."""
+    if split == "person":
+        return PERSON_CLIPS * len(speakers(language, split))
+    return CLIPS[split]
+
+
+def plan_of(clip: Clip) -> ClipPlan | None:
+    """The plan of the clip of an embedded corpus that has this id and split; else None."""
+    language, _, number = clip.id.split("-") if clip.id.count("-") == 2 else ("", "", "")
+    number = number.removeprefix(_MARKS.get(clip.split, ""))
+    if language not in SEED or clip.split not in SPLITS or not number.isdecimal():
+        return None
+    plan = plan_clips(language, clip.split, int(number) + 1)[-1]
+    return plan if plan.id == clip.id else None
 
 
 def points_of(clip: Clip) -> FacePoints:
@@ -99,13 +124,11 @@ def points_of(clip: Clip) -> FacePoints:
 
     Raises BenchError for a clip that is none of theirs.
     """
-    language, _, number = clip.id.split("-") if clip.id.count("-") == 2 else ("", "", "")
-    if language in SEED and clip.split in SPLITS and number.isdecimal():
-        plan = plan_clips(language, clip.split, int(number) + 1)[-1]
-        if plan.id == clip.id:
-            text, found = points(_person(language, plan.speaker), plan.texts, plan.seed)
-            if text == clip.text:
-                return found
+    plan = plan_of(clip)
+    if plan is not None:
+        text, found = points(_person(plan.language, plan.speaker), plan.texts, plan.seed)
+        if text == clip.text:
+            return found
     raise BenchError(f"{clip.id}: is no clip of the embedded corpora")
 
 
@@ -149,10 +172,11 @@ def build_split(
     """The manifest of one split in `folder`; missing or damaged clips are rendered."""
     if split not in SPLITS:
         raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
-    count = CLIPS[split] if clips is None else clips
+    usual = clips_of(language, split)
+    count = usual if clips is None else clips
     if count < 1:
         raise BenchError(f"clips: {count}; expected at least 1.")
-    name = split if count == CLIPS[split] else f"{split}-{count}"
+    name = split if count == usual else f"{split}-{count}"
     target = folder / name
     manifest = target / "manifest.csv"
     if manifest.exists() and not _damaged(manifest):

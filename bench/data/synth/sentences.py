@@ -16,7 +16,8 @@ import numpy as np
 NEWS_LIMIT = 29  # characters, PAPER.md
 SIGHTS_LIMIT = 20
 ENGLISH_LIMIT = 100  # characters, as in LRS2
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "test", "person")  # in the order of their seeds
+_JOINTS = {"zh": "", "en": " "}  # between the slots of a pattern
 _SHARES = {"test": 0.16, "val": 0.10}
 
 
@@ -105,6 +106,47 @@ _PATTERNS_EN: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+# What the persons of the test split say where a method learns them; in no other split.
+_PATTERNS_PERSON: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "zh": (
+        (
+            "news",
+            (
+                "爸爸|妈妈|老师|司机|护士|邻居|画家|警察",
+                "中午|半夜|刚刚|每天|总是",
+                "买苹果。|喝绿茶。|炒白菜。|读旧报。|洗衣服。|打排球。|跑步。|修马路。",
+            ),
+        ),
+        (
+            "sights",
+            (
+                "小河|石桥|古塔|竹林|湖水|荷花",
+                "边上|后面|旁边|附近",
+                "有白鹭。|放风筝。|卖米粉。|拍婚纱照。|听渔歌。|摆木船。",
+            ),
+        ),
+    ),
+    "en": (
+        (
+            "news",
+            (
+                "My brother|The nurse|A farmer|Our neighbour|The pilot|His mother",
+                "often|hardly ever|always|sometimes",
+                "buys fresh plums.|drops the phone.|moves the boxes.|fixes old cars.|bakes bread.",
+            ),
+        ),
+        (
+            "sights",
+            (
+                "A path|One bridge|The ferry|Our bus|A tunnel",
+                "leads|goes|takes us",
+                "to the woods.|past five farms.|up to the chapel.|over the pond.|into old Bath.",
+            ),
+        ),
+    ),
+}
+
+
 def _written(language: str) -> list[Sentence]:
     """The sentences of sentences_<language>.txt: one per line, under a heading with the topic."""
     found: list[Sentence] = []
@@ -128,9 +170,9 @@ def _filled(patterns: tuple[tuple[str, tuple[str, ...]], ...], joint: str) -> li
 
 
 def sentences(language: str) -> list[Sentence]:
-    """All sentences of a language ("zh" or "en"), each once, the written-out ones first."""
-    patterns, joint = (_PATTERNS_ZH, "") if language == "zh" else (_PATTERNS_EN, " ")
-    every = _written(language) + _filled(patterns, joint)
+    """The sentences of train, val and test (zh or en), each once, the written-out ones first."""
+    patterns = _PATTERNS_ZH if language == "zh" else _PATTERNS_EN
+    every = _written(language) + _filled(patterns, _JOINTS[language])
     return list({sentence.text: sentence for sentence in every}.values())
 
 
@@ -139,6 +181,10 @@ def sentences_of(language: str, split: str, seed: int) -> list[Sentence]:
 
     The written-out ones precede the filled patterns, so that a small split is varied.
     """
+    if split == "person":
+        own = _filled(_PATTERNS_PERSON[language], _JOINTS[language])
+        order = np.random.default_rng([seed, 31, 2]).permutation(len(own))
+        return [own[int(index)] for index in order]
     every = sentences(language)
     count = len(_written(language))
     chosen: list[Sentence] = []

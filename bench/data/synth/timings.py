@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.data.synth.clip import utter
-from bench.data.synth.corpus import SEED, plan_clips
+from bench.data.synth.corpus import SEED, plan_of
 from bench.data.synth.identity import identity
 from bench.data.synth.visemes import Segment
 from bench.ground.errors import BenchError
@@ -18,14 +18,13 @@ def phonemes_of(clip: Clip) -> tuple[Segment, ...]:
     The clip's pictures are not needed. Raises BenchError for a clip of other data, or of another
     version of the corpora.
     """
-    language, _, number = clip.id.partition("-")[0], *clip.id.rpartition("-")[1:]
-    if language not in SEED or not number.isdecimal():
+    plan = plan_of(clip)
+    if plan is None:
         raise BenchError(f"{clip.id}: is no clip of an embedded corpus; its phonemes are not known")
-    plan = plan_clips(language, clip.split, int(number) + 1)[int(number)]
-    speaker = plan.speaker
+    language, speaker = plan.language, plan.speaker
     person = identity(language, woman=speaker.woman, number=speaker.number, seed=SEED[language])
     utterance = utter(person, plan.texts, np.random.default_rng([*plan.seed, 41]))
-    if plan.id != clip.id or utterance.text != clip.text:
+    if utterance.text != clip.text:
         raise BenchError(
             f"{clip.id}: expected the text {utterance.text!r} of {plan.id}, found {clip.text!r}; "
             "the clip is of another version of the embedded corpora"

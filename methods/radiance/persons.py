@@ -1,0 +1,34 @@
+"""Persons that ship with a method: taken only where none of their clips can be under test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import bench
+
+DIGITS = 16  # of a clip's digest
+
+
+def clips_said(digests: Iterable[str]) -> str:
+    """The clips as a person's file names them: the beginnings of their digests."""
+    return " ".join(sorted(digest[:DIGITS] for digest in digests))
+
+
+def shipped_person(
+    folder: Path, job: bench.PrepareJob, described: Mapping[str, str]
+) -> Path | None:
+    """The file in `folder` that holds the job's person, learned as `described`; else None.
+
+    Every clip that it was learned from must be among the job's, by digest: those are never tested.
+    """
+    from bench.networks.checkpoints import metadata
+
+    files = {path: metadata(path) for path in sorted(folder.glob("*.safetensors"))}
+    wanted = {**described, "person": job.person}.items()
+    fitting = {path: found for path, found in files.items() if wanted <= found.items()}
+    if not fitting:
+        return None
+    there = set(clips_said(clip.sha256 for clip in job.clips).split())
+    known = (path for path, found in fitting.items() if set(found["clips"].split()) <= there)
+    return next(known, None)
