@@ -13,11 +13,7 @@ from torch import nn
 
 from bench.ground.errors import BenchError
 from bench.networks.checkpoints import read_state
-from methods.pcavs.face import FaceEncoder
-from methods.pcavs.generator import Generator
-from methods.pcavs.identity import IdentityEncoder
 from methods.pcavs.networks import Networks
-from methods.pcavs.speech import SpeechEncoder
 
 # What each file holds that generates. latest_net_A.pth, the encoder of voices, is switched off in
 # the official program (`use_audio_id 0`) and not needed.
@@ -57,7 +53,7 @@ def load_official(folder: Path) -> Loaded:
     ignored. Raises BenchError that names the file if it is missing or damaged, or if a tensor has
     another shape.
     """
-    networks = Networks(IdentityEncoder(), SpeechEncoder(), FaceEncoder(), Generator())
+    networks = Networks.new()
     missing, harmful = [], []
     for part, file in FILES.items():
         for name in load_known(getattr(networks, part), folder / file):
