@@ -25,7 +25,7 @@ class Excitation(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        inner = max(1, channels // REDUCTION)
+        inner = max(4, channels // REDUCTION)  # 4 is the least at width 1
         self.fc = nn.Sequential(
             nn.Linear(channels, inner),
             nn.ReLU(),
