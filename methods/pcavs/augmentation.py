@@ -13,6 +13,7 @@ from torch.nn import functional
 LIGHT, TINT = 0.3, 0.1  # of gain, for all colours and for each
 SQUEEZE = 0.03  # of the width
 TILT = 0.02  # of the perspective: how much larger one edge is than the middle
+BLUR = 5  # pixels of 224 over which a blurred picture is averaged
 
 
 def disguised(pictures: Tensor, owners: Tensor, random: torch.Generator) -> Tensor:
@@ -34,3 +35,25 @@ def disguised(pictures: Tensor, owners: Tensor, random: torch.Generator) -> Tens
     across = 1.0 + SQUEEZE * drawn(1, 1)
     grid = torch.stack([x * across * depth, y * depth], dim=-1)
     return functional.grid_sample(coloured, grid, padding_mode="border", align_corners=True)
+
+
+def estranged(pictures: Tensor, random: torch.Generator) -> Tensor:
+    """Pictures (D, N, 3, H, W) in [0, 1], N of each of D items, as the published networks get them.
+
+    The colours of another item's (mean and deviation of each channel), by a drawn share; then as
+    `disguised`; then blurred by a drawn share. The same for an item's N frames.
+    """
+    items, frames = pictures.shape[:2]
+    mean, deviation = (
+        statistic(pictures, dim=(1, 3, 4), keepdim=True) for statistic in (torch.mean, torch.std)
+    )
+    as_other = (pictures - mean) / (deviation + 1e-3)
+    as_other = as_other * deviation.roll(1, 0) + mean.roll(1, 0)
+    shares = torch.rand(2, items, 1, 1, 1, 1, generator=random).to(pictures.device)
+    coloured = torch.lerp(pictures, as_other, shares[0]).clamp(0.0, 1.0).flatten(0, 1)
+    owners = torch.arange(items, device=pictures.device).repeat_interleave(frames)
+    changed = disguised(coloured, owners, random)
+    edge = BLUR // 2
+    padded = functional.pad(changed, (edge, edge, edge, edge), mode="replicate")
+    blurred = functional.avg_pool2d(padded, BLUR, 1)
+    return torch.lerp(changed.view_as(pictures), blurred.view_as(pictures), shares[1])

@@ -1,4 +1,4 @@
-"""The five official weights files of PC-AVS.
+"""The official weights files of PC-AVS, which the training of the published networks writes, too.
 
 Source: Hangz-nju-cuhk/Talking-Face_PC-AVS @ 201d2b9 (CC-BY-4.0) publishes latest_net_G.pth, _E, _A,
 _A_sync and _V: plain state dicts, which are read without running code from them.
@@ -6,18 +6,17 @@ _A_sync and _V: plain state dicts, which are read without running code from them
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
+from bench.files.one_move import in_one_move
 from bench.ground.errors import BenchError
 from bench.networks.checkpoints import read_state
-from methods.pcavs.face import FaceEncoder
-from methods.pcavs.generator import Generator
-from methods.pcavs.identity import IdentityEncoder
 from methods.pcavs.networks import Networks
-from methods.pcavs.speech import SpeechEncoder
 
 # What each file holds that generates. latest_net_A.pth, the encoder of voices, is switched off in
 # the official program (`use_audio_id 0`) and not needed.
@@ -57,7 +56,7 @@ def load_official(folder: Path) -> Loaded:
     ignored. Raises BenchError that names the file if it is missing or damaged, or if a tensor has
     another shape.
     """
-    networks = Networks(IdentityEncoder(), SpeechEncoder(), FaceEncoder(), Generator())
+    networks = Networks.new()
     missing, harmful = [], []
     for part, file in FILES.items():
         for name in load_known(getattr(networks, part), folder / file):
@@ -65,6 +64,17 @@ def load_official(folder: Path) -> Loaded:
             if not name.startswith(UNUSED[part]) and not name.endswith(COMPUTED):
                 harmful.append(f"{file}: {name}")
     return Loaded(networks, tuple(missing), tuple(harmful))
+
+
+def save_official(networks: Networks, folder: Path, parts: Iterable[str]) -> None:
+    """Writes the files of these parts of FILES, float32, each in one move, for `load_official`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        state = getattr(networks, part).state_dict()
+        stored = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
+        # Given a path, torch would store its name.
+        with in_one_move(folder / FILES[part]) as path, path.open("wb") as stream:
+            torch.save(stored, stream)
 
 
 def load_known(network: nn.Module, path: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Clips as PC-AVS in small is trained on: aligned faces, what is heard, and where the expert looks.
+"""Clips as PC-AVS is trained on: aligned faces, what is heard, and where the expert looks.
 
 The family's sync expert knows faces as the harness tracks them (`bench.train.face_clips`), and an
 aligned face is another cut of the frame; each frame's `view` takes one into the other.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from bench.contract.video import Video
 from bench.ground.errors import BenchError, Undefined
 from bench.ground.types import SAMPLES_PER_FRAME
 from bench.networks import face_crops
@@ -27,6 +28,7 @@ from methods.pcavs.pictures import (
     Transforms,
     anchors,
     at_side,
+    crop,
     inner_transforms,
     small_picture,
     transforms,
@@ -34,23 +36,32 @@ from methods.pcavs.pictures import (
 from methods.pcavs.small import SIDE
 
 KIND, VERSION = "pcavs", "1"  # raise the version when the stored arrays change
+CROPPED_KIND, CROPPED_VERSION = "pcavs_crops", "1"
 LEAST_SCORE = 0.5  # of the landmarks of a frame that shows a face
 MOST_UNSEEN = 0.2  # share of frames without landmarks
 
 
-@dataclass(frozen=True)
-class AlignedClip(ReadyClip):
-    """A clip with aligned faces. tracked: the same clip as the sync expert knows it."""
-
-    tracked: FaceClip
+class SeenAndHeard(ReadyClip):
+    """A clip's pictures and sound."""
 
     def pictures(self) -> NDArray[np.uint8]:
-        """(T, 96, 96, 3) uint8 RGB."""
+        """(T, S, S, 3) uint8 RGB; S is 96 for the small networks, 224 for the published ones."""
         return np.asarray(self.array("pictures"))
 
     def mel(self) -> mel.Mel:
         """(80, M) float32 in [0, 1]."""
         return np.asarray(self.array("mel"))
+
+
+class CroppedClip(SeenAndHeard):
+    """A clip for the published networks. Its pictures are `pictures.crop`'s, 224x224."""
+
+
+@dataclass(frozen=True)
+class AlignedClip(SeenAndHeard):
+    """A clip with aligned faces. tracked: the same clip as the sync expert knows it."""
+
+    tracked: FaceClip
 
     def views(self) -> NDArray[np.float32]:
         """(T, 2, 3) float32, for `viewed`."""
@@ -72,9 +83,39 @@ def aligned_clip(raw: RawClip, *, landmarks: Landmarks) -> AlignedClip:
     return AlignedClip(ready.id, ready.speaker, ready.dataset, ready.folder, tracked)
 
 
+def cropped_clip(raw: RawClip) -> CroppedClip:
+    """One clip for the published networks; BenchError if a fifth has no landmarks, or no sound."""
+    return raw.ready(CROPPED_KIND, _cropped, version=CROPPED_VERSION, of=CroppedClip)
+
+
+def _cropped(raw: RawClip) -> Arrays:
+    video, sound = raw.opened()
+    frames = video.read()
+    found = _found(video)
+    count = min(len(frames), len(sound) // SAMPLES_PER_FRAME)
+    shown = zip(frames[:count], found[:count], strict=True)
+    return {
+        "pictures": np.stack([crop(frame, each) for frame, each in shown]),
+        "mel": mel.mel_spectrogram(sound[: count * SAMPLES_PER_FRAME]),
+    }
+
+
 def _arrays(raw: RawClip) -> Arrays:
     video, sound = raw.opened()
     frames = video.read()
+    inner = inner_transforms(_found(video))
+    boxes = face_boxes(track_of(video), *frames.shape[1:3])
+    count = min(len(frames), len(sound) // SAMPLES_PER_FRAME)
+    shown = zip(frames[:count], inner[:count], strict=True)
+    return {
+        "pictures": np.stack([small_picture(frame, each, SIDE) for frame, each in shown]),
+        "mel": mel.mel_spectrogram(sound[: count * SAMPLES_PER_FRAME]),
+        "views": views(at_side(inner[:count], SIDE), boxes[:count]),
+    }
+
+
+def _found(video: Video) -> Transforms:
+    """`pictures.transforms` of the whole clip, (T, 2, 3)."""
     try:
         marks = video.feature("landmarks")
     except Undefined as absent:
@@ -82,15 +123,7 @@ def _arrays(raw: RawClip) -> Arrays:
     is_seen = np.asarray(marks["score"]) >= LEAST_SCORE
     if is_seen.mean() < 1.0 - MOST_UNSEEN:
         raise BenchError(f"it has landmarks in less than {1 - MOST_UNSEEN:.0%} of its frames")
-    inner = inner_transforms(transforms(anchors(marks, is_seen)))
-    count = min(len(frames), len(sound) // SAMPLES_PER_FRAME)
-    boxes = face_boxes(track_of(video), *frames.shape[1:3])
-    shown = zip(frames[:count], inner[:count], strict=True)
-    return {
-        "pictures": np.stack([small_picture(frame, each, SIDE) for frame, each in shown]),
-        "mel": mel.mel_spectrogram(sound[: count * SAMPLES_PER_FRAME]),
-        "views": views(at_side(inner[:count], SIDE), boxes[:count]),
-    }
+    return transforms(anchors(marks, is_seen))
 
 
 def views(aligned: Transforms, boxes: Boxes) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods.pcavs.identity import SPEAKERS
+from methods.pcavs.widths import scaled
 
 FEATURE = 512
 MOUTH = 500  # of the style vector
@@ -77,20 +78,21 @@ class Hourglass(nn.Module):
 class FaceNetwork(nn.Module):
     """A picture's feature that says nothing of who it shows. 6,652,337 parameters."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, width: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.conv2 = Block(64, 128)
-        self.conv3 = Block(128, 128)
-        self.conv4 = Block(128, 256)
-        self.m0 = Hourglass(256)
-        self.top_m_0 = Block(256, 256)
-        self.conv_last0 = nn.Conv2d(256, 256, 1)
-        self.l0 = nn.Conv2d(256, POINTS, 1)
-        self.bn_end0 = nn.BatchNorm2d(256)
+        one = 4 * scaled(16, width)  # blocks divide their channels by 4
+        self.conv1 = nn.Conv2d(3, one, 7, 2, 3)
+        self.bn1 = nn.BatchNorm2d(one)
+        self.conv2 = Block(one, 2 * one)
+        self.conv3 = Block(2 * one, 2 * one)
+        self.conv4 = Block(2 * one, 4 * one)
+        self.m0 = Hourglass(4 * one)
+        self.top_m_0 = Block(4 * one, 4 * one)
+        self.conv_last0 = nn.Conv2d(4 * one, 4 * one, 1)
+        self.l0 = nn.Conv2d(4 * one, POINTS, 1)
+        self.bn_end0 = nn.BatchNorm2d(4 * one)
         self.conv6 = nn.Conv2d(POINTS, 1, 3, 2, 1)
-        self.fc = nn.Linear(CELLS, FEATURE)
+        self.fc = nn.Linear(CELLS, scaled(FEATURE, width))
         self.bn5 = nn.BatchNorm2d(POINTS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,18 +108,20 @@ class FaceNetwork(nn.Module):
 class FaceEncoder(nn.Module):
     """netE: mouth and pose of a face. 14,285,643 parameters, of which classifiers have many.
 
-    `classifier`, `mouth_fc` and `headpose_fc` are for training only.
+    `classifier`, `mouth_fc` and `headpose_fc` are for training only. width: of all channels and the
+    features but the pose; for quick tests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, width: float = 1.0) -> None:
         super().__init__()
-        self.model = FaceNetwork()
-        self.classifier = _perceptron(SPEAKERS)
-        self.to_mouth = _perceptron(FEATURE)
-        self.mouth_embed = nn.Sequential(nn.ReLU(), nn.Linear(FEATURE, MOUTH))
-        self.mouth_fc = nn.Sequential(nn.ReLU(), nn.Linear(FEATURE, SPEAKERS))
-        self.to_headpose = _perceptron(FEATURE)
-        self.headpose_embed = nn.Sequential(nn.ReLU(), nn.Linear(FEATURE, POSE))
+        feature, mouth = scaled(FEATURE, width), scaled(MOUTH, width)
+        self.model = FaceNetwork(width=width)
+        self.classifier = _perceptron(feature, SPEAKERS)
+        self.to_mouth = _perceptron(feature, feature)
+        self.mouth_embed = nn.Sequential(nn.ReLU(), nn.Linear(feature, mouth))
+        self.mouth_fc = nn.Sequential(nn.ReLU(), nn.Linear(feature, SPEAKERS))
+        self.to_headpose = _perceptron(feature, feature)
+        self.headpose_embed = nn.Sequential(nn.ReLU(), nn.Linear(feature, POSE))
         self.headpose_fc = nn.Sequential(nn.ReLU(), nn.Linear(POSE, SPEAKERS))
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -137,5 +141,5 @@ class FaceEncoder(nn.Module):
         return self.mouth_embed(mouth)  # type: ignore[no-any-return]
 
 
-def _perceptron(leaving: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(FEATURE, FEATURE), nn.ReLU(), nn.Linear(FEATURE, leaving))
+def _perceptron(feature: int, leaving: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(feature, feature), nn.ReLU(), nn.Linear(feature, leaving))

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from methods.pcavs.shortcut import shortcut
+from methods.pcavs.widths import scaled
 
 SPEAKERS = 5830  # the identities of VoxCeleb2's training set that the official classifiers tell
 VECTOR = 2048
 MAP = 512
 GROUPS = 32
 EXPANSION = 4  # channels that leave a block for one of its stage's nominal 64, 128, 256, 512
-CHANNELS_PER_GROUP = 4  # of the first stage
 
 
 class Identity(NamedTuple):
@@ -30,13 +30,13 @@ class Identity(NamedTuple):
 class Block(nn.Module):
     """1x1, grouped 3x3, 1x1, each with BatchNorm, added to the input."""
 
-    def __init__(self, entering: int, nominal: int, stride: int) -> None:
+    def __init__(self, entering: int, nominal: int, stride: int, groups: int) -> None:
         super().__init__()
-        inner = nominal * CHANNELS_PER_GROUP * GROUPS // 64
+        inner = 2 * nominal  # nominal / 64 x 4 channels x 32 groups
         leaving = nominal * EXPANSION
         self.conv1 = nn.Conv2d(entering, inner, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(inner)
-        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, groups=GROUPS, bias=False)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, groups=groups, bias=False)
         self.bn2 = nn.BatchNorm2d(inner)
         self.conv3 = nn.Conv2d(inner, leaving, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(leaving)
@@ -51,15 +51,16 @@ class Block(nn.Module):
 class ResNeXt(nn.Module):
     """ResNeXt-50 32x4d, without average and classification; the official file has its `fc`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, width: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = _stage(64, 64, blocks=3, stride=1)
-        self.layer2 = _stage(256, 128, blocks=4, stride=2)
-        self.layer3 = _stage(512, 256, blocks=6, stride=2)
-        self.layer4 = _stage(1024, 512, blocks=3, stride=2)
-        self.fc = nn.Linear(VECTOR, 1000)  # not used: the backbone's own, for ImageNet
+        one, groups = scaled(64, width), scaled(GROUPS, width)
+        self.conv1 = nn.Conv2d(3, one, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(one)
+        self.layer1 = _stage(one, one, blocks=3, stride=1, groups=groups)
+        self.layer2 = _stage(4 * one, 2 * one, blocks=4, stride=2, groups=groups)
+        self.layer3 = _stage(8 * one, 4 * one, blocks=6, stride=2, groups=groups)
+        self.layer4 = _stage(16 * one, 8 * one, blocks=3, stride=2, groups=groups)
+        self.fc = nn.Linear(32 * one, 1000)  # not used: the backbone's own, for ImageNet
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 2048, H / 32, W / 32), rounded up."""
@@ -69,13 +70,17 @@ class ResNeXt(nn.Module):
 
 
 class IdentityEncoder(nn.Module):
-    """netV: who is in a picture. 38,023,662 parameters."""
+    """netV: who is in a picture. 38,023,662 parameters.
 
-    def __init__(self) -> None:
+    width: of all channels, and with them of vector and map; for quick tests.
+    """
+
+    def __init__(self, *, width: float = 1.0) -> None:
         super().__init__()
-        self.model = ResNeXt()
-        self.conv1x1 = nn.Conv2d(VECTOR, MAP, 1)
-        self.fc = nn.Linear(VECTOR, SPEAKERS)
+        vector = scaled(VECTOR, width)
+        self.model = ResNeXt(width=width)
+        self.conv1x1 = nn.Conv2d(vector, scaled(MAP, width), 1)
+        self.fc = nn.Linear(vector, SPEAKERS)
 
     def forward(self, pictures: Tensor) -> Identity:
         """pictures: (B, 3, 224, 224) RGB in [-1, 1]."""
@@ -87,7 +92,7 @@ class IdentityEncoder(nn.Module):
         return self.fc(vector)  # type: ignore[no-any-return]
 
 
-def _stage(entering: int, nominal: int, *, blocks: int, stride: int) -> nn.Sequential:
+def _stage(entering: int, nominal: int, *, blocks: int, stride: int, groups: int) -> nn.Sequential:
     leaving = nominal * EXPANSION
-    first = Block(entering, nominal, stride)
-    return nn.Sequential(first, *(Block(leaving, nominal, 1) for _ in range(blocks - 1)))
+    first = Block(entering, nominal, stride, groups)
+    return nn.Sequential(first, *(Block(leaving, nominal, 1, groups) for _ in range(blocks - 1)))

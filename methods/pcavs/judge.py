@@ -9,19 +9,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import spectral_norm
 
+from methods.pcavs.widths import scaled
+
 SCALES = 2
 
 
 class PatchJudge(nn.Module):
     """One size: five layers, all of whose outputs are given (for matching of features)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, width: float = 1.0) -> None:
         super().__init__()
-        self.model0 = nn.Sequential(nn.Conv2d(3, 64, 4, 2, 2), nn.LeakyReLU(0.2))
-        self.model1 = _layer(64, 128, stride=2)
-        self.model2 = _layer(128, 256, stride=2)
-        self.model3 = _layer(256, 512, stride=1)
-        self.model4 = nn.Sequential(nn.Conv2d(512, 1, 4, 1, 2))
+        one = scaled(64, width)
+        self.model0 = nn.Sequential(nn.Conv2d(3, one, 4, 2, 2), nn.LeakyReLU(0.2))
+        self.model1 = _layer(one, 2 * one, stride=2)
+        self.model2 = _layer(2 * one, 4 * one, stride=2)
+        self.model3 = _layer(4 * one, 8 * one, stride=1)
+        self.model4 = nn.Sequential(nn.Conv2d(8 * one, 1, 4, 1, 2))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         found = []
@@ -34,10 +37,10 @@ class PatchJudge(nn.Module):
 class Judge(nn.Module):
     """netD. 5,527,682 parameters. Trained by hinge losses."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, width: float = 1.0) -> None:
         super().__init__()
         for scale in range(SCALES):
-            self.add_module(f"discriminator_{scale}", PatchJudge())
+            self.add_module(f"discriminator_{scale}", PatchJudge(width=width))
 
     def forward(self, pictures: Tensor) -> list[list[Tensor]]:
         """pictures: (B, 3, H, W) RGB in [-1, 1]. For each size, the outputs of all layers.

@@ -196,13 +196,13 @@ class PCAVS(bench.Method, bench.Trainable):
         return bench.Cut(shown, height=SIDE, width=SIDE, beyond="black")
 
     class Settings(settings.Settings):
-        """Settings of the sync expert, the networks, and the discriminator trained with them."""
+        """Settings of the networks, small or published, and of what judges them in training."""
 
     parts = settings.PARTS
 
     @classmethod
     def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:
-        """Trains the expert and the small networks; returns the weights file of the last one."""
+        """Trains the small or the published networks; returns the last weights file."""
         from methods.pcavs.training import train
 
         return train(job)

@@ -10,22 +10,35 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.pcavs.face import FaceEncoder
-from methods.pcavs.generator import Generator
-from methods.pcavs.identity import Identity, IdentityEncoder
+from methods.pcavs.face import MOUTH, POSE, FaceEncoder
+from methods.pcavs.generator import CHANNELS, Generator
+from methods.pcavs.identity import VECTOR, Identity, IdentityEncoder
 from methods.pcavs.speech import SpeechEncoder
+from methods.pcavs.widths import scaled
 
 OFFICIAL_MOUTH_WEIGHT = 1.2  # of the speech feature; in the code, not in the paper
 
 
 @dataclass(frozen=True)
 class Networks:
-    """The four networks that generate; all of them in eval mode, on one device."""
+    """The four networks that generate, all on one device."""
 
     identity: IdentityEncoder
     speech: SpeechEncoder
     face: FaceEncoder
     generator: Generator
+
+    @classmethod
+    def new(cls, *, width: float = 1.0) -> Networks:
+        """With weights as torch draws them. width: 1 is published; less is for quick tests."""
+        style = scaled(VECTOR, width) + scaled(MOUTH, width) + POSE
+        channels = tuple(scaled(each, width) for each in CHANNELS)
+        return cls(
+            IdentityEncoder(width=width),
+            SpeechEncoder(width=width),
+            FaceEncoder(width=width),
+            Generator(channels=channels, style=style),
+        )
 
     def to(self, device: str) -> None:
         """Moves all four."""

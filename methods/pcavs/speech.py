@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from methods.pcavs.identity import SPEAKERS
 from methods.pcavs.shortcut import shortcut
+from methods.pcavs.widths import scaled
 
 FEATURE = 512  # of the encoder that follows the mouth
 IDENTITY_FEATURE = 2048  # of the one that follows the voice
@@ -24,10 +25,11 @@ class Excitation(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        inner = max(4, channels // REDUCTION)  # 4 is the least at width 1
         self.fc = nn.Sequential(
-            nn.Linear(channels, channels // REDUCTION),
+            nn.Linear(channels, inner),
             nn.ReLU(),
-            nn.Linear(channels // REDUCTION, channels),
+            nn.Linear(inner, channels),
             nn.Sigmoid(),
         )
 
@@ -55,15 +57,16 @@ class Block(nn.Module):
 class ResNetSE(nn.Module):
     """rows: those of the map that is pooled; `feature`: the vector's length."""
 
-    def __init__(self, *, rows: int, feature: int) -> None:
+    def __init__(self, *, rows: int, feature: int, width: float = 1.0) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 32, 3, 1, 1)
-        self.bn1 = nn.BatchNorm2d(32)
-        self.layer1 = _stage(32, 32, blocks=3, stride=1)
-        self.layer2 = _stage(32, 64, blocks=4, stride=2)
-        self.layer3 = _stage(64, 128, blocks=6, stride=2)
-        self.layer4 = _stage(128, 256, blocks=3, stride=2)
-        pooled = 256 * rows
+        one = scaled(32, width)
+        self.conv1 = nn.Conv2d(1, one, 3, 1, 1)
+        self.bn1 = nn.BatchNorm2d(one)
+        self.layer1 = _stage(one, one, blocks=3, stride=1)
+        self.layer2 = _stage(one, 2 * one, blocks=4, stride=2)
+        self.layer3 = _stage(2 * one, 4 * one, blocks=6, stride=2)
+        self.layer4 = _stage(4 * one, 8 * one, blocks=3, stride=2)
+        pooled = 8 * one * rows
         self.attention = nn.Sequential(
             nn.Conv1d(pooled, HIDDEN, 1),
             nn.ReLU(),
@@ -86,13 +89,14 @@ class SpeechEncoder(nn.Module):
 
     is_of_voice: netA instead, which tells whose voice it is (40,955,410 parameters). The official
     program has it switched off (`use_audio_id 0`); here it has names and shapes only, so that its
-    file can be read.
+    file can be read. width: of all channels and the feature; for quick tests.
     """
 
-    def __init__(self, *, is_of_voice: bool = False) -> None:
+    def __init__(self, *, is_of_voice: bool = False, width: float = 1.0) -> None:
         super().__init__()
         rows, feature = (IDENTITY_ROWS, IDENTITY_FEATURE) if is_of_voice else (SYNC_ROWS, FEATURE)
-        self.model = ResNetSE(rows=rows, feature=feature)
+        feature = scaled(feature, width)
+        self.model = ResNetSE(rows=rows, feature=feature, width=width)
         self.fc = nn.Linear(feature, SPEAKERS)  # not used when videos are generated
 
     def forward(self, windows: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""`bench train` for PC-AVS in small: makes clips ready, then trains the expert and the networks."""
+"""`bench train` for PC-AVS: makes clips ready, then trains its networks, small or published."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bench.train.perceptual_loss import PerceptualLoss
 from bench.train.ready_clips import RawClip
 from bench.train.sync_expert import Judge, own_copy, trained_expert
 from bench.train.trainable import TrainJob
+from methods.pcavs import published_training
 from methods.pcavs.batches import FaceBatches
 from methods.pcavs.clips import AlignedClip, make_aligned
 from methods.pcavs.generator_training import GeneratorLearner, drawn_networks
@@ -25,16 +26,22 @@ from methods.pcavs.validation import Validation
 
 
 def train(job: TrainJob[Settings]) -> Path:
-    """Trains expert and networks on the job's clips; returns the last one's weights file.
+    """Trains the networks on the job's clips; returns the last one's weights file.
 
     With `job.resume`, a stopped training continues with the same curve. Raises BenchError if fewer
-    than half of the clips can be used, if the expert is needed, missing and not to be trained, or
-    for several processes.
+    than half of the clips can be used, if a part is needed, missing and not to be trained, if one
+    is asked for that networks of this size do not have, or for several processes.
     """
     if job.processes.count > 1:
         raise BenchError("pcavs trains on one device; leave the number of devices out")
     settings, cache = job.settings, cache_dir()
+    own = ("expert", "generator") if settings.size == "small" else published_training.PARTS
+    strange = [part for part in job.parts if part not in own]
+    if strange:
+        raise BenchError(f"part: size {settings.size} has no {strange[0]}, but {', '.join(own)}")
     training.occupy(job.device, settings.threads)
+    if settings.size == "official":
+        return published_training.train_on(published_training.made_ready(job), job)
     # All clips of the other methods' trainings, so that an expert that they trained is found.
     tracked = ready_splits(job, detector=settings.faces, cache=cache)
     expert = trained_expert(
