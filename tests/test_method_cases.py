@@ -87,6 +87,20 @@ def test_as_many_as_there_are_is_no_limit(tmp_path: Path) -> None:
     assert plan.spared == {}
 
 
+def test_a_stand_in_may_have_fewer_cases_than_the_data_set_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOT_HERE", raising=False)
+    data = [
+        {"name": "own", "manifest": "data/manifest.csv"},
+        {"name": "other", "manifest": "$NOT_HERE", "stand_in": "synth-en", "limit": 2},
+    ]
+    methods = [{"name": "still", "stand_in_cases": 1}]
+    plan = make_plan(load_config(prepare(tmp_path, data=data, methods=methods, tables=[])))
+    asked = [p.case.dataset for p in plan.cases if plan.puts(plan.methods[0], p)]
+    assert (asked.count("own"), asked.count("other")) == (9, 3)
+
+
 def test_none_is_no_number_of_cases(tmp_path: Path) -> None:
     config = prepare(tmp_path, methods=[{"name": "still", "cases": 0}])
     with pytest.raises(BenchError, match=r"methods\[0\]\.cases: .*greater than or equal to 1"):

@@ -70,9 +70,11 @@ class MethodEntry(PluginEntry):
     """A method. cases: to how many cases it is put, of each kind in each data set; None: to all.
 
     Where there are more, they are spread over the speakers (`bench.run.cases.spread`).
+    stand_in_cases: the same for data sets that an embedded corpus stands in for.
     """
 
     cases: Annotated[int, pydantic.Field(ge=1)] | None = None
+    stand_in_cases: Annotated[int, pydantic.Field(ge=1)] | None = None
 
 
 class MetricEntry(PluginEntry):

@@ -271,24 +271,29 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         persons,
         tuple(learning),
         left_out=left_out,
-        spared=_spared(config, methods, cases),
+        spared=_spared(config, methods, datasets, cases),
         floors=_floors(loaded, files, datasets, cases, barred, version),
     )
 
 
 def _spared(
-    config: Config, methods: Sequence[PlannedMethod], cases: Sequence[PlannedCase]
+    config: Config,
+    methods: Sequence[PlannedMethod],
+    datasets: Sequence[Dataset],
+    cases: Sequence[PlannedCase],
 ) -> dict[str, frozenset[PlannedCase]]:
-    """By method label, the cases that its `cases` in the config keeps from it, if any."""
+    """By method label, the cases that the config's limit keeps from it, if any."""
+    stand_ins = {dataset.name for dataset in datasets if dataset.stand_in is not None}
     groups: dict[tuple[str, CaseKind], list[PlannedCase]] = {}
     for planned in cases:
         groups.setdefault((planned.case.dataset, planned.case.kind), []).append(planned)
     found: dict[str, frozenset[PlannedCase]] = {}
     for entry, method in zip(config.methods, methods, strict=True):
         spared: list[PlannedCase] = []
-        for (_, kind), group in groups.items():
-            if entry.cases is not None and kind in method.kinds:
-                put = set(spread([planned.case for planned in group], entry.cases))
+        for (name, kind), group in groups.items():
+            most = (entry.stand_in_cases if name in stand_ins else None) or entry.cases
+            if most is not None and kind in method.kinds:
+                put = set(spread([planned.case for planned in group], most))
                 spared += [planned for planned in group if planned.case not in put]
         if spared:
             found[method.label] = frozenset(spared)

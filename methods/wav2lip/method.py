@@ -246,7 +246,8 @@ LPIPS_ATTNWAV2LIP = (
 )
 SOURCES = {"wav2lip": WAV2LIP, "lpips_attnwav2lip": LPIPS_ATTNWAV2LIP}
 WEIGHTS = """shipped, small, with `weights: synth`, and for wav2lip, m_csawav2lip and
-    lpips_attnwav2lip also with `weights: grid`; or a path. For wav2lip also the official ones, see `bench weights list`."""
+    lpips_attnwav2lip also with `weights: grid`; or a path. For wav2lip also the official ones, see
+    `bench weights list`."""
 DOCSTRING = """{title}: Wav2Lip's generator that hears {hears}, with {attends}.
 
 Needs: a recording or an image with a face, speech of at least 0.2 s that is not silent.
