@@ -17,6 +17,7 @@ from bench.checks.ladders import Specimen, talking_patterns
 from bench.contract.registry import load_registry
 from methods.command import Command
 from methods.recorded import Recorded
+from methods.diff2lip.method import Diff2Lip
 from methods.wav2lip.method import METHODS
 from tests.small_talkers import small_weights
 
@@ -68,7 +69,7 @@ def built_in(*, slow: bool) -> list[PluginClass]:
     for registered in registry.plugins.values():
         plugin = registered.plugin
         file = sys.modules[plugin.__module__].__file__
-        is_slow = plugin in (Command, *METHODS)
+        is_slow = plugin in (Command, Diff2Lip, *METHODS)
         if file is not None and Path(file).is_relative_to(ours) and is_slow == slow:
             options = OPTIONS.get(plugin.name)
             plugins.append(plugin if options is None else (plugin, options))
