@@ -16,8 +16,8 @@ from bench.checks import Check, PluginClass, parametrize_with_checks
 from bench.checks.ladders import Specimen, talking_patterns
 from bench.contract.registry import load_registry
 from methods.command import Command
-from methods.recorded import Recorded
 from methods.diff2lip.method import Diff2Lip
+from methods.recorded import Recorded
 from methods.wav2lip.method import METHODS
 from tests.small_talkers import small_weights
 
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.usefixtures("shares_corpora")
 FOLDER = Path(tempfile.mkdtemp(prefix="bench-recorded-"))  # filled below, when a test runs
 OPTIONS: dict[str, bench.Options] = {
     "command": Command.Options(argv=ARGUMENTS),
+    "diff2lip": Diff2Lip.Options(steps=1, precision="bfloat16"),
     "recorded": Recorded.Options(folder=FOLDER),
     # Weights as drawn, and few: the contract is the code's affair.
     **{each.name: each.Options(weights=FOLDER / f"{each.name}.safetensors") for each in METHODS},
