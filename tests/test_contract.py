@@ -17,6 +17,7 @@ from bench.checks.ladders import Specimen, synthetic_talkers, talking_patterns
 from bench.contract.plugins import Plugin
 from bench.contract.registry import load_registry
 from methods.command import Command
+from methods.diff2lip.method import Diff2Lip
 from methods.recorded import Recorded
 from methods.wav2lip.method import METHODS
 from tests.small_talkers import small_weights
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.usefixtures("shares_corpora")
 FOLDER = Path(tempfile.mkdtemp(prefix="bench-recorded-"))  # filled below, when a test runs
 OPTIONS: dict[str, bench.Options] = {
     "command": Command.Options(argv=ARGUMENTS),
+    "diff2lip": Diff2Lip.Options(steps=1, precision="bfloat16"),
     "recorded": Recorded.Options(folder=FOLDER),
     # Weights as drawn, and few: the contract is the code's affair.
     **{each.name: each.Options(weights=FOLDER / f"{each.name}.safetensors") for each in METHODS},
@@ -68,7 +70,7 @@ def talkers() -> list[Specimen]:
 
 
 def group_of(plugin: type[Plugin]) -> str:
-    if plugin in (Command, *METHODS):
+    if plugin in (Command, Diff2Lip, *METHODS):
         return "drawn"
     return "talkers" if plugin.tried_on == "talkers" else "usual"
 
