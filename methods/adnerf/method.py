@@ -231,7 +231,8 @@ class ADNeRF(bench.Method, bench.Trainable):
         from methods.adnerf.ahead import learn_ahead
 
         options = cls.Options.model_validate(job.settings.options)
-        return learn_ahead(job, cls(options.model_copy(update={"persons": job.folder / "persons"})))
+        method = cls(options.model_copy(update={"persons": job.folder / "persons"}))
+        return learn_ahead(job, method, most=options.clips, made=PERSON)
 
 
 def put_in(
