@@ -266,7 +266,7 @@ def test_frames_and_clips_that_cannot_be_used_are_left_out(tmp_path: Path) -> No
     silent, late = opened(few()[0], with_sound=False), opened(few()[0], unseen=3)
     recording, missing = Recording.of(late, 16)
     assert (len(recording), missing) == (5, 3)
-    with pytest.raises(bench.BenchError, match="none of the 1 clips of ann can be used"):
+    with pytest.raises(bench.BenchError, match="none of 1 clips of ann can be used"):
         quick().prepare(person(tmp_path / "ann", silent))
     quick().prepare(person(tmp_path / "ann", silent, late))
     generation = quick().generate(job(tmp_path, tmp_path / "ann", unseen=2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bench
 from bench.files.digests import seed_of
@@ -12,20 +11,18 @@ from bench.ground.types import Clip
 from bench.train.ready_clips import RawClip
 from methods.adnerf.settings import Settings
 
-if TYPE_CHECKING:
-    from methods.adnerf.method import ADNeRF
 
-
-def learn_ahead(job: bench.TrainJob[Settings], method: ADNeRF) -> Path:
+def learn_ahead(
+    job: bench.TrainJob[Settings], method: bench.Method, *, most: int, made: str
+) -> Path:
     """Writes `persons/<data set>-<speaker>.safetensors` for each speaker of `job.train`.
 
+    most: clips of a person to learn from. made: the name of the file that `prepare` leaves.
     Each person has a folder with a checkpoint while it is learned, which is gone on from; persons
     that are there are kept. Returns the last file. Raises BenchError for a speaker in `only`
     without clips, and as `prepare` does.
     """
     import torch
-
-    from methods.adnerf.method import PERSON
 
     if job.settings.threads:
         torch.set_num_threads(job.settings.threads)
@@ -48,9 +45,9 @@ def learn_ahead(job: bench.TrainJob[Settings], method: ADNeRF) -> Path:
         folder = job.folder / re.sub(r"\W", "_", target.stem)  # where `--resume` looks
         folder.mkdir(exist_ok=True)
         seed = seed_of(job.seed, "prepare", names[speaker])
-        videos = _opened(clips[speaker], job.settings, method.options.clips)
+        videos = _opened(clips[speaker], job.settings, most)
         method.prepare(bench.PrepareJob(names[speaker], videos, folder, seed, job.device, job.log))
-        (folder / PERSON).replace(target)
+        (folder / made).replace(target)
         folder.rmdir()
     return target
 

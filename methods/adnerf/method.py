@@ -60,7 +60,7 @@ class ADNeRF(bench.Method, bench.Trainable):
         side: int = Limits(64, ge=16, le=512)
         samples: int = Limits(16, ge=4)
         clips: int = Limits(30, ge=1)
-        steps: int = Limits(2000, ge=1)
+        steps: int = Limits(1000, ge=1)
         rays: int = Limits(768, ge=8)
         mouth_share: float = Limits(0.7, ge=0, le=1)
         patience: int = Limits(300, ge=1)
@@ -231,7 +231,8 @@ class ADNeRF(bench.Method, bench.Trainable):
         from methods.adnerf.ahead import learn_ahead
 
         options = cls.Options.model_validate(job.settings.options)
-        return learn_ahead(job, cls(options.model_copy(update={"persons": job.folder / "persons"})))
+        method = cls(options.model_copy(update={"persons": job.folder / "persons"}))
+        return learn_ahead(job, method, most=options.clips, made=PERSON)
 
 
 def put_in(

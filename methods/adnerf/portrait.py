@@ -24,7 +24,7 @@ FIRST_DENSITY = 1.0  # before the softplus: a field that starts as fog does not 
 GRID = 32  # cells along an edge, of the survey of where anything is seen
 SURVEY_EVERY = 16  # steps
 FORGET = 0.6  # a survey keeps this share of what the one before saw
-LEAST_SEEN = 0.02  # of a ray, in one of its samples
+LEAST_SEEN = 0.05  # of a ray, in one of its samples
 PLANES_RATE = 5.0  # times the networks' rate
 
 FieldKind = Literal["mlp", "planes"]
