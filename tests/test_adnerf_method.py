@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ import bench
 from bench.checks import run_checks
 from bench.checks.ladders import Specimen, talking_patterns
 from bench.features.head_pose import HALF_VIEW, HEAD, head_poses, projected
-from methods.adnerf import portrait
-from methods.adnerf.method import PERSON, ADNeRF, put_in
+from bench.ground.types import Clip
+from bench.networks.checkpoints import metadata
+from bench.train.trained import find_trained
+from methods.adnerf import ahead, portrait
+from methods.adnerf.method import PERSON, SHIPPED, ADNeRF, put_in
 from methods.adnerf.portrait import FieldKind, SmallPortrait
 from methods.radiance import learning
 from methods.radiance.learning import CHECKPOINT, Learning, face_shown, learned
@@ -134,6 +138,82 @@ def test_a_stopped_preparation_ends_with_the_same_weights(
     assert [path.name for path in (tmp_path / "stopped").iterdir()] == [PERSON]
     whole, stopped = (tmp_path / name / PERSON for name in ("whole", "stopped"))
     assert whole.read_bytes() == stopped.read_bytes()
+
+
+def test_a_person_learned_ahead_is_taken_only_where_none_of_its_clips_can_be_tested(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, again, tested = (tmp_path / name for name in ("first", "again", "tested"))
+    for folder in (first, again, tested):
+        folder.mkdir()
+    clips = [opened(few()[0]), opened(few()[1])]
+    for clip, digest in zip(clips, ("a", "b"), strict=True):
+        clip.sha256 = 64 * digest
+    quick(steps=2).prepare(person(first, *clips))
+    with caplog.at_level(logging.INFO):
+        quick(steps=2, persons=first).prepare(person(again, *reversed(clips)))
+    assert "ann was learned before: person.safetensors" in caplog.text
+    assert (again / PERSON).read_bytes() == (first / PERSON).read_bytes()
+    quick(steps=2, persons=first).prepare(person(tested, clips[0]))  # the other clip is tested
+    assert caplog.text.count("was learned before") == 1
+    assert metadata(tested / PERSON)["clips"] == 16 * "a"
+
+
+def test_persons_learned_ahead_have_a_file_each_and_a_stopped_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = [Clip(id=name, video=tmp_path / "none.mp4", speaker=f"set/{name}") for name in "ab"]
+    monkeypatch.setattr(ahead, "_opened", lambda *_: [opened(few()[0])])
+    options = {**QUICK, "steps": 4}
+    log, asked = logging.getLogger(__name__), ADNeRF.Settings.model_validate({"options": options})
+    job = bench.TrainJob(tuple(clips), (), asked, tmp_path, 1, False, "cpu", log)
+    step = learning._Attempt._step
+    steps: list[int] = []
+
+    def stopped(self: learning._Attempt, number: int) -> object:
+        steps.append(number)
+        if len(steps) == 8:
+            raise KeyboardInterrupt
+        return step(self, number)
+
+    monkeypatch.setattr(learning._Attempt, "_step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        ADNeRF.train(job)
+    assert (tmp_path / "set_b" / CHECKPOINT).is_file()
+    assert find_trained(tmp_path).can_go_on
+    ADNeRF.train(replace(job, resume=True))
+    assert steps == [0, 1, 2, 3, 0, 1, 2, 3, 2, 3]
+    made = sorted(path.name for path in (tmp_path / "persons").iterdir())
+    assert made == ["set-a.safetensors", "set-b.safetensors"]
+    none = ADNeRF.Settings(options=options, only=("c",))
+    with pytest.raises(bench.BenchError, match="'c' has no clip to learn from"):
+        ADNeRF.train(replace(job, settings=none))
+
+
+def test_between_surveys_the_field_is_asked_where_something_was_seen_alone() -> None:
+    made = SmallPortrait("mlp", 6).train()
+    made.seen.zero_()
+    made.seen[16, 16, 16] = 1.0
+    points = torch.tensor([[0.03, 0.03, 0.03], [0.09, 0.03, 0.03], [0.5, 0.5, 0.5]])
+    asked: list[int] = []
+    made.field.register_forward_pre_hook(lambda _, given: asked.append(len(given[0])))
+    raw = made._where_seen(points, torch.zeros(3, 3), torch.zeros(3, 32))
+    assert asked == [2]
+    assert raw[2].tolist() == [0.0] * 4
+    assert torch.equal(raw[:2], made._everywhere(points[:2], torch.zeros(2, 3), torch.zeros(2, 32)))
+    made.finish()
+    assert int(made.there.sum()) == 27
+    assert {"seen", "looks"}.isdisjoint(made.state_dict())
+
+
+def test_what_ships_is_small_and_opens() -> None:
+    files = sorted(SHIPPED.glob("*.safetensors"))
+    assert [path.stem for path in files] == ["grid-s1"]
+    for path in files:
+        assert path.stat().st_size < 600_000
+        method = ADNeRF(ADNeRF.Options())
+        assert method._described.items() <= metadata(path).items()
+        method._read(path)
 
 
 def test_a_transparent_portrait_is_started_anew_and_told(

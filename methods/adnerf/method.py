@@ -1,8 +1,8 @@
-"""AD-NeRF in small, as a method that learns each person first; not installed: no weights ship."""
+"""AD-NeRF in small, as a method that learns each person first; GRID's s1 ships."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field as Limits
 
 import bench
+from methods.adnerf import settings
 from methods.landmarked_face import landmarked_face
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from methods.radiance.recording import Cameras, Recording
 
 PERSON = "person.safetensors"
+SHIPPED = Path(__file__).with_name("weights")
 
 
-class ADNeRF(bench.Method):
+class ADNeRF(bench.Method, bench.Trainable):
     """A radiance field of one person's face that hears speech, rendered where the head stands.
 
     The face's box is rendered in the pose of the recording and pasted into it: body, hair and
@@ -30,11 +32,12 @@ class ADNeRF(bench.Method):
     Needs: clips of the person that are not tested, with sound; a recording with a face; speech that
         is not silent; the feature landmarks.
     Source: Guo et al., ICCV 2021; YudongGuo/AD-NeRF @ 9fdcd7e (MIT).
-    Weights: none; each person is learned in `prepare`.
+    Weights: those of one person ship (GRID's s1); others are learned in `prepare`, or ahead of a
+        run by `bench train`.
     Deviations: methods/adnerf/README.md.
     """
 
-    name, version = "ad_nerf", "1"
+    name, version, title = "ad_nerf", "1", "AD-NeRF (2021)"
     source = "Guo et al., ICCV 2021; YudongGuo/AD-NeRF @ 9fdcd7e; methods/adnerf/README.md"
     licence = "MIT (the original's)"
     needs = ("clips of the person that are not tested", "a recording in which a face is found")
@@ -44,16 +47,20 @@ class ADNeRF(bench.Method):
     class Options(bench.Options):
         """The small settings, for two cores.
 
-        field: "mlp" is AD-NeRF's class of network, "planes" learns faster. side: pixels of the
-        rendered box. samples: along a ray. steps, rays, mouth_share: of the learning. patience:
-        steps after which a portrait that has become transparent is started anew. keep_every: steps
-        between checkpoints. feather: share of the box over which the pasted face fades in.
+        field: "mlp" is AD-NeRF's class of network, "planes" learns faster. persons: a folder of
+        files that `bench train` wrote, in place of those that ship. side: pixels of the rendered
+        box. samples: along a ray. clips: to learn from, at most; more are thinned out evenly.
+        steps, rays, mouth_share: of the learning. patience: steps after which a portrait that has
+        become transparent is started anew. keep_every: steps between checkpoints. feather: share
+        of the box over which the pasted face fades in.
         """
 
-        field: Literal["mlp", "planes"] = "mlp"
+        field: Literal["mlp", "planes"] = "planes"
+        persons: Path | None = None
         side: int = Limits(64, ge=16, le=512)
-        samples: int = Limits(24, ge=4)
-        steps: int = Limits(5000, ge=1)
+        samples: int = Limits(16, ge=4)
+        clips: int = Limits(30, ge=1)
+        steps: int = Limits(1000, ge=1)
         rays: int = Limits(768, ge=8)
         mouth_share: float = Limits(0.7, ge=0, le=1)
         patience: int = Limits(300, ge=1)
@@ -68,32 +75,48 @@ class ADNeRF(bench.Method):
         """What is drawn, from where the pose is, and what is heard."""
         return f"region: face; pose: the recording's; speech: mel29; field: {self.options.field}"
 
+    @property
+    def _persons(self) -> Path:
+        return SHIPPED if self.options.persons is None else self.options.persons
+
+    def identity(self) -> Mapping[str, object]:
+        """The digests of the persons that were learned ahead."""
+        known = sorted(self._persons.glob("*.safetensors"))
+        return {"persons": {path.stem: bench.file_sha256(path) for path in known}}
+
     def load(self, device: str) -> None:
         """Keeps the device; a person's weights are read by `generate`."""
         self._device = device
 
     def prepare(self, job: bench.PrepareJob) -> None:
-        """Learns the person; goes on from the checkpoint of an attempt that was killed.
+        """Learns the person, or takes a file that was learned from clips of this job.
 
-        Raises BenchError where no clip can be used, or three seeds in a row become transparent.
+        Goes on from the checkpoint of an attempt that was killed. Raises BenchError where no clip
+        can be used, or three seeds in a row become transparent.
         """
+        from bench.files.one_move import in_one_move
         from bench.networks.checkpoints import save_described
         from methods.radiance.learning import CHECKPOINT, learned
+        from methods.radiance.persons import shipped_person
 
-        target = job.folder / PERSON
+        target, described = job.folder / PERSON, self._described
+        known = shipped_person(self._persons, job, described)
+        if known is not None:
+            job.log.info("%s was learned before: %s", job.person, known.name)
+            with in_one_move(target) as part:
+                part.write_bytes(known.read_bytes())
         if not target.is_file():
+            recording, clips = self._recording(job)
             portrait = learned(
                 self._new,
-                self._recording(job),
+                recording,
                 self._learning(),
                 folder=job.folder,
                 seed=job.seed,
                 device=job.device,
                 log=job.log,
             )
-            options = self.options
-            described = {"network": self.name, "field": options.field, "side": str(options.side)}
-            save_described(portrait, target, described)
+            save_described(portrait, target, {**described, "person": job.person, "clips": clips})
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def generate(self, job: bench.Job) -> bench.Generation:
@@ -148,6 +171,7 @@ class ADNeRF(bench.Method):
         from bench.networks.checkpoints import load_weights
 
         portrait = self._new()
+        portrait.finish()
         load_weights(portrait, path)
         return portrait.to(self._device).eval()
 
@@ -163,29 +187,51 @@ class ADNeRF(bench.Method):
             keep_every=options.keep_every,
         )
 
-    def _recording(self, job: bench.PrepareJob) -> Recording:
-        """What is learned from; clips that cannot be used are told."""
+    def _recording(self, job: bench.PrepareJob) -> tuple[Recording, str]:
+        """What is learned from, and the clips' digests; clips that cannot be used are told."""
+        from methods.radiance.persons import clips_said
         from methods.radiance.recording import Recording
 
-        parts, missing = [], 0
-        for number, clip in enumerate(job.clips, start=1):
+        parts: list[Recording] = []
+        used: list[str] = []
+        missing = 0
+        every = -(-len(job.clips) // self.options.clips)
+        chosen = range(0, len(job.clips), every)
+        for number in chosen:
+            clip = job.clips[number]
             try:
                 part, without = Recording.of(clip, self.options.side)
             except bench.BenchError as reason:
-                job.log.warning("clip %d cannot be used: %s", number, reason)
+                job.log.warning("clip %d cannot be used: %s", number + 1, reason)
                 continue
             parts.append(part)
+            used.append(clip.sha256)
             missing += without
         if not parts:
-            raise bench.BenchError(
-                f"none of the {len(job.clips)} clips of {job.person} can be used"
-            )
+            raise bench.BenchError(f"none of {len(chosen)} clips of {job.person} can be used")
         recording = Recording.joined(parts)
         job.log.info(
-            "%d clips, %d frames; %d frames without a face left out",
-            *(len(parts), len(recording), missing),
+            "%d of %d clips, %d frames; %d frames without a face left out",
+            *(len(parts), len(job.clips), len(recording), missing),
         )
-        return recording
+        return recording, clips_said(used)
+
+    @property
+    def _described(self) -> dict[str, str]:
+        """What decides over a person's file, as its metadata say it."""
+        names = ("field", "side", "samples", "steps", "rays", "mouth_share")
+        return {"network": self.name, **{name: str(getattr(self.options, name)) for name in names}}
+
+    class Settings(settings.Settings):
+        """Which persons, and the options with which they are learned."""
+
+    @classmethod
+    def train(cls, job: bench.TrainJob[settings.Settings]) -> Path:
+        """Learns every person of the clips to train on; returns the last person's file."""
+        from methods.adnerf.ahead import learn_ahead
+
+        options = cls.Options.model_validate(job.settings.options)
+        return learn_ahead(job, cls(options.model_copy(update={"persons": job.folder / "persons"})))
 
 
 def put_in(

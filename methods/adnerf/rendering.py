@@ -36,12 +36,16 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Rendered:
-    """Both looks at N rays; spread: (N,), of the fine samples; raw: (N, S, 4) of the last look."""
+    """Both looks at N rays.
+
+    spread: (N,), of the fine samples. raw: (N, S, 4), depths: (N, S), of the last look.
+    """
 
     coarse: Integral
     fine: Integral
     raw: Tensor
     spread: Tensor
+    depths: Tensor
 
 
 def rendered(
@@ -68,14 +72,14 @@ def rendered(
     raw = _looked(coarse, rays, depths, signal)
     first = integrated(raw, depths, rays.lengths, background)
     if not sampling.fine:
-        return Rendered(first, first, raw, torch.zeros_like(depths[:, 0]))
+        return Rendered(first, first, raw, torch.zeros_like(depths[:, 0]), depths)
     middles = 0.5 * (depths[:, 1:] + depths[:, :-1])
     places = _places(len(depths), sampling.fine, random, depths)
     more = drawn_from(middles, first.weights[:, 1:-1].detach(), places)
     every = torch.cat([depths, more], dim=-1).sort(dim=-1).values
     raw = _looked(fine or coarse, rays, every, signal)
     second = integrated(raw, every, rays.lengths, background)
-    return Rendered(first, second, raw, more.std(dim=-1, unbiased=False))
+    return Rendered(first, second, raw, more.std(dim=-1, unbiased=False), every)
 
 
 def composed(head: Tensor, torso: Integral) -> Tensor:

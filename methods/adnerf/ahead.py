@@ -1,0 +1,62 @@
+"""Persons learned ahead of a run, by `bench train`: a file each, which `bench run` takes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bench
+from bench.files.digests import seed_of
+from bench.ground.types import Clip
+from bench.train.ready_clips import RawClip
+from methods.adnerf.settings import Settings
+
+if TYPE_CHECKING:
+    from methods.adnerf.method import ADNeRF
+
+
+def learn_ahead(job: bench.TrainJob[Settings], method: ADNeRF) -> Path:
+    """Writes `persons/<data set>-<speaker>.safetensors` for each speaker of `job.train`.
+
+    Each person has a folder with a checkpoint while it is learned, which is gone on from; persons
+    that are there are kept. Returns the last file. Raises BenchError for a speaker in `only`
+    without clips, and as `prepare` does.
+    """
+    import torch
+
+    from methods.adnerf.method import PERSON
+
+    if job.settings.threads:
+        torch.set_num_threads(job.settings.threads)
+    clips: dict[str, list[Clip]] = {}
+    for clip in job.train:
+        clips.setdefault(clip.speaker, []).append(clip)
+    names = {speaker: speaker.rpartition("/")[2] for speaker in clips}
+    if strange := sorted(set(job.settings.only) - set(names.values())):
+        raise bench.BenchError(f"settings.only: {strange[0]!r} has no clip to learn from")
+    wanted = [one for one in clips if not job.settings.only or names[one] in job.settings.only]
+    method.load(job.device)
+    persons = job.folder / "persons"
+    persons.mkdir(exist_ok=True)
+    target = persons
+    for number, speaker in enumerate(wanted, start=1):
+        target = persons / f"{speaker.replace('/', '-')}.safetensors"
+        if target.is_file():
+            continue
+        job.log.info("%s: person %d of %d", names[speaker], number, len(wanted))
+        folder = job.folder / re.sub(r"\W", "_", target.stem)  # where `--resume` looks
+        folder.mkdir(exist_ok=True)
+        seed = seed_of(job.seed, "prepare", names[speaker])
+        videos = _opened(clips[speaker], job.settings, method.options.clips)
+        method.prepare(bench.PrepareJob(names[speaker], videos, folder, seed, job.device, job.log))
+        (folder / PERSON).replace(target)
+        folder.rmdir()
+    return target
+
+
+def _opened(clips: list[Clip], settings: Settings, most: int) -> list[bench.Video]:
+    """At most so many clips, evenly spread, whose videos know their faces and landmarks."""
+    chosen = clips[:: -(-len(clips) // most)]
+    raw = (RawClip(clip, settings.faces, landmarks=settings.landmarks) for clip in chosen)
+    return [one.opened()[0] for one in raw]
