@@ -104,9 +104,8 @@ class SaliencyPortrait(Portrait):
         self, rays: Rays, signal: Tensor, near: Tensor, far: Tensor, random: torch.Generator | None
     ) -> Seen:
         middle = 0.5 * (near + far)
-        heard, eye, flat, code, torso_code = signal.split(
-            [HEARD, 1, 16, CODE, TORSO_CODE if self.torso is not None else 0], dim=-1
-        )
+        widths = [HEARD, 1, 16, CODE, TORSO_CODE if self.torso is not None else 0]
+        heard, eye, flat, code, torso_code = torch.split(signal, widths, dim=-1)
         poses = flat.view(-1, 4, 4)
         depths = _depths(middle - DEEP, middle + DEEP, self.samples, random)  # (N, S)
         points = rays.at(depths)  # (N, S, 3)
@@ -138,7 +137,8 @@ class SaliencyPortrait(Portrait):
 
     def groups(self, rate: float) -> list[dict[str, object]]:
         tables = {".planes.", ".torso_encoder."}
-        fast, others = [], []
+        fast: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, each in self.named_parameters():
             (fast if any(table in name for table in tables) else others).append(each)
         return [{"params": others, "lr": rate}, {"params": fast, "lr": PLANES_RATE * rate}]
@@ -159,7 +159,8 @@ class SaliencyPortrait(Portrait):
             torso = self.torso(places, poses, code, self.reference)
         else:
             torso = self.torso(places, poses, code)
-        return torso.alpha * torso.colour + (1 - torso.alpha) * plain
+        shown: Tensor = torso.alpha * torso.colour + (1 - torso.alpha) * plain
+        return shown
 
 
 def summed(
@@ -198,7 +199,8 @@ def is_face(places: Tensor) -> Tensor:
     x, y = places.unbind(-1)
     low, high = ((HEAD[:, 1].min() - MIDDLE[1]), (HEAD[:, 1].max() - MIDDLE[1]))
     side = float(np.abs(HEAD[:, 0]).max()) / HALF_SIDE
-    return (x.abs() <= side) & (-y >= low / HALF_SIDE) & (-y <= high / HALF_SIDE)
+    inside: Tensor = (x.abs() <= side) & (-y >= low / HALF_SIDE) & (-y <= high / HALF_SIDE)
+    return inside
 
 
 def _depths(near: Tensor, far: Tensor, count: int, random: torch.Generator | None) -> Tensor:

@@ -38,7 +38,8 @@ class Memories(nn.Module):
     def forward(self, query: Tensor) -> Tensor:
         likeness = query @ self.keys.flatten(0, 1).T / QUERY**0.5
         shares = torch.softmax(likeness.unflatten(-1, (-1, ROWS)), dim=-1).flatten(-2)
-        return shares @ torch.block_diag(*self.values)
+        blocks: Tensor = torch.block_diag(*self.values)  # type: ignore[no-untyped-call]
+        return shares @ blocks
 
 
 class SaliencyHead(Head):
