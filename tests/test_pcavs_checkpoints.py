@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from bench.ground.errors import BenchError
-from methods.pcavs import checkpoints
 from methods.pcavs.checkpoints import FILES, load_known, load_official
 from methods.pcavs.generator import Generator
 from methods.pcavs.networks import Networks
@@ -67,7 +66,7 @@ def test_a_folder_is_read_and_what_it_lacks_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     networks = Networks(*(Tiny() for _ in FILES))  # type: ignore[arg-type]
-    monkeypatch.setattr(checkpoints.Networks, "new", lambda: networks)
+    monkeypatch.setattr(Networks, "new", lambda: networks)
     stored = {part: Tiny() for part in FILES}
     for part, file in FILES.items():
         torch.save(stored[part].state_dict(), tmp_path / file)

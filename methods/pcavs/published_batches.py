@@ -87,8 +87,12 @@ class ItemBatches(Dataset[Items]):
                 stills.append(seen(pictures[:1])[0])
                 heard.append(mel.windows(sound, shown))
                 speakers.append(self.speakers[_name(clip)])
-        arrays = (np.stack(targets), np.stack(stills), np.stack(heard))
-        return Items(*(torch.from_numpy(each) for each in arrays), torch.tensor(speakers))
+        return Items(
+            targets=torch.from_numpy(np.stack(targets)),
+            stills=torch.from_numpy(np.stack(stills)),
+            heard=torch.from_numpy(np.stack(heard)),
+            speakers=torch.tensor(speakers),
+        )
 
 
 def _name(clip: CroppedClip) -> str:
