@@ -337,7 +337,7 @@ def test_diff2lip_trains_from_a_pack_and_its_last_checkpoint_can_be_taken(
 
 
 def test_what_cannot_be_packed_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"PCAVS: cannot be packed; .* methods.pcavs.gpu.line"):
+    with pytest.raises(BenchError, match=r"pcavs: cannot be packed; .* methods.pcavs.gpu.line"):
         _line_of(PCAVS)
     config = {"name": "endless", "plugin": "diff2lip", "data": [{"name": "e", "manifest": "e.csv"}]}
     path = tmp_path / "endless.yaml"

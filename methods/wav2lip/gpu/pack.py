@@ -15,7 +15,7 @@ import click
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError
-from bench.train.config import clips_of, load_train_config
+from bench.train.config import TrainablePlugin, clips_of, load_train_config
 from bench.train.face_clips import make_ready
 from bench.train.packed_clips import Packed, pack_clips
 from bench.train.settings import StageSettings
@@ -70,12 +70,12 @@ def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Pack
     return packed
 
 
-def _line_of(plugin: type) -> str:
+def _line_of(plugin: TrainablePlugin) -> str:
     """The module that trains a plugin from a pack; raises BenchError if it has none."""
     package = plugin.__module__.rpartition(".")[0]
     name = f"{package}.gpu.line"
     if not package or importlib.util.find_spec(f"{package}.gpu") is None:
-        raise BenchError(f"{plugin.__name__}: cannot be packed; there is no module {name}")
+        raise BenchError(f"{plugin.name}: cannot be packed; there is no module {name}")
     return name
 
 
