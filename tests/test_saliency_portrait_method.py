@@ -176,7 +176,7 @@ def test_the_light_is_the_recordings_and_comes_from_the_upper_face() -> None:
 
 
 def test_a_shipped_person_is_taken_only_where_none_of_its_clips_can_be_tested(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = ("first", "again", "tested", "other")
     first, again, tested, other = (tmp_path / name for name in names)
@@ -186,14 +186,13 @@ def test_a_shipped_person_is_taken_only_where_none_of_its_clips_can_be_tested(
     for clip, digest in zip(clips, ("a", "b"), strict=True):
         clip.sha256 = 64 * digest
     quick(steps=2).prepare(person(first, *clips))
-    monkeypatch.setattr(saliency_method, "SHIPPED", first)
     with caplog.at_level(logging.INFO):
-        quick(steps=2).prepare(person(again, *reversed(clips)))
-    assert "ann ships with the method: person.safetensors" in caplog.text
+        quick(steps=2, persons=first).prepare(person(again, *reversed(clips)))
+    assert "ann is known already: person.safetensors" in caplog.text
     assert (again / PERSON).read_bytes() == (first / PERSON).read_bytes()
-    quick(steps=2).prepare(person(tested, clips[0]))  # the other clip is tested
-    quick(steps=3).prepare(person(other, *clips))
-    assert caplog.text.count("ships with the method") == 1
+    quick(steps=2, persons=first).prepare(person(tested, clips[0]))  # the other clip is tested
+    quick(steps=3, persons=first).prepare(person(other, *clips))
+    assert caplog.text.count("is known already") == 1
     assert metadata(tested / PERSON)["clips"] == 16 * "a"
 
 

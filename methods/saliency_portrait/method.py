@@ -52,7 +52,8 @@ class RegionSaliency(bench.Method):
 
         saliency: what the saliency module does: "gates" speech and eyes, scales and shifts the
         points' features, "both", or "none", which is ER-NeRF in small. torso: what the head stands
-        before in its box: one colour, or a torso by a grid or by the reference's features. side:
+        before in its box: one colour, or a torso by a grid or by the reference's features. persons:
+        a folder of persons' files in place of those that ship. side:
         pixels of the rendered box. samples: along a ray. clips: to learn from, at most; more are
         thinned out evenly. steps, rays, mouth_share: of the learning. patience: steps after which
         a portrait that has become transparent is started anew. keep_every: steps between
@@ -61,6 +62,7 @@ class RegionSaliency(bench.Method):
 
         saliency: Literal["none", "gates", "scale_and_shift", "both"] = "both"
         torso: Literal["none", "grid", "reference"] = "none"
+        persons: Path | None = None
         side: int = Limits(64, ge=16, le=512)
         samples: int = Limits(11, ge=4)
         clips: int = Limits(40, ge=1)
@@ -84,16 +86,20 @@ class RegionSaliency(bench.Method):
         )
 
     def identity(self) -> Mapping[str, object]:
-        """The digests of the persons that ship."""
-        shipped = sorted(SHIPPED.glob("*.safetensors"))
-        return {"persons": {path.stem: bench.file_sha256(path) for path in shipped}}
+        """The digests of the persons that ship, or that lie in the folder `persons`."""
+        known = sorted(self._persons.glob("*.safetensors"))
+        return {"persons": {path.stem: bench.file_sha256(path) for path in known}}
+
+    @property
+    def _persons(self) -> Path:
+        return SHIPPED if self.options.persons is None else self.options.persons
 
     def load(self, device: str) -> None:
         """Keeps the device; a person's weights are read by `generate`."""
         self._device = device
 
     def prepare(self, job: bench.PrepareJob) -> None:
-        """Learns the person, or takes a shipped one that was learned from clips of this job.
+        """Learns the person, or takes a known one that was learned from clips of this job.
 
         Goes on from the checkpoint of an attempt that was killed. Raises BenchError where no clip
         can be used, or three seeds in a row become transparent.
@@ -104,11 +110,11 @@ class RegionSaliency(bench.Method):
         from methods.radiance.persons import shipped_person
 
         target, described = job.folder / PERSON, self._described
-        shipped = shipped_person(SHIPPED, job, described)
-        if shipped is not None:
-            job.log.info("%s ships with the method: %s", job.person, shipped.name)
+        known = shipped_person(self._persons, job, described)
+        if known is not None:
+            job.log.info("%s is known already: %s", job.person, known.name)
             with in_one_move(target) as part:
-                part.write_bytes(shipped.read_bytes())
+                part.write_bytes(known.read_bytes())
         if not target.is_file():
             recording, clips = self._recording(job)
             portrait = learned(
