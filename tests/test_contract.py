@@ -13,7 +13,8 @@ import pytest
 import bench
 from bench import media
 from bench.checks import Check, PluginClass, parametrize_with_checks
-from bench.checks.ladders import Specimen, talking_patterns
+from bench.checks.ladders import Specimen, synthetic_talkers, talking_patterns
+from bench.contract.plugins import Plugin
 from bench.contract.registry import load_registry
 from methods.command import Command
 from methods.recorded import Recorded
@@ -56,30 +57,45 @@ def made_elsewhere() -> Iterator[None]:
     shutil.rmtree(FOLDER)
 
 
-def few() -> list[Specimen]:
+def drawn() -> list[Specimen]:
     """Short clips, for methods that make every frame by a network or by a program of its own."""
     return talking_patterns(2, frames=15, size=96)
 
 
-def built_in(*, slow: bool) -> list[PluginClass]:
+def talkers() -> list[Specimen]:
+    """Short clips, for what looks at every frame of a person but does not listen."""
+    return synthetic_talkers(longest=15)
+
+
+def group_of(plugin: type[Plugin]) -> str:
+    if plugin in (Command, *METHODS):
+        return "drawn"
+    return "talkers" if plugin.tried_on == "talkers" else "usual"
+
+
+def built_in(group: str) -> list[PluginClass]:
     registry = load_registry()
     ours = Path(bench.__file__).parent.parent
     plugins: list[PluginClass] = []
     for registered in registry.plugins.values():
         plugin = registered.plugin
         file = sys.modules[plugin.__module__].__file__
-        is_slow = plugin in (Command, *METHODS)
-        if file is not None and Path(file).is_relative_to(ours) and is_slow == slow:
+        if file is not None and Path(file).is_relative_to(ours) and group_of(plugin) == group:
             options = OPTIONS.get(plugin.name)
             plugins.append(plugin if options is None else (plugin, options))
     return plugins
 
 
-@parametrize_with_checks(built_in(slow=False))
+@parametrize_with_checks(built_in("usual"))
 def test_contract(check: Check) -> None:
     check()
 
 
-@parametrize_with_checks(built_in(slow=True), sample=few)
+@parametrize_with_checks(built_in("talkers"), sample=talkers)
+def test_contract_of_what_looks_at_people(check: Check) -> None:
+    check()
+
+
+@parametrize_with_checks(built_in("drawn"), sample=drawn)
 def test_contract_of_methods_that_take_their_time(check: Check) -> None:
     check()

@@ -78,10 +78,13 @@ def talking_patterns(count: int = 3, *, frames: int = 40, size: int = 128) -> li
     return [_talking_pattern(seed, frames=frames, size=size) for seed in range(count)]
 
 
-def synthetic_talkers(count: int = 2, *, corpus: str = "synth-en") -> list[Specimen]:
+def synthetic_talkers(
+    count: int = 2, *, corpus: str = "synth-en", longest: int | None = None
+) -> list[Specimen]:
     """Clips of an embedded corpus, each with another's speech: for metrics that read sound.
 
-    Rendered on first use, which takes some seconds per clip, and kept in the cache.
+    longest: frames to which the clips are cut; None keeps all. Rendered on first use, which takes
+    some seconds per clip, and kept in the cache.
     """
     from bench import media
     from bench.data import synth
@@ -92,7 +95,7 @@ def synthetic_talkers(count: int = 2, *, corpus: str = "synth-en") -> list[Speci
     clips = read_manifest(synth.build(corpus, "test", clips=count + 1, workers=1))
     found = []
     for clip, other in pairwise(clips[: count + 1]):
-        frames = media.read_frames(clip.video)
+        frames = media.read_frames(clip.video)[:longest]
         samples = len(frames) * SAMPLES_PER_FRAME
         sound, other_speech = _heard(clip), _heard(other)
         assert clip.box is not None  # the corpora draw their faces and give their boxes
@@ -223,10 +226,10 @@ def _redone(sample: Sample, *, frames: Frames | None = None, sound: Sound | None
 
 
 def _blur(clean: Specimen, sigma: float) -> Sample:
-    from scipy.ndimage import gaussian_filter
+    import cv2
 
     frames = clean.sample.video.read()
-    blurred = [gaussian_filter(frame, sigma=(sigma, sigma, 0)) for frame in frames]
+    blurred = [cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames]
     return _redone(clean.sample, frames=np.stack(blurred))
 
 

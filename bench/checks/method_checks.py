@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from bench.checks.subject import (
     CheckFailed,
     CheckSkipped,
     NamedCheck,
+    Once,
     Subject,
     digests,
     raise_if_written,
@@ -31,15 +32,17 @@ def method_checks(subject: Subject, method: type[Method]) -> Iterator[NamedCheck
     toy = ToyPerson(subject)
     if method.learns_persons():
         yield "learns a person", lambda: _check_learning(toy)
-    for kind in CASE_KINDS:
-        if kind in method.kinds:
-            yield f"makes the frames asked for in {kind}", _frames_check(subject, toy, kind)
     kind = "reconstruct" if "reconstruct" in method.kinds else min(method.kinds)
+    first = Once(lambda: _first_run(subject, toy, kind))
+    for each in CASE_KINDS:
+        if each in method.kinds:
+            known = first if each == kind else None
+            yield f"makes the frames asked for in {each}", _frames_check(subject, toy, each, known)
     if method.learns_persons():
         yield "learns on where it was stopped", lambda: _check_learning_on(subject, toy, kind)
-    yield "is deterministic", lambda: _check_method_repeats(subject, toy, kind)
-    yield "leaves its inputs alone", lambda: _check_job_kept(subject, toy, kind)
-    yield "writes only in its workdir", lambda: _check_method_writes(subject, toy, kind)
+    yield "is deterministic", lambda: _check_method_repeats(subject, toy, kind, first())
+    yield "leaves its inputs alone", lambda: _check_job_kept(first())
+    yield "writes only in its workdir", lambda: first().raise_if_written()
 
 
 def _job(clean: Specimen, toy: ToyPerson, *, kind: CaseKind, root: Path, workdir: str) -> Job:
@@ -97,50 +100,82 @@ def _counted(frames: Iterable[Frame], form: OutputForm) -> Iterator[Frame]:
         raise CheckFailed(f"{count} frames; the job asks for {len(form.made)}")
 
 
-def _frames_check(subject: Subject, toy: ToyPerson, kind: CaseKind) -> Callable[[], None]:
+@dataclass(frozen=True)
+class _FirstRun:
+    """What one run on the first specimen showed. content: of the inputs, before and after it.
+
+    written: the files that it wrote outside its folder, as a failure; None if there are none.
+    """
+
+    frames: Frames
+    form: OutputForm
+    content: tuple[object, object]
+    written: CheckFailed | None
+
+    def raise_if_written(self) -> None:
+        if self.written is not None:
+            raise self.written
+
+
+def _first_run(subject: Subject, toy: ToyPerson, kind: CaseKind) -> _FirstRun:
+    method, written = subject.method(), None
+    with watched() as root:
+        job = _job(subject.specimens()[0], toy, kind=kind, root=root, workdir="work")
+        job = replace(job, speech=job.speech.copy())
+        before = _content(job, root)
+        frames, form = _generated(method, job, root / "target.mp4")
+        try:
+            raise_if_written(root, allowed=("work", "inputs", "prepared", "target.mp4"))
+        except CheckFailed as failure:
+            written = failure
+        return _FirstRun(frames, form, (before, _content(job, root)), written)
+
+
+def _content(job: Job, root: Path) -> object:
+    """The digests of what a method is given."""
+    folders = [root / "inputs", *([job.prepared] if job.prepared else [])]
+    return [digests(folder) for folder in folders], job.speech.tobytes()
+
+
+def _frames_check(
+    subject: Subject, toy: ToyPerson, kind: CaseKind, first: Once[_FirstRun] | None
+) -> Callable[[], None]:
+    """first: the run on the first specimen, if it was of this kind."""
+
     def check() -> None:
+        if first is not None:
+            _check_shape(first().frames, first().form)
         method = subject.method()
         with watched() as root:
-            for index, clean in enumerate(subject.specimens()):
+            for index, clean in enumerate(subject.specimens()[0 if first is None else 1 :]):
                 job = _job(clean, toy, kind=kind, root=root, workdir=f"work-{index}")
-                frames, form = _generated(method, job, root / f"{index}.mp4")
-                wanted = (len(form.made), *form.size, 3)
-                if frames.shape != wanted:
-                    raise CheckFailed(f"frames (T, H, W, C) are {frames.shape}, not {wanted}")
+                _check_shape(*_generated(method, job, root / f"{index}.mp4"))
 
     return check
 
 
-def _check_method_repeats(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
-    clean = subject.specimens()[0]
+def _check_shape(frames: Frames, form: OutputForm) -> None:
+    wanted = (len(form.made), *form.size, 3)
+    if frames.shape != wanted:
+        raise CheckFailed(f"frames (T, H, W, C) are {frames.shape}, not {wanted}")
+
+
+def _check_method_repeats(
+    subject: Subject, toy: ToyPerson, kind: CaseKind, first: _FirstRun
+) -> None:
     with watched() as root:
-        made = []
-        for name in ("first", "second"):
-            job = _job(clean, toy, kind=kind, root=root, workdir=name)
-            made.append(_generated(subject.method(), job, root / f"{name}.mp4")[0])
-    if not np.array_equal(made[0], made[1]):
+        job = _job(subject.specimens()[0], toy, kind=kind, root=root, workdir="work")
+        again, _ = _generated(subject.method(), job, root / "target.mp4")
+    if not np.array_equal(first.frames, again):
         raise CheckFailed("two runs of one job with the same seed give different frames")
 
 
-def _check_job_kept(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
-    with watched() as root:
-        job = _job(subject.specimens()[0], toy, kind=kind, root=root, workdir="work")
-        job = replace(job, speech=job.speech.copy())
-        folders = [root / "inputs", *([job.prepared] if job.prepared else [])]
-        before = ([digests(folder) for folder in folders], job.speech.tobytes())
-        _generated(subject.method(), job, root / "target.mp4")
-        if ([digests(folder) for folder in folders], job.speech.tobytes()) != before:
-            raise CheckFailed(
-                "the method changed its inputs: the face clip, the speech, or job.prepared"
-            )
-
-
-def _check_method_writes(subject: Subject, toy: ToyPerson, kind: CaseKind) -> None:
-    method = subject.method()
-    with watched() as root:
-        job = _job(subject.specimens()[0], toy, kind=kind, root=root, workdir="work")
-        _generated(method, job, root / "target.mp4")
-        raise_if_written(root, allowed=("work", "inputs", "prepared", "target.mp4"))
+def _check_job_kept(run: _FirstRun) -> None:
+    before, after = run.content
+    if after != before:
+        raise CheckFailed(
+            "the method changed its inputs: the face clip, the speech, or job.prepared"
+        )
 
 
 def _check_learning(toy: ToyPerson) -> None:

@@ -316,6 +316,7 @@ class Faces(Feature):
         "found": "(T,) bool, False where the box is interpolated",
         "detector": "() text, the detector's name",
     }
+    tried_on = "talkers"
 
     class Options(Options):
         """detector: what finds the faces. face: which of several is tracked."""
