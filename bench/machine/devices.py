@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from importlib import metadata
 
 from bench.ground.errors import BenchError
 
@@ -66,7 +68,22 @@ def empty_caches(device: str) -> None:
         torch.cuda.empty_cache()
 
 
+def compute_with(threads: int) -> None:
+    """Lets this process compute with so many threads, unless the user's environment says how many.
+
+    It loads no library, which takes a second or two; one that is loaded later looks there.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):  # PyTorch, OpenCV
+        os.environ.setdefault(name, str(max(1, threads)))
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
 def _cards() -> int:
+    if metadata.version("torch").endswith("+cpu"):
+        return 0  # loading this build to ask it takes longer than many a run
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0

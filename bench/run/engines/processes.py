@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from bench.contract.engine import Crew, Engine, Start, Task, Worker
 from bench.ground.errors import BenchError
-from bench.machine.devices import devices_of, model_memory, present_device
+from bench.machine.devices import compute_with, devices_of, model_memory, present_device
 from bench.machine.worker_pool import WorkerPool
 
 _Task = TypeVar("_Task", bound=Task)
@@ -74,10 +74,8 @@ _worker: Worker[Any, Any] | None = None  # a worker process's own; never set in 
 
 
 def _start(start: Start[Any, Any], queue: SimpleQueue[str], count: int) -> None:
-    import torch
-
     global _worker
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
+    compute_with((os.cpu_count() or 1) // count)
     _worker = start(queue.get())
 
 

@@ -28,7 +28,7 @@ from bench.files.intact import is_intact
 from bench.files.one_move import in_one_move, part_beside
 from bench.files.paths import weights_dirs
 from bench.ground.errors import BenchError, MachineFault
-from bench.machine.devices import present_device
+from bench.machine.devices import compute_with, present_device
 from bench.machine.faults import machine_fault
 from bench.run.engines.own_code import own_code_digest
 
@@ -289,7 +289,6 @@ class NodeWorker:
         Raises BenchError if the node's installed code differs from the driver's.
         """
         import ray
-        import torch
 
         where = ray.util.get_node_ip_address()
         if own_code_digest() != code:
@@ -297,7 +296,7 @@ class NodeWorker:
                 f"--engine ray: the code of talking-face-bench on node {where} differs from that "
                 "on this machine. Install the same version on every node."
             )
-        torch.set_num_threads(max(1, int(self._cpus)))
+        compute_with(int(self._cpus))
         is_shared = all(probe.exists() for probe in probes)
         if not is_shared:
             self._files = _Sent(part_beside(Path(tempfile.gettempdir(), "talking-face-bench", "_")))
