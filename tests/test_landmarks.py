@@ -29,7 +29,6 @@ from bench.run.config import load_config
 from bench.run.plan import make_plan
 from bench.train.trainable import TrainJob
 from metrics.aue import Aue
-from metrics.blink import Blink
 from metrics.features.landmarks import Landmarks, small
 from metrics.features.landmarks.crops import Square, around, placed
 from metrics.features.landmarks.mesh import Mesh, square_around
@@ -46,7 +45,6 @@ from metrics.features.landmarks.small.training import (
     losses,
     train,
 )
-from metrics.flicker import Flicker
 from metrics.lmd import Lmd
 from metrics.mouth import Mouth
 from tests.small_data import make_config, make_manifest
@@ -318,13 +316,6 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 # Metrics on it
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("metric", [Lmd, Mouth, Flicker, Blink, Landmarks], ids=lambda m: m.name)
-def test_the_contract_holds(metric: type, talkers: list[Specimen]) -> None:
-    results = bench.checks.run_checks(metric, sample=lambda: talkers)
-    assert [each for each in results if each.status == "failed"] == []
 
 
 # Blurred by 8 pixels, a face of the specimens is none to the mesh: there is no value.
