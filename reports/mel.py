@@ -111,8 +111,8 @@ def loudness(sound: Sound, frames: int) -> NDArray[np.float32]:
     hann = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     power = np.square(np.abs(np.fft.rfft(windows * hann)))
     bands = filters.mel(sr=SAMPLE_RATE, n_fft=WINDOW, n_mels=BANDS, htk=True) @ power.T
-    decibels = 10.0 * np.log10(np.maximum(bands, 1e-12) / bands.max())
-    return np.maximum(decibels, -RANGE).astype(np.float32)
+    decibels: NDArray[np.float32] = 10.0 * np.log10(np.maximum(bands, 1e-12) / bands.max())
+    return np.maximum(decibels, np.float32(-RANGE))
 
 
 def _make(one: Heard, file: Path) -> bool:

@@ -16,7 +16,7 @@ SUMMARY = "table,dataset,method,output,protocol,mean,ci_low,ci_high,n_scored,n_p
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory, corpora: Path) -> Path:
-    """The run folder of configs/smoke.yaml, made once for this file; floors have their own tests."""
+    """The run folder of configs/smoke.yaml, made once for this file, with floors of one case."""
     folder = tmp_path_factory.mktemp("smoke")
     config = folder / "smoke.yaml"
     text = (ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8")

@@ -33,6 +33,18 @@ def read_words(language: Language) -> Mapping[str, str]:
     return cast("Mapping[str, str]", yaml.safe_load(text))
 
 
+@functools.cache
+def _templates() -> jinja2.Environment:
+    """The pages' templates, each compiled once for all studies."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 @dataclass(frozen=True)
 class Card:
     """One video on a page, with the rater's answers so far."""
@@ -64,13 +76,6 @@ class Pages:
         self.study = study
         self._assets = assets
         self._videos = videos
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            undefined=jinja2.StrictUndefined,
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def language(self, wanted: str | None) -> Language:
         """The wanted language if the study has it, else the study's first."""
@@ -276,7 +281,7 @@ class Pages:
             "assets": self._assets,
             **values,
         }
-        return self._templates.get_template(template).render(given)
+        return _templates().get_template(template).render(given)
 
 
 def mean_rows(answers: Sequence[Answer], questions: Sequence[str]) -> list[SimpleNamespace]:
