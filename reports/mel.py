@@ -111,8 +111,9 @@ def loudness(sound: Sound, frames: int) -> NDArray[np.float32]:
     hann = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     power = np.square(np.abs(np.fft.rfft(windows * hann)))
     bands = filters.mel(sr=SAMPLE_RATE, n_fft=WINDOW, n_mels=BANDS, htk=True) @ power.T
-    decibels: NDArray[np.float32] = 10.0 * np.log10(np.maximum(bands, 1e-12) / bands.max())
-    return np.maximum(decibels, np.float32(-RANGE))
+    loud = 10.0 * np.log10(np.maximum(bands, 1e-12) / bands.max())
+    decibels: NDArray[np.float32] = np.maximum(loud, -RANGE).astype(np.float32)
+    return decibels
 
 
 def _make(one: Heard, file: Path) -> bool:

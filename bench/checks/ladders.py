@@ -230,7 +230,7 @@ def _blur(clean: Specimen, sigma: float) -> Sample:
 
     frames = clean.sample.video.read()
     blurred = [cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames]
-    return _redone(clean.sample, frames=np.stack(blurred))
+    return _redone(clean.sample, frames=np.stack(blurred).astype(np.uint8))
 
 
 def _noise(clean: Specimen, deviation: float) -> Sample:

@@ -32,7 +32,7 @@ def method_checks(subject: Subject, method: type[Method]) -> Iterator[NamedCheck
     toy = ToyPerson(subject)
     if method.learns_persons():
         yield "learns a person", lambda: _check_learning(toy)
-    kind = "reconstruct" if "reconstruct" in method.kinds else min(method.kinds)
+    kind: CaseKind = "reconstruct" if "reconstruct" in method.kinds else min(method.kinds)
     first = Once(lambda: _first_run(subject, toy, kind))
     for each in CASE_KINDS:
         if each in method.kinds:
