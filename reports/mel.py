@@ -102,7 +102,7 @@ def loudness(sound: Sound, frames: int) -> NDArray[np.float32]:
     Column k is the window around (k + 1/2) * HOP. What lacks of the frames' sound is silence.
     """
     # Not librosa.feature: with a fresh installation its import compiles for a quarter of a minute.
-    from librosa import filters
+    from librosa.filters import mel as mel_bands
 
     length, around = frames * SAMPLES_PER_FRAME, (WINDOW - HOP) // 2
     own = sound[:length].astype(np.float32) / 32768.0
@@ -110,7 +110,7 @@ def loudness(sound: Sound, frames: int) -> NDArray[np.float32]:
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]  # (2 * frames, 512)
     hann = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     power = np.square(np.abs(np.fft.rfft(windows * hann)))
-    bands = filters.mel(sr=SAMPLE_RATE, n_fft=WINDOW, n_mels=BANDS, htk=True) @ power.T
+    bands = mel_bands(sr=SAMPLE_RATE, n_fft=WINDOW, n_mels=BANDS, htk=True) @ power.T
     loud = 10.0 * np.log10(np.maximum(bands, 1e-12) / bands.max())
     decibels: NDArray[np.float32] = np.maximum(loud, -RANGE).astype(np.float32)
     return decibels
