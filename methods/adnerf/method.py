@@ -1,4 +1,4 @@
-"""AD-NeRF in small, as a method that learns each person first; GRID's s1 ships."""
+"""AD-NeRF in small, as a method that learns each person first; no person ships."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ class ADNeRF(bench.Method, bench.Trainable):
     Needs: clips of the person that are not tested, with sound; a recording with a face; speech that
         is not silent; the feature landmarks.
     Source: Guo et al., ICCV 2021; YudongGuo/AD-NeRF @ 9fdcd7e (MIT).
-    Weights: those of one person ship (GRID's s1); others are learned in `prepare`, or ahead of a
-        run by `bench train`.
+    Weights: none ship; each person is learned in `prepare`, or ahead of a run by `bench train`.
     Deviations: methods/adnerf/README.md.
     """
 
@@ -60,7 +59,7 @@ class ADNeRF(bench.Method, bench.Trainable):
         side: int = Limits(64, ge=16, le=512)
         samples: int = Limits(16, ge=4)
         clips: int = Limits(30, ge=1)
-        steps: int = Limits(1000, ge=1)
+        steps: int = Limits(4000, ge=1)
         rays: int = Limits(768, ge=8)
         mouth_share: float = Limits(0.7, ge=0, le=1)
         patience: int = Limits(300, ge=1)
