@@ -18,11 +18,12 @@ from bench.features.head_pose import HALF_VIEW, HEAD, head_poses, projected
 from bench.ground.types import Clip
 from bench.networks.checkpoints import metadata
 from bench.train.trained import find_trained
-from methods.adnerf import ahead, portrait
-from methods.adnerf.method import PERSON, SHIPPED, ADNeRF, put_in
+from methods.adnerf import portrait
+from methods.adnerf.method import ADNeRF
 from methods.adnerf.portrait import FieldKind, SmallPortrait
-from methods.radiance import learning
+from methods.radiance import ahead, learning
 from methods.radiance.learning import CHECKPOINT, Learning, face_shown, learned
+from methods.radiance.person_method import PERSON, put_in
 from methods.radiance.recording import Cameras, Recording, cut_out
 from methods.radiance.speech import around, speech_windows
 
@@ -206,7 +207,9 @@ def test_between_surveys_the_field_is_asked_where_something_was_seen_alone() -> 
     assert {"seen", "looks"}.isdisjoint(made.state_dict())
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.safetensors")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(ADNeRF.shipped.glob("*.safetensors")), ids=lambda path: path.stem
+)
 def test_a_person_that_ships_is_small_and_opens(path: Path) -> None:
     assert path.stat().st_size < 600_000
     method = ADNeRF(ADNeRF.Options())

@@ -16,10 +16,10 @@ from bench.checks import run_checks
 from bench.networks.checkpoints import metadata
 from methods.radiance import learning
 from methods.radiance.learning import CHECKPOINT, Learning, face_shown, looked
+from methods.radiance.light import light_of
+from methods.radiance.person_method import PERSON
 from methods.radiance.recording import Recording
-from methods.saliency_portrait import method as saliency_method
-from methods.saliency_portrait.light import light_of
-from methods.saliency_portrait.method import PERSON, RegionSaliency
+from methods.saliency_portrait.method import RegionSaliency
 from methods.saliency_portrait.portrait import SaliencyPortrait, Seen, TorsoKind, is_face
 from methods.saliency_portrait.saliency import Ablation
 from tests.test_adnerf_method import Placed, few, job, opened, person
@@ -188,16 +188,16 @@ def test_a_shipped_person_is_taken_only_where_none_of_its_clips_can_be_tested(
     quick(steps=2).prepare(person(first, *clips))
     with caplog.at_level(logging.INFO):
         quick(steps=2, persons=first).prepare(person(again, *reversed(clips)))
-    assert "ann is known already: person.safetensors" in caplog.text
+    assert "ann was learned before: person.safetensors" in caplog.text
     assert (again / PERSON).read_bytes() == (first / PERSON).read_bytes()
     quick(steps=2, persons=first).prepare(person(tested, clips[0]))  # the other clip is tested
     quick(steps=3, persons=first).prepare(person(other, *clips))
-    assert caplog.text.count("is known already") == 1
+    assert caplog.text.count("was learned before") == 1
     assert metadata(tested / PERSON)["clips"] == 16 * "a"
 
 
 def test_what_ships_is_small_and_opens() -> None:
-    files = sorted(saliency_method.SHIPPED.glob("*.safetensors"))
+    files = sorted(RegionSaliency.shipped.glob("*.safetensors"))
     assert [path.stem for path in files] == ["grid-s1"]
     for path in files:
         assert path.stat().st_size < 500_000

@@ -9,7 +9,7 @@ import bench
 from bench.files.digests import seed_of
 from bench.ground.types import Clip
 from bench.train.ready_clips import RawClip
-from methods.adnerf.settings import Settings
+from methods.radiance.settings import Settings
 
 
 def learn_ahead(
