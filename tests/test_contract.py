@@ -16,11 +16,14 @@ from bench.checks import Check, PluginClass, parametrize_with_checks
 from bench.checks.ladders import Specimen, synthetic_talkers, talking_patterns
 from bench.contract.plugins import Plugin
 from bench.contract.registry import load_registry
+from methods.adnerf.method import ADNeRF
 from methods.command import Command
 from methods.diff2lip.method import Diff2Lip
 from methods.recorded import Recorded
+from methods.saliency_portrait.method import RegionSaliency
 from methods.wav2lip.method import METHODS
 from tests.small_talkers import small_weights
+from tests.test_adnerf_method import QUICK
 
 # The least that makes a plugin work which has no defaults.
 PROGRAM = """
@@ -37,6 +40,8 @@ FOLDER = Path(tempfile.mkdtemp(prefix="bench-recorded-"))  # filled below, when 
 OPTIONS: dict[str, bench.Options] = {
     "command": Command.Options(argv=ARGUMENTS),
     "diff2lip": Diff2Lip.Options(steps=1, precision="bfloat16"),
+    "ad_nerf": ADNeRF.Options.model_validate(QUICK),
+    "saliency_portrait": RegionSaliency.Options.model_validate(QUICK),
     "recorded": Recorded.Options(folder=FOLDER),
     # Weights as drawn, and few: the contract is the code's affair.
     **{each.name: each.Options(weights=FOLDER / f"{each.name}.safetensors") for each in METHODS},

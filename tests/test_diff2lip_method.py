@@ -294,8 +294,9 @@ def test_the_network_learns_a_face(stored: list[FaceClip], predicts: str) -> Non
         "leaning": 1,
     }
     learner, batches = _learner(stored, learning_rate=3e-3, **kind)
-    figures = [learner.advance(step, batches[step])["simple"] for step in range(10)]
-    assert np.mean(figures[-3:]) < 0.9 * figures[0]
+    # One batch with one noise: each step draws others, whose losses cannot be compared.
+    figures = [learner.advance(0, batches[0])["simple"] for _ in range(10)]
+    assert figures[-1] < 0.8 * figures[0]
 
 
 def test_five_mouths_are_judged_together_by_a_discriminator_that_learns(

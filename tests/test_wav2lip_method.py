@@ -153,9 +153,9 @@ def test_missing_weights_say_how_to_train_them(tmp_path: Path) -> None:
 
 
 def test_weights_that_are_not_shipped_say_how_to_train_them() -> None:
-    method = BY_NAME["lpips_attnwav2lip"](Talking.Options(weights="grid"))
-    command = "bench train configs/train/lpips_attnwav2lip_small.yaml --plugin lpips_attnwav2lip"
-    words = rf"no such file.*{command}.*options.weights \(shipped .*: synth_lpips_attnwav2lip.*\)"
+    method = BY_NAME["sat_wav2lip"](Talking.Options(weights="grid"))
+    command = "bench train configs/train/grid_small.yaml --plugin sat_wav2lip"
+    words = rf"no such file.*{command}.*options.weights \(shipped .*: synth_sat_wav2lip.*\)"
     for ask in (method.identity, lambda: method.load("cpu")):
         with pytest.raises(bench.BenchError, match=words):
             ask()
