@@ -1,4 +1,4 @@
-"""AD-NeRF in small, as a method that learns each person first; no person ships."""
+"""AD-NeRF in small, as a method that learns each person first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class ADNeRF(PersonMethod):
     Needs: clips of the person that are not tested, with sound; a recording with a face; speech that
         is not silent; the feature landmarks.
     Source: Guo et al., ICCV 2021; YudongGuo/AD-NeRF @ 9fdcd7e (MIT).
-    Weights: none ship; each person is learned in `prepare`, or ahead of a run by `bench train`.
+    Weights: those of one person ship (GRID's s1); others are learned in `prepare`, or ahead of a
+        run by `bench train`.
     Deviations: methods/adnerf/README.md.
     """
 
