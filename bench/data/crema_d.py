@@ -14,13 +14,14 @@ import re
 from pathlib import Path
 
 from bench.contract.importer import Imported
+from bench.data.splits import split_by_rule
 from bench.data.tree import VIDEOS, Tree
 from bench.files.digests import place_of
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip
 
 ENDINGS = (".mp4", ".flv", *(ending for ending in VIDEOS if ending != ".mp4"))
-UNSEEN_SHARE, TEST_SEEN_SHARE, VAL_SHARE = 0.12, 0.06, 0.04
+UNSEEN_SHARE = 0.12  # of the actors
 # What the repository's own documentation says of the codes in the names.
 SENTENCES = {
     "IEO": "it's eleven o'clock",
@@ -66,15 +67,6 @@ def _clip(name: str, file: Path) -> Clip:
         file,
         speaker=speaker,
         language="en",
-        split=_split(speaker, name),
+        split=split_by_rule(name, is_unseen=place_of(speaker) < UNSEEN_SHARE),
         text=SENTENCES.get(sentence, ""),
     )
-
-
-def _split(speaker: str, name: str) -> str:
-    if place_of(speaker) < UNSEEN_SHARE:
-        return "test_unseen"
-    place = place_of(name)
-    if place < TEST_SEEN_SHARE:
-        return "test_seen"
-    return "val" if place < TEST_SEEN_SHARE + VAL_SHARE else "train"

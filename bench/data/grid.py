@@ -20,9 +20,8 @@ from pathlib import Path
 
 from bench.contract.importer import Imported
 from bench.data.manifest import plain_id
-from bench.data.splits import Naming, outside_splits, read_splits
+from bench.data.splits import Naming, outside_splits, read_splits, split_by_rule
 from bench.data.tree import Tree, text_of
-from bench.files.digests import place_of
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip
 
@@ -36,7 +35,6 @@ ENDINGS = (
     ".mov",
 )  # in order of preference, where a clip has several files
 UNSEEN_SPEAKERS = frozenset({"s1", "s2", "s20", "s22"})
-TEST_SEEN_SHARE, VAL_SHARE = 0.06, 0.04
 SILENCES = frozenset({"sil", "sp"})
 ALIGN_RATE = 25_000  # units of a second in align files
 _DEEPEST = 3  # folders between a clip's and the root: ROOT/s1/video/mpg_6000/bbaf2n.mpg
@@ -102,12 +100,13 @@ def import_grid(root: Path) -> Imported:
 def _clip(root: Path, name: str, file: Path, splits: Mapping[str, str]) -> Clip:
     speaker, stem = name.split("/")
     identity = plain_id(f"{speaker}-{stem}")
+    is_unseen = speaker in UNSEEN_SPEAKERS
     return Clip(
         identity,
         file,
         speaker=speaker,
         language="en",
-        split=splits[name] if splits else _rule_split(speaker, identity),
+        split=splits[name] if splits else split_by_rule(identity, is_unseen=is_unseen),
         text=_text(root, speaker, stem),
     )
 
@@ -117,15 +116,6 @@ def _speaker(relative: Path, root: Path) -> str | None:
     folders = [part for part in relative.parts[:-1] if part not in _NOT_SPEAKERS]
     candidates = [*folders, root.resolve().name] if not folders else folders[:1]
     return next((part for part in candidates if _SPEAKER.fullmatch(part)), None)
-
-
-def _rule_split(speaker: str, identity: str) -> str:
-    if speaker in UNSEEN_SPEAKERS:
-        return "test_unseen"
-    place = place_of(identity)
-    if place < TEST_SEEN_SHARE:
-        return "test_seen"
-    return "val" if place < TEST_SEEN_SHARE + VAL_SHARE else "train"
 
 
 def _text(root: Path, speaker: str, stem: str) -> str:

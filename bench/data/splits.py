@@ -1,4 +1,4 @@
-"""Reads the split lists of data sets: text files with a clip's name in each line.
+"""Splits of data sets: by lists, text files with a clip's name in each line, or by rule.
 
 Many forms of lists are read: a name may come with folders and an ending, its parts may be joined by
 slashes, backslashes, hyphens or underscores, and it may be in any cell of a line, beside
@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.data.tree import SOUNDS, TEXTS, VIDEOS, Tree, text_of, without_ending
+from bench.files.digests import place_of
 from bench.ground.errors import BenchError
 
 NO_LIST = "in none of the split lists"
@@ -27,6 +28,8 @@ _CELLS = re.compile(r"[\s,;|\"']+")
 _NAME_ENDINGS = frozenset({*VIDEOS, *SOUNDS, *TEXTS, ".align", ".npy", ".npz", ".mat", ".pkl"})
 _JOINTS = re.compile(r"[/_-]+")
 _SHOWN = 60  # characters of an unread line
+
+TEST_SEEN_SHARE, VAL_SHARE = 0.06, 0.04  # of the clips of speakers that are not kept back
 
 
 @dataclass(frozen=True)
@@ -188,3 +191,17 @@ def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     listed = list(pairs)
     counts = Counter(key for key, _ in listed)
     return {key: value for key, value in listed if counts[key] == 1}
+
+
+def split_by_rule(identity: str, *, is_unseen: bool) -> str:
+    """The split of a clip where a corpus has none; by the digest of its id, so that it stays.
+
+    is_unseen: whether its speaker is kept back as a whole. The lowest TEST_SEEN_SHARE of the others
+    are `test_seen`, the next VAL_SHARE `val`, the rest `train`.
+    """
+    if is_unseen:
+        return "test_unseen"
+    place = place_of(identity)
+    if place < TEST_SEEN_SHARE:
+        return "test_seen"
+    return "val" if place < TEST_SEEN_SHARE + VAL_SHARE else "train"
