@@ -12,7 +12,6 @@ import pytest
 import torch
 
 import bench
-from bench.checks import run_checks
 from bench.checks.ladders import Specimen, talking_patterns
 from bench.features.head_pose import HALF_VIEW, HEAD, head_poses, projected
 from bench.ground.types import Clip
@@ -23,7 +22,7 @@ from methods.adnerf.method import ADNeRF
 from methods.adnerf.portrait import FieldKind, SmallPortrait
 from methods.radiance import ahead, learning
 from methods.radiance.learning import CHECKPOINT, Learning, face_shown, learned
-from methods.radiance.person_method import PERSON, put_in
+from methods.radiance.person_method import put_in
 from methods.radiance.recording import Cameras, Recording, cut_out
 from methods.radiance.speech import around, speech_windows
 
@@ -104,60 +103,6 @@ def job(folder: Path, prepared: Path | None, *, unseen: int = 0) -> bench.Job:
     assert sound is not None
     face, log = opened(clean, unseen=unseen), logging.getLogger(__name__)
     return bench.Job(clean.sample.case, face, sound, 8, folder, 1, log, None, prepared)
-
-
-def test_the_contract_is_kept() -> None:
-    options = ADNeRF.Options.model_validate(QUICK)
-    results = run_checks(ADNeRF, options, sample=few, features=[Placed])
-    assert {each.name: each.detail for each in results if each.status != "passed"} == {}
-    assert {"learns a person", "learns on where it was stopped"} <= {each.name for each in results}
-
-
-def test_a_stopped_preparation_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("whole", "stopped"):
-        (tmp_path / name).mkdir()
-    quick().prepare(person(tmp_path / "whole"))
-    step = learning._Attempt._step
-
-    def interrupted(self: learning._Attempt, number: int) -> object:
-        if number == 5:
-            raise KeyboardInterrupt
-        return step(self, number)
-
-    monkeypatch.setattr(learning._Attempt, "_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        quick().prepare(person(tmp_path / "stopped"))
-    assert [path.name for path in (tmp_path / "stopped").iterdir()] == [CHECKPOINT]
-    steps: list[int] = []
-    monkeypatch.setattr(
-        learning._Attempt, "_step", lambda self, at: steps.append(at) or step(self, at)
-    )
-    quick().prepare(person(tmp_path / "stopped"))
-    assert steps == [4, 5]
-    assert [path.name for path in (tmp_path / "stopped").iterdir()] == [PERSON]
-    whole, stopped = (tmp_path / name / PERSON for name in ("whole", "stopped"))
-    assert whole.read_bytes() == stopped.read_bytes()
-
-
-def test_a_person_learned_ahead_is_taken_only_where_none_of_its_clips_can_be_tested(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    first, again, tested = (tmp_path / name for name in ("first", "again", "tested"))
-    for folder in (first, again, tested):
-        folder.mkdir()
-    clips = [opened(few()[0]), opened(few()[1])]
-    for clip, digest in zip(clips, ("a", "b"), strict=True):
-        clip.sha256 = 64 * digest
-    quick(steps=2).prepare(person(first, *clips))
-    with caplog.at_level(logging.INFO):
-        quick(steps=2, persons=first).prepare(person(again, *reversed(clips)))
-    assert "ann was learned before: person.safetensors" in caplog.text
-    assert (again / PERSON).read_bytes() == (first / PERSON).read_bytes()
-    quick(steps=2, persons=first).prepare(person(tested, clips[0]))  # the other clip is tested
-    assert caplog.text.count("was learned before") == 1
-    assert metadata(tested / PERSON)["clips"] == 16 * "a"
 
 
 def test_persons_learned_ahead_have_a_file_each_and_a_stopped_training_goes_on(

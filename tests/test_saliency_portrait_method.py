@@ -12,17 +12,15 @@ import pytest
 import torch
 
 import bench
-from bench.checks import run_checks
 from bench.networks.checkpoints import metadata
 from methods.radiance import learning
-from methods.radiance.learning import CHECKPOINT, Learning, face_shown, looked
+from methods.radiance.learning import Learning, face_shown, looked
 from methods.radiance.light import light_of
-from methods.radiance.person_method import PERSON
 from methods.radiance.recording import Recording
 from methods.saliency_portrait.method import RegionSaliency
 from methods.saliency_portrait.portrait import SaliencyPortrait, Seen, TorsoKind, is_face
 from methods.saliency_portrait.saliency import Ablation
-from tests.test_adnerf_method import Placed, few, job, opened, person
+from tests.test_adnerf_method import few, job, opened, person
 
 QUICK = {"side": 16, "samples": 6, "steps": 6, "rays": 32, "patience": 3, "keep_every": 2}
 LOG = logging.getLogger(__name__)
@@ -50,37 +48,6 @@ def portrait(
 def attempt(made: SaliencyPortrait, recording: Recording, **settings: float) -> learning._Attempt:
     wanted = dataclasses.replace(Learning(rays=64), **settings)
     return learning._Attempt(lambda: made, recording, wanted, Path("none"), (1, 0), "cpu", LOG)
-
-
-def test_the_contract_is_kept() -> None:
-    options = RegionSaliency.Options.model_validate(QUICK)
-    results = run_checks(RegionSaliency, options, sample=few, features=[Placed])
-    assert {each.name: each.detail for each in results if each.status != "passed"} == {}
-    assert {"learns a person", "learns on where it was stopped"} <= {each.name for each in results}
-
-
-def test_a_stopped_preparation_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("whole", "stopped"):
-        (tmp_path / name).mkdir()
-    quick().prepare(person(tmp_path / "whole"))
-    step = learning._Attempt._step
-
-    def interrupted(self: learning._Attempt, number: int) -> object:
-        if number == 5:
-            raise KeyboardInterrupt
-        return step(self, number)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(learning._Attempt, "_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            quick().prepare(person(tmp_path / "stopped"))
-    assert [path.name for path in (tmp_path / "stopped").iterdir()] == [CHECKPOINT]
-    quick().prepare(person(tmp_path / "stopped"))
-    assert [path.name for path in (tmp_path / "stopped").iterdir()] == [PERSON]
-    whole, stopped = (tmp_path / name / PERSON for name in ("whole", "stopped"))
-    assert whole.read_bytes() == stopped.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -173,27 +140,6 @@ def test_the_light_is_the_recordings_and_comes_from_the_upper_face() -> None:
     assert abs(light.on(rendered[0])[:9].astype(int) - recorded[0, :9]).max() <= 1
     plain = np.full((1, 20, 20, 3), 100, dtype=np.uint8)
     assert light_of(plain + 20, plain).on(plain[0]).tolist() == (plain[0] + 20).tolist()
-
-
-def test_a_shipped_person_is_taken_only_where_none_of_its_clips_can_be_tested(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    names = ("first", "again", "tested", "other")
-    first, again, tested, other = (tmp_path / name for name in names)
-    for folder in (first, again, tested, other):
-        folder.mkdir()
-    clips = [opened(few()[0]), opened(few()[1])]
-    for clip, digest in zip(clips, ("a", "b"), strict=True):
-        clip.sha256 = 64 * digest
-    quick(steps=2).prepare(person(first, *clips))
-    with caplog.at_level(logging.INFO):
-        quick(steps=2, persons=first).prepare(person(again, *reversed(clips)))
-    assert "ann was learned before: person.safetensors" in caplog.text
-    assert (again / PERSON).read_bytes() == (first / PERSON).read_bytes()
-    quick(steps=2, persons=first).prepare(person(tested, clips[0]))  # the other clip is tested
-    quick(steps=3, persons=first).prepare(person(other, *clips))
-    assert caplog.text.count("was learned before") == 1
-    assert metadata(tested / PERSON)["clips"] == 16 * "a"
 
 
 def test_what_ships_is_small_and_opens() -> None:
