@@ -140,7 +140,16 @@ def test_batches_drawn_in_a_devices_memory_are_those_that_are_read(
                 for given in (clips, bank)
             ],
             [
-                TalkingBatches(given, kind, batch=2, singles=3, lead=1, steps=9, seed=1)[step]
+                TalkingBatches(
+                    given,
+                    kind,
+                    batch=2,
+                    singles=3,
+                    lead=1,
+                    steps=9,
+                    seed=1,
+                    other_sentences=0.5,
+                )[step]
                 for given in (clips, bank)
             ],
         ]

@@ -73,6 +73,8 @@ GENERATOR = {
     "colour": 0.2,
     "pyramid": 1.0,
     "moved": 10.0,
+    "other_sentences": 0.2,
+    "without_mouth": 0.2,
     "shape": 0.1,
     "matching": 0.1,
     "sync_augmentation": True,
@@ -189,6 +191,52 @@ def test_the_reference_is_never_among_the_targets(frames: int, seed: int) -> Non
     assert index.min() >= 0
     assert index.max() < frames
     assert not set(index) & set(range(start, start + WINDOW))
+
+
+def test_references_may_be_from_another_sentence_of_the_same_speaker(tmp_path: Path) -> None:
+    """The faces of each clip have one grey level, which tells it: 0, 1 of one speaker, 2 alone."""
+    clips = []
+    for number, speaker in enumerate(("a", "a", "b")):
+        one = _stored(tmp_path, f"clip{number}", number)
+        np.save(one.folder / "faces.npy", np.full((30, 96, 96, 3), number, np.uint8))
+        clips.append(replace(one, speaker=speaker))
+
+    def shown(share: float, step: int) -> list[tuple[int, int]]:
+        batches = TalkingBatches(
+            clips, "mel", batch=3, singles=6, lead=1, steps=50, seed=0, other_sentences=share
+        )
+        batch = batches[step]
+        return list(
+            zip(
+                batch.targets[:, 0, 0, 0].tolist(),
+                batch.references[:, 0, 0, 0].tolist(),
+                strict=True,
+            )
+        )
+
+    always = {pair for step in range(9) for pair in shown(1.0, step)}
+    assert always == {(0, 1), (1, 0), (2, 2)}
+    assert {pair for step in range(9) for pair in shown(0.0, step)} == {(0, 0), (1, 1), (2, 2)}
+    some = [pair for step in range(50) for pair in shown(0.3, step)[3 * WINDOW :]]
+    with_twin = [pair for pair in some if pair[0] < 2]
+    assert 0.2 < np.mean([a != b for a, b in with_twin]) < 0.4
+
+
+def test_references_without_a_mouth_lose_their_lower_half_in_a_share_of_the_draws(
+    stored: list[FaceClip],
+) -> None:
+    learner = _learner(stored, without_mouth=0.5)
+    owners = torch.arange(40).repeat_interleave(WINDOW)
+    references = torch.rand(40 * WINDOW, 3, 96, 96)
+    shown = learner._shown_references(7, references, owners)
+    assert torch.equal(shown[:, :, :48], references[:, :, :48])
+    is_hidden = (shown[:, :, 48:] == 0).flatten(1).all(dim=1)
+    assert torch.equal(shown[~is_hidden], references[~is_hidden])
+    by_draw = is_hidden.reshape(40, WINDOW)
+    assert torch.equal(by_draw.all(dim=1), by_draw.any(dim=1))  # all frames of a window alike
+    assert 10 < int(by_draw.all(dim=1).sum()) < 30
+    assert torch.equal(shown, learner._shown_references(7, references, owners))
+    assert not torch.equal(shown, learner._shown_references(8, references, owners))
 
 
 # ---- losses ---------------------------------------------------------------------------------

@@ -41,10 +41,11 @@ class TalkingBatch:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Consecutive frames of one clip, and a reference frame for each."""
+    """Consecutive frames of one clip, and a reference frame of a clip, `shown`, for each."""
 
     clip: int
     frames: NDArray[np.int64]
+    shown: int
     reference: NDArray[np.int64]
     is_mirrored: bool
 
@@ -53,8 +54,9 @@ class TalkingBatches(Dataset[TalkingBatch]):
     """Windows of some clips, with reference frames from elsewhere in the same clip.
 
     singles: how many further clips contribute a single frame each: the frames of a window look
-    alike, so more faces help the pixel losses more. If the clips are a FaceBank, batches are built
-    on its device.
+    alike, so more faces help the pixel losses more. other_sentences: in which share of the draws
+    the reference is from another clip of the same speaker, if there is one. If the clips are a
+    FaceBank, batches are built on its device.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
         lead: int,
         steps: int,
         seed: int,
+        other_sentences: float = 0.0,
     ) -> None:
         self.clips = clips
         self.draw = Draw(clips, group=lambda clip: clip.dataset, power=0.5)
@@ -76,6 +79,10 @@ class TalkingBatches(Dataset[TalkingBatch]):
         self.lead = lead
         self.steps = steps
         self.seed = seed
+        self.other_sentences = other_sentences
+        self.by_speaker: dict[tuple[str, str], list[int]] = {}
+        for number, clip in enumerate(clips):
+            self.by_speaker.setdefault((clip.dataset, clip.speaker), []).append(number)
 
     def __len__(self) -> int:
         """The number of steps."""
@@ -108,7 +115,22 @@ class TalkingBatches(Dataset[TalkingBatch]):
             count = WINDOW if row < self.batch else 1
             reference = reference_window(frames, start, random)[:count]
             is_mirrored = bool(random.random() < 0.5)
-            yield _Drawn(int(number), start + np.arange(count), reference, is_mirrored)
+            shown = int(number)
+            if self.other_sentences and random.random() < self.other_sentences:
+                shown, reference = self._elsewhere(shown, reference, random)
+            yield _Drawn(int(number), start + np.arange(count), shown, reference, is_mirrored)
+
+    def _elsewhere(
+        self, clip: int, reference: NDArray[np.int64], random: np.random.Generator
+    ) -> tuple[int, NDArray[np.int64]]:
+        """Another clip of the speaker, and one of its frames as often as `reference` has frames."""
+        own = self.clips[clip]
+        others = [one for one in self.by_speaker[own.dataset, own.speaker] if one != clip]
+        if not others:
+            return clip, reference
+        shown = int(random.choice(others))
+        frame = int(random.integers(len(self.clips[shown].faces())))
+        return shown, np.full(len(reference), frame)
 
     def _read(self, drawn: Sequence[_Drawn]) -> tuple[Tensor, Tensor, Tensor]:
         targets: list[NDArray[np.uint8]] = []
@@ -119,7 +141,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
             stored, spectrum = clip.faces(), clip.features(self.kind)
             direction = slice(None, None, -1 if each.is_mirrored else 1)  # columns of pixels
             targets.append(stored[each.frames[0] : each.frames[-1] + 1, :, direction])
-            references.append(stored[each.reference][:, :, direction])
+            references.append(self.clips[each.shown].faces()[each.reference][:, :, direction])
             first = audio.first_columns(len(stored), spectrum.shape[1], lead=self.lead)
             heard.append(audio.windows(spectrum, first[each.frames]))
         return (
@@ -145,7 +167,7 @@ def _taken(bank: FaceBank, drawn: Sequence[_Drawn], *, lead: int) -> tuple[Tenso
     columns = [bank.first_columns(each.clip, lead=lead)[each.frames] for each in drawn]
     return (
         bank.faces(clips, [each.frames for each in drawn], mirrored),
-        bank.faces(clips, [each.reference for each in drawn], mirrored),
+        bank.faces([each.shown for each in drawn], [each.reference for each in drawn], mirrored),
         bank.windows(clips, columns),
     )
 

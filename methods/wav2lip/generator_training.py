@@ -107,7 +107,8 @@ class GeneratorLearner:
         targets, references = self._pictures(step, batch)  # (F, 3, 96, 96)
         with settings.autocast(self.device.type):
             heard = batch.heard.to(self.device)
-            made = self.run_generator(heard, hidden(targets, references)).float()
+            shown = self._shown_references(step, references, batch.owners)
+            made = self.run_generator(heard, hidden(targets, shown)).float()
         counted = self.counted
         if settings.moved:
             counted = counted * losses.moved_map(targets, references, settings.moved)
@@ -237,6 +238,17 @@ class GeneratorLearner:
             x = (x * gain[:, :, None, None] + 0.3 * spread(1, 1, 1)).clamp(0.0, 1.0)
         layout = torch.channels_last
         return x[0].contiguous(memory_format=layout), x[1].contiguous(memory_format=layout)
+
+    def _shown_references(self, step: int, references: Tensor, owners: Tensor) -> Tensor:
+        """The references, of which a share of the draws loses its lower half."""
+        if not self.settings.without_mouth:
+            return references
+        random = torch.Generator().manual_seed(self.seed * 1_000_003 + step + 2)
+        draws = torch.rand(int(owners[-1]) + 1, generator=random)
+        is_hidden = (draws < self.settings.without_mouth)[owners].to(self.device)
+        shown = references.clone()
+        shown[is_hidden, :, SIZE // 2 :] = 0.0
+        return shown
 
     def _sync(
         self, step: int, made: Tensor, targets: Tensor, batch: TalkingBatch

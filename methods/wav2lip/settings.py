@@ -38,6 +38,9 @@ class GeneratorSettings(StageSettings):
     precision: Precision = "bfloat16"
     channels_last: bool = True
     colour: float = pydantic.Field(default=0.0, ge=0, lt=1)  # augmentation: gain and offset
+    # In which share of the draws the reference is from another sentence, or shows no mouth.
+    other_sentences: float = pydantic.Field(default=0.0, ge=0, le=1)
+    without_mouth: float = pydantic.Field(default=0.0, ge=0, le=1)
 
     lower: float = pydantic.Field(default=1.0, gt=0)  # weight of the lower half's pixels
     mouth: float = pydantic.Field(default=1.0, gt=0)  # weight of the mouth's pixels

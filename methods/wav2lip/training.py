@@ -92,6 +92,7 @@ def _trained_generator(
         lead=settings.lead,
         steps=wanted.steps,
         seed=job.seed,
+        other_sentences=wanted.other_sentences,
     )
     if wanted.paced:
         wanted = learner.paced(training.Loop.of(wanted, job), batches)

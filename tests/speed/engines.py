@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.contract.engine import Crew
@@ -41,13 +42,15 @@ def measure() -> str:
         # In rounds: a machine's speed changes within minutes, so only neighbours are compared.
         rounds = [
             {name: _run(config, folder / f"{name}-{number}", *run) for name, run in runs.items()}
+            | {"apart": _apart(config, folder / f"apart-{number}")}
             for number in range(ROUNDS)
         ]
         lines.append(
             "two workers on two cores against one on one core: "
             f"{_ratios(rounds, 'alone', 'two')} times as fast (asked: at least 1.8, with the "
-            "machine to itself); one worker on two cores, which encodes beside its computing: "
-            f"{_ratios(rounds, 'alone', 'one')} times"
+            "machine to itself); what two runs that share nothing reach, each alone on a core of "
+            f"this machine: {_ratios(rounds, 'alone', 'apart')} times; one worker on two cores, "
+            f"which encodes beside its computing: {_ratios(rounds, 'alone', 'one')} times"
         )
         if has_ray:
             lines.append(
@@ -74,9 +77,22 @@ def _ratios(rounds: list[dict[str, float]], above: str, below: str) -> str:
     return f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f}, {ROUNDS} rounds)"
 
 
-def _run(config: Path, run: Path, engine: str, workers: int, cores: int) -> float:
+def _apart(config: Path, run: Path) -> float:
+    """Seconds a run of two complete runs side by side, each on its own core: the most that any
+    engine can reach, for the two share nothing but memory and caches."""
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(_run, config, run.with_name(f"{run.name}-{core}"), "here", 1, 1, core)
+            for core in range(2)
+        ]
+        return max(job.result() for job in jobs) / 2
+
+
+def _run(
+    config: Path, run: Path, engine: str, workers: int, cores: int, first_core: int = 0
+) -> float:
     """The seconds that the cells of a run took, in a process of its own on so many cores."""
-    usable = sorted(os.sched_getaffinity(0))[:cores]
+    usable = sorted(os.sched_getaffinity(0))[first_core : first_core + cores]
     command = ["taskset", "-c", ",".join(map(str, usable))]
     command += [sys.executable, "-m", "tests.speed.engines"]
     done = subprocess.run(
