@@ -407,6 +407,10 @@ class CaseWorker:
             box=case.face.box if metric.reads_boxes else None,
         )
         measured = self.measured(record, metric, task.settings, compute)
+        if measured.reason and made.cut is not None:
+            size = f"{made.cut.width}x{made.cut.height}"
+            told = f"{measured.reason} (the video shows a cut of the frames alone, {size} pixels)"
+            measured = replace(measured, reason=told)
         seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.reads else None
         return replace(measured, faces_missing=missing)
