@@ -137,6 +137,29 @@ def test_the_reference_is_cut_as_the_video_is(config: Path, tmp_path: Path) -> N
     assert f"videos: 0 of {len(lines)}" in _run("run", config, "-o", run)
 
 
+def test_what_cannot_be_measured_on_a_cut_says_that_the_video_is_one(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "data" / "manifest.csv", [_clip(tmp_path / "data", "one", 0)])
+    shutil.copy(PLUGIN, tmp_path / "cutting.py")
+    config = make_config(
+        tmp_path,
+        faces="haar",  # finds none in these frames, cut or whole
+        plugins=["cutting.py"],
+        methods=[{"name": "cutter"}, {"name": "still"}],
+        cases={"kinds": ["reconstruct"]},
+        metrics=[{"name": "psnr"}],
+        tables=[],
+    )
+    _run("run", config, "-o", tmp_path / "run")
+    made = _made(tmp_path / "run")
+    reasons = {
+        each.video_sha256: each.reason or ""
+        for each in read_records(tmp_path / "run", MeasurementRecord)
+    }
+    whole, cut = (reasons[made[label, "one"].sha256] for label in ("still", "cutter"))
+    assert whole.startswith("no face found in any of the 8 frames by haar")
+    assert cut == f"{whole} (the video shows a cut of the frames alone, 36x40 pixels)"
+
+
 def _job(folder: Path) -> bench.Job:
     face = bench.Video.of(np.zeros((4, 32, 48, 3), dtype=np.uint8))
     clip = Clip("one", Path("one.mp4"))

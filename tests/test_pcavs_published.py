@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -167,6 +168,9 @@ def test_stages_learn_with_every_weight_resume_and_are_read(
         set(columns)
     )
     assert {"judged", "val face"} < set(columns)
+    told = json.loads((tmp_path / "whole" / published_training.TRAINED).read_text())
+    assert told["perceptual"] == "perceptual[project]"
+    assert (told["seed"], told["landmarks"]) == (whole.seed, "small")
 
     # Part by part, each stopped after its first step and resumed.
     parts = _job(tmp_path / "parts")

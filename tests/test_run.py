@@ -284,3 +284,50 @@ def test_asking_for_the_commit_leaves_the_repository_as_it_is(
     monkeypatch.setattr(provenance, "__file__", str(source))
     assert provenance._git()["dirty"] is False
     assert (tmp_path / ".git" / "index").read_bytes() == before
+
+
+SLOW = '''
+import time
+
+import bench
+
+
+class Slow(bench.Method):
+    """Frames that are made, slowly, while the video is written. Needs: a recording."""
+
+    name, version, source, licence = "slow", "1", "this file", "Apache-2.0"
+
+    def load(self, device):
+        """Nothing to load."""
+
+    def generate(self, job):
+        """The recording, 20 ms a frame."""
+        return bench.Generation(video=self.frames(job))
+
+    def frames(self, job):
+        """One by one."""
+        order = bench.forth_and_back(len(job.face.read()), job.frames)
+        for index in order:
+            time.sleep(0.02)
+            yield job.face.read()[index]
+
+
+@bench.hookimpl
+def register_methods():
+    """The method."""
+    return [Slow]
+'''
+
+
+def test_frames_made_while_the_video_is_written_count_as_generating(tmp_path: Path) -> None:
+    make_manifest(tmp_path / "data")
+    (tmp_path / "slow.py").write_text(SLOW)
+    methods = [{"name": "slow"}, {"name": "truth"}]
+    config = make_config(tmp_path, plugins=["brightness.py", "slow.py"], methods=methods, tables=[])
+    code, output = bench("run", config, "-o", tmp_path / "run")
+    assert code == 0, output
+    made = [r for r in read_records(tmp_path / "run" / GENERATIONS) if r["method"] == "slow"]
+    assert made
+    for record in made:
+        assert record["seconds"]["generate"] >= 12 * 0.02
+        assert record["seconds"]["encode"] >= 0

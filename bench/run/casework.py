@@ -12,6 +12,7 @@ import logging
 import math
 import shutil
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ from bench.files.digests import seed_of
 from bench.files.intact import is_intact, sha256_here
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError, Undefined
-from bench.ground.types import SAMPLES_PER_FRAME, Box, Case, Clip, Sound
+from bench.ground.types import SAMPLES_PER_FRAME, Box, Case, Clip, Frame, Sound
 from bench.machine.clock import Clock, now
 from bench.machine.faults import raise_full_disk, raise_machine_fault
 from bench.records.record import (
@@ -59,6 +60,26 @@ from bench.run.work_folder import work_folder
 _Compute = Callable[[], Values]
 CellRecord = GenerationRecord | MeasurementRecord
 _Record = TypeVar("_Record", GenerationRecord, MeasurementRecord, PreparationRecord)
+
+
+class _TimedFrames:
+    """Frames of a method; seconds: how long it took to make those that were read.
+
+    A method may return a generator, whose networks run while the video is written; that time is the
+    method's, and the encoder's is the rest.
+    """
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self._frames = frames
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = time.perf_counter()
+        for frame in self._frames:
+            self.seconds += time.perf_counter() - start
+            yield frame
+            start = time.perf_counter()
+        self.seconds += time.perf_counter() - start
 
 
 @dataclass(frozen=True)
@@ -288,6 +309,10 @@ class CaseWorker:
         with self.clock.busy() as span:
             target.parent.mkdir(parents=True, exist_ok=True)
             form = OutputForm.of(generation, job)
+            timed = generation.video
+            if not isinstance(timed, Path):
+                timed = _TimedFrames(timed)
+                generation = replace(generation, video=timed)
             notes = conform_output(generation, job, target)
             sha256 = sha256_here(target)
             if form.is_own and job.case.has_reference:
@@ -297,6 +322,7 @@ class CaseWorker:
                 write_reference(form, job, path)
                 own = OwnReference(video=name, source_sha256=job.face.sha256)
                 reference_sha256 = sha256_here(path)
+        late = timed.seconds if isinstance(timed, _TimedFrames) else 0.0
         return replace(
             record,
             status="ok",
@@ -314,7 +340,7 @@ class CaseWorker:
                 *form.notes,
                 *notes,
             ),
-            seconds={"generate": seconds, "encode": span.seconds},
+            seconds={"generate": seconds + late, "encode": span.seconds - late},
         )
 
     # ---- values -----------------------------------------------------------------------------
@@ -381,6 +407,10 @@ class CaseWorker:
             box=case.face.box if metric.reads_boxes else None,
         )
         measured = self.measured(record, metric, task.settings, compute)
+        if measured.reason and made.cut is not None:
+            size = f"{made.cut.width}x{made.cut.height}"
+            told = f"{measured.reason} (the video shows a cut of the frames alone, {size} pixels)"
+            measured = replace(measured, reason=told)
         seen = sample.reference or sample.video
         missing = seen.missing_faces if "faces" in metric.reads else None
         return replace(measured, faces_missing=missing)

@@ -1,6 +1,7 @@
 """Trains the published networks of PC-AVS: identity, then sync, then all with the generator.
 
-Each stage writes the official files of what it trains; the next one starts from them.
+Each stage writes the official files of what it trains; the next one starts from them. These files
+have no place for metadata, so TRAINED beside the generator's says what they were trained on and by.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.files.json_file import write_json
 from bench.ground.errors import BenchError
 from bench.train import loop as training
 from bench.train.held_out import evenly_by_dataset
@@ -36,6 +38,7 @@ from methods.pcavs.settings import Settings
 PARTS = ("identity", "sync", "generator")
 # The files of the stages before the generator's, of FILES.
 WRITTEN: Mapping[str, tuple[str, ...]] = {"identity": ("identity",), "sync": ("speech", "face")}
+TRAINED = "trained.json"  # seed, data, whose landmarks, name of the perceptual loss
 SHOWN = 6  # items in a strip
 
 
@@ -96,6 +99,13 @@ def train_on(
     )
     _run(learner, ready, job, job.folder)
     save_official(networks, job.folder, FILES)
+    told = {
+        "seed": job.seed,
+        "trained_on": "+".join(sorted({clip.dataset for clip in ready["train"]})),
+        "landmarks": job.settings.landmarks,
+        "perceptual": perceptual.name,
+    }
+    write_json(job.folder / TRAINED, told)
     return job.folder / FILES["generator"]
 
 
