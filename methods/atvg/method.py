@@ -42,7 +42,7 @@ class ATVGnet(bench.Method, bench.Trainable):
     Needs: a recording or an image with a face, the feature landmarks, of the model that the
         networks know; speech of at least a frame that is not silent.
     Source: Chen et al., CVPR 2019; lelechen63/ATVGnet @ 02d8f8f (MIT).
-    Weights: shipped, small, 96x96: `weights: synth`; or a path. The authors' files with options
+    Weights: shipped, small, 96x96: `weights: synth`, `grid`; or a path. The authors' files with options
         speech (atnet_lstm_18.pth), pictures (generator_23.pth), basics (the folder); 128x128.
     Deviations: a face is made for every frame; the official program makes one less. Landmarks are
         the harness's, not dlib's. The shipped networks keep whose face it is in the landmarks, only
@@ -63,8 +63,8 @@ class ATVGnet(bench.Method, bench.Trainable):
         """How to generate. With the authors' files the defaults are the demo's, but for `output`
         and `contrast`.
 
-        weights: "synth" (small, trained on the embedded corpora), which is shipped, or the path of
-            a file that `bench train` wrote.
+        weights: "synth" (small, trained on the embedded corpora) or "grid" (small, on GRID's s1),
+            which are shipped, or the path of a file that `bench train` wrote.
         speech, pictures, basics: the authors' files, all three, in place of `weights`. basics: the
             folder of that name in a checkout.
         example: with the authors' files. "constant" is the demo's landmarks of the still, one for
