@@ -15,7 +15,6 @@ import bench
 from bench.checks.ladders import Specimen, talking_patterns
 from bench.features.head_pose import HALF_VIEW, HEAD, head_poses, projected
 from bench.ground.types import Clip
-from bench.networks.checkpoints import metadata
 from bench.train.trained import find_trained
 from methods.adnerf import portrait
 from methods.adnerf.method import ADNeRF
@@ -150,16 +149,6 @@ def test_between_surveys_the_field_is_asked_where_something_was_seen_alone() -> 
     made.finish()
     assert int(made.there.sum()) == 27
     assert {"seen", "looks"}.isdisjoint(made.state_dict())
-
-
-@pytest.mark.parametrize(
-    "path", sorted(ADNeRF.shipped.glob("*.safetensors")), ids=lambda path: path.stem
-)
-def test_a_person_that_ships_is_small_and_opens(path: Path) -> None:
-    assert path.stat().st_size < 600_000
-    method = ADNeRF(ADNeRF.Options())
-    assert method._described.items() <= metadata(path).items()
-    method._read(path)
 
 
 def test_a_transparent_portrait_is_started_anew_and_told(

@@ -77,8 +77,8 @@ class PersonMethod(bench.Method, bench.Trainable):
         can be used, or three seeds in a row become transparent.
         """
         from bench.files.one_move import in_one_move
-        from bench.networks.checkpoints import save_described
         from methods.radiance.learning import CHECKPOINT, learned
+        from methods.radiance.person_file import save_person
         from methods.radiance.persons import shipped_person
 
         target, described = job.folder / PERSON, self._described
@@ -98,7 +98,7 @@ class PersonMethod(bench.Method, bench.Trainable):
                 device=job.device,
                 log=job.log,
             )
-            save_described(portrait, target, {**described, "person": job.person, "clips": clips})
+            save_person(portrait, target, {**described, "person": job.person, "clips": clips})
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def generate(self, job: bench.Job) -> bench.Generation:
@@ -168,11 +168,11 @@ class PersonMethod(bench.Method, bench.Trainable):
         ]
 
     def _read(self, path: Path) -> Portrait:
-        from bench.networks.checkpoints import load_weights
+        from methods.radiance.person_file import load_person
 
         portrait = self.new(clips=1)
         portrait.finish()
-        load_weights(portrait, path)
+        load_person(portrait, path)
         return portrait.to(self._device).eval()
 
     @property
