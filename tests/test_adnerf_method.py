@@ -92,8 +92,9 @@ def quick(field: FieldKind = "mlp", **changes: object) -> ADNeRF:
 
 
 def person(folder: Path, *clips: bench.Video) -> bench.PrepareJob:
-    log = logging.getLogger(__name__)
-    return bench.PrepareJob("ann", clips or [opened(few()[0])], folder, 1, "cpu", log)
+    log, given = logging.getLogger(__name__), clips or (opened(few()[0]),)
+    names = tuple(clip.sha256 or f"{number:064x}" for number, clip in enumerate(given))
+    return bench.PrepareJob("ann", given, folder, 1, "cpu", log, names)
 
 
 def job(folder: Path, prepared: Path | None, *, unseen: int = 0) -> bench.Job:
@@ -107,7 +108,10 @@ def job(folder: Path, prepared: Path | None, *, unseen: int = 0) -> bench.Job:
 def test_persons_learned_ahead_have_a_file_each_and_a_stopped_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clips = [Clip(id=name, video=tmp_path / "none.mp4", speaker=f"set/{name}") for name in "ab"]
+    clips = [
+        Clip(id=one, video=tmp_path / "none.mp4", speaker=f"set/{one}", sha256=64 * one)
+        for one in "ab"
+    ]
     monkeypatch.setattr(ahead, "_opened", lambda *_: [opened(few()[0])])
     options = {**QUICK, "steps": 4}
     log, asked = logging.getLogger(__name__), ADNeRF.Settings.model_validate({"options": options})

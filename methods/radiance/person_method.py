@@ -194,7 +194,7 @@ class PersonMethod(bench.Method, bench.Trainable):
         )
 
     def _recording(self, job: bench.PrepareJob) -> tuple[Recording, str]:
-        """What is learned from, and the clips' digests; clips that cannot be used are told."""
+        """What is learned from, and the clips' names; clips that cannot be used are told."""
         from methods.radiance.persons import clips_said
         from methods.radiance.recording import Recording
 
@@ -204,14 +204,13 @@ class PersonMethod(bench.Method, bench.Trainable):
         every = -(-len(job.clips) // self.options.clips)
         chosen = range(0, len(job.clips), every)
         for number in chosen:
-            clip = job.clips[number]
             try:
-                part, without = Recording.of(clip, self.options.side)
+                part, without = Recording.of(job.clips[number], self.options.side)
             except bench.BenchError as reason:
                 job.log.warning("clip %d cannot be used: %s", number + 1, reason)
                 continue
             parts.append(part)
-            used.append(clip.sha256)
+            used.append(job.names[number])
             missing += without
         if not parts:
             raise bench.BenchError(f"none of {len(chosen)} clips of {job.person} can be used")

@@ -66,9 +66,7 @@ def measure() -> str:
     return "\n".join(lines + _told(learning, "steps"))
 
 
-def _told(
-    jobs: dict[str, tuple[int, Callable[[], NDArray[np.float64]]]], of: str
-) -> list[str]:
+def _told(jobs: dict[str, tuple[int, Callable[[], NDArray[np.float64]]]], of: str) -> list[str]:
     seconds, _ = timed({name: job for name, (_, job) in jobs.items()}, REPEATS)
     whole = SIDE**2 if of == "frames" else LEARNED
     lines: list[str] = []
