@@ -112,7 +112,7 @@ def test_persons_learned_ahead_have_a_file_each_and_a_stopped_training_goes_on(
         Clip(id=one, video=tmp_path / "none.mp4", speaker=f"set/{one}", sha256=64 * one)
         for one in "ab"
     ]
-    monkeypatch.setattr(ahead, "_opened", lambda *_: [opened(few()[0])])
+    monkeypatch.setattr(ahead, "opened", lambda *_: [opened(few()[0])])
     options = {**QUICK, "steps": 4}
     log, asked = logging.getLogger(__name__), ADNeRF.Settings.model_validate({"options": options})
     job = bench.TrainJob(tuple(clips), (), asked, tmp_path, 1, False, "cpu", log)

@@ -41,7 +41,7 @@ def quick(**changes: object) -> RegionSaliency:
 def portrait(
     saliency: Ablation = "both", torso: TorsoKind = "none", clips: int = 1
 ) -> SaliencyPortrait:
-    return SaliencyPortrait(saliency, torso, samples=6, side=16, clips=clips)
+    return SaliencyPortrait(saliency, torso, "small", samples=6, side=16, clips=clips)
 
 
 def attempt(made: SaliencyPortrait, recording: Recording, **settings: float) -> learning._Attempt:

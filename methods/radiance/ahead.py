@@ -46,8 +46,8 @@ def learn_ahead(
         folder = job.folder / re.sub(r"\W", "_", target.stem)  # where `--resume` looks
         folder.mkdir(exist_ok=True)
         seed = seed_of(job.seed, "prepare", names[speaker])
-        chosen = clips[speaker][:: -(-len(clips[speaker]) // most)]
-        videos, called = _opened(chosen, job.settings), tuple(map(lasting_name, chosen))
+        chosen = chosen_clips(clips[speaker], most)
+        videos, called = opened(chosen, job.settings), tuple(map(lasting_name, chosen))
         method.prepare(
             bench.PrepareJob(names[speaker], videos, folder, seed, job.device, job.log, called)
         )
@@ -56,7 +56,12 @@ def learn_ahead(
     return target
 
 
-def _opened(clips: list[Clip], settings: Settings) -> list[bench.Video]:
+def chosen_clips(clips: list[Clip], most: int) -> list[Clip]:
+    """At most so many clips, evenly spread."""
+    return clips[:: -(-len(clips) // most)]
+
+
+def opened(clips: list[Clip], settings: Settings) -> list[bench.Video]:
     """The clips, whose videos know their faces and landmarks."""
     raw = (RawClip(clip, settings.faces, landmarks=settings.landmarks) for clip in clips)
     return [one.opened()[0] for one in raw]

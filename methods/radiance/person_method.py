@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field as Limits
 
 import bench
+from bench.train.settings import Seconds
 from methods.landmarked_face import landmarked_face
 from methods.radiance import settings
 
@@ -30,6 +31,7 @@ class PersonOptions(bench.Options):
     samples: int = Limits(16, ge=4)
     clips: int = Limits(30, ge=1)
     steps: int = Limits(4000, ge=1)
+    stop_after: Seconds | None = None
     rays: int = Limits(768, ge=8)
     mouth_share: float = Limits(0.7, ge=0, le=1)
     patience: int = Limits(300, ge=1)
@@ -88,17 +90,17 @@ class PersonMethod(bench.Method, bench.Trainable):
             with in_one_move(target) as part:
                 part.write_bytes(known.read_bytes())
         if not target.is_file():
-            recording, clips = self._recording(job)
+            recording, clips = self.recording(job)
             portrait = learned(
                 lambda: self.new(clips=int(recording.clip[-1]) + 1),
                 recording,
-                self._learning(),
+                self.learning,
                 folder=job.folder,
                 seed=job.seed,
                 device=job.device,
                 log=job.log,
             )
-            save_person(portrait, target, {**described, "person": job.person, "clips": clips})
+            save_person(portrait, target, self.described(job.person, clips))
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def generate(self, job: bench.Job) -> bench.Generation:
@@ -175,13 +177,19 @@ class PersonMethod(bench.Method, bench.Trainable):
         load_person(portrait, path)
         return portrait.to(self._device).eval()
 
+    def described(self, person: str, clips: str) -> dict[str, str]:
+        """The metadata of a person's file. clips: as `clips_said` gives them."""
+        return {**self._described, "person": person, "clips": clips}
+
     @property
     def _described(self) -> dict[str, str]:
         """What decides over a person's file, as its metadata say it."""
         names = (*self.decides, *LEARNING)
         return {"network": self.name, **{name: str(getattr(self.options, name)) for name in names}}
 
-    def _learning(self) -> Learning:
+    @property
+    def learning(self) -> Learning:
+        """How a person is learned, by the options."""
         from methods.radiance.learning import Learning
 
         options = self.options
@@ -191,9 +199,10 @@ class PersonMethod(bench.Method, bench.Trainable):
             mouth_share=options.mouth_share,
             patience=options.patience,
             keep_every=options.keep_every,
+            stop_after=options.stop_after,
         )
 
-    def _recording(self, job: bench.PrepareJob) -> tuple[Recording, str]:
+    def recording(self, job: bench.PrepareJob) -> tuple[Recording, str]:
         """What is learned from, and the clips' names; clips that cannot be used are told."""
         from methods.radiance.persons import clips_said
         from methods.radiance.recording import Recording
