@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from methods.saliency_portrait.method import RegionSaliency
 
 DESCRIBED = {"network": "made", "person": "ann"}
 MOST = 12_000_000  # bytes of all that ship
+HALF_A_STEP = (
+    0.65  # with what half precision takes of a number and of its scale, 1/16 of a step each
+)
 
 
 class Made(nn.Module):
@@ -27,6 +31,7 @@ class Made(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        torch.manual_seed(1)
         draw = torch.Generator().manual_seed(1)
         plane = torch.randn(3, 2, 8, 8, generator=draw)
         plane[1, 1] = 0.0
@@ -35,6 +40,12 @@ class Made(nn.Module):
         self.layer = nn.Linear(40, 3)
         self.codes = nn.Parameter(torch.randn(2, 4, generator=draw))
         self.register_buffer("there", torch.rand(3, 5, 11, generator=draw) > 0.5)
+
+
+@pytest.fixture(autouse=True)
+def own_seed() -> Iterator[None]:
+    with torch.random.fork_rng():
+        yield
 
 
 def test_a_person_comes_back_exact_to_half_a_step_of_its_channel(tmp_path: Path) -> None:
@@ -46,9 +57,9 @@ def test_a_person_comes_back_exact_to_half_a_step_of_its_channel(tmp_path: Path)
     save_person(made, path, DESCRIBED)
     load_person(back, path)
     step = made.plane.detach().abs().amax((2, 3), keepdim=True) / 127
-    assert ((back.plane - made.plane).abs() <= 0.51 * step + 1e-7).all()
+    assert ((back.plane - made.plane).abs() <= HALF_A_STEP * step + 1e-7).all()
     step = made.layer.weight.detach().abs().amax(1, keepdim=True) / 127
-    assert ((back.layer.weight - made.layer.weight).abs() <= 0.51 * step).all()
+    assert ((back.layer.weight - made.layer.weight).abs() <= HALF_A_STEP * step).all()
     assert torch.equal(back.codes, made.codes.half().float())
     assert torch.equal(back.there, made.there)
     kept = named_tensors(path)
