@@ -20,8 +20,11 @@ from safetensors.torch import load, load_file
 
 from bench.data.manifest import write_manifest
 from bench.ground.errors import BenchError
+from bench.ground.types import Clip
 from bench.networks.audio import features
+from bench.networks.checkpoints import metadata
 from bench.networks.sync_expert import load_expert
+from bench.train.config import load_train_config
 from bench.train.expert_batches import MatchingBatches
 from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip
@@ -31,16 +34,25 @@ from bench.train.packed_clips import pack_clips, read_packed
 from bench.train.parcels import LIST, cut, join
 from bench.train.settings import StageSettings
 from bench.train.talking_batches import TalkingBatches
+from methods.adnerf.method import ADNeRF
 from methods.diff2lip.checkpoints import load_denoiser
 from methods.diff2lip.gpu import line as diff2lip
 from methods.diff2lip.method import Diff2Lip
 from methods.pcavs.method import PCAVS
+from methods.radiance.gpu import packing
+from methods.radiance.gpu.line import person_line
+from methods.radiance.gpu.packed_person import PackedPerson, pack_person, read_person
+from methods.radiance.learning import CHECKPOINT
+from methods.radiance.person_method import PersonMethod
+from methods.radiance.recording import Recording
+from methods.saliency_portrait.method import RegionSaliency
 from methods.wav2lip.checkpoints import load_generator
 from methods.wav2lip.gpu.pack import _line_of, pack
-from methods.wav2lip.gpu.plan import PLAN, Plan
+from methods.wav2lip.gpu.plan import PLAN, Plan, read_plan
 from methods.wav2lip.variants import ABLATION
 from tests.conftest import ROOT
 from tests.small_clips import write_clips
+from tests.test_adnerf_method import few, opened
 
 LOG = logging.getLogger("test")
 # What a machine with PyTorch for GPUs may well lack.
@@ -343,6 +355,95 @@ def test_diff2lip_trains_from_a_pack_and_its_last_checkpoint_can_be_taken(
     assert load_denoiser(path).network.size.side == 32
     assert load_file(path).keys() == load(whole).keys()
     assert all(torch.equal(x, load(whole)[name]) for name, x in load_file(path).items())
+
+
+PERSONS = pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        (ADNeRF, {"field": "official", "samples": 4}),
+        (RegionSaliency, {"head": "official", "torso": "reference", "samples": 4}),
+    ],
+    ids=["ad_nerf", "saliency_portrait"],
+)
+
+
+@PERSONS
+def test_a_person_is_learned_from_a_pack_at_the_official_size_and_can_be_rescued(
+    method: type[PersonMethod],
+    options: dict[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clips = [Clip(id="a", video=tmp_path / "none.mp4", speaker="made/ann", sha256=64 * "a")]
+    monkeypatch.setattr(packing, "clips_of", lambda *_: (clips, []))
+    monkeypatch.setattr(packing, "opened", lambda *_: [opened(few()[0])])
+    quick = {"side": 16, "rays": 32, "steps": 6, "patience": 9, "keep_every": 2}
+    config = {
+        "name": "small",
+        "plugin": method.name,
+        "data": [{"name": "made", "manifest": "none.csv"}],
+        "settings": {"threads": 1, "options": {**quick, **options, "stop_after": "20 s"}},
+    }
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(config))
+    packed = pack(path, tmp_path / "pack", limit=2**20, log=LOG)
+    assert packed.frames == 8
+    assert packed.bytes <= 2**20
+    plan, out = read_plan(tmp_path / "pack"), tmp_path / "out"
+    line = person_line(method)
+    made = line.train(tmp_path / "pack", plan, out, "cpu")
+    assert made.name == f"{method.name}.safetensors"
+    known = metadata(made)
+    assert (known["person"], known["clips"]) == ("ann", 16 * "a")
+    assert method(method.Options.model_validate({**quick, **options}))._read(made)
+    made.unlink()
+    assert (out / CHECKPOINT).is_file()
+    assert line.rescue(plan, out) == made
+    assert metadata(made).items() >= {"person": "ann", "clips": 16 * "a"}.items()
+
+
+def test_a_packed_person_comes_back_nearly_the_same_and_damage_is_told(tmp_path: Path) -> None:
+    recording, _ = Recording.of(opened(few()[0]), 32)
+    person = PackedPerson("ann", "a b", recording)
+    packed = pack_person(person, tmp_path, limit=2**20)
+    back = read_person(tmp_path)
+    assert (back.person, back.said, back.clips) == ("ann", "a b", 1)
+    assert np.abs(back.recording.heard - recording.heard).max() <= 1 / 255 + 1e-6
+    assert np.array_equal(back.recording.cameras.poses, recording.cameras.poses)
+    error = np.square(back.recording.faces.astype(float) - recording.faces).mean()
+    assert 10 * np.log10(255**2 / error) > packed.psnr - 1 > 30
+    arrays = tmp_path / "frames.npz"
+    arrays.write_bytes(arrays.read_bytes()[:-9])
+    with pytest.raises(BenchError, match=r"frames\.npz: is damaged"):
+        read_person(tmp_path)
+
+
+def test_a_pack_of_persons_needs_one_person_and_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "endless.yaml"
+    data = [{"name": "made", "manifest": "none.csv"}]
+    for plugin, settings, told in (
+        ("ad_nerf", {}, "a pack needs a stop_after"),
+        (["ad_nerf", "wav2lip"], {}, "ad_nerf and wav2lip are packed differently"),
+    ):
+        path.write_text(
+            yaml.safe_dump({"name": "e", "plugin": plugin, "data": data, "settings": settings})
+        )
+        with pytest.raises(BenchError, match=told):
+            pack(path, tmp_path / "pack", limit=2**20, log=LOG)
+
+
+@pytest.mark.parametrize("name", ["ad_nerf_gpu", "saliency_portrait_gpu"])
+def test_the_configs_for_persons_on_a_gpu_are_of_official_size(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRID_ROOT", "/nowhere")
+    loaded = load_train_config(ROOT / "configs" / "train" / f"{name}.yaml")
+    for plugin, settings in loaded.plugins.items():
+        made: PersonMethod = plugin(plugin.Options.model_validate(settings.options))
+        portrait = made.new(clips=1)
+        parameters = sum(each.numel() for each in portrait.parameters())
+        assert parameters > 500_000
+        assert made.learning.stop_after == 420
 
 
 def test_what_cannot_be_packed_is_told(tmp_path: Path) -> None:

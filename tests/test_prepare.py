@@ -15,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.data.lasting_names import lasting_name
 from bench.data.manifest import write_manifest
+from bench.data.synth import CORPORA
+from bench.files.digests import file_sha256
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip
 from bench.records.load import load
@@ -336,6 +339,35 @@ def test_a_clip_that_cannot_be_used_costs_its_person(tmp_path: Path) -> None:
     assert found["ann"]["status"] == "failed"
     assert "ann-train-1.mp4" in found["ann"]["reason"]
     assert found["bob"]["status"] == "ok"
+
+
+def test_a_clip_that_the_method_does_not_ask_for_is_not_even_conformed(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    (tmp_path / "data" / "ann-train-1.mp4").write_bytes(b"no video")
+    config = learner_config(tmp_path)
+    plugin = LEARNER.replace("enumerate(job.clips)", "enumerate(job.clips[:1])")
+    (tmp_path / "learner.py").write_text(plugin, encoding="utf-8")
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    found = {one["person"]: one for one in records(tmp_path / "run", PREPARATIONS).values()}
+    assert {name: one["status"] for name, one in found.items()} == {"ann": "ok", "bob": "ok"}
+
+
+def test_clips_have_names_that_last(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    plugin = LEARNER.replace("len(job.clips)", "' '.join(job.names)")
+    config = learner_config(tmp_path)
+    (tmp_path / "learner.py").write_text(plugin, encoding="utf-8")
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    clips = [tmp_path / "data" / f"ann-train-{number}.mp4" for number in range(2)]
+    assert f"prepare ann {' '.join(map(file_sha256, clips))} cpu" in told(tmp_path)
+    here = Clip(
+        id="zh-m01-p0000", video=clips[0], speaker="zh-m01", split="person", sha256=64 * "a"
+    )
+    version = CORPORA["synth-zh"]
+    assert lasting_name(here) == f"synth-zh-{version}/zh-m01-p0000"
+    assert lasting_name(dataclasses.replace(here, split="test")) == 64 * "a"
+    assert lasting_name(dataclasses.replace(here, id="zh-m02-p0000")) == 64 * "a"
+    assert lasting_name(dataclasses.replace(here, id="mine", sha256="")) == file_sha256(clips[0])
 
 
 def test_a_damaged_preparation_is_made_again(tmp_path: Path, own_cache: Path) -> None:

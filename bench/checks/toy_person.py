@@ -46,7 +46,8 @@ class ToyPerson:
         clips = self.write_clips(root)
         folder.mkdir(exist_ok=True)
         log = logging.getLogger(__name__)
-        self._subject.method().prepare(PrepareJob("toy", clips, folder, SEED, "cpu", log))
+        names = tuple(f"{number:064x}" for number, _ in enumerate(clips))
+        self._subject.method().prepare(PrepareJob("toy", clips, folder, SEED, "cpu", log, names))
         if not any(path.is_file() for path in folder.rglob("*")):
             raise CheckFailed("prepare() left no file in job.folder")
 

@@ -39,10 +39,14 @@ class Job:
 class PrepareJob:
     """What a method gets to learn one person: `clips` of that person, none of which is tested.
 
-    clips: conformed, at least one. Each access opens a clip anew, so that only the clips that you
-    hold are in memory. folder: becomes `job.prepared` later, in other processes. It may hold what
+    clips: at least one. Each access conforms and opens a clip anew, so that only the clips that you
+    ask for take time, and those that you hold memory; it raises BenchError if the clip cannot be
+    used. folder: becomes `job.prepared` later, in other processes. It may hold what
     an earlier attempt left that was killed or failed: look for this first, and write what you can
     continue from in one move (`os.replace`). log: appends to the log of the earlier attempts.
+
+    names: of the clips, in their order, the same on every machine: the digest of the source's
+    content; of an embedded corpus, whose bytes may differ, corpus, version and id.
     """
 
     person: str
@@ -51,6 +55,7 @@ class PrepareJob:
     seed: int
     device: str
     log: logging.Logger
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

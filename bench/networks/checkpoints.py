@@ -33,8 +33,14 @@ def save_described(network: nn.Module, path: Path, described: Mapping[str, str])
     metadata give the same bytes. The old file stays until the new one is complete. Raises
     BenchError if a weight is not finite in half precision, and OSError if the disk is full.
     """
-    from safetensors.torch import save
+    save_tensors(halved(network, path), path, described)
 
+
+def halved(network: nn.Module, path: Path) -> dict[str, Tensor]:
+    """A network's weights on the CPU, in half precision; whole numbers stay as they are.
+
+    Raises BenchError, which names `path`, if a weight is not finite in half precision.
+    """
     state: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
         state[name] = tensor.detach().to("cpu", _stored_as(tensor)).contiguous()
@@ -43,7 +49,15 @@ def save_described(network: nn.Module, path: Path, described: Mapping[str, str])
                 f"{path}: not written: {name} has values that are not finite in half precision; "
                 "the training has diverged; use an earlier checkpoint"
             )
-    data = _in_order(save(state, {**described, DIGEST: tensors_digest(state, described)}))
+    return state
+
+
+def save_tensors(state: Mapping[str, Tensor], path: Path, described: Mapping[str, str]) -> None:
+    """Writes tensors on the CPU with their metadata, as `save_described` does."""
+    from safetensors.torch import save
+
+    kept = dict(state)
+    data = _in_order(save(kept, {**described, DIGEST: tensors_digest(kept, described)}))
     with in_one_move(path) as part:
         part.write_bytes(data)
 
@@ -132,7 +146,11 @@ def load_weights(network: nn.Module, path: Path) -> None:
     Raises BenchError that names the file, what was expected and what was found, if the file cannot
     be read, is truncated, or holds another network, width or variant; `network` is then unchanged.
     """
-    state = _state(path)
+    load_tensors(network, _state(path), path)
+
+
+def load_tensors(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Loads tensors that were read from `path`, as `load_weights` does."""
     wanted = network.state_dict()
     difference = first_difference(wanted, state)
     if difference:

@@ -10,6 +10,7 @@ from typing import overload
 
 from bench.contract.jobs import PrepareJob
 from bench.contract.video import Video
+from bench.data.lasting_names import lasting_name
 from bench.files.digests import seed_of
 from bench.files.lock import locked
 from bench.files.paths import cache_dir
@@ -73,8 +74,9 @@ class PersonWorker:
                 clips = _Clips(self._worker, task.clips, settings)
                 seed = seed_of(settings.seed, "prepare", task.person)
                 plugin = self._worker.plugins.method(planned, settings)
+                names = tuple(map(lasting_name, task.clips))
                 plugin.prepare(
-                    PrepareJob(task.person, clips, folder.files, seed, self._device, log)
+                    PrepareJob(task.person, clips, folder.files, seed, self._device, log, names)
                 )
                 folder.check()
                 record = dataclasses.replace(record, status="ok")
@@ -100,14 +102,12 @@ def prepared_before(task: PreparationTask) -> PreparationRecord | None:
 
 
 class _Clips(Sequence[Video]):
-    """A person's clips, conformed; each access opens the clip anew."""
+    """A person's clips; each access conforms the clip, if that was not done, and opens it anew."""
 
     def __init__(self, worker: CaseWorker, clips: Sequence[Clip], settings: RunSettings) -> None:
         self._worker = worker
         self._clips = clips
         self._settings = settings
-        for clip in clips:
-            worker.reference(clip, settings)  # conforms it; raises if it cannot be used
 
     def __len__(self) -> int:
         return len(self._clips)

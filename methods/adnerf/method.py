@@ -9,7 +9,7 @@ import bench
 from methods.radiance.person_method import PersonMethod, PersonOptions
 
 if TYPE_CHECKING:
-    from methods.adnerf.portrait import SmallPortrait
+    from methods.radiance.learning import Portrait
 
 
 class ADNeRF(PersonMethod):
@@ -36,15 +36,18 @@ class ADNeRF(PersonMethod):
     class Options(PersonOptions):
         """The small settings, for two cores.
 
-        field: "mlp" is AD-NeRF's class of network, "planes" learns faster. persons: a folder of
+        field: "mlp" is AD-NeRF's class of network, "planes" learns faster; "official" has AD-NeRF's
+        own size, two fields, of which the second has twice as many samples more, and is for GPUs.
+        persons: a folder of
         files that `bench train` wrote, in place of those that ship. side: pixels of the rendered
         box. samples: along a ray. clips: to learn from, at most; more are thinned out evenly.
-        steps, rays, mouth_share: of the learning. patience: steps after which a portrait that has
+        steps, rays, mouth_share: of the learning. stop_after: time for it, of which `steps` then is
+        the most that are planned. patience: steps after which a portrait that has
         become transparent is started anew. keep_every: steps between checkpoints. feather: share
         of the box over which the pasted face fades in.
         """
 
-        field: Literal["mlp", "planes"] = "planes"
+        field: Literal["mlp", "planes", "official"] = "planes"
 
     options: Options
 
@@ -54,10 +57,13 @@ class ADNeRF(PersonMethod):
         field = self.options.field
         return f"region: face; pose, light: the recording's; speech: mel29; field: {field}"
 
-    def new(self, *, clips: int) -> SmallPortrait:  # noqa: ARG002 (it knows no clips)
+    def new(self, *, clips: int) -> Portrait:  # noqa: ARG002 (it knows no clips)
         """A portrait that has learned nothing."""
+        from methods.adnerf.official_portrait import OfficialPortrait
         from methods.adnerf.portrait import SmallPortrait
 
+        if self.options.field == "official":
+            return OfficialPortrait(self.options.samples)
         return SmallPortrait(self.options.field, self.options.samples)
 
 

@@ -67,7 +67,7 @@ class SmallPortrait(Portrait):
 
     seen: Tensor  # (GRID, GRID, GRID), the most that a ray saw, which fades from survey to survey
     looks: Tensor  # (), steps of learning
-    there: Tensor  # (GRID, GRID, GRID) uint8, of a finished portrait
+    there: Tensor  # (GRID, GRID, GRID) bool, of a finished portrait
 
     def __init__(self, field: FieldKind, samples: int) -> None:
         super().__init__()
@@ -126,15 +126,15 @@ class SmallPortrait(Portrait):
         return points.new_zeros(len(points), 4).index_copy(0, at, raw)
 
     def finish(self) -> None:
-        """Keeps of the surveys which cells are seen, as a buffer `there` of 0 and 1."""
-        there = self._is_seen().view(GRID, GRID, GRID).to(torch.uint8)
+        """Keeps of the surveys which cells are seen, as a buffer `there`."""
+        there = self._is_seen().view(GRID, GRID, GRID)
         del self.seen, self.looks
         self.register_buffer("there", there)
 
     def _is_seen(self) -> Tensor:
         """Cells in which, or beside which, a ray saw something, (GRID^3,) bool."""
         if hasattr(self, "there"):
-            return self.there.flatten().bool()
+            return self.there.flatten()
         grown = functional.max_pool3d(self.seen[None, None], 3, 1, 1)
         return (grown > LEAST_SEEN).flatten()
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import bench
+from bench.data.lasting_names import lasting_name
 from bench.files.digests import seed_of
 from bench.ground.types import Clip
 from bench.train.ready_clips import RawClip
@@ -45,15 +46,22 @@ def learn_ahead(
         folder = job.folder / re.sub(r"\W", "_", target.stem)  # where `--resume` looks
         folder.mkdir(exist_ok=True)
         seed = seed_of(job.seed, "prepare", names[speaker])
-        videos = _opened(clips[speaker], job.settings, most)
-        method.prepare(bench.PrepareJob(names[speaker], videos, folder, seed, job.device, job.log))
+        chosen = chosen_clips(clips[speaker], most)
+        videos, called = opened(chosen, job.settings), tuple(map(lasting_name, chosen))
+        method.prepare(
+            bench.PrepareJob(names[speaker], videos, folder, seed, job.device, job.log, called)
+        )
         (folder / made).replace(target)
         folder.rmdir()
     return target
 
 
-def _opened(clips: list[Clip], settings: Settings, most: int) -> list[bench.Video]:
-    """At most so many clips, evenly spread, whose videos know their faces and landmarks."""
-    chosen = clips[:: -(-len(clips) // most)]
-    raw = (RawClip(clip, settings.faces, landmarks=settings.landmarks) for clip in chosen)
+def chosen_clips(clips: list[Clip], most: int) -> list[Clip]:
+    """At most so many clips, evenly spread."""
+    return clips[:: -(-len(clips) // most)]
+
+
+def opened(clips: list[Clip], settings: Settings) -> list[bench.Video]:
+    """The clips, whose videos know their faces and landmarks."""
+    raw = (RawClip(clip, settings.faces, landmarks=settings.landmarks) for clip in clips)
     return [one.opened()[0] for one in raw]

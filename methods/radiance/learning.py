@@ -6,10 +6,11 @@ methods/adnerf/README.md.
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +21,7 @@ from torch.nn import functional
 
 import bench
 from bench.train.loop import States, read_checkpoint, save_checkpoint
+from bench.train.pacing import MARGIN, MOST_MEASURING, TIMED, WARM
 from methods.radiance.rays import Rays, rays_through
 from methods.radiance.recording import Cameras, Recording
 
@@ -33,6 +35,7 @@ LEAST_OPACITY = (
 ATTEMPTS = 3
 BEHIND, BEFORE = 0.75, 0.75  # where samples lie around the head's middle, in its coordinates
 SMOOTHED_FROM = 2 / 3  # of the steps: from then on, eight windows are heard
+AT_ONCE = 4096  # rays that are shown at once
 
 
 class Portrait(nn.Module):
@@ -94,6 +97,7 @@ class Learning:
     rays: a step, from `frames` frames. mouth_share: of the rays, in the mouth's box. opening:
     weight of the guessed opening's squared error. rate: at the start; it falls to a twentieth.
     patience: steps after which the opacity is tested. keep_every: steps between checkpoints.
+    stop_after: seconds; as many steps are planned as fit, at most `steps`.
     """
 
     steps: int = 5000
@@ -104,6 +108,7 @@ class Learning:
     rate: float = 2e-3
     patience: int = 300
     keep_every: int = 250
+    stop_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,8 @@ class _Attempt:
 
     def run(self) -> Portrait | Collapsed:
         done = self._resumed()
+        if self.learning.stop_after is not None and not done:
+            self.learning = replace(self.learning, steps=self._fitting(self.learning.stop_after))
         began, first = time.monotonic(), done
         squares = torch.zeros((), device=self.device)
         every = max(1, min(100, self.learning.steps // 10))
@@ -213,8 +220,25 @@ class _Attempt:
             return 0
         found = read_checkpoint(self.path)
         self.state.load_state_dict(found.state)
+        if found.steps is not None:
+            self.learning = replace(self.learning, steps=found.steps)
         self.log.info("goes on after step %d", found.step)
         return found.step
+
+    def _fitting(self, seconds: float) -> int:
+        """How many steps fit into the time, at most as many as are asked for; all is as before."""
+        before = copy.deepcopy(self.state.state_dict())
+        for step in range(WARM):
+            self._step(step)
+        began, done = time.monotonic(), 0
+        while done < TIMED and time.monotonic() - began < MOST_MEASURING * seconds:
+            self._step(done)
+            done += 1
+        each = (time.monotonic() - began) / done
+        self.state.load_state_dict(before)
+        fitting = min(self.learning.steps, max(1, int(MARGIN * seconds / each)))
+        self.log.info("%.4f s a step: %d steps in %.0f s", each, fitting, seconds)
+        return fitting
 
     def _step(self, step: int) -> tuple[Tensor, float]:
         """One step, which depends on the state, the seed and its number alone."""
@@ -315,10 +339,13 @@ def face_shown(
     lids = torch.full((1,), shut, device=heard.device)
     signal = portrait.told(portrait.listen(heard, is_smoothed=True), cameras, lids)
     rows, columns = np.divmod(np.arange(side * side), side)
-    every = cameras.at(np.zeros(side * side, dtype=np.int64))
     pixels = np.stack([columns, rows], axis=-1)
-    seen = looked(portrait, every, pixels, signal.expand(side * side, -1), side=side)
-    colours = seen.colour.clamp(0, 1).view(side, side, 3) * 255.0
+    shown = []
+    for some in np.array_split(pixels, -(-len(pixels) // AT_ONCE)):
+        every = cameras.at(np.zeros(len(some), dtype=np.int64))
+        seen = looked(portrait, every, some, signal.expand(len(some), -1), side=side)
+        shown.append(seen.colour)
+    colours = torch.cat(shown).clamp(0, 1).view(side, side, 3) * 255.0
     return np.asarray(colours.round().byte().cpu().numpy())
 
 

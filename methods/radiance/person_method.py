@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field as Limits
 
 import bench
+from bench.train.settings import Seconds
 from methods.landmarked_face import landmarked_face
 from methods.radiance import settings
 
@@ -30,6 +31,7 @@ class PersonOptions(bench.Options):
     samples: int = Limits(16, ge=4)
     clips: int = Limits(30, ge=1)
     steps: int = Limits(4000, ge=1)
+    stop_after: Seconds | None = None
     rays: int = Limits(768, ge=8)
     mouth_share: float = Limits(0.7, ge=0, le=1)
     patience: int = Limits(300, ge=1)
@@ -77,8 +79,8 @@ class PersonMethod(bench.Method, bench.Trainable):
         can be used, or three seeds in a row become transparent.
         """
         from bench.files.one_move import in_one_move
-        from bench.networks.checkpoints import save_described
         from methods.radiance.learning import CHECKPOINT, learned
+        from methods.radiance.person_file import save_person
         from methods.radiance.persons import shipped_person
 
         target, described = job.folder / PERSON, self._described
@@ -88,17 +90,17 @@ class PersonMethod(bench.Method, bench.Trainable):
             with in_one_move(target) as part:
                 part.write_bytes(known.read_bytes())
         if not target.is_file():
-            recording, clips = self._recording(job)
+            recording, clips = self.recording(job)
             portrait = learned(
                 lambda: self.new(clips=int(recording.clip[-1]) + 1),
                 recording,
-                self._learning(),
+                self.learning,
                 folder=job.folder,
                 seed=job.seed,
                 device=job.device,
                 log=job.log,
             )
-            save_described(portrait, target, {**described, "person": job.person, "clips": clips})
+            save_person(portrait, target, self.described(job.person, clips))
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def generate(self, job: bench.Job) -> bench.Generation:
@@ -168,12 +170,16 @@ class PersonMethod(bench.Method, bench.Trainable):
         ]
 
     def _read(self, path: Path) -> Portrait:
-        from bench.networks.checkpoints import load_weights
+        from methods.radiance.person_file import load_person
 
         portrait = self.new(clips=1)
         portrait.finish()
-        load_weights(portrait, path)
+        load_person(portrait, path)
         return portrait.to(self._device).eval()
+
+    def described(self, person: str, clips: str) -> dict[str, str]:
+        """The metadata of a person's file. clips: as `clips_said` gives them."""
+        return {**self._described, "person": person, "clips": clips}
 
     @property
     def _described(self) -> dict[str, str]:
@@ -181,7 +187,9 @@ class PersonMethod(bench.Method, bench.Trainable):
         names = (*self.decides, *LEARNING)
         return {"network": self.name, **{name: str(getattr(self.options, name)) for name in names}}
 
-    def _learning(self) -> Learning:
+    @property
+    def learning(self) -> Learning:
+        """How a person is learned, by the options."""
         from methods.radiance.learning import Learning
 
         options = self.options
@@ -191,10 +199,11 @@ class PersonMethod(bench.Method, bench.Trainable):
             mouth_share=options.mouth_share,
             patience=options.patience,
             keep_every=options.keep_every,
+            stop_after=options.stop_after,
         )
 
-    def _recording(self, job: bench.PrepareJob) -> tuple[Recording, str]:
-        """What is learned from, and the clips' digests; clips that cannot be used are told."""
+    def recording(self, job: bench.PrepareJob) -> tuple[Recording, str]:
+        """What is learned from, and the clips' names; clips that cannot be used are told."""
         from methods.radiance.persons import clips_said
         from methods.radiance.recording import Recording
 
@@ -204,14 +213,13 @@ class PersonMethod(bench.Method, bench.Trainable):
         every = -(-len(job.clips) // self.options.clips)
         chosen = range(0, len(job.clips), every)
         for number in chosen:
-            clip = job.clips[number]
             try:
-                part, without = Recording.of(clip, self.options.side)
+                part, without = Recording.of(job.clips[number], self.options.side)
             except bench.BenchError as reason:
                 job.log.warning("clip %d cannot be used: %s", number + 1, reason)
                 continue
             parts.append(part)
-            used.append(clip.sha256)
+            used.append(job.names[number])
             missing += without
         if not parts:
             raise bench.BenchError(f"none of {len(chosen)} clips of {job.person} can be used")

@@ -10,9 +10,9 @@ import bench
 DIGITS = 16  # of a clip's digest
 
 
-def clips_said(digests: Iterable[str]) -> str:
-    """The clips as a person's file names them: the beginnings of their digests."""
-    return " ".join(sorted(digest[:DIGITS] for digest in digests))
+def clips_said(names: Iterable[str]) -> str:
+    """The clips as a person's file names them: of those called by digests, the beginnings."""
+    return " ".join(sorted(name if "/" in name else name[:DIGITS] for name in names))
 
 
 def shipped_person(
@@ -20,7 +20,7 @@ def shipped_person(
 ) -> Path | None:
     """The file in `folder` that holds the job's person, learned as `described`; else None.
 
-    Every clip that it was learned from must be among the job's, by digest: those are never tested.
+    Every clip that it was learned from must be among the job's, by name: those are never tested.
     """
     from bench.networks.checkpoints import metadata
 
@@ -29,6 +29,6 @@ def shipped_person(
     fitting = {path: found for path, found in files.items() if wanted <= found.items()}
     if not fitting:
         return None
-    there = set(clips_said(clip.sha256 for clip in job.clips).split())
+    there = set(clips_said(job.names).split())
     known = (path for path, found in fitting.items() if set(found["clips"].split()) <= there)
     return next(known, None)

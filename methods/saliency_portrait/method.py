@@ -37,23 +37,26 @@ class RegionSaliency(PersonMethod):
     )
     licence = "MIT (ER-NeRF's)"
     shipped = Path(__file__).with_name("weights")
-    decides = ("saliency", "torso")
+    decides = ("saliency", "torso", "head")
 
     class Options(PersonOptions):
         """The small settings, for two cores.
 
         saliency: what the saliency module does: "gates" speech and eyes, scales and shifts the
-        points' features, "both", or "none", which is ER-NeRF in small. torso: what the head stands
+        points' features, "both", or "none", which is ER-NeRF. head: "official" has ER-NeRF's
+        hashed planes and codes, and is for GPUs. torso: what the head stands
         before in its box: one colour, or a torso by a grid or by the reference's features. persons:
         a folder of persons' files in place of those that ship. side:
         pixels of the rendered box. samples: along a ray. clips: to learn from, at most; more are
-        thinned out evenly. steps, rays, mouth_share: of the learning. patience: steps after which
+        thinned out evenly. steps, rays, mouth_share: of the learning. stop_after: time for it, of
+        which `steps` then is the most that are planned. patience: steps after which
         a portrait that has become transparent is started anew. keep_every: steps between
         checkpoints. feather: share of the box over which the pasted face fades in.
         """
 
         saliency: Literal["none", "gates", "scale_and_shift", "both"] = "both"
         torso: Literal["none", "grid", "reference"] = "none"
+        head: Literal["small", "official"] = "small"
         samples: int = Limits(11, ge=4)
         clips: int = Limits(40, ge=1)
 
@@ -76,6 +79,7 @@ class RegionSaliency(PersonMethod):
         return SaliencyPortrait(
             options.saliency,
             options.torso,
+            options.head,
             samples=options.samples,
             side=options.side,
             clips=clips,

@@ -28,6 +28,7 @@ LEAST_WEIGHT, MOST_WEIGHT = 0.2, 10.0  # of a ray's error: without, and by uncer
 ENTROPY, OUTSIDE, ACROSS, CERTAIN = 1e-4, 1e-4, 1e-4, 1e-3
 
 TorsoKind = Literal["none", "grid", "reference"]
+HeadKind = Literal["small", "official"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class Seen(Integral):
 
 
 class SaliencyPortrait(Portrait):
-    """A person's head by `SaliencyHead` with dense planes, before one colour or a torso.
+    """A person's head by `SaliencyHead`, before one colour or a torso.
+
+    head: "small" has dense planes, "official" ER-NeRF's hashed ones.
 
     clips: that are learned from, each with a code for its light; 1: the mean code of a person's
     file. The density is 0 outside the coordinates [-1, 1].
@@ -53,10 +56,18 @@ class SaliencyPortrait(Portrait):
     reference: Tensor  # (3, S, S) in [0, 1], for the torso
 
     def __init__(
-        self, saliency: Ablation, torso: TorsoKind, *, samples: int, side: int, clips: int
+        self,
+        saliency: Ablation,
+        torso: TorsoKind,
+        head: HeadKind,
+        *,
+        samples: int,
+        side: int,
+        clips: int,
     ) -> None:
         super().__init__()
-        size = HeadSize(CELLS, CHANNELS, HEARD, frames=clips, code=CODE, hidden=HIDDEN)
+        small = HeadSize(CELLS, CHANNELS, HEARD, frames=clips, code=CODE, hidden=HIDDEN)
+        size = small if head == "small" else HeadSize(frames=clips)
         self.head = SaliencyHead(size, saliency)
         self.guess = nn.Linear(HEARD, 1)
         self.register_buffer("background", torch.zeros(3))
@@ -136,7 +147,7 @@ class SaliencyPortrait(Portrait):
         return colours + ENTROPY * entropy + share * (regions + certain)
 
     def groups(self, rate: float) -> list[dict[str, object]]:
-        tables = {".planes.", ".torso_encoder."}
+        tables = {".planes.", ".encoder_", ".torso_encoder."}
         fast: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, each in self.named_parameters():

@@ -16,6 +16,7 @@ from tests.speed import (
     million,
     planning,
     psnr_ssim,
+    rays,
     training,
     whole_run,
 )
@@ -34,6 +35,7 @@ def main() -> None:
         training,
         baselines,
         diffusion,
+        rays,
         planning,
         million,
         engines,

@@ -8,14 +8,14 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError
-from bench.train.config import TrainablePlugin, clips_of, load_train_config
+from bench.train.config import LoadedTraining, TrainablePlugin, clips_of, load_train_config
 from bench.train.face_clips import make_ready
 from bench.train.packed_clips import Packed, pack_clips
 from bench.train.settings import StageSettings
@@ -34,12 +34,21 @@ exec "${PYTHON:-python3}" -m methods.wav2lip.gpu.run "$pack" "$@"
 """
 
 
-def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Packed:
-    """Writes crops, plan and the command `run.sh`; replaces an older pack once it is complete.
+class Packer(Protocol):
+    """Writes the data of a training config into a folder, at most `limit` bytes."""
 
-    config: a training config of methods that train on faces and have a module `gpu.line`; every
-    stage has `stop_after`. limit: bytes in total. Raises BenchError if the clips do not fit, if a
-    stage has no `stop_after`, or if a method cannot be packed.
+    def __call__(
+        self, loaded: LoadedTraining, folder: Path, *, limit: int, log: logging.Logger
+    ) -> Packed: ...
+
+
+def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Packed:
+    """Writes data, plan and the command `run.sh`; replaces an older pack once it is complete.
+
+    config: a training config of methods with a module `gpu.line`; every stage has `stop_after`.
+    The data are faces of all clips, or what the methods' module `gpu.packing` writes. limit: bytes
+    in total. Raises BenchError if the clips do not fit, if a stage has no `stop_after`, or if a
+    method cannot be packed, or not with the others.
     """
     loaded = load_train_config(config)
     lines = {plugin.name: _line_of(plugin) for plugin in loaded.plugins}
@@ -49,11 +58,9 @@ def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Pack
     ]
     if endless:
         raise BenchError(f"{config}: settings: {' and '.join(endless)} need a stop_after")
-    train, val = clips_of(loaded, log.info)
-    ready = {
-        split: make_ready(clips, split=split, detector=own.faces, cache=cache_dir(), log=log)
-        for split, clips in (("train", train), ("val", val))
-    }
+    packers = {_packer_of(line) for line in lines.values()}
+    if len(packers) > 1:
+        raise BenchError(f"{config}: {' and '.join(lines)} are packed differently; one config each")
     plan = Plan(
         plugins=tuple(lines),
         seed=loaded.config.seed[0],
@@ -63,11 +70,31 @@ def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Pack
     folder.parent.mkdir(parents=True, exist_ok=True)
     with in_one_move(folder) as part:
         part.mkdir()
-        packed = pack_clips(ready, part, limit=limit - 64 * 1024)
+        packed = packers.pop()(loaded, part, limit=limit - 64 * 1024, log=log)
         (part / PLAN).write_text(json.dumps(plan.as_json(), indent=1), encoding="utf-8")
         (part / "run.sh").write_text(COMMAND, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
     return packed
+
+
+def pack_faces(loaded: LoadedTraining, folder: Path, *, limit: int, log: logging.Logger) -> Packed:
+    """Writes the faces of all clips into a folder."""
+    own: Any = next(iter(loaded.plugins.values()))
+    train, val = clips_of(loaded, log.info)
+    ready = {
+        split: make_ready(clips, split=split, detector=own.faces, cache=cache_dir(), log=log)
+        for split, clips in (("train", train), ("val", val))
+    }
+    return pack_clips(ready, folder, limit=limit)
+
+
+def _packer_of(line: str) -> Packer:
+    """What writes the data: the function `pack_data` of the module beside a line, or the usual."""
+    name = f"{line.rpartition('.')[0]}.packing"
+    if importlib.util.find_spec(name) is None:
+        return pack_faces
+    packer: Packer = importlib.import_module(name).pack_data
+    return packer
 
 
 def _line_of(plugin: TrainablePlugin) -> str:

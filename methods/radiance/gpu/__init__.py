@@ -1,0 +1,1 @@
+"""A person learned in ten minutes of a GPU; packed and run by `methods.wav2lip.gpu`."""

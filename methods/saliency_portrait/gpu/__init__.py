@@ -1,0 +1,1 @@
+"""The region-saliency portrait in ten minutes of a GPU; packed and run by `methods.wav2lip.gpu`."""
