@@ -82,15 +82,18 @@ class Disguise:
         own, wanted = _as_bytes(skin), _as_bytes(self.skin)
         power = np.log(wanted[0] / 255.0) / np.log(own[0] / 255.0)
         curve = 255.0 * (levels / 255.0) ** power
-        apart = (levels[:, None] - own[1]) ** 2 + (levels[None, :] - own[2]) ** 2
+        # Lips, redder than skin, darken with it; teeth, eyes and cloth are less red or yellow.
+        paler = [np.maximum(one - levels, 0.0) for one in own[1:]]
+        apart = paler[0][:, None] ** 2 + paler[1][None, :] ** 2
         share = 0.2 + 0.8 * np.exp(-np.log(2.0) * apart / SAME_CHROMA**2)  # (256, 256) by a, b
         a, b = lab[..., 1], lab[..., 2]
         part = share.astype(np.float32)[a, b]
         lightness = lab[..., 0].astype(np.float32)
         lightness += part * (curve.astype(np.float32)[lab[..., 0]] - lightness)
+        spread = self.chroma * min(1.0, wanted[0] / own[0])  # dark colours are less colourful
         moved = [lightness]
         for channel, at in ((a, 1), (b, 2)):
-            to = (wanted[at] + self.chroma * (levels - own[at])).astype(np.float32)
+            to = (wanted[at] + spread * (levels - own[at])).astype(np.float32)
             plain = channel.astype(np.float32)
             moved.append(plain + part * (to[channel] - plain))
         return np.asarray(np.clip(np.stack(moved, axis=-1) + 0.5, 0, 255), dtype=np.uint8)
