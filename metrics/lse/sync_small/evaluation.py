@@ -61,7 +61,7 @@ class Summary:
 
     Shares in [0, 1]; NaN where nothing was asked. auc: the probability that the LSE-C of a true
     clip is above that of any clip with another's speech. offset: the median, in frames, above 0 if
-    the sound is early. lse_c, mismatched, still, lse_d: means.
+    the sound is early. within_one: the share whose offset, rounded, is at most 1. lse_c, mismatched, still, lse_d: means.
     """
 
     corpus: str
@@ -134,7 +134,7 @@ def summary(corpus: str, speaker: str, verdicts: Sequence[Verdict]) -> Summary:
         followed=_mean([v.followed for v in verdicts]),
         auc=area_under_curve(truth, wrong, clusters).mean if compared else np.nan,
         offset=float(np.median([v.offset for v in verdicts])),
-        within_one=_mean([abs(v.offset) <= 1.0 for v in verdicts]),
+        within_one=_mean([abs(round(v.offset)) <= 1 for v in verdicts]),
         lse_c=_mean([v.lse_c for v in verdicts]),
         mismatched=_mean(wrong),
         still=_mean([v.still for v in verdicts]),
