@@ -61,7 +61,8 @@ class Summary:
 
     Shares in [0, 1]; NaN where nothing was asked. auc: the probability that the LSE-C of a true
     clip is above that of any clip with another's speech. offset: the median, in frames, above 0 if
-    the sound is early. within_one: the share whose offset, rounded, is at most 1. lse_c, mismatched, still, lse_d: means.
+    the sound is early. within_one: the share whose offset, rounded, is at most 1. The other figures
+    are means.
     """
 
     corpus: str
