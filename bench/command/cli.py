@@ -754,7 +754,7 @@ def data_build_clr(
 @click.argument("corpus", type=click.Choice(["synth-zh", "synth-en"]))
 @click.option(
     "--split",
-    type=click.Choice(["train", "val", "test", "person"]),
+    type=click.Choice(["train", "val", "test", "person", "crowd"]),
     default="test",
     show_default=True,
 )

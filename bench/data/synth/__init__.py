@@ -29,7 +29,9 @@ def build(
 
     split: "test" (24 clips), "val" (12) or "train" (240); no speaker and no sentence is in two of
     them. "person": 8 further sentences by each speaker of "test", for methods that learn a person
-    before they are tested. clips: another number of clips; the first ones stay the same. folder:
+    before they are tested. "crowd": 150 further speakers with one clip each, more varied in looks,
+    light, voice, pose and coding than those of "train", whose sentences they say; for trainings.
+    clips: another number of clips; the first ones stay the same. folder:
     where the splits are, by default the cache's corpora/<name>-<version>. workers: processes, by
     default one per core. progress: called with the number of finished clips and of all clips. A
     build continues where an earlier one was killed, and two processes may build the same split.

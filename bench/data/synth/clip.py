@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +167,15 @@ def points(identity: Identity, texts: Sequence[str], seed: Sequence[int]) -> tup
 def _directed(identity: Identity, texts: Sequence[str], seed: Sequence[int]) -> _Directions:
     rng = np.random.default_rng([*seed, 41])
     utterance = utter(identity, texts, rng)
-    poses = move(identity.manner, utterance.loudness, rng)
+    poses = [
+        replace(
+            pose,
+            yaw=pose.yaw + identity.filming.yaw,
+            pitch=pose.pitch + identity.filming.pitch,
+            roll=pose.roll + identity.filming.roll,
+        )
+        for pose in move(identity.manner, utterance.loudness, rng)
+    ]
     place = Placement(
         x=FRAME / 2 + float(rng.uniform(-7, 7)),
         y=105.0 + float(rng.uniform(-6, 6)),

@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.data.manifest import read_manifest, write_manifest
 from bench.data.synth.clip import points, shoot
+from bench.data.synth.crowd import FIRST_STRANGER, stranger
 from bench.data.synth.geometry import FacePoints
 from bench.data.synth.identity import Identity, identity
 from bench.data.synth.render import Renderer
@@ -33,7 +34,7 @@ SPEAKERS = {
     "zh": {"test": (6, 5), "val": (3, 3), "train": (20, 20)},
     "en": {"test": (4, 4), "val": (3, 3), "train": (20, 20)},
 }
-CLIPS = {"test": 24, "val": 12, "train": 240}
+CLIPS = {"test": 24, "val": 12, "train": 240, "crowd": 150}
 PERSON_CLIPS = 8  # of each person of the test split, for methods that learn a person
 _TWO_PHRASES = 0.5  # share of clips that get a second phrase if it fits
 _MARKS = {"person": "p"}  # in the ids, because `test` has clips of the same persons
@@ -79,9 +80,17 @@ def speakers(language: str, split: str) -> list[Speaker]:
     raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
 
 
+def strangers(count: int) -> list[Speaker]:
+    """So many speakers of `crowd`, men and women alternating."""
+    return [Speaker(bool(place % 2), FIRST_STRANGER + place // 2) for place in range(count)]
+
+
 def plan_clips(language: str, split: str, clips: int) -> list[ClipPlan]:
-    """The clips of a split; a larger number only adds clips at the end."""
-    who = speakers(language, split)
+    """The clips of a split; a larger number only adds clips at the end.
+
+    In `crowd`, each is of another speaker.
+    """
+    who = strangers(clips) if split == "crowd" else speakers(language, split)
     texts = sentences_of(language, split, SEED[language])
     plans = []
     for number in range(clips):
@@ -126,20 +135,22 @@ def points_of(clip: Clip) -> FacePoints:
     """
     plan = plan_of(clip)
     if plan is not None:
-        text, found = points(_person(plan.language, plan.speaker), plan.texts, plan.seed)
+        text, found = points(person_of(plan.language, plan.speaker), plan.texts, plan.seed)
         if text == clip.text:
             return found
     raise BenchError(f"{clip.id}: is no clip of the embedded corpora")
 
 
-def _person(language: str, speaker: Speaker) -> Identity:
-    return identity(language, woman=speaker.woman, number=speaker.number, seed=SEED[language])
+def person_of(language: str, speaker: Speaker) -> Identity:
+    """The speaker's identity."""
+    drawn = stranger if speaker.number >= FIRST_STRANGER else identity
+    return drawn(language, woman=speaker.woman, number=speaker.number, seed=SEED[language])
 
 
 @functools.lru_cache(maxsize=2)
 def _renderer(language: str, speaker: Speaker) -> Renderer:
     return Renderer(
-        _person(language, speaker), (SEED[language], int(speaker.woman), speaker.number)
+        person_of(language, speaker), (SEED[language], int(speaker.woman), speaker.number)
     )
 
 
@@ -154,7 +165,8 @@ def _render(task: tuple[ClipPlan, Path]) -> str:
         return plan.id
     renderer = _renderer(plan.language, plan.speaker)
     take = shoot(renderer, plan.texts, plan.seed)
-    write_video(video, take.frames, sound=take.utterance.sound)
+    crf = renderer.identity.filming.crf
+    write_video(video, take.frames, sound=take.utterance.sound, crf=crf)
     sha256 = hashlib.sha256(video.read_bytes()).hexdigest()
     _write_note(note, plan, take.utterance.text, take.box, sha256, renderer.identity.name)
     return plan.id

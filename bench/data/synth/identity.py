@@ -65,6 +65,7 @@ class Look:
     blur: float  # of the camera, sigma in pixels
     noise: float  # of the camera, grey levels
     saturation: float
+    age: float = 0.0  # lines of the face, 0 none, 1 deep
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,27 @@ class Manner:
 
 
 @dataclass(frozen=True)
+class Filming:
+    """How a person is filmed.
+
+    yaw, pitch, roll: radians by which the head is turned on average. crf: of the file's H.264.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    crf: int = 12
+
+
+@dataclass(frozen=True)
 class Identity:
-    """One speaker: a name such as "zh-m01", a look, a voice and a manner."""
+    """One speaker: a name such as "zh-m01", a look, a voice, a manner, and how he is filmed."""
 
     name: str
     look: Look
     voice: Voice
     manner: Manner
+    filming: Filming = Filming()
 
 
 HAIR_MEN = ("crop", "parted", "swept", "buzz", "receding", "tousled")
@@ -203,11 +218,7 @@ def _look(language: str, woman: bool, number: int, rng: np.random.Generator) -> 
     hairs = _HAIR[language][:2] if is_dark else _HAIR[language]
     hair = one((_GREY,) if rng.random() < 0.1 else hairs, 3.0)
     eyes = _EYE[language][:1] if is_dark else _EYE[language]
-    darkness = 1.0 - np.mean(skin) / 255.0
-    lip = one(_LIP_WOMEN if woman else _LIP_MEN)
-    # darker skin has darker lips, else they look painted
-    depth = float(np.clip((darkness - 0.30) * 1.1, 0.0, 0.45))
-    lip = (lip[0] * (1 - depth * 0.75), lip[1] * (1 - depth), lip[2] * (1 - depth * 0.9))
+    lip = lip_on(skin, one(_LIP_WOMEN if woman else _LIP_MEN))
     styles = HAIR_WOMEN if woman else HAIR_MEN
     grey = max(hair) - min(hair) < 14 and hair[0] > 80
     bearded = (not woman) and rng.random() < (0.12 if zh else 0.35)
@@ -267,6 +278,12 @@ def _look(language: str, woman: bool, number: int, rng: np.random.Generator) -> 
         noise=float(rng.uniform(0.6, 3.5)),
         saturation=float(rng.uniform(0.82, 1.1)),
     )
+
+
+def lip_on(skin: Colour, lip: Colour) -> Colour:
+    """The colour of lips on this skin: darker skin has darker lips, else they look painted."""
+    depth = float(np.clip((1.0 - np.mean(skin) / 255.0 - 0.30) * 1.1, 0.0, 0.45))
+    return (lip[0] * (1 - depth * 0.75), lip[1] * (1 - depth), lip[2] * (1 - depth * 0.9))
 
 
 def _voice(woman: bool, rng: np.random.Generator) -> Voice:

@@ -198,6 +198,25 @@ def _nostrils(pixels: Array, look: Look, x: Array, y: Array) -> Array:
 _RED_DARK = np.array([0.85, 1.0, 1.0], np.float32)  # shadows on skin keep some red
 
 
+def _lines_of_age(pixels: Array, look: Look, x: Array, y: Array) -> Array:
+    """Paints folds from nose and mouth to the jaw, and lines of forehead, eyes and upper lip."""
+    mouth = MOUTH_Y * look.face_length
+    t = (y - (look.nose_length - 0.08)) / (mouth - look.nose_length + 0.06)
+    fold = look.nose_width + 0.06 + 0.20 * np.clip(t, 0, 1.2) ** 1.2
+    tone = 0.30 * np.exp(-(((np.abs(x) - fold) / 0.028) ** 2)) * step(-0.05, 0.25, t)
+    tone = tone * step(1.3, 0.7, t)
+    # from the corners of the mouth downwards
+    drop = look.mouth_width + 0.03 + 0.10 * (y - mouth)
+    below = step(mouth + 0.02, mouth + 0.10, y) * step(mouth + 0.42, mouth + 0.2, y)
+    tone = tone + 0.26 * np.exp(-(((np.abs(x) - drop) / 0.026) ** 2)) * below
+    upright = 0.5 + 0.5 * np.cos(x * 95.0 + 3.0 * np.sin(x * 17.0))
+    tone = tone + 0.10 * upright**6 * bump(x, y, (0.0, mouth - 0.17), (0.30, 0.06))
+    across = 0.5 + 0.5 * np.cos((y + 0.05 * np.cos(x * 2.2)) * 62.0)
+    tone = tone + 0.16 * across**8 * bump(x, y, (0.0, -0.62), (0.62, 0.17))
+    tone = tone + 0.16 * across**4 * pair(x, y, (look.eye_distance + 0.33, 0.0), (0.09, 0.10))
+    return np.asarray(pixels * (1.0 - look.age * tone[..., None] * _RED_DARK), np.float32)
+
+
 def _paint_glasses(look: Look, x: Array, y: Array) -> NDArray[np.uint8] | None:
     """The frame of a pair of glasses with a faint reflection, as sRGB and alpha."""
     if not look.glasses:
@@ -262,6 +281,8 @@ def paint(look: Look, rng: np.random.Generator) -> Portrait:
     shadow = shadow + 0.18 * bump(x, y, (0.0, MOUTH_Y * look.face_length + 0.2), (0.22, 0.05))
     pixels = pixels * (1.0 - shadow[..., None] * _RED_DARK)
     pixels = _nostrils(pixels, look, x, y)
+    if look.age:
+        pixels = _lines_of_age(pixels, look, x, y)
     alpha = step(1.012, 0.992, inside)
 
     if look.hair_style not in COVERS_EARS:

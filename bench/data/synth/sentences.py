@@ -16,7 +16,7 @@ import numpy as np
 NEWS_LIMIT = 29  # characters, PAPER.md
 SIGHTS_LIMIT = 20
 ENGLISH_LIMIT = 100  # characters, as in LRS2
-SPLITS = ("train", "val", "test", "person")  # in the order of their seeds
+SPLITS = ("train", "val", "test", "person", "crowd")  # in the order of their seeds
 _JOINTS = {"zh": "", "en": " "}  # between the slots of a pattern
 _SHARES = {"test": 0.16, "val": 0.10}
 
@@ -179,12 +179,14 @@ def sentences(language: str) -> list[Sentence]:
 def sentences_of(language: str, split: str, seed: int) -> list[Sentence]:
     """The sentences of one split in random order; no sentence is in two splits.
 
+    Only `crowd`, for training too, has those of `train`.
     The written-out ones precede the filled patterns, so that a small split is varied.
     """
     if split == "person":
         own = _filled(_PATTERNS_PERSON[language], _JOINTS[language])
         order = np.random.default_rng([seed, 31, 2]).permutation(len(own))
         return [own[int(index)] for index in order]
+    split = "train" if split == "crowd" else split
     every = sentences(language)
     count = len(_written(language))
     chosen: list[Sentence] = []

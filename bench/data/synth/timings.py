@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.data.synth.clip import utter
-from bench.data.synth.corpus import SEED, plan_of
-from bench.data.synth.identity import identity
+from bench.data.synth.corpus import person_of, plan_of
 from bench.data.synth.visemes import Segment
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip
@@ -21,8 +20,7 @@ def phonemes_of(clip: Clip) -> tuple[Segment, ...]:
     plan = plan_of(clip)
     if plan is None:
         raise BenchError(f"{clip.id}: is no clip of an embedded corpus; its phonemes are not known")
-    language, speaker = plan.language, plan.speaker
-    person = identity(language, woman=speaker.woman, number=speaker.number, seed=SEED[language])
+    person = person_of(plan.language, plan.speaker)
     utterance = utter(person, plan.texts, np.random.default_rng([*plan.seed, 41]))
     if utterance.text != clip.text:
         raise BenchError(

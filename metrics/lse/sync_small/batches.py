@@ -5,8 +5,11 @@ Every batch depends only on the seed and the step, so that a resumed training ge
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -16,7 +19,8 @@ from torch.utils.data import Dataset
 
 from bench.train.draws import Draw
 from bench.train.ready_clips import ReadyClip
-from metrics.lse.sync_small import augmentation
+from metrics.lse.sync_small import augmentation, recording
+from metrics.lse.sync_small.disguise import Disguise, disguise, skin_of
 from metrics.lse.sync_small.network import (
     COLUMNS_PER_FRAME,
     WINDOW,
@@ -71,8 +75,20 @@ class Batches(Dataset[Batch]):
         seed: int,
         balance: float,
     ) -> None:
-        """balance: a speaker's probability is the number of clips to this power; 0: all equal."""
-        self.draw = Draw(clips, group=lambda clip: (clip.dataset, clip.speaker), power=balance)
+        """balance: a speaker's probability is the number of clips to this power; 0: all equal.
+
+        With `shape.person_clips`, each person that is made of a speaker counts as a speaker.
+        """
+        self._persons = persons_of(clips, shape.person_clips)
+        seen: Counter[tuple[str, str]] = Counter()
+        person: dict[MouthClip, int] = {}
+        for clip in clips:
+            who = clip.dataset, clip.speaker
+            person[clip] = seen[who] % self._persons[who]
+            seen[who] += 1
+        self.draw = Draw(
+            clips, group=lambda clip: (clip.dataset, clip.speaker, person[clip]), power=balance
+        )
         self.shape = shape
         self.seed = seed
         self.steps = steps
@@ -84,6 +100,8 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         """The batch of one step."""
         random = np.random.default_rng([self.seed, step])
+        # Its own deviates, so that batches without these settings are what they were.
+        further = np.random.default_rng([self.seed, step, 1])
         shape = self.shape
         pictures = _Pictures()
         sounds: list[Tensor] = []
@@ -91,9 +109,26 @@ class Batches(Dataset[Batch]):
         severity: list[float] = []
         for number in range(shape.clips):
             clip, other = self.draw.one(random), self.draw.one(random)
-            stored = clip.mouths()
-            cepstra = augmentation.heard(clip.log_power(), random, babble=other.log_power())
-            first, index = _segment(len(stored), shape.segment, random)
+            stored, logarithm = clip.mouths(), clip.log_power()
+            shown = np.arange(len(stored))
+            if shape.recordings:
+                fastest = (len(stored) - 1) / (shape.windows + WINDOW)
+                speed = recording.speed(further, fastest=fastest)
+                shown, logarithm = speed.frames(len(stored)), speed.columns(logarithm)
+            worn = self._disguise(clip, further)
+            if worn is not None:
+                logarithm = worn.heard(logarithm)
+            if shape.recordings:
+                logarithm = recording.stored_sound(logarithm, further)
+            cepstra = augmentation.heard(logarithm, random, babble=other.log_power())
+            first, index = _segment(len(shown), shape.segment, random)
+            index = shown[index]
+            if worn is not None or shape.recordings:
+                stored, index = stored[index], np.arange(len(index))
+            if worn is not None:
+                stored = worn.seen(stored, skin_of(stored))
+            if shape.recordings:
+                stored = recording.stored_pictures(stored, further)
             own = np.sort(random.choice(len(index) - WINDOW + 1, shape.windows, replace=False))
             view = augmentation.view(len(index), random)
             pictures.add("seen", view.of(stored, index, random), own)
@@ -115,6 +150,26 @@ class Batches(Dataset[Batch]):
             places=torch.from_numpy(np.stack(places)),
             severity=torch.tensor(severity),
         )
+
+    def _disguise(self, clip: MouthClip, random: np.random.Generator) -> Disguise | None:
+        """The person as whom this clip's speaker appears now; None: as himself."""
+        person = int(random.integers(self._persons[clip.dataset, clip.speaker]))
+        name = crc32(f"{clip.dataset}/{clip.speaker}".encode())
+        return _disguised(self.seed, name, person) if person else None
+
+
+def persons_of(clips: Sequence[MouthClip], person_clips: int | None) -> dict[tuple[str, str], int]:
+    """How many persons each speaker (data set, name) counts as: one for each `person_clips` clips.
+
+    At least one, and only one if it is None.
+    """
+    counted = Counter((clip.dataset, clip.speaker) for clip in clips)
+    return {who: max(1, n // person_clips) if person_clips else 1 for who, n in counted.items()}
+
+
+@lru_cache(maxsize=512)
+def _disguised(*seed: int) -> Disguise:
+    return disguise(seed)
 
 
 def _segment(

@@ -16,7 +16,8 @@ class Shape:
     """The composition of a batch.
 
     clips: per batch. windows: per clip, from `segment` consecutive frames. damaged: how many of the
-    clips are repeated with damage. still: windows of a frozen face, per clip.
+    clips are repeated with damage. still: windows of a frozen face, per clip. person_clips: as in
+    Settings. recordings: whether speed, room and codecs vary, too.
     """
 
     clips: int
@@ -24,10 +25,17 @@ class Shape:
     segment: int
     damaged: int
     still: int
+    person_clips: int | None = None
+    recordings: bool = False
 
 
 class Settings(StageSettings):
-    """The keys of `settings:`."""
+    """The keys of `settings:`.
+
+    person_clips: a speaker with more clips than this counts as several, one for each so many; all
+    but one of them are disguised (`disguise`). None: nobody is. recordings: whether the speed of
+    speech, the room and the codecs vary (`recording`), besides what `augmentation` varies.
+    """
 
     steps: int = pydantic.Field(default=6000, ge=1)
     clips: int = pydantic.Field(default=8, ge=1)  # per batch
@@ -38,6 +46,8 @@ class Settings(StageSettings):
     learning_rate: float = pydantic.Field(default=2e-3, gt=0)
     weight_decay: float = pydantic.Field(default=0.02, ge=0)
     balance: float = pydantic.Field(default=0.85, ge=0, le=1)
+    person_clips: int | None = pydantic.Field(default=None, ge=1)
+    recordings: bool = False
     scale: float = pydantic.Field(default=10.0, gt=0)  # of the cosines in the matching loss
     rank_weight: float = pydantic.Field(default=1.0, ge=0)
     rank_margin: float = pydantic.Field(default=0.15, ge=0)
@@ -54,7 +64,15 @@ class Settings(StageSettings):
     @property
     def shape(self) -> Shape:
         """The composition of a batch."""
-        return Shape(self.clips, self.windows, self.segment, self.damaged, self.still)
+        return Shape(
+            self.clips,
+            self.windows,
+            self.segment,
+            self.damaged,
+            self.still,
+            person_clips=self.person_clips,
+            recordings=self.recordings,
+        )
 
     @pydantic.model_validator(mode="after")
     def _fits(self) -> Settings:
