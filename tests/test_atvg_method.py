@@ -183,12 +183,14 @@ def test_the_shipped_networks_move_the_mouth_by_the_speech(tmp_path: Path) -> No
     assert all(np.array_equal(frame[0], still[0]) for frame in made)  # beside the face
 
 
-def test_the_shipped_file_says_what_it_is() -> None:
-    path = SHIPPED / "synth_atvg.safetensors"
+@pytest.mark.parametrize(("name", "data"), [("synth", "synth-en+synth-zh"), ("grid", "grid")])
+def test_the_shipped_files_say_what_they_are(name: str, data: str) -> None:
+    path = SHIPPED / f"{name}_atvg.safetensors"
+    assert ATVGnet(ATVGnet.Options(weights=name)).identity() == {"weights": bench.file_sha256(path)}
     trained = load_trained(path)
     assert path.stat().st_size < 2_500_000
     assert trained.known["landmarks"] == "small"
-    assert trained.known["trained_on"] == "synth-en+synth-zh"
+    assert trained.known["trained_on"] == data
     assert trained.size == "small"
 
 

@@ -42,8 +42,9 @@ class ATVGnet(bench.Method, bench.Trainable):
     Needs: a recording or an image with a face, the feature landmarks, of the model that the
         networks know; speech of at least a frame that is not silent.
     Source: Chen et al., CVPR 2019; lelechen63/ATVGnet @ 02d8f8f (MIT).
-    Weights: shipped, small, 96x96: `weights: synth`, `grid`; or a path. The authors' files with options
-        speech (atnet_lstm_18.pth), pictures (generator_23.pth), basics (the folder); 128x128.
+    Weights: shipped, small, 96x96: `weights: synth`, `grid`; or a path. The authors' files with
+        options speech (atnet_lstm_18.pth), pictures (generator_23.pth), basics (the folder);
+        128x128.
     Deviations: a face is made for every frame; the official program makes one less. Landmarks are
         the harness's, not dlib's. The shipped networks keep whose face it is in the landmarks, only
         the mouth's points move, and the memory runs over time. The card,
