@@ -6,6 +6,7 @@ import multiprocessing
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -133,19 +134,20 @@ def test_each_clip_of_the_crowd_is_of_another_person_who_says_what_train_says(
 def test_the_crowd_differs_more_than_the_speakers_of_train(language: str) -> None:
     crowd = [person_of(language, speaker) for speaker in strangers(60)]
     usual = [person_of(language, speaker) for speaker in speakers(language, "train")]
-    for value in (
-        lambda one: np.mean(one.look.skin),
-        lambda one: np.log(one.look.size),
-        lambda one: one.look.light_x,
-        lambda one: one.look.mouth_width,
-        lambda one: one.voice.pitch,
-        lambda one: one.voice.reverb,
-        lambda one: one.manner.articulation,
-        lambda one: one.filming.yaw,
-        lambda one: one.filming.crf,
-        lambda one: one.look.age,
-    ):
-        assert np.std([value(one) for one in crowd]) > 1.1 * np.std([value(one) for one in usual])
+    values: dict[str, Callable[[Identity], float]] = {
+        "skin": lambda one: float(np.mean(one.look.skin)),
+        "size": lambda one: float(np.log(one.look.size)),
+        "light": lambda one: one.look.light_x,
+        "mouth": lambda one: one.look.mouth_width,
+        "age": lambda one: one.look.age,
+        "pitch": lambda one: one.voice.pitch,
+        "reverb": lambda one: one.voice.reverb,
+        "articulation": lambda one: one.manner.articulation,
+        "yaw": lambda one: one.filming.yaw,
+        "crf": lambda one: one.filming.crf,
+    }
+    for name, of in values.items():
+        assert np.std([of(one) for one in crowd]) > 1.1 * np.std([of(one) for one in usual]), name
     assert strangers(3) == strangers(60)[:3]
 
 
