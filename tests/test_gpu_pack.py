@@ -30,7 +30,7 @@ from bench.train.pacing import paced
 from bench.train.packed_clips import pack_clips, read_packed
 from bench.train.parcels import LIST, cut, join
 from bench.train.settings import StageSettings
-from bench.train.talking_batches import TalkingBatches
+from bench.train.talking_batches import References, TalkingBatches
 from methods.diff2lip.checkpoints import load_denoiser
 from methods.diff2lip.gpu import line as diff2lip
 from methods.diff2lip.method import Diff2Lip
@@ -140,7 +140,16 @@ def test_batches_drawn_in_a_devices_memory_are_those_that_are_read(
                 for given in (clips, bank)
             ],
             [
-                TalkingBatches(given, kind, batch=2, singles=3, lead=1, steps=9, seed=1)[step]
+                TalkingBatches(
+                    given,
+                    kind,
+                    batch=2,
+                    singles=3,
+                    lead=1,
+                    steps=9,
+                    seed=1,
+                    references=References(hidden=0.5, other=0.5),
+                )[step]
                 for given in (clips, bank)
             ],
         ]
