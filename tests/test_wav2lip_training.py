@@ -42,12 +42,7 @@ from bench.train.sync_expert import (
     pairs_loss,
     validation,
 )
-from bench.train.talking_batches import (
-    References,
-    TalkingBatch,
-    TalkingBatches,
-    reference_window,
-)
+from bench.train.talking_batches import TalkingBatches, reference_window
 from bench.train.trainable import TrainJob
 from methods.wav2lip import initialisation, losses
 from methods.wav2lip.checkpoints import load_generator, save_generator
@@ -184,40 +179,6 @@ def test_targets_hear_their_own_sound(stored: list[FaceClip]) -> None:
     dark = (batch.targets[..., 0] < 60).float().mean(dim=(1, 2))
     loud = batch.heard[:, 0, :, :3].mean(dim=(1, 2))  # its first columns
     assert np.corrcoef(dark, loud)[0, 1] > 0.9
-
-
-def test_references_are_hidden_or_of_another_sentence_as_often_as_asked(
-    stored: list[FaceClip],
-) -> None:
-    same = [replace(clip, speaker="one", dataset="made") for clip in stored]
-
-    def batch(clips: list[FaceClip], references: References) -> TalkingBatch:
-        made = TalkingBatches(
-            clips, "mel", batch=2, singles=0, lead=1, steps=9, seed=1, references=references
-        )
-        return made[3]
-
-    plain = batch(same, References())
-    hidden = batch(same, References(hidden=1.0))
-    assert not hidden.references[:, 48:].any()
-    assert torch.equal(hidden.references[:, :48], plain.references[:, :48])
-    other = batch(same, References(other=1.0))
-    assert torch.equal(other.targets, plain.targets)
-    assert torch.equal(other.heard, plain.heard)
-    for row, reference in enumerate(other.references):
-        own = int(other.clips[row // WINDOW])
-        frames = torch.from_numpy(np.concatenate([np.array(one.faces()) for one in same]))
-        whose = np.repeat(np.arange(len(same)), [len(one.faces()) for one in same])
-        equal = [(frames == view).all(dim=3).all(dim=2).all(dim=1) for view in _both(reference)]
-        assert set(whose[(equal[0] | equal[1]).numpy()]) - {own}
-    strangers = [replace(clip, speaker=clip.id, dataset="made") for clip in stored]
-    alone = batch(strangers, References(other=1.0))
-    assert torch.equal(alone.references, batch(strangers, References()).references)
-
-
-def _both(frame: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """A frame (H, W, 3), as it is and mirrored."""
-    return frame, frame.flip(1)
 
 
 @given(frames=st.integers(15, 80), seed=st.integers(0, 1000))

@@ -40,35 +40,21 @@ class TalkingBatch:
 
 
 @dataclass(frozen=True)
-class References:
-    """How often a reference frame cannot help with the mouth; shares of the draws.
-
-    hidden: its lower half is black. other: it is from another clip of the same speaker, if there is
-    one, so that the mouth says another sentence.
-    """
-
-    hidden: float = 0.0
-    other: float = 0.0
-
-
-@dataclass(frozen=True)
 class _Drawn:
-    """Consecutive frames of one clip, and a reference frame for each, maybe of another clip."""
+    """Consecutive frames of one clip, and a reference frame for each."""
 
     clip: int
     frames: NDArray[np.int64]
-    reference_clip: int
     reference: NDArray[np.int64]
     is_mirrored: bool
-    is_hidden: bool
 
 
 class TalkingBatches(Dataset[TalkingBatch]):
     """Windows of some clips, with reference frames from elsewhere in the same clip.
 
     singles: how many further clips contribute a single frame each: the frames of a window look
-    alike, so more faces help the pixel losses more. references: whose mouths cannot be copied. If
-    the clips are a FaceBank, batches are built on its device.
+    alike, so more faces help the pixel losses more. If the clips are a FaceBank, batches are built
+    on its device.
     """
 
     def __init__(
@@ -81,13 +67,8 @@ class TalkingBatches(Dataset[TalkingBatch]):
         lead: int,
         steps: int,
         seed: int,
-        references: References = References(),
     ) -> None:
         self.clips = clips
-        self.references = references
-        self._of_speaker: dict[tuple[str, str], list[int]] = {}
-        for number, clip in enumerate(clips):
-            self._of_speaker.setdefault((clip.dataset, clip.speaker), []).append(number)
         self.draw = Draw(clips, group=lambda clip: clip.dataset, power=0.5)
         self.kind: AudioKind = kind
         self.batch = batch
@@ -107,9 +88,6 @@ class TalkingBatches(Dataset[TalkingBatch]):
             targets, references, heard = _taken(self.clips, drawn, lead=self.lead)
         else:
             targets, references, heard = self._read(drawn)
-        hidden = np.repeat([each.is_hidden for each in drawn], [len(each.frames) for each in drawn])
-        if hidden.any():
-            references[torch.from_numpy(hidden), references.shape[1] // 2 :] = 0
         windows = drawn[: self.batch]
         return TalkingBatch(
             targets=targets,
@@ -124,37 +102,13 @@ class TalkingBatches(Dataset[TalkingBatch]):
 
     def _drawn(self, step: int) -> Iterator[_Drawn]:
         random = np.random.default_rng([self.seed, step])
-        # Its own deviates, so that batches without these shares are what they were.
-        further = np.random.default_rng([self.seed, step, 1])
         for row, number in enumerate(self.draw.several(self.batch + self.singles, random)):
             frames = len(self.clips[number].faces())
             start = int(random.integers(frames - WINDOW + 1))
             count = WINDOW if row < self.batch else 1
             reference = reference_window(frames, start, random)[:count]
             is_mirrored = bool(random.random() < 0.5)
-            is_hidden, is_other = further.random(2) < (
-                self.references.hidden,
-                self.references.other,
-            )
-            shown = self._another(int(number), further) if is_other else int(number)
-            if shown != number:
-                length = len(self.clips[shown].faces())
-                reference = reference_window(length, -WINDOW, further)[:count]
-            yield _Drawn(
-                int(number),
-                start + np.arange(count),
-                shown,
-                reference,
-                is_mirrored,
-                bool(is_hidden),
-            )
-
-    def _another(self, number: int, random: np.random.Generator) -> int:
-        """Another clip of this clip's speaker; the clip itself if there is none."""
-        clip = self.clips[number]
-        own = self._of_speaker[clip.dataset, clip.speaker]
-        others = [one for one in own if self.clips[one].id != clip.id]
-        return int(random.choice(others)) if others else number
+            yield _Drawn(int(number), start + np.arange(count), reference, is_mirrored)
 
     def _read(self, drawn: Sequence[_Drawn]) -> tuple[Tensor, Tensor, Tensor]:
         targets: list[NDArray[np.uint8]] = []
@@ -165,12 +119,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
             stored, spectrum = clip.faces(), clip.features(self.kind)
             direction = slice(None, None, -1 if each.is_mirrored else 1)  # columns of pixels
             targets.append(stored[each.frames[0] : each.frames[-1] + 1, :, direction])
-            shown = (
-                stored
-                if each.reference_clip == each.clip
-                else self.clips[each.reference_clip].faces()
-            )
-            references.append(shown[each.reference][:, :, direction])
+            references.append(stored[each.reference][:, :, direction])
             first = audio.first_columns(len(stored), spectrum.shape[1], lead=self.lead)
             heard.append(audio.windows(spectrum, first[each.frames]))
         return (
@@ -196,9 +145,7 @@ def _taken(bank: FaceBank, drawn: Sequence[_Drawn], *, lead: int) -> tuple[Tenso
     columns = [bank.first_columns(each.clip, lead=lead)[each.frames] for each in drawn]
     return (
         bank.faces(clips, [each.frames for each in drawn], mirrored),
-        bank.faces(
-            [each.reference_clip for each in drawn], [each.reference for each in drawn], mirrored
-        ),
+        bank.faces(clips, [each.reference for each in drawn], mirrored),
         bank.windows(clips, columns),
     )
 

@@ -39,9 +39,6 @@ class GeneratorSettings(StageSettings):
     channels_last: bool = True
     colour: float = pydantic.Field(default=0.0, ge=0, lt=1)  # augmentation: gain and offset
 
-    hidden_reference: float = pydantic.Field(default=0.0, ge=0, le=1)  # share with a black mouth
-    other_reference: float = pydantic.Field(default=0.0, ge=0, le=1)  # share of another sentence
-
     lower: float = pydantic.Field(default=1.0, gt=0)  # weight of the lower half's pixels
     mouth: float = pydantic.Field(default=1.0, gt=0)  # weight of the mouth's pixels
     moved: float = pydantic.Field(default=0.0, ge=0)  # added weight of pixels unlike the reference

@@ -13,7 +13,7 @@ from bench.train import loop as training
 from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip, ready_splits
 from bench.train.sync_expert import Judge, own_copy, trained_expert
-from bench.train.talking_batches import References, TalkingBatches
+from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
 from methods.wav2lip.checkpoints import save_generator
 from methods.wav2lip.generator_training import GeneratorLearner
@@ -92,7 +92,6 @@ def _trained_generator(
         lead=settings.lead,
         steps=wanted.steps,
         seed=job.seed,
-        references=References(wanted.hidden_reference, wanted.other_reference),
     )
     if wanted.paced:
         wanted = learner.paced(training.Loop.of(wanted, job), batches)
