@@ -321,6 +321,11 @@ def test_unusable_data_are_an_error_a_user_can_put_right(job: TrainJob[Settings]
         )
 
 
+def test_settings_that_the_training_would_ignore_are_refused() -> None:
+    with pytest.raises(ValueError, match="paced: the scorer takes the number of steps"):
+        Settings.model_validate({"paced": True, "stop_after": "5 min"})
+
+
 def test_training_leaves_chance_on_pictures_and_sounds_that_belong_together() -> None:
     """A few steps on one easy batch: colour tells which sound belongs to which window."""
     torch.manual_seed(0)

@@ -57,17 +57,18 @@ class Disguise:
 
     def seen(self, mouths: Squares, skin: NDArray[np.float64]) -> Squares:
         """The mouths (T, 96, 96, 3) of a clip whose skin is `skin` (`skin_of`) on this person."""
+        across, down = (np.ascontiguousarray(self.warp[..., axis]) for axis in (0, 1))
         worn = np.empty_like(mouths)
         for target, mouth in zip(worn, mouths, strict=True):
             cv2.remap(
                 mouth,
-                self.warp,
-                None,
+                across,
+                down,
                 cv2.INTER_LINEAR,
                 dst=target,
                 borderMode=cv2.BORDER_REPLICATE,
             )
-        lab = cv2.cvtColor(worn.reshape(-1, SIDE, 3), cv2.COLOR_RGB2LAB)
+        lab = np.asarray(cv2.cvtColor(worn.reshape(-1, SIDE, 3), cv2.COLOR_RGB2LAB), dtype=np.uint8)
         coloured = cv2.cvtColor(self._coloured(lab, skin), cv2.COLOR_LAB2RGB)
         lit = coloured.reshape(mouths.shape) * self.light
         return np.asarray(np.minimum(lit, 255.0), dtype=np.uint8)

@@ -31,7 +31,8 @@ class Speed:
     def frames(self, count: int) -> NDArray[np.int64]:
         """Which of `count` frames is shown in each frame: the nearest, as in `bench.media`."""
         shown = int((count - 1) / self.factor) + 1
-        return np.rint(np.arange(shown) * self.factor).astype(np.int64).clip(0, count - 1)
+        nearest = np.rint(np.arange(shown) * self.factor).astype(np.int64)
+        return np.asarray(nearest.clip(0, count - 1), dtype=np.int64)
 
     def columns(self, logarithm: Array) -> Array:
         """The log power (M, 257) at that speed, between its columns linearly."""
@@ -109,6 +110,6 @@ def coded(mouths: NDArray[np.uint8], *, codec: str, quality: float) -> NDArray[n
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     data.seek(0)
-    with av.open(data) as container:
-        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with av.open(data, "r") as stored:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in stored.decode(video=0)]
     return np.stack(decoded)

@@ -80,4 +80,6 @@ class Settings(StageSettings):
             raise ValueError(f"damaged ({self.damaged}) is more than clips ({self.clips})")
         if self.windows > self.segment - 4 or self.still > self.windows:
             raise ValueError("a segment must hold the windows, and the windows the still ones")
+        if self.paced:
+            raise ValueError("paced: the scorer takes the number of steps that `steps` gives")
         return self
