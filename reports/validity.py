@@ -12,6 +12,7 @@ from statistics import median
 from typing import Literal
 
 from bench.ground.stats import Interval, area_under_curve, share_interval
+from bench.records.relative import CONFIDENCES
 from reports.results import Column, Dataset, Results
 
 ENOUGH = 0.90  # share of clips on which a working scorer is right
@@ -97,7 +98,7 @@ def judge(results: Results) -> list[Validity]:
         _judge(results, dataset, column)
         for dataset in results.datasets
         for column in results.columns(dataset)
-        if column.output.name == "lse_c"
+        if column.output.name in CONFIDENCES
     ]
 
 
@@ -186,7 +187,7 @@ def control_values(
 
     A control that the config does not name may have been asked quietly, of a few cases.
     """
-    for row in results.rows:
-        if row.name == name and any(row.label in source.methods for source in dataset.sources):
-            return results.column_values(dataset, row.label, column, kind="reconstruct").values
+    label = results.control_label(dataset, name)
+    if label is not None:
+        return results.column_values(dataset, label, column, kind="reconstruct").values
     return results.quiet_values(dataset, column, name)
