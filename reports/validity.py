@@ -25,7 +25,7 @@ State = Literal["works", "fails", "unsure", "unmeasured"]
 
 @dataclass(frozen=True)
 class Validity:
-    """How one scorer rates the controls of a data set.
+    """How one scorer rates the controls of a data set. confidence: its output's heading.
 
     above_mismatched, above_still: share of cases in which the confidence of `truth` is above that
     of the control. followed: share of shifted sounds (`shifted`) whose offset differs from that of
@@ -37,6 +37,7 @@ class Validity:
 
     dataset: Dataset
     metric: str
+    confidence: str
     protocol: str
     above_mismatched: Interval | None
     above_still: Interval | None
@@ -120,6 +121,7 @@ def _judge(results: Results, dataset: Dataset, column: Column) -> Validity:
     return Validity(
         dataset=dataset,
         metric=column.metric,
+        confidence=column.output.heading,
         protocol=column.protocol,
         above_mismatched=above(mismatched),
         above_still=above(control_values(results, dataset, column, "still")),
