@@ -248,7 +248,9 @@ def _told_apart(
     own = {label: {case: values[label][case] for case in cases} for label in labels}
     pairs = compare_all(own, dataset.speakers, seed=results.seed)
     return frozenset(
-        names if one.difference.mean > 0 else names[::-1] for names, one in pairs.items() if one.holds
+        names if one.difference.mean > 0 else names[::-1]
+        for names, one in pairs.items()
+        if one.holds
     )
 
 

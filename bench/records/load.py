@@ -102,9 +102,7 @@ def _relative_rows(
         yield scaled
 
 
-def _control(
-    run: Run, metric: MetricPart, name: str, case: CasePart, output: str
-) -> float | None:
+def _control(run: Run, metric: MetricPart, name: str, case: CasePart, output: str) -> float | None:
     """A control's value on a case: the config's, or one that was asked quietly."""
     parts = [part for part in run.manifest.methods if part.name == name][:1]
     cases = [case]

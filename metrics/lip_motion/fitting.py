@@ -54,7 +54,9 @@ def train(job: TrainJob[Settings]) -> Path:
         return target
     job.folder.mkdir(parents=True, exist_ok=True)
     clips = _ready(evenly(job.train, job.settings.clips), job, split="train")
-    predictor = fit([example(one) for one in clips], ridge=job.settings.ridge)
+    settings = job.settings
+    examples = [example(one) for one in clips]
+    predictor = fit(examples, ridge=settings.ridge, weights=settings.weights)
     val = _ready(evenly(job.val, job.settings.clips), job, split="val")
     _write_figures(job.folder / "val.csv", predictor, val, job.log)
     return predictor.save(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -37,9 +37,7 @@ class Predictor:
     weights: Numbers
     usual: Numbers
 
-    def expect(
-        self, sound: Sound, frames: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def expect(self, sound: Sound, frames: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """How the mouth should move with this sound, (frames, 4), in units of `usual`.
 
         And the frames, (frames,), for which that is known (`heard`); in the others it is 0.
@@ -75,16 +73,20 @@ class Example:
     group: str
 
 
-def fit(examples: Sequence[Example], *, ridge: float) -> Predictor:
-    """The map with the least squared error, all data sets with one weight; ridge: its penalty.
+def fit(
+    examples: Sequence[Example], *, ridge: float, weights: Mapping[str, float]
+) -> Predictor:
+    """The map with the least squared error.
 
-    The penalty is that of ridge regression on standardised numbers, per frame.
+    ridge: the penalty of ridge regression on standardised numbers, per frame. weights: by data set,
+    what it counts in all; 1 for one that is not named.
     """
-    groups = sorted({one.group for one in examples})
-    frames = {g: sum(len(one.rows) for one in examples if one.group == g) for g in groups}
-    share = np.concatenate(
-        [np.full(len(one.rows), 1.0 / (frames[one.group] * len(groups))) for one in examples]
-    )  # (N,), of sum 1
+    frames: dict[str, int] = {}
+    for one in examples:
+        frames[one.group] = frames.get(one.group, 0) + len(one.rows)
+    counted = {group: weights.get(group, 1.0) / count for group, count in frames.items()}
+    share = np.concatenate([np.full(len(one.rows), counted[one.group]) for one in examples])  # (N,)
+    share /= share.sum()
     given = np.concatenate([one.rows for one in examples])  # (N, 494)
     wanted = np.concatenate([one.curves for one in examples])  # (N, 4)
     mean = share @ given
@@ -92,8 +94,8 @@ def fit(examples: Sequence[Example], *, ridge: float) -> Predictor:
     usual = np.sqrt(share @ (wanted - share @ wanted) ** 2)
     z = (given - mean) / spread
     gram = (z * share[:, None]).T @ z + ridge * np.eye(z.shape[1])
-    weights = np.linalg.solve(gram, (z * share[:, None]).T @ (wanted / usual))
-    return Predictor(*(one.astype(np.float32) for one in (mean, spread, weights, usual)))
+    solved = np.linalg.solve(gram, (z * share[:, None]).T @ (wanted / usual))
+    return Predictor(*(one.astype(np.float32) for one in (mean, spread, solved, usual)))
 
 
 def read_predictor(path: Path) -> Predictor:

@@ -13,4 +13,5 @@ class Settings(TrainSettings):
 
     ridge: float = pydantic.Field(default=0.3, gt=0)
     clips: int | None = pydantic.Field(default=None, ge=1)  # of each data set, evenly spaced
+    weights: dict[str, float] = {}  # of data sets in the fit, by name; 1 for those not named
     faces: Detector = "haar"

@@ -131,9 +131,7 @@ def _opinion(one: Opinion, words: Words) -> OpinionView:
     )
 
 
-def _verdicts(
-    results: Results, one: Disagreement, names: Sequence[str], words: Words
-) -> list[str]:
+def _verdicts(results: Results, one: Disagreement, names: Sequence[str], words: Words) -> list[str]:
     """A sentence for each contradiction; one that says so where there is none."""
     said = [_contradiction(results, each, names, words) for each in one.contradictions]
     said += [
