@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pydantic
 
 from bench.train.ready_clips import Detector
@@ -13,5 +15,5 @@ class Settings(TrainSettings):
 
     ridge: float = pydantic.Field(default=0.3, gt=0)
     clips: int | None = pydantic.Field(default=None, ge=1)  # of each data set, evenly spaced
-    weights: dict[str, float] = {}  # of data sets in the fit, by name; 1 for those not named
+    weights: Mapping[str, float] = pydantic.Field(default_factory=dict)  # of data sets, else 1
     faces: Detector = "haar"
