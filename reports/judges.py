@@ -28,7 +28,7 @@ MOST_OF_ONE = 2  # clips of one method
 NEAR_WRONG = 0.5  # below it a clip is nearer to its wrong speech than to its truth
 
 Zone = Literal["above", "level", "between", "wrong"]
-Missing = Literal["one", "invalid", "values"]
+Missing = Literal["alone", "invalid", "values"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Clip:
 class Disagreement:
     """One data set under two judges.
 
-    missing: why there is no comparison: fewer than two judges were measured ("one"), fewer than two
+    missing: why there is no comparison: fewer than two judges were measured ("alone"), fewer than two
     work on the data ("invalid"; `silent` names the others), or no video has a value of both.
     reversed: (x, y) of every two competitors of which the first judge says that x is better, and
     the second that y is. compared: on how many cases.
@@ -135,7 +135,7 @@ def _disagreement(
     judges = tuple(judge for judge, works in asked if works)[:2]
     silent = tuple(judge.column.metric for judge, works in asked if not works)
     if len(judges) < 2:
-        missing: Missing = "one" if len(asked) < 2 else "invalid"
+        missing: Missing = "alone" if len(asked) < 2 else "invalid"
         return Disagreement(dataset, measured, judges, silent, missing)
     values = [_values(results, dataset, judge.scaled) for judge in judges]
     cases = _shared(results, values)

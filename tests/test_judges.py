@@ -95,7 +95,7 @@ def test_a_method_with_few_values_does_not_shrink_the_comparison(tmp_path: Path)
 @pytest.mark.parametrize(
     ("fake", "missing", "silent"),
     [
-        (replace(RUN, second=False), "one", ()),
+        (replace(RUN, second=False), "alone", ()),
         (replace(RUN, second_works=False), "invalid", ("lip_motion",)),
         (replace(RUN, works=False), "invalid", ("lse",)),
         (replace(RUN, speakers=1, clips_each=3), "invalid", ("lse", "lip_motion")),
