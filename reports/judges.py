@@ -1,7 +1,9 @@
 """Where two sync judges disagree about a method: a score may be won there without being right.
 
-Both judges are put on the scale of the clip's own controls (`bench.records.relative`): 0 is its
-wrong speech, 1 its real video. Only a judge that works on the data has a say.
+Each judge compares a method's video with the real video of the same clip and with its wrong speech
+(`mismatched`, or `still` where that has more), case by case, in the judge's own unit. Means are
+shown on the scale on which the data's wrong speech is 0 and its real video 1. Only a judge that
+works on the data has a say.
 """
 
 from __future__ import annotations
@@ -16,36 +18,30 @@ from bench.ground.stats import (
     compare,
     compare_all,
     holm,
-    mean_interval,
     ranks,
+    ratio_interval,
     shared_cases,
 )
+from bench.records.relative import CONTROLS
 from reports.results import Column, Dataset, Results
-from reports.validity import Validity
+from reports.validity import Validity, control_values
 
 MOST_CLIPS = 6
 MOST_OF_ONE = 2  # clips of one method
-NEAR_WRONG = 0.5  # below it a clip is nearer to its wrong speech than to its truth
 
 Zone = Literal["above", "level", "between", "wrong"]
 Missing = Literal["alone", "invalid", "values"]
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A sync judge: its confidence, and the same on the clips' own scale."""
-
-    column: Column
-    scaled: Column
+Values = Mapping[str, float]  # by case
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one judge says of one method: its mean on the clips' scale, its rank, its zone.
+    """What one judge says of one method: its mean, its rank, its zone.
 
-    zone: "above" the real video, "level" with it, "between" it and wrong speech, or not above
-    "wrong" speech; each but "level" and "wrong" needs a significant difference, corrected over the
-    methods. rank: among competitors; None for a control.
+    mean: how far it is from the wrong speech (0) to the real video (1), a ratio of mean differences
+    over the cases. zone: "above" the real video, "level" with it, "between" it and wrong speech, or
+    not above "wrong" speech; each but "level" and "wrong" needs a significant difference, corrected
+    over the methods. rank: among competitors; None for a control.
     """
 
     mean: Interval
@@ -54,7 +50,7 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Judged:
+class TwoOpinions:
     """A method under both judges, on the same cases."""
 
     label: str
@@ -72,109 +68,146 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What one judge says of one clip: the method's video, the real one, and wrong speech."""
+
+    made: float
+    truth: float
+    wrong: float
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the method's video is at the real one or above."""
+        return self.made >= self.truth > self.wrong
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it is nearer to the wrong speech than to the real video."""
+        return self.truth > self.wrong and self.made < (self.truth + self.wrong) / 2
+
+
+@dataclass(frozen=True)
 class Clip:
     """A method's video that one judge puts at its truth or above, and the other near wrong speech.
 
-    first, second: what the judges say, on the clip's scale.
+    distance: how far apart, in mean distances from wrong speech to truth of either judge.
     """
 
     label: str
     case: str
-    first: float
-    second: float
+    first: Heard
+    second: Heard
+    distance: float
 
 
 @dataclass(frozen=True)
 class Disagreement:
     """One data set under two judges.
 
-    missing: why there is no comparison: fewer than two judges were measured ("alone"), fewer than two
-    work on the data ("invalid"; `silent` names the others), or no video has a value of both.
+    missing: why there is no comparison: fewer than two judges were measured ("alone"), fewer than
+    two work on the data ("invalid"; `silent` names the others), or no case has a value of both for
+    all methods ("values").
     reversed: (x, y) of every two competitors of which the first judge says that x is better, and
     the second that y is. compared: on how many cases.
     """
 
     dataset: Dataset
     measured: tuple[str, ...]
-    judges: tuple[Judge, ...]
+    judges: tuple[Column, ...]
     silent: tuple[str, ...] = ()
     missing: Missing | None = None
-    methods: tuple[Judged, ...] = ()
+    methods: tuple[TwoOpinions, ...] = ()
     reversed: tuple[tuple[str, str], ...] = ()
     clips: tuple[Clip, ...] = ()
     compared: int = 0
 
     @property
-    def contradictions(self) -> tuple[Judged, ...]:
+    def contradictions(self) -> tuple[TwoOpinions, ...]:
         """The competitors about which the judges contradict each other."""
         return tuple(
             one for one in self.methods if one.first.rank is not None and one.is_contradiction
         )
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """One judge's values on a data set: of all methods, by label, and of truth and wrong speech."""
+
+    methods: Mapping[str, Values]
+    truth: Values
+    wrong: Values
+
+
 def disagreements(results: Results, validities: Sequence[Validity]) -> list[Disagreement]:
     """Each data set on which any sync judge was measured, under its first two that work."""
     found: list[Disagreement] = []
     for dataset in results.datasets:
-        scales = {
-            (one.scaled.metric, one.scaled.protocol): Judge(one.scaled, one)
-            for one in results.columns(dataset)
-            if one.scaled is not None
+        asked = {
+            column: one.works is True
+            for one in validities
+            if one.dataset.name == dataset.name
+            for column in results.columns(dataset)
+            if (column.metric, column.protocol) == (one.metric, one.protocol)
+            if column.output.heading == one.confidence
         }
-        own = [one for one in validities if one.dataset.name == dataset.name]
-        asked = [(scales[one.metric, one.protocol], one.works is True) for one in own]
         if asked:
             found.append(_disagreement(results, dataset, asked))
     return found
 
 
-def _disagreement(
-    results: Results, dataset: Dataset, asked: Sequence[tuple[Judge, bool]]
-) -> Disagreement:
-    measured = tuple(judge.column.metric for judge, _ in asked)
-    judges = tuple(judge for judge, works in asked if works)[:2]
-    silent = tuple(judge.column.metric for judge, works in asked if not works)
+def _disagreement(results: Results, dataset: Dataset, asked: Mapping[Column, bool]) -> Disagreement:
+    measured = tuple(column.metric for column in asked)
+    judges = tuple(column for column, works in asked.items() if works)[:2]
+    silent = tuple(column.metric for column, works in asked.items() if not works)
     if len(judges) < 2:
         missing: Missing = "alone" if len(asked) < 2 else "invalid"
         return Disagreement(dataset, measured, judges, silent, missing)
-    values = [_values(results, dataset, judge.scaled) for judge in judges]
-    cases = _shared(results, values)
-    if not cases:
+    heard = [_hear(results, dataset, column) for column in judges]
+    cases = _shared(results, heard)
+    leads = [sum(one.truth[case] - one.wrong[case] for case in cases) for one in heard]
+    if not cases or min(leads) <= 0.0:
         return Disagreement(dataset, measured, judges, silent, "values")
-    labels = [row.label for row in results.rows if _has(values, row.label, cases)]
-    said = [_opinions(results, dataset, one, labels, cases) for one in values]
-    methods = tuple(Judged(label, said[0][label], said[1][label]) for label in labels)
+    labels = [
+        row.label
+        for row in results.rows
+        if all(case in one.methods[row.label] for one in heard for case in cases)
+    ]
     competing = [label for label in labels if not results.row(label).control]
-    first, second = (_told_apart(results, dataset, one, competing, cases) for one in values)
+    told_apart = [_told_apart(results, dataset, one, competing, cases) for one in heard]
+    said = [
+        _opinions(results, dataset, one, labels, ranks(competing, apart), cases)
+        for one, apart in zip(heard, told_apart, strict=True)
+    ]
     return Disagreement(
         dataset,
         measured,
         judges,
         silent,
-        methods=methods,
-        reversed=tuple(sorted(pair for pair in first if pair[::-1] in second)),
-        clips=tuple(_clips(competing, values)),
+        methods=tuple(TwoOpinions(label, said[0][label], said[1][label]) for label in labels),
+        reversed=tuple(sorted(pair for pair in told_apart[0] if pair[::-1] in told_apart[1])),
+        clips=tuple(_clips(competing, heard, [lead / len(cases) for lead in leads])),
         compared=len(cases),
     )
 
 
-Values = Mapping[str, Mapping[str, float]]  # by method's label, then by case
-
-
-def _values(results: Results, dataset: Dataset, column: Column) -> Values:
-    return {
+def _hear(results: Results, dataset: Dataset, column: Column) -> _Heard:
+    truth, mismatched, still = (control_values(results, dataset, column, name) for name in CONTROLS)
+    methods = {
         row.label: results.column_values(dataset, row.label, column, kind="reconstruct").values
         for row in results.rows
     }
+    wrong = {case: max(value, still.get(case, value)) for case, value in mismatched.items()}
+    return _Heard(methods, truth, wrong)
 
 
-def _shared(results: Results, values: Sequence[Values]) -> tuple[str, ...]:
-    """The cases for which all competitors have a value of both judges.
+def _shared(results: Results, heard: Sequence[_Heard]) -> tuple[str, ...]:
+    """The cases for which truth, wrong speech and all competitors have a value of both judges.
 
     A competitor with values for fewer than half of the cases would shrink them, and is left out.
     """
+    ends = shared_cases([values for one in heard for values in (one.truth, one.wrong)])
     both = {
-        row.label: set(values[0][row.label]) & set(values[1][row.label])
+        row.label: set(shared_cases([one.methods[row.label] for one in heard])) & set(ends)
         for row in results.rows
         if not row.control
     }
@@ -183,33 +216,40 @@ def _shared(results: Results, values: Sequence[Values]) -> tuple[str, ...]:
     return shared_cases(full)
 
 
-def _has(values: Sequence[Values], label: str, cases: Sequence[str]) -> bool:
-    return all(case in one[label] for one in values for case in cases)
-
-
 def _opinions(
     results: Results,
     dataset: Dataset,
-    values: Values,
+    heard: _Heard,
     labels: Sequence[str],
+    placed: Mapping[str, int],
     cases: Sequence[str],
 ) -> dict[str, Opinion]:
-    speakers = dataset.speakers
-    own = {label: {case: values[label][case] for case in cases} for label in labels}
-    ends = [
-        {
-            label: compare(one, dict.fromkeys(cases, end), speakers, seed=results.seed)
-            for label, one in own.items()
+    def tested(end: Values) -> dict[str, Comparison]:
+        """Each method against one end, Holm-corrected over the methods."""
+        against = {case: end[case] for case in cases}
+        found = {
+            label: one
+            for label in labels
+            if (one := compare(heard.methods[label], against, speakers, seed=results.seed))
         }
-        for end in (0.0, 1.0)
-    ]
-    wrong, truth = (_corrected(one) for one in ends)
-    competing = [label for label in labels if not results.row(label).control]
-    placed = ranks(competing, _told_apart(results, dataset, values, competing, cases))
+        adjusted = holm([one.p_value for one in found.values()])
+        return {
+            label: Comparison(one.difference, p_value)
+            for (label, one), p_value in zip(found.items(), adjusted, strict=True)
+            if p_value is not None
+        }
+
+    speakers = dataset.speakers
+    names = [speakers[case] for case in cases]
+    leads = [heard.truth[case] - heard.wrong[case] for case in cases]
+    wrong, truth = tested(heard.wrong), tested(heard.truth)
     return {
         label: Opinion(
-            mean_interval(
-                list(own[label].values()), [speakers[case] for case in cases], seed=results.seed
+            ratio_interval(
+                [heard.methods[label][case] - heard.wrong[case] for case in cases],
+                leads,
+                names,
+                seed=results.seed,
             ),
             placed.get(label),
             _zone(wrong[label], truth[label]),
@@ -227,25 +267,15 @@ def _zone(wrong: Comparison, truth: Comparison) -> Zone:
     return "above" if truth.difference.mean > 0 else "between"
 
 
-def _corrected(found: Mapping[str, Comparison | None]) -> dict[str, Comparison]:
-    there = {label: one for label, one in found.items() if one is not None}
-    adjusted = holm([one.p_value for one in there.values()])
-    return {
-        label: Comparison(one.difference, p_value)
-        for (label, one), p_value in zip(there.items(), adjusted, strict=True)
-        if p_value is not None
-    }
-
-
 def _told_apart(
     results: Results,
     dataset: Dataset,
-    values: Values,
+    heard: _Heard,
     labels: Sequence[str],
     cases: Sequence[str],
 ) -> frozenset[tuple[str, str]]:
     """(better, worse) of every two methods whose difference is significant."""
-    own = {label: {case: values[label][case] for case in cases} for label in labels}
+    own = {label: {case: heard.methods[label][case] for case in cases} for label in labels}
     pairs = compare_all(own, dataset.speakers, seed=results.seed)
     return frozenset(
         names if one.difference.mean > 0 else names[::-1]
@@ -254,25 +284,28 @@ def _told_apart(
     )
 
 
-def _clips(labels: Sequence[str], values: Sequence[Values]) -> list[Clip]:
+def _clips(labels: Sequence[str], heard: Sequence[_Heard], leads: Sequence[float]) -> list[Clip]:
     """The videos with the largest contradiction, at most MOST_OF_ONE of each method."""
-    first, second = values
+    ends = shared_cases([values for one in heard for values in (one.truth, one.wrong)])
     found: list[Clip] = []
     for label in labels:
-        own = [
-            Clip(label, case, first[label][case], second[label][case])
-            for case in first[label]
-            if case in second[label]
-        ]
-        own = [
-            one
-            for one in own
-            if max(one.first, one.second) >= 1.0 and min(one.first, one.second) < NEAR_WRONG
-        ]
-        found += sorted(own, key=_distance)[:MOST_OF_ONE]
-    return sorted(found, key=_distance)[:MOST_CLIPS]
+        own: list[Clip] = []
+        for case in ends:
+            if not all(case in one.methods[label] for one in heard):
+                continue
+            first, second = (
+                Heard(one.methods[label][case], one.truth[case], one.wrong[case]) for one in heard
+            )
+            if (first.is_good and second.is_bad) or (second.is_good and first.is_bad):
+                away = [
+                    (one.made - one.truth) / lead
+                    for one, lead in zip((first, second), leads, strict=True)
+                ]
+                own.append(Clip(label, case, first, second, abs(away[0] - away[1])))
+        found += sorted(own, key=_order)[:MOST_OF_ONE]
+    return sorted(found, key=_order)[:MOST_CLIPS]
 
 
-def _distance(clip: Clip) -> tuple[float, str, str]:
-    """Sorts clips, the largest difference first."""
-    return -abs(clip.first - clip.second), clip.label, clip.case
+def _order(clip: Clip) -> tuple[float, str, str]:
+    """Sorts clips, the largest distance first."""
+    return -clip.distance, clip.label, clip.case

@@ -10,7 +10,7 @@ import pytest
 
 import reports
 from bench.ground.stats import Interval
-from reports.judges import Disagreement, Judged, Opinion, Zone, disagreements
+from reports.judges import Disagreement, Heard, Opinion, TwoOpinions, Zone, disagreements
 from reports.worth import read_judged
 from tests.fixtures_run import CONTROLS, FakeMethod, FakeRun, build_run
 
@@ -47,7 +47,7 @@ def opinion(zone: Zone) -> Opinion:
     ],
 )
 def test_what_a_contradiction_is(first: Zone, second: Zone, contradict: bool) -> None:
-    one = Judged("some", opinion(first), opinion(second))
+    one = TwoOpinions("some", opinion(first), opinion(second))
     assert one.is_contradiction is contradict
 
 
@@ -79,10 +79,29 @@ def test_the_worst_clips_are_those_that_one_judge_puts_at_the_truth(tmp_path: Pa
     assert {clip.label for clip in one.clips} == {"flatterer"}
     assert len(one.clips) == 2  # of one method
     for clip in one.clips:
-        assert clip.first >= 1.0
-        assert clip.second < 0.5
-    distances = [abs(clip.first - clip.second) for clip in one.clips]
+        assert clip.first.made >= clip.first.truth
+        assert clip.second.made < (clip.second.truth + clip.second.wrong) / 2
+    distances = [clip.distance for clip in one.clips]
     assert distances == sorted(distances, reverse=True)
+    assert distances[0] > 0.7  # from 1.2 to 0.4 of the way, and noise
+
+
+@pytest.mark.parametrize(
+    ("made", "truth", "wrong", "good", "bad"),
+    [
+        (0.5, 0.5, 0.1, True, False),
+        (0.49, 0.5, 0.1, False, False),
+        (0.31, 0.5, 0.1, False, False),
+        (0.29, 0.5, 0.1, False, True),
+        (0.6, 0.1, 0.2, False, False),  # the judge does not know its own truth here
+        (0.0, 0.1, 0.2, False, False),
+    ],
+)
+def test_what_is_good_and_bad_in_one_clip(
+    made: float, truth: float, wrong: float, good: bool, bad: bool
+) -> None:
+    heard = Heard(made, truth, wrong)
+    assert (heard.is_good, heard.is_bad) == (good, bad)
 
 
 def test_a_method_with_few_values_does_not_shrink_the_comparison(tmp_path: Path) -> None:

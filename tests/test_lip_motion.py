@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from bench.contract.jobs import Sample
 from bench.ground.types import Case, Clip
 from metrics.lip_motion import WEIGHTS, LipMotion
 from metrics.lip_motion.agreement import COST, STILLNESS, Agreement, agree
+from metrics.lip_motion.fitting import MotionClip, evenly, example
 from metrics.lip_motion.mouth_curves import SLOW, mouth_curves, quick_part
 from metrics.lip_motion.predictor import Example, Predictor, fit, read_predictor
 from metrics.lip_motion.speech_bands import COLUMNS, ROW, heard, rows, speech_bands
@@ -24,7 +26,7 @@ def everywhere(frames: int) -> np.ndarray:
     return np.ones(frames, dtype=bool)
 
 
-def landmarks(heights: dict[int, float], frames: int = 40, *, roll: float = 0.0) -> dict:
+def landmarks(heights: dict[int, float], frames: int = 40, *, roll: float = 0.0) -> dict[str, Any]:
     """46 points in a face of 50 pixels between the eyes; heights: y of mouth points, in pixels."""
     where = np.zeros((46, 2))
     for eye, x in ((range(20, 26), -25.0), (range(26, 32), 25.0)):
@@ -208,7 +210,7 @@ def spoken(seed: int, frames: int = 75) -> np.ndarray:
     return (6000 * level * generator.normal(size=frames * 640) / 3).astype(np.int16)
 
 
-def talking(sound: np.ndarray, *, share: float = 1.0) -> dict:
+def talking(sound: np.ndarray, *, share: float = 1.0) -> dict[str, Any]:
     """Landmarks of a mouth that moves as the shipped predictor expects of this sound."""
     frames = len(sound) // 640
     predictor = read_predictor(WEIGHTS)
@@ -227,8 +229,8 @@ def talking(sound: np.ndarray, *, share: float = 1.0) -> dict:
     return found | {"points": points.astype(np.float32)}
 
 
-def measured(found: dict | str, sound: np.ndarray | None) -> dict:
-    def find(_: bench.Video, name: str) -> dict:
+def measured(found: dict[str, Any] | str, sound: np.ndarray | None) -> dict[str, Any]:
+    def find(_: bench.Video, name: str) -> dict[str, Any]:
         assert name == "landmarks"
         if isinstance(found, str):
             raise bench.Undefined(found)
@@ -290,3 +292,44 @@ def test_golden() -> None:
     golden = {"motion_c": 0.30628, "motion_at_0": 0.32033, "offset": 0.0}
     assert {name: found[name] for name in golden} == pytest.approx(golden, abs=2e-4)
     assert LipMotion.version == "1"
+
+
+def motion_clip(folder: Path, seed: int) -> MotionClip:
+    """A clip made ready whose mouth does as the shipped predictor expects; its first second mute."""
+    sound = spoken(seed)
+    sound[:16000] = 0
+    predictor = read_predictor(WEIGHTS)
+    expected, _ = predictor.expect(sound, 75)
+    folder.mkdir()
+    arrays = {"curves": expected * predictor.usual, "seen": everywhere(75), "sound": sound}
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return MotionClip("clip", "one", "grid", folder)
+
+
+def test_an_example_holds_the_frames_in_which_the_sound_is_heard(tmp_path: Path) -> None:
+    found = example(motion_clip(tmp_path / "clip", 1))
+    assert found.rows.shape == (50, ROW)
+    assert found.curves.shape == (50, 4)
+    assert found.group == "grid"
+
+
+def test_a_fit_to_what_the_shipped_map_expects_expects_the_same(tmp_path: Path) -> None:
+    """The map is found again from 39 clips, well enough for the agreement of another one."""
+    clips = [motion_clip(tmp_path / str(seed), seed) for seed in range(40)]
+    found = fit([example(one) for one in clips[:39]], ridge=1e-4, weights={})
+    expected, known = found.expect(clips[39].sound(), 75)
+    own = agree(expected, clips[39].curves() / found.usual, known=known, seen=clips[39].seen())
+    assert own.at_0 > 0.9
+    assert own.offset == 0
+
+
+def test_clips_to_fit_to_are_spread_evenly_over_each_data_set() -> None:
+    clips = [
+        Clip(f"{name}{number}", Path("a.mp4"), speaker=f"{name}/s")
+        for name, count in (("grid", 10), ("synth", 3))
+        for number in range(count)
+    ]
+    taken = [clip.id for clip in evenly(clips, 4)]
+    assert taken == ["grid0", "grid2", "grid4", "grid6", "synth0", "synth1", "synth2"]
+    assert evenly(clips, None) == clips

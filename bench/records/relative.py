@@ -15,10 +15,10 @@ from bench.records.manifest import OutputPart
 
 CONFIDENCES = ("lse_c", "motion_c")  # outputs that judge whether lips and speech belong together
 CONTROLS = ("truth", "mismatched", "still")  # by their plugins' names
-LEAST_LEAD = 0.2  # of the truth's own value, by which it must be above its controls
+LEAST_LEAD = 1 / 3  # of the truth's own value, by which it must be above its controls
 NO_TRUTH = "no scale: the clip has no value for truth"
 NO_MISMATCHED = "no scale: the clip has no value for mismatched"
-NOT_ABOVE = "no scale: the clip's truth is not above its controls by a fifth of its own value"
+NOT_ABOVE = "no scale: the clip's truth is not above its controls by a third of its own value"
 
 
 def relative_name(confidence: str) -> str:

@@ -73,9 +73,7 @@ class Example:
     group: str
 
 
-def fit(
-    examples: Sequence[Example], *, ridge: float, weights: Mapping[str, float]
-) -> Predictor:
+def fit(examples: Sequence[Example], *, ridge: float, weights: Mapping[str, float]) -> Predictor:
     """The map with the least squared error.
 
     ridge: the penalty of ridge regression on standardised numbers, per frame. weights: by data set,

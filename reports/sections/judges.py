@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.case_page import CaseLink
-from reports.judges import Disagreement, Judged, Opinion
+from reports.judges import Disagreement, Opinion, TwoOpinions
 from reports.results import Results, Row
 from reports.text import fixed, span
 from reports.words import Words
@@ -89,7 +89,7 @@ def _part(
             "data": one.dataset.name,
         }
         return JudgesPart(title, (words(f"judges_missing_{one.missing}", **named),), (), (), (), "")
-    names = tuple(judge.column.title(words) for judge in one.judges)
+    names = tuple(column.title(words) for column in one.judges)
     return JudgesPart(
         title,
         tuple(_verdicts(results, one, names, words)),
@@ -107,12 +107,15 @@ def _part(
                 links[one.dataset.name, clip.case].file,
                 results.shown(clip.label),
                 clip.case,
-                words(
-                    "judges_clip",
-                    first=names[0],
-                    one=fixed(clip.first, digits=DIGITS),
-                    second=names[1],
-                    other=fixed(clip.second, digits=DIGITS),
+                words("sentence_separator").join(
+                    words(
+                        "judges_clip",
+                        judge=name,
+                        made=fixed(heard.made, digits=DIGITS),
+                        truth=fixed(heard.truth, digits=DIGITS),
+                        wrong=fixed(heard.wrong, digits=DIGITS),
+                    )
+                    for name, heard in zip(names, (clip.first, clip.second), strict=True)
                 ),
             )
             for clip in one.clips
@@ -147,7 +150,7 @@ def _verdicts(results: Results, one: Disagreement, names: Sequence[str], words: 
     return said or [words("judges_agree", first=names[0], second=names[1])]
 
 
-def _contradiction(results: Results, one: Judged, names: Sequence[str], words: Words) -> str:
+def _contradiction(results: Results, one: TwoOpinions, names: Sequence[str], words: Words) -> str:
     return words(
         "judges_contradict",
         method=results.shown(one.label),
