@@ -295,7 +295,7 @@ def test_golden() -> None:
 
 
 def motion_clip(folder: Path, seed: int) -> MotionClip:
-    """A clip made ready whose mouth does as the shipped predictor expects; its first second mute."""
+    """A clip made ready whose mouth does as the shipped predictor expects; first a mute second."""
     sound = spoken(seed)
     sound[:16000] = 0
     predictor = read_predictor(WEIGHTS)
