@@ -367,11 +367,7 @@ def _validity_view(one: Validity, words: Words) -> ValidityView:
 
 def validity_verdict(one: Validity, words: Words) -> str:
     """Whether the scorer works, in one sentence; if it does, how late the clips' sound is."""
-    named = {
-        "data": one.dataset.name,
-        "metric": one.metric,
-        "confidence": words.translated(one.confidence),
-    }
+    named = {"data": one.dataset.name, "metric": one.metric}
     if one.state == "works" and one.offset is not None and one.is_lagging:
         late = "early" if one.offset > 0 else "late"
         return words(f"validity_works_{late}", frames=f"{abs(one.offset):g}", **named)
