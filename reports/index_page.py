@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reports.case_page import CaseLink
 from reports.comparison import Table
+from reports.judges import Disagreement
 from reports.listening import Listening
 from reports.pairwise import compare_pairs
 from reports.pictures import Evidence
@@ -17,6 +18,7 @@ from reports.sections.faces import FacesView
 from reports.sections.failures import MOST_CASES, MOST_SHOWN, Gaps, gather_gaps
 from reports.sections.glance import Banner, Panel, banners, glance
 from reports.sections.heat import HeatView, map_heat
+from reports.sections.judges import JudgesPart, judges_line, view_judges
 from reports.sections.listening import ListeningPart, view_listening
 from reports.sections.pairs import MatrixView, view_pairs
 from reports.sections.plots import Question, ask
@@ -52,6 +54,7 @@ class IndexView:
     pairs: Mapping[str, tuple[MatrixView, ...]]
     worth: tuple[WorthPart, ...]
     listening: tuple[ListeningPart, ...]
+    judges: tuple[JudgesPart, ...]
     heat: HeatView | None
     speakers: SpeakersView | None
     speed: SpeedView | None
@@ -78,6 +81,7 @@ def view_index(
     validities: Sequence[Validity],
     worths: Sequence[Worth],
     listening: Sequence[Listening],
+    disagreements: Sequence[Disagreement],
     links: Sequence[CaseLink],
     evidence: Mapping[tuple[str, str], Evidence],
     faces: FacesView | None,
@@ -107,6 +111,7 @@ def view_index(
             worths=worths,
             gaps=gaps,
             worst=worst,
+            judges=judges_line(disagreements, words),
             words=words,
         ),
         contents=_contents(
@@ -115,6 +120,7 @@ def view_index(
             words,
             sections={
                 "worth": bool(worth),
+                "judges": bool(disagreements),
                 "listening": bool(heard),
                 "plots": bool(questions),
                 "heat": heat is not None,
@@ -129,6 +135,7 @@ def view_index(
         },
         worth=worth,
         listening=heard,
+        judges=view_judges(results, disagreements, by_case, words),
         heat=heat,
         speakers=speakers,
         speed=speed,

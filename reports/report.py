@@ -16,6 +16,7 @@ from reports.case_page import CaseLink, case_columns, case_links, view_case
 from reports.comparison import Table, build_table
 from reports.footage import find_footage
 from reports.index_page import view_index
+from reports.judges import disagreements
 from reports.leakfree import Pairing, pair
 from reports.listening import listen
 from reports.mel import Heard, take_mels
@@ -132,6 +133,7 @@ def _write(judged: Judged, words: Words, part: Path, out: Path, strips: int) -> 
         validities=validities,
         worths=worths,
         listening=heard,
+        disagreements=disagreements(results, validities),
         links=links,
         evidence=evidence,
         faces=faces,

@@ -8,7 +8,7 @@ same label in several runs is one row. A metric under two protocols is two colum
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -25,6 +25,7 @@ from bench.records.manifest import (
     TablePart,
 )
 from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.relative import CONTROLS, relative, relative_outputs, relative_protocol
 from bench.records.run_folder import Run, method_names, read_run
 from reports.floor import Floor
 from reports.words import Words
@@ -58,7 +59,8 @@ class Column:
     sees: the ladders of distortions that the metric says make it worse. is_void: it does not work
     on the data set (`reports.validity`, `reports.worth`). Such a column is struck out wherever it
     is shown, and nothing is ranked or tested by it. floor: how far it moves where nothing that
-    matters has changed. chance: its mean for videos of other people.
+    matters has changed. chance: its mean for videos of other people. scaled: the column whose
+    values this one holds on their clips' own scale (`bench.records.relative`).
     """
 
     metric: str
@@ -74,6 +76,7 @@ class Column:
     is_void: bool = False
     floor: Floor | None = None
     chance: float | None = None
+    scaled: Column | None = None
 
     @property
     def name(self) -> str:
@@ -258,6 +261,9 @@ class Results:
 
     def cell(self, dataset: Dataset, method: str, case: CasePart, column: Column) -> Cell | None:
         """The column's cell for this method and case; None if it is not planned."""
+        if column.scaled is not None:
+            own = self.cell(dataset, method, case, column.scaled)
+            return None if own is None else self._scaled(dataset, case, column, own)
         best: Cell | None = None
         for source in dataset.sources:
             if not _plans(source, method, case):
@@ -315,6 +321,15 @@ class Results:
 
         name: of the control's plugin; options: those that it must have.
         """
+        if column.scaled is not None:
+            cells = self.quiet_cells(dataset, column.scaled, name, **options)
+            cases = {case.id: case for case in dataset.of_kind("reconstruct")}
+            return {
+                case: scaled
+                for case, cell in cells.items()
+                if case in cases
+                if (scaled := self._scaled(dataset, cases[case], column, cell)) is not None
+            }
         found: dict[str, Cell] = {}
         for source in dataset.sources:
             metric = _metric(source, column)
@@ -335,6 +350,40 @@ class Results:
             for case, cell in cells.items()
             if cell.state == "ok" and output in cell.values
         }
+
+    def _scaled(self, dataset: Dataset, case: CasePart, column: Column, own: Cell) -> Cell | None:
+        """A cell on its clip's scale; None for a case of another kind, which has no truth."""
+        base = column.scaled
+        assert base is not None
+        if case.kind != "reconstruct":
+            return None
+        if own.state != "ok" or base.output.name not in own.values:
+            return own
+        controls = {name: self.control_value(dataset, base, name, case) for name in CONTROLS}
+        found = relative(own.values[base.output.name], controls)
+        if isinstance(found, str):
+            return Cell("undefined", found)
+        return Cell("ok", values={column.output.name: found}, faces_missing=own.faces_missing)
+
+    def control_value(
+        self, dataset: Dataset, column: Column, name: str, case: CasePart
+    ) -> float | None:
+        """What the first method of this data set with this plugin name has on a case.
+
+        A control that the config does not name may have been asked quietly.
+        """
+        label = self.control_label(dataset, name)
+        if label is not None:
+            cell = self.cell(dataset, label, case, column)
+            return None if cell is None else cell.values.get(column.output.name)
+        return self.quiet_values(dataset, column, name).get(case.id)
+
+    def control_label(self, dataset: Dataset, name: str) -> str | None:
+        """The label of the first method of this data set whose plugin has this name."""
+        for row in self.rows:
+            if row.name == name and any(row.label in source.methods for source in dataset.sources):
+                return row.label
+        return None
 
     def quiet_set_cell(
         self, dataset: Dataset, column: Column, name: str, **options: object
@@ -466,7 +515,26 @@ def _columns(dataset: Dataset) -> list[Column]:
                         reads_face="face" in metric.reads,
                         sees=_seen(metric, output),
                     )
-    return list(found.values())
+    return [*found.values(), *_scaled_columns(found.values())]
+
+
+def _scaled_columns(columns: Iterable[Column]) -> list[Column]:
+    """For each confidence of a sync metric, the column of its values on their clips' scale.
+
+    It claims to see nothing itself: whether it works, the column that it scales says.
+    """
+    return [
+        replace(
+            base,
+            output=output,
+            protocol=relative_protocol(base.output.name, base.protocol),
+            sees=frozenset(),
+            scaled=base,
+        )
+        for base in columns
+        if not base.is_set
+        for _, output in relative_outputs([base.output])
+    ]
 
 
 def _seen(metric: MetricPart, output: OutputPart) -> frozenset[str]:

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Literal
 
 from bench.ground.stats import Interval, area_under_curve, share_interval
+from bench.records.relative import CONFIDENCES
 from reports.results import Column, Dataset, Results
 
 ENOUGH = 0.90  # share of clips on which a working scorer is right
@@ -24,7 +25,7 @@ State = Literal["works", "fails", "unsure", "unmeasured"]
 
 @dataclass(frozen=True)
 class Validity:
-    """How one scorer rates the controls of a data set.
+    """How one scorer rates the controls of a data set. confidence: its output's heading.
 
     above_mismatched, above_still: share of cases in which the confidence of `truth` is above that
     of the control. followed: share of shifted sounds (`shifted`) whose offset differs from that of
@@ -36,6 +37,7 @@ class Validity:
 
     dataset: Dataset
     metric: str
+    confidence: str
     protocol: str
     above_mismatched: Interval | None
     above_still: Interval | None
@@ -97,7 +99,7 @@ def judge(results: Results) -> list[Validity]:
         _judge(results, dataset, column)
         for dataset in results.datasets
         for column in results.columns(dataset)
-        if column.output.name == "lse_c"
+        if column.output.name in CONFIDENCES
     ]
 
 
@@ -119,6 +121,7 @@ def _judge(results: Results, dataset: Dataset, column: Column) -> Validity:
     return Validity(
         dataset=dataset,
         metric=column.metric,
+        confidence=column.output.heading,
         protocol=column.protocol,
         above_mismatched=above(mismatched),
         above_still=above(control_values(results, dataset, column, "still")),
@@ -186,7 +189,7 @@ def control_values(
 
     A control that the config does not name may have been asked quietly, of a few cases.
     """
-    for row in results.rows:
-        if row.name == name and any(row.label in source.methods for source in dataset.sources):
-            return results.column_values(dataset, row.label, column, kind="reconstruct").values
+    label = results.control_label(dataset, name)
+    if label is not None:
+        return results.column_values(dataset, label, column, kind="reconstruct").values
     return results.quiet_values(dataset, column, name)

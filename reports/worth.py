@@ -99,7 +99,8 @@ def read_judged(folders: Sequence[Path]) -> Judged:
 
     def judged(dataset: Dataset, column: Column) -> Column:
         worth = worths.get(_place(dataset, column))
-        scorer = dataset.name, column.protocol
+        judge = column if column.scaled is None else column.scaled
+        scorer = dataset.name, judge.protocol
         if scorer in scorers:  # has a check of its own, on more cases
             is_void = scorers[scorer] is False
         else:

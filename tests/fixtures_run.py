@@ -47,18 +47,27 @@ LSE_OUTPUTS = (
     OutputPart(name="distances", unit="distance", better="lower", curve=True),
     OutputPart(name="framewise_confidence", unit="distance", better="higher", curve=True),
 )
+MOTION_OUTPUTS = (
+    OutputPart(name="motion_c", title="motion C", unit="correlation", better="higher"),
+    OutputPart(name="offset", unit="frames", better="none"),
+    OutputPart(name="agreement", unit="correlation", curve=True),
+)
 PSNR = OutputPart(name="psnr", title="PSNR", unit="dB", better="higher", low=0.0)
 SSIM = OutputPart(name="ssim", title="SSIM", unit="1", better="higher", best=1.0, high=1.0)
 
 
 @dataclass(frozen=True)
 class FakeMethod:
-    """A method and how well it does: sync by kind of case, picture with and without speech."""
+    """A method and how well it does: sync by kind of case, picture with and without speech.
+
+    motion: what a second sync judge says; by default a tenth of sync.
+    """
 
     name: str
     control: bool = False
     sync: float = 1.0
     cross_sync: float | None = None
+    motion: float | None = None
     offset: int = 0
     psnr: float = 30.0
     gain: float = 0.3
@@ -109,7 +118,8 @@ NO_FACE = (
 class FakeRun:
     """What a run folder should hold. failing, undefined, faceless: (method label, case id).
 
-    works: the scorer does. faceless: no face is found in any frame.
+    works: the scorer does. faceless: no face is found in any frame. second: whether a second sync
+    judge was asked; second_works: it does.
     """
 
     name: str = "clr"
@@ -133,6 +143,8 @@ class FakeRun:
     texts: Sequence[str] = ("漓江的水清得能看见江底的沙石", "今天的新闻就到这里")
     videos: bool = False
     marks: dict[str, list[str]] = field(default_factory=dict)
+    second: bool = False
+    second_works: bool = True
 
 
 def build_run(folder: Path, fake: FakeRun | None = None) -> Path:
@@ -268,12 +280,15 @@ def _metrics(fake: FakeRun) -> tuple[MetricPart, ...]:
     face: dict[str, object] = {"region": "face"}
     mouth: dict[str, object] = {"region": "mouth"}
     lse = {"front_end": "lrs"}
+    heard = ("landmarks", "faces", "sound")
+    motion = metric("lip_motion", "lip_motion", "lip_motion[small]", MOTION_OUTPUTS, heard, {})
     return (
         metric("lse", "lse", fake.protocol, LSE_OUTPUTS, ("video", "sound"), {**lse}),
         metric("ssim", "ssim", "ssim[face@yunet; rgb; native]", (SSIM,), picture, face),
         metric("psnr", "psnr", "psnr[face@yunet; rgb; native]", (PSNR,), picture, face),
         metric("ssim_mouth", "ssim", "ssim[mouth@yunet; rgb; native]", (SSIM,), picture, mouth),
         metric("psnr_mouth", "psnr", "psnr[mouth@yunet; rgb; native]", (PSNR,), picture, mouth),
+        *((motion,) if fake.second else ()),
     )
 
 
@@ -398,6 +413,12 @@ def _measured(
     if metric.name == "lse":
         values, curves = _lse(fake, case, method, generator)
         return replace(record, values=values, curves=curves)
+    if metric.name == "lip_motion":
+        works = fake.second_works or method.name not in ("truth", "mismatched")
+        strength = method.sync / 10 if method.motion is None else method.motion
+        motion = (strength if works else 0.3) + float(generator.normal(0, 0.03))
+        values = {"motion_c": motion, "offset": float(method.offset)}
+        return replace(record, values=values, curves={"agreement": (motion,) * 31})
     same = method.psnr >= 99.0 or method.name == "truth"
     if metric.name == "psnr":
         if same:

@@ -24,7 +24,7 @@ COMPOSED = (  # prefixes that code and templates complete: `f"caption_{kind}"`
     *("absent_", "alpha_", "axis_", "caption_", "fact_", "failed_", "faceless_", "how_", "icc_"),
     *("kind_", "leakfree_", "missing_", "note_", "output_", "question_", "rho_", "role_", "rule_"),
     *("section_", "size_", "table_", "undefined_", "unit_", "gain_", "validity_"),
-    *("foot_", "listening_", "loss_", "sees_", "worth_"),
+    *("foot_", "listening_", "loss_", "sees_", "worth_", "judges_"),
 )
 VOID = ("br", "img", "input", "link", "meta")  # tags that never close
 SOURCES = (  # of texts in records

@@ -263,7 +263,7 @@ def test_a_scorer_that_fails_has_a_warning_above_the_table_and_void_columns(
     tmp_path: Path,
 ) -> None:
     page = build_report(tmp_path, FakeRun(works=False)).read_text(encoding="utf-8")
-    warning = page.index("LSE is meaningless here. LSE-C of the real video is above that of wrong")
+    warning = page.index("values are meaningless here. LSE-C of the real video is above that of")
     assert warning < page.index('<table class="measured"')
     assert re.search(r'class="value[^"]* void"', page)
     assert "leads in LSE" not in page

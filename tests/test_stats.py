@@ -251,3 +251,29 @@ def test_a_share_has_a_wider_interval_if_whole_speakers_disagree() -> None:
     assert apart.low is not None
     assert mixed.low is not None
     assert apart.low < mixed.low - 0.2
+
+
+def test_a_ratio_of_means_resamples_both_sides_together() -> None:
+    """Both sides move with the clip: 2 x in every clip is 2 with no width at all."""
+    lower = [0.1, 0.4, 0.2, 0.9, 0.3, 0.5]
+    speakers = ["a", "a", "b", "b", "c", "c"]
+    found = stats.ratio_interval([2 * one for one in lower], lower, speakers)
+    assert found.mean == pytest.approx(2.0)
+    assert found.low == pytest.approx(2.0)
+    assert found.high == pytest.approx(2.0)
+    assert (found.n, found.n_clusters, found.resampled) == (6, 3, "speaker")
+
+
+def test_a_ratio_of_means_is_no_mean_of_ratios() -> None:
+    found = stats.ratio_interval([1.0, 1.0], [1.0, 3.0], ["a", "b"])
+    assert found.mean == pytest.approx(0.5)  # 2 / 4, where the mean of 1 and 1/3 is 2/3
+    assert (found.low, found.high) == pytest.approx((1 / 3, 1.0))
+    assert stats.ratio_interval([1.0], [2.0], ["a"]).low is None
+    of_clips = stats.ratio_interval([1.0, 1.0], [1.0, 3.0], ["a", "a"])
+    assert of_clips.resampled == "clip"
+
+
+@pytest.mark.parametrize("lower", [[-1.0, 1.0], [0.0, 0.0], [1.0]])
+def test_a_ratio_below_whose_line_is_nothing_is_refused(lower: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"above 0|cluster names"):
+        stats.ratio_interval([1.0, 2.0], lower, ["a", "b"])

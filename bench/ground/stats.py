@@ -100,6 +100,41 @@ def mean_interval(
     return Interval(float(array.mean()), float(low), float(high), len(array), len(names), unit)
 
 
+def ratio_interval(
+    upper: Sequence[float], lower: Sequence[float], clusters: Sequence[str], *, seed: int = 0
+) -> Interval:
+    """The mean of `upper` by the mean of `lower`, with a bootstrap interval over whole clusters.
+
+    As `mean_interval`, with the same draws for both; a draw whose mean of `lower` is not above 0
+    has no ratio and is left out, and without any other there is no interval. Raises ValueError
+    without values, if the lengths differ, or if the mean of `lower` is not above 0.
+    """
+    if not len(upper) == len(lower) == len(clusters):
+        raise ValueError(f"{len(upper)} and {len(lower)} values, {len(clusters)} cluster names")
+    if sum(lower) <= 0.0:
+        raise ValueError("a ratio needs a mean above 0 below the line")
+    mean = sum(upper) / sum(lower)
+    names, member = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+    if len(upper) < 2:
+        return Interval(mean, None, None, len(upper), len(names), "none")
+    if len(names) < 2:
+        member = np.arange(len(upper))
+    ones = np.ones(int(member.max()) + 1)
+    above, below = (
+        _resampled_means(
+            np.bincount(member, weights=np.asarray(side)).astype(np.float64), ones, seed, RESAMPLES
+        )
+        for side in (upper, lower)
+    )
+    unit: Unit = "speaker" if len(names) > 1 else "clip"
+    drawn = above[below > 0.0] / below[below > 0.0]
+    if not len(drawn):
+        return Interval(mean, None, None, len(upper), len(names), "none")
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    return Interval(mean, float(low), float(high), len(upper), len(names), unit)
+
+
 def share_interval(
     hits: Sequence[bool],
     clusters: Sequence[str],

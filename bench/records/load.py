@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from bench.records.manifest import CasePart, MethodPart, MetricPart
 from bench.records.record import GenerationRecord, MeasurementRecord
+from bench.records.relative import CONTROLS, relative, relative_outputs, relative_protocol
 from bench.records.run_folder import Run, read_run
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def load(run: str | Path) -> pd.DataFrame:
     measured yet. A set metric has one row for each data set, kind of case and method; its case and
     speaker are empty, and its video_sha256 is that of the set. control: whether the method is one.
     protocol, method_protocol: rows with different ones measure different things. Curves are left
-    out: they are evidence, not numbers.
+    out: they are evidence, not numbers. A sync metric's confidence stands there once more on the
+    scale of its clip (`lse_c_relative`), which is made of the run's controls and not measured.
 
     Raises BenchError, with file and key, if this is no run folder.
     """
@@ -71,7 +73,53 @@ def _rows(run: Run) -> Iterator[_Row]:
                 if video is not None and video.status == "ok":
                     found = run.measured(metric, case, video)
                 digest = video.sha256 if video is not None else ""
-                yield from _outputs(run, metric, method, case, case.id, found, digest)
+                rows = list(_outputs(run, metric, method, case, case.id, found, digest))
+                yield from rows
+                yield from _relative_rows(run, metric, case, rows)
+
+
+def _relative_rows(
+    run: Run, metric: MetricPart, case: CasePart, rows: Sequence[_Row]
+) -> Iterator[_Row]:
+    """The rows of confidences once more, on the scale of the clip's own controls."""
+    if case.kind != "reconstruct":
+        return
+    by_output = {row.output: row for row in rows}
+    for base, output in relative_outputs(metric.outputs):
+        own = by_output[base.name]
+        scaled = own._replace(
+            output=output.name,
+            unit=output.unit,
+            protocol=relative_protocol(base.name, metric.protocol),
+        )
+        if own.status == "ok":
+            controls = {name: _control(run, metric, name, case, base.name) for name in CONTROLS}
+            found = relative(own.value, controls)
+            if isinstance(found, str):
+                scaled = scaled._replace(value=math.nan, status="undefined", reason=found)
+            else:
+                scaled = scaled._replace(value=found)
+        yield scaled
+
+
+def _control(run: Run, metric: MetricPart, name: str, case: CasePart, output: str) -> float | None:
+    """A control's value on a case: the config's, or one that was asked quietly."""
+    parts = [part for part in run.manifest.methods if part.name == name][:1]
+    cases = [case]
+    if not parts:
+        parts = [part for part in run.manifest.floors.methods if part.name == name]
+        cases = [one for one in run.manifest.floors.cases if _is_same(one, case)]
+    for part in parts:
+        for one in cases:
+            video = run.generations.get((part.key, one.key))
+            record = None if video is None else run.measured(metric, one, video)
+            if record is not None and output in record.values:
+                return record.values[output]
+    return None
+
+
+def _is_same(first: CasePart, second: CasePart) -> bool:
+    return (first.dataset, first.id) == (second.dataset, second.id)
 
 
 def _of_sets(

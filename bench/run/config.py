@@ -22,6 +22,7 @@ from bench.features.computing import needed
 from bench.features.faces import Faces, tracking
 from bench.ground.errors import BenchError
 from bench.ground.types import CASE_KINDS, LONGEST, CaseKind
+from bench.records.relative import CONFIDENCES, relative_name
 
 _P = TypeVar("_P", bound=Plugin)
 
@@ -353,6 +354,12 @@ def _check_meaning(config: Config, registry: Registry, problems: list[tuple[str,
         for entry in known
         for output in registry.metric(entry.name).plugin.outputs
         if not output.curve
+    }
+    columns |= {
+        f"{entry.key}.{relative_name(output.name)}"
+        for entry in known
+        for output in registry.metric(entry.name).plugin.outputs
+        if output.name in CONFIDENCES
     }
     data = {entry.name for entry in config.data}
     for index, table in enumerate(config.tables):

@@ -80,15 +80,16 @@ def glance(
     worths: Sequence[Worth],
     gaps: Gaps,
     worst: Sequence[Card],
+    judges: str,
     words: Words,
 ) -> tuple[Panel, ...]:
-    """The four panels of the first screen."""
+    """The four panels of the first screen. judges: what their section says, in one line, or ""."""
     return (
         Panel(words("glance_compared"), tuple(_compared(results, tables, studies, words))),
         Panel(words("glance_data"), tuple(_data(results, tables, words))),
         Panel(
             words("glance_sure"),
-            tuple(_sure(results, tables, studies, validities, worths, gaps, words)),
+            tuple(_sure(results, tables, studies, validities, worths, gaps, judges, words)),
         ),
         Panel(words("glance_next"), tuple(_next(results, tables, studies, worst, words))),
     )
@@ -166,12 +167,15 @@ def _sure(
     validities: Sequence[Validity],
     worths: Sequence[Worth],
     gaps: Gaps,
+    judges: str,
     words: Words,
 ) -> Iterable[Line]:
     kinds = {True: "good", False: "danger", None: "warning"}
     for one in validities:
         text = words("validity_check", verdict=validity_verdict(one, words))
         yield Line(text, "#table-1", kinds[one.works])
+    if judges:
+        yield Line(judges, "#judges")
     if worths:
         failed = failing(worths)
         text = words("glance_worth", n=len({worth.column.name for worth in worths}))

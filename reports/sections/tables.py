@@ -352,10 +352,12 @@ def _scale(table: Table, published: PublishedTable, words: Words) -> str:
 
 def _validity_view(one: Validity, words: Words) -> ValidityView:
     said = [validity_verdict(one, words)]
+    confidence = words.translated(one.confidence)
     if one.state != "unmeasured":
-        said.append(words("validity_shares", **validity_shares(one, words)))
+        shares = validity_shares(one, words)
+        said.append(words("validity_shares", confidence=confidence, **shares))
     if one.auc is not None:
-        said.append(words("validity_auc", auc=_area(one.auc, words)))
+        said.append(words("validity_auc", confidence=confidence, auc=_area(one.auc, words)))
     if one.offset is not None and one.within_one is not None:
         within = _share(one.within_one, words)
         offset = fixed(one.offset, signed=True, digits=1)
