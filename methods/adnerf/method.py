@@ -22,7 +22,7 @@ class ADNeRF(PersonMethod):
     Needs: clips of the person that are not tested, with sound; a recording with a face; speech that
         is not silent; the feature landmarks.
     Source: Guo et al., ICCV 2021; YudongGuo/AD-NeRF @ 9fdcd7e (MIT).
-    Weights: those of one person ship (GRID's s1); others are learned in `prepare`, or ahead of a
+    Weights: those of some persons ship (`weights/`); others are learned in `prepare`, or ahead of a
         run by `bench train`.
     Deviations: methods/adnerf/README.md.
     """

@@ -25,7 +25,7 @@ class RegionSaliency(PersonMethod):
         is not silent; the feature landmarks.
     Source: jsjkx 2025, 52(3): 58-67, re-made from its abstracts, on Li et al., ICCV 2023;
         Fictionarry/ER-NeRF @ 0cf72d8 (MIT).
-    Weights: those of one person ship (GRID's s1); others are learned in `prepare`, or ahead of
+    Weights: those of some persons ship (`weights/`); others are learned in `prepare`, or ahead of
         a run by `bench train`.
     Deviations: methods/saliency_portrait/README.md.
     """
