@@ -45,6 +45,7 @@ def measure() -> str:
     torch.set_num_threads(THREADS)
     adnerf, saliency = shipped(ADNeRF), shipped(RegionSaliency)
     dense = shipped(ADNeRF)
+    assert isinstance(dense, SmallPortrait)
     dense.there.fill_(True)  # every sample is asked
     every = SIDE**2
     jobs: dict[str, tuple[int, Callable[[], NDArray[np.float64]]]] = {
