@@ -36,8 +36,8 @@ class Diff2Lip(bench.Method, bench.Trainable):
     Needs: a recording or an image with a face, speech of at least 0.2 s that is not silent.
     Source: Mukhopadhyay et al., WACV 2024, arXiv:2308.09716; soumik-kanad/diff2lip @ 0655a45
         (CC BY-NC 4.0, code and weights; none of its code is used here).
-    Weights: shipped, small, with `weights: synth`; or a path: of a file that `bench train` wrote,
-        or of the official one (research use only), which is not shipped.
+    Weights: shipped, small, with `weights: synth` or `grid`; or a path: of a file that `bench
+        train` wrote, or of the official one (research use only), which is not shipped.
     Deviations: faces come from the harness's tracker; a clip that is too short goes forth and back;
         the video covers all of the speech; pixel values are rounded, not truncated; single
         precision. methods/diff2lip/README.md gives the rest.
@@ -54,8 +54,8 @@ class Diff2Lip(bench.Method, bench.Trainable):
     class Options(bench.Options):
         """How to generate. With the official file, the defaults are the official ones.
 
-        weights: "synth", the small ones trained on the embedded corpora, which are shipped; "grid",
-            trained on GRID; or the path of a file that `bench train` wrote, or of the official one.
+        weights: "synth", the small ones trained on the embedded corpora, or "grid", on GRID's s1,
+            which ship; or the path of a file that `bench train` wrote, or of the official one.
         reference: the frame that shows the network what the person looks like. "same": the frame
             that it generates, as in the official program; the input then contains the true mouth,
             so in `reconstruct` copying it wins. "first": the clip's first frame throughout.
