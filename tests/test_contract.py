@@ -22,6 +22,7 @@ from methods.diff2lip.method import Diff2Lip
 from methods.recorded import Recorded
 from methods.saliency_portrait.method import RegionSaliency
 from methods.wav2lip.method import METHODS
+from metrics.lip_motion import LipMotion
 from tests.small_talkers import small_weights
 from tests.test_adnerf_method import QUICK
 
@@ -74,9 +75,16 @@ def talkers() -> list[Specimen]:
     return synthetic_talkers(longest=15)
 
 
+def listened_to() -> list[Specimen]:
+    """Whole clips, for what looks at a person and needs a second of speech."""
+    return synthetic_talkers()
+
+
 def group_of(plugin: type[Plugin]) -> str:
     if plugin in (Command, Diff2Lip, *METHODS):
         return "drawn"
+    if plugin is LipMotion:
+        return "listeners"
     return "talkers" if plugin.tried_on == "talkers" else "usual"
 
 
@@ -95,6 +103,11 @@ def built_in(group: str) -> list[PluginClass]:
 
 @parametrize_with_checks(built_in("usual"))
 def test_contract(check: Check) -> None:
+    check()
+
+
+@parametrize_with_checks(built_in("listeners"), sample=listened_to)
+def test_contract_of_what_looks_and_listens(check: Check) -> None:
     check()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.data.synth.clip import utter
-from bench.data.synth.corpus import SEED, _person, plan_clips, points_of
+from bench.data.synth.corpus import SEED, person_of, plan_clips, points_of
 from bench.data.synth.geometry import Placement, face_points
 from bench.data.synth.identity import identity
 from bench.data.synth.motion import Pose
@@ -93,7 +93,7 @@ def test_right_is_the_persons_own(renderer: Renderer) -> None:
 def test_clips_of_the_corpora_are_known_and_others_are_not() -> None:
     plan = plan_clips("en", "test", 1)[0]
     rng = np.random.default_rng([*plan.seed, 41])
-    utterance = utter(_person("en", plan.speaker), plan.texts, rng)
+    utterance = utter(person_of("en", plan.speaker), plan.texts, rng)
     clip = Clip(id=plan.id, video=Path("clip.mp4"), split="test", text=utterance.text)
     assert points_of(clip).mouth.shape == (utterance.frames, 20, 2)
     for stranger in (

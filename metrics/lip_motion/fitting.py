@@ -6,7 +6,6 @@ are written for the reader; nothing is chosen by them.
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
+from bench.files.spreadsheets import OwnText, csv_text
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip, Sound
 from bench.train.ready_clips import Arrays, Detector, RawClip, ReadyClip, all_ready
@@ -114,10 +114,10 @@ def _write_figures(
         one = agree(expected, curves / predictor.usual, known=known, seen=clip.seen())
         figures = float(abs(one.offset) <= 1), one.at_0, one.confidence
         found.setdefault(clip.dataset, []).append(figures)
-    with in_one_move(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["dataset", "clips", "in_step", "motion_at_0", "motion_c"])
-        for name, values in found.items():
-            means = np.mean(values, axis=0)
-            writer.writerow([name, len(values), *(f"{mean:.4f}" for mean in means)])
-            log.info("%s: in step %.3f, at 0 %.3f, confidence %.3f", name, *means)
+    rows: list[list[object]] = [["dataset", "clips", "in_step", "motion_at_0", "motion_c"]]
+    for name, values in found.items():
+        means = np.mean(values, axis=0)
+        rows.append([name, len(values), *(OwnText(f"{mean:.4f}") for mean in means)])
+        log.info("%s: in step %.3f, at 0 %.3f, confidence %.3f", name, *means)
+    with in_one_move(path) as part:
+        part.write_text(csv_text(rows), encoding="utf-8")

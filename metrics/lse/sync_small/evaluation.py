@@ -7,11 +7,9 @@ writes the card's table.
 from __future__ import annotations
 
 import contextlib
-import csv
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from bench.contract.video import Video
 from bench.data.conform import conform_clip
 from bench.data.pairs import partner
+from bench.files.spreadsheets import OwnText, csv_text
 from bench.ground.errors import BenchError, Undefined
 from bench.ground.stats import area_under_curve
 from bench.ground.types import FPS, SAMPLES_PER_FRAME, Clip, Sound
@@ -100,13 +99,9 @@ class Evaluation:
 
     def csv(self) -> str:
         """The summaries as csv, with a heading; missing figures are empty."""
-        stream = StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
         columns = list(Summary.__annotations__)
-        writer.writerow(columns)
-        for one in self.summaries():
-            writer.writerow([_plain(getattr(one, column)) for column in columns])
-        return stream.getvalue()
+        rows = ([_plain(getattr(one, column)) for column in columns] for one in self.summaries())
+        return csv_text([columns, *rows])
 
     def table(self) -> str:
         """The summaries as Markdown, and the clips that were left out."""
@@ -269,10 +264,10 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values, dtype=np.float64)) if len(values) else np.nan
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
     if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.4g}"
-    return "whole" if value is None else str(value)
+        return None if np.isnan(value) else OwnText(f"{value:.4g}")
+    return "whole" if value is None else value
 
 
 def _row(one: Summary) -> str:
