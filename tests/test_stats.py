@@ -101,6 +101,17 @@ def test_wilcoxon_agrees_with_all_signs_enumerated() -> None:
     assert stats.wilcoxon(differences) == pytest.approx(min(1.0, 2 * tail))
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 8, 14])
+def test_wilcoxon_is_scipys_with_ties_and_zeros(count: int) -> None:
+    random = np.random.default_rng(count)
+    for _ in range(4):
+        tied = random.integers(-2, 4, size=count).astype(float)  # many equal, some 0
+        for differences in (tied, tied + random.normal(size=count), tied + 10.0):
+            if differences.any():
+                expected = scipy.stats.wilcoxon(differences).pvalue
+                assert stats.wilcoxon(list(differences)) == pytest.approx(expected, abs=1e-12)
+
+
 def test_wilcoxon_of_no_difference_is_one() -> None:
     assert stats.wilcoxon([0.0, 0.0, 0.0]) == 1.0
 
