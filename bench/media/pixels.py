@@ -18,6 +18,7 @@ _DECODING = Interpolation.BILINEAR | _EXACT
 _ENCODING = Interpolation.AREA | Interpolation.FULL_CHR_H_INP | _EXACT
 _ENLARGING = Interpolation.BICUBIC | _EXACT
 _SHRINKING = Interpolation.AREA | _EXACT
+_THREADS = 1  # by default each frame starts threads of its own, one a core, and ends them
 
 
 def resize(frame: Frame, *, width: int, height: int) -> Frame:
@@ -27,14 +28,17 @@ def resize(frame: Frame, *, width: int, height: int) -> Frame:
     shrinks = width * height < frame.shape[0] * frame.shape[1]
     raw = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     scaled = raw.reformat(
-        width=width, height=height, interpolation=_SHRINKING if shrinks else _ENLARGING
+        width=width,
+        height=height,
+        interpolation=_SHRINKING if shrinks else _ENLARGING,
+        threads=_THREADS,
     )
     return np.ascontiguousarray(_plane(scaled))
 
 
 def rgb(convert: VideoReformatter, raw: av.VideoFrame) -> Frame:
     """A decoded frame as (H, W, 3) uint8 RGB."""
-    return _plane(convert.reformat(raw, format="rgb24", interpolation=_DECODING))
+    return _plane(convert.reformat(raw, format="rgb24", interpolation=_DECODING, threads=_THREADS))
 
 
 def yuv420p(convert: VideoReformatter, frame: Frame) -> av.VideoFrame:
@@ -45,6 +49,7 @@ def yuv420p(convert: VideoReformatter, frame: Frame) -> av.VideoFrame:
         dst_colorspace=Colorspace.SMPTE170M,
         dst_color_range=ColorRange.MPEG,
         interpolation=_ENCODING,
+        threads=_THREADS,
     )
 
 
