@@ -118,7 +118,7 @@ def _read(folder: Path, split: str, described: Sequence[Mapping[str, object]]) -
     columns = [int(str(each["columns"])) for each in described]
     faces = np.empty((sum(lengths), SIZE, SIZE, 3), np.uint8)
     count = 0
-    for frame in _decoded(folder / f"{split}.mp4"):
+    for frame in decoded(folder / f"{split}.mp4"):
         faces[count] = frame
         count += 1
     if count != len(faces):
@@ -184,7 +184,7 @@ def _coarser(crf: int) -> int:
     return crf + 1
 
 
-def _decoded(path: Path) -> Iterator[NDArray[np.uint8]]:
+def decoded(path: Path) -> Iterator[NDArray[np.uint8]]:
     """The frames of a video, RGB, by OpenCV."""
     import cv2
 
@@ -200,6 +200,6 @@ def _decoded(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 
 def _psnrs(clips: Sequence[FaceClip], path: Path) -> Iterator[float]:
-    for frame, coded in zip(_frames(clips), _decoded(path), strict=True):
+    for frame, coded in zip(_frames(clips), decoded(path), strict=True):
         error = np.square(frame.astype(np.float32) - coded).mean()
         yield 20 * math.log10(255) - 10 * math.log10(max(float(error), 1e-3))

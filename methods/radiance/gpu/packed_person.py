@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.files.digests import file_sha256
 from bench.ground.errors import BenchError
-from bench.train.packed_clips import COARSEST, FINEST, LEAST_PSNR, LEVELS, PRESET, Packed
+from bench.train.packed_clips import COARSEST, FINEST, LEAST_PSNR, LEVELS, PRESET, Packed, decoded
 from methods.radiance.recording import Cameras, Recording
 
 INDEX, FACES, ARRAYS = "person.json", "faces.mp4", "frames.npz"
@@ -69,7 +67,7 @@ def pack_person(person: PackedPerson, folder: Path, *, limit: int) -> Packed:
         )
     errors = [
         np.square(face.astype(np.float32) - coded).mean()
-        for face, coded in zip(recording.faces, _decoded(folder / FACES), strict=True)
+        for face, coded in zip(recording.faces, decoded(folder / FACES), strict=True)
     ]
     psnr = 20 * np.log10(255) - 10 * float(np.mean(np.log10(np.maximum(errors, 1e-3))))
     if psnr < LEAST_PSNR:
@@ -96,7 +94,7 @@ def read_person(folder: Path) -> PackedPerson:
         cameras = Cameras(*(found[name] for name in ("poses", "boxes", "optics")))
         recording = Recording(
             cameras,
-            np.stack(list(_decoded(folder / FACES))),
+            np.stack(list(decoded(folder / FACES))),
             found["mouths"],
             found["opening"],
             found["heard"].astype(np.float32) * np.float32(2 / LEVELS) - np.float32(1),
@@ -108,18 +106,3 @@ def read_person(folder: Path) -> PackedPerson:
     if len({len(recording.faces), *map(len, found.values())}) != 1:
         raise BenchError(f"{folder}: its arrays differ in length; pack it again")
     return PackedPerson(person, said, recording)
-
-
-def _decoded(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """The frames of a video, RGB, by OpenCV."""
-    import cv2
-
-    video = cv2.VideoCapture(str(path))
-    try:
-        while True:
-            is_there, frame = video.read()
-            if not is_there:
-                return
-            yield np.asarray(frame[:, :, ::-1], np.uint8)
-    finally:
-        video.release()
