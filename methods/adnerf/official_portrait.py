@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from methods.adnerf.field import HEAD, Field
+from methods.adnerf.portrait import HearingPortrait
 from methods.adnerf.rendering import Sampling, rendered
-from methods.radiance.learning import Portrait
 from methods.radiance.rays import Rays
-from methods.radiance.speech_networks import AudioAttNet, AudioNet
 from methods.radiance.volume import Integral
 
 HEARD = 64
@@ -30,27 +29,17 @@ class TwoLooks(Integral):
     first: Tensor
 
 
-class OfficialPortrait(Portrait):
+class OfficialPortrait(HearingPortrait):
     """1,358,258 parameters: two fields, AudioNet, AudioAttNet, and the guess of the opening.
 
     samples: of a ray's first look; the second has twice as many more.
     """
 
     def __init__(self, samples: int) -> None:
-        super().__init__()
-        self.audio_net = AudioNet(HEARD)
-        self.audio_att_net = AudioAttNet()
-        self.guess = nn.Linear(HEARD, 1)
+        super().__init__(HEARD)
         self.coarse, self.fine = Field(HEAD), Field(HEAD)
         self.register_buffer("background", torch.zeros(3))
         self.samples = samples
-
-    def listen(self, heard: Tensor, *, is_smoothed: bool) -> Tensor:
-        count, windows = heard.shape[:2]
-        if not is_smoothed:
-            return self.audio_net(heard[:, windows // 2])  # type: ignore[no-any-return]
-        every = self.audio_net(heard.flatten(0, 1)).view(count, windows, HEARD)
-        return self.audio_att_net(every)  # type: ignore[no-any-return]
 
     def look(
         self, rays: Rays, signal: Tensor, near: Tensor, far: Tensor, random: torch.Generator | None
@@ -66,9 +55,6 @@ class OfficialPortrait(Portrait):
         """The squared errors of both looks."""
         assert isinstance(seen, TwoLooks)
         return super().loss(seen, target, share) + functional.mse_loss(seen.first, target)
-
-    def opening(self, signal: Tensor) -> Tensor:
-        return self.guess(signal)[:, 0]  # type: ignore[no-any-return]
 
     def groups(self, rate: float) -> list[dict[str, object]]:
         unused = {id(each.feature_linear) for each in (self.coarse, self.fine)}

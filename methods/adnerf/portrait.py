@@ -57,7 +57,27 @@ class PlaneField(nn.Module):
         return torch.cat([self.colour(seen), self.alpha_linear(hidden)], dim=-1)
 
 
-class SmallPortrait(Portrait):
+class HearingPortrait(Portrait):
+    """AudioNet, AudioAttNet, and the guess of the opening; they hear `heard` numbers a window."""
+
+    def __init__(self, heard: int) -> None:
+        super().__init__()
+        self.audio_net = AudioNet(heard)
+        self.audio_att_net = AudioAttNet()
+        self.guess = nn.Linear(heard, 1)
+
+    def listen(self, heard: Tensor, *, is_smoothed: bool) -> Tensor:
+        count, windows = heard.shape[:2]
+        if not is_smoothed:
+            return self.audio_net(heard[:, windows // 2])  # type: ignore[no-any-return]
+        every = self.audio_net(heard.flatten(0, 1)).view(count, windows, -1)
+        return self.audio_att_net(every)  # type: ignore[no-any-return]
+
+    def opening(self, signal: Tensor) -> Tensor:
+        return self.guess(signal)[:, 0]  # type: ignore[no-any-return]
+
+
+class SmallPortrait(HearingPortrait):
     """A person's head. About 110,000 numbers as "mlp", 290,000 as "planes".
 
     The density is softplus, not ReLU, and 0 outside the coordinates [-1, 1]. While it learns, every
@@ -70,23 +90,13 @@ class SmallPortrait(Portrait):
     there: Tensor  # (GRID, GRID, GRID) bool, of a finished portrait
 
     def __init__(self, field: FieldKind, samples: int) -> None:
-        super().__init__()
-        self.audio_net = AudioNet(HEARD)
-        self.audio_att_net = AudioAttNet()
-        self.guess = nn.Linear(HEARD, 1)
+        super().__init__(HEARD)
         self.field: nn.Module = Field(SMALL) if field == "mlp" else PlaneField()
         nn.init.constant_(self.field.alpha_linear.bias, FIRST_DENSITY)
         self.register_buffer("background", torch.zeros(3))
         self.register_buffer("seen", torch.ones(GRID, GRID, GRID))
         self.register_buffer("looks", torch.zeros((), dtype=torch.int64))
         self.samples = samples
-
-    def listen(self, heard: Tensor, *, is_smoothed: bool) -> Tensor:
-        count, windows = heard.shape[:2]
-        if not is_smoothed:
-            return self.audio_net(heard[:, windows // 2])  # type: ignore[no-any-return]
-        every = self.audio_net(heard.flatten(0, 1)).view(count, windows, HEARD)
-        return self.audio_att_net(every)  # type: ignore[no-any-return]
 
     def look(
         self, rays: Rays, signal: Tensor, near: Tensor, far: Tensor, random: torch.Generator | None
@@ -101,9 +111,6 @@ class SmallPortrait(Portrait):
         if is_survey:
             self._survey(rays, made)
         return made.fine
-
-    def opening(self, signal: Tensor) -> Tensor:
-        return self.guess(signal)[:, 0]  # type: ignore[no-any-return]
 
     def groups(self, rate: float) -> list[dict[str, object]]:
         planes = [each for name, each in self.named_parameters() if ".planes." in name]
