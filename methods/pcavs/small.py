@@ -74,25 +74,31 @@ class StyledConv(nn.Module):
     """A 3x3 convolution whose input channels the style scales, normalised, then leaky ReLU.
 
     Every output channel is divided by the norm of its scaled weights, as if its inputs had variance
-    1. This runs in float32: half precision is too coarse for it.
+    1. This runs in float32: half precision is too coarse for it. is_doubling: at twice the size,
+    bilinearly, after the scaling, which has fewer pixels to go through there.
     """
 
-    def __init__(self, entering: int, leaving: int) -> None:
+    def __init__(self, entering: int, leaving: int, *, is_doubling: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(leaving, entering, 3, 3) / (9 * entering) ** 0.5)
         self.bias = nn.Parameter(torch.zeros(leaving))
         self.to_scales = nn.Linear(STYLE, entering)
+        self.is_doubling = is_doubling
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """x: (B, entering, H, W). style: (B, 192) -> (B, leaving, H, W)."""
+        """x: (B, entering, H, W). style: (B, 192) -> (B, leaving, H, W), or 2H and 2W."""
         with torch.autocast(x.device.type, enabled=False):
             scales = 1.0 + self.to_scales(style.float())  # (B, entering)
             squares = self.weight.float().square().sum((2, 3))  # (leaving, entering)
-            norms = (scales.square() @ squares.T + 1e-8).rsqrt()  # (B, leaving)
-        y = functional.conv2d(x * scales[:, :, None, None].to(x.dtype), self.weight, padding=1)
-        y = y * norms[:, :, None, None].to(y.dtype) + self.bias[:, None, None].to(y.dtype)
-        activated: Tensor = functional.leaky_relu(y, 0.2) * 2.0**0.5
-        return activated
+            # The square root of 2 keeps the variance; leaky ReLU lets it through.
+            norms = (2.0 / (scales.square() @ squares.T + 1e-8)).sqrt()  # (B, leaving)
+            bias = 2.0**0.5 * self.bias.float()
+        x = x * scales[:, :, None, None].to(x.dtype)
+        if self.is_doubling:
+            x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        y = functional.conv2d(x, self.weight, padding=1)
+        y = torch.addcmul(bias[:, None, None].to(y.dtype), y, norms[:, :, None, None].to(y.dtype))
+        return functional.leaky_relu_(y, 0.2)
 
 
 class SmallGenerator(nn.Module):
@@ -105,7 +111,9 @@ class SmallGenerator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first = StyledConv(CHANNELS[0] + COLOURS, CHANNELS[0])
-        self.doubled = nn.ModuleList(StyledConv(a, b) for a, b in pairwise(CHANNELS))
+        self.doubled = nn.ModuleList(
+            StyledConv(a, b, is_doubling=True) for a, b in pairwise(CHANNELS)
+        )
         self.further = nn.ModuleList(StyledConv(b, b) for b in CHANNELS[1:])
         self.to_colours = nn.Conv2d(CHANNELS[-1], COLOURS, 1)
         nn.init.normal_(self.to_colours.weight, std=0.02)  # nearly the mean colours at first
@@ -114,7 +122,6 @@ class SmallGenerator(nn.Module):
         """style: (B, 192). start: (B, 99, 6, 6). Pictures (B, 3, 96, 96), RGB in [-1, 1]."""
         x = self.first(start, style)
         for doubled, further in zip(self.doubled, self.further, strict=True):
-            x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
             x = further(doubled(x, style), style)
         below = torch.atanh(MOST * start[:, -COLOURS:].float())
         size = x.shape[2:]
