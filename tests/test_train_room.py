@@ -235,10 +235,23 @@ def test_compiling_and_layout_leave_the_values(monkeypatch: pytest.MonkeyPatch) 
     laid_out = StageSettings(channels_last=True).laid_out(network)
     assert laid_out.weight.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(laid_out(face), before, atol=1e-6)
-    with StageSettings().autocast("cpu"):
-        assert network(face).dtype == torch.float32
-    with StageSettings(precision="bfloat16").autocast("cpu"):
-        assert network(face).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_half", "dtype"),
+    [
+        ("float32", True, torch.float32),
+        ("bfloat16", True, torch.bfloat16),
+        ("bfloat16", False, torch.float32),  # it would be many times slower there
+    ],
+)
+def test_half_precision_is_for_processors_that_have_it(
+    monkeypatch: pytest.MonkeyPatch, precision: str, has_half: bool, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_half)
+    network, face = torch.nn.Conv2d(3, 4, 3), torch.rand(2, 3, 8, 8)
+    with StageSettings(precision=precision).autocast("cpu"):
+        assert network(face).dtype == dtype
 
 
 # ---- parts -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, c
 import pydantic
 
 from bench.config.reader import Section
+from bench.machine.devices import is_fast_in_half
 
 if TYPE_CHECKING:
     import torch
@@ -50,8 +51,8 @@ class StageSettings(TrainSettings):
     speed and take as many steps as fit into `stop_after`, at most `steps`; rows and checkpoints are
     spread over them. report_every: steps over which a row of the curve is averaged. save_every:
     steps between checkpoints, each with a validation; a multiple of report_every. precision:
-    bfloat16 means autocast. channels_last: the kernels' memory layout. compile: by torch.compile;
-    worthwhile in long trainings on GPUs.
+    bfloat16 means autocast, where the device is fast in it. channels_last: the kernels' memory
+    layout. compile: by torch.compile; worthwhile in long trainings on GPUs.
     """
 
     steps: int = pydantic.Field(default=1000, ge=1)
@@ -80,7 +81,7 @@ class StageSettings(TrainSettings):
         """The autocast context for `precision`. device: as in torch."""
         import torch
 
-        is_half = self.precision == "bfloat16"
+        is_half = self.precision == "bfloat16" and is_fast_in_half(device)
         return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=is_half)
 
     def laid_out(self, network: Network) -> Network:
