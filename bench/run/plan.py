@@ -226,7 +226,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             try:
                 learned[entry.name] = open_source(
                     entry,
-                    config.prepare.split,
+                    config.prepare.split_of(entry.place(folder)),
                     folder,
                     importers=loaded.registry.importers,
                     rendered=not all_embedded,
