@@ -91,10 +91,11 @@ def quick(field: FieldKind = "mlp", **changes: object) -> ADNeRF:
     return method
 
 
-def person(folder: Path, *clips: bench.Video) -> bench.PrepareJob:
+def person(folder: Path, *clips: bench.Video, landmarks: str = "small") -> bench.PrepareJob:
     log, given = logging.getLogger(__name__), clips or (opened(few()[0]),)
     names = tuple(clip.sha256 or f"{number:064x}" for number, clip in enumerate(given))
-    return bench.PrepareJob("ann", given, folder, 1, "cpu", log, names)
+    features = {"landmarks": landmarks}
+    return bench.PrepareJob("ann", given, folder, 1, "cpu", log, names, features)
 
 
 def job(folder: Path, prepared: Path | None, *, unseen: int = 0) -> bench.Job:

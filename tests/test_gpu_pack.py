@@ -404,7 +404,7 @@ def test_a_person_is_learned_from_a_pack_at_the_official_size_and_can_be_rescued
 
 def test_a_packed_person_comes_back_nearly_the_same_and_damage_is_told(tmp_path: Path) -> None:
     recording, _ = Recording.of(opened(few()[0]), 32)
-    person = PackedPerson("ann", "a b", recording)
+    person = PackedPerson("ann", "a b", "small", recording)
     packed = pack_person(person, tmp_path, limit=2**20)
     back = read_person(tmp_path)
     assert (back.person, back.said, back.clips) == ("ann", "a b", 1)

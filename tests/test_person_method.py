@@ -67,9 +67,9 @@ def test_a_stopped_preparation_ends_with_the_same_weights(
 def test_a_person_learned_ahead_is_taken_only_where_none_of_its_clips_can_be_tested(
     method: type[PersonMethod], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    names = ("first", "again", "tested", "other")
-    first, again, tested, other = (tmp_path / name for name in names)
-    for folder in (first, again, tested, other):
+    names = ("first", "again", "tested", "other", "mesh")
+    first, again, tested, other, mesh = (tmp_path / name for name in names)
+    for folder in (first, again, tested, other, mesh):
         folder.mkdir()
     clips = [opened(few()[0]), opened(few()[1])]
     for clip, digest in zip(clips, ("a", "b"), strict=True):
@@ -83,5 +83,10 @@ def test_a_person_learned_ahead_is_taken_only_where_none_of_its_clips_can_be_tes
         person(tested, clips[0])
     )  # the other clip is tested
     quick(method, steps=3, persons=first).prepare(person(other, *clips))
+    found = person(mesh, *clips, landmarks="mesh:track")
+    with caplog.at_level(logging.INFO):
+        quick(method, steps=2, persons=first).prepare(found)
+    assert "is not taken: it was learned with landmarks small, not mesh:track" in caplog.text
     assert caplog.text.count("was learned before") == 1
     assert metadata(tested / PERSON)["clips"] == 16 * "a"
+    assert metadata(mesh / PERSON)["landmarks"] == "mesh:track"

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.data import synth
 from bench.data.lasting_names import lasting_name
 from bench.data.manifest import write_manifest
-from bench.data.synth import CORPORA
+from bench.data.synth import CORPORA, corpus
 from bench.files.digests import file_sha256
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip
@@ -368,6 +369,108 @@ def test_clips_have_names_that_last(tmp_path: Path) -> None:
     assert lasting_name(dataclasses.replace(here, split="test")) == 64 * "a"
     assert lasting_name(dataclasses.replace(here, id="zh-m02-p0000")) == 64 * "a"
     assert lasting_name(dataclasses.replace(here, id="mine", sha256="")) == file_sha256(clips[0])
+
+
+Builds = list[tuple[str, str | None]]
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Builds:
+    """The splits and speakers of synth-zh that were rendered; small clips take their place."""
+    made: Builds = []
+
+    def build(
+        name: str,
+        split: str,
+        *,
+        clips: int | None = None,
+        speaker: str | None = None,
+        **_how: object,
+    ) -> Path:
+        manifest = own_cache / "small" / f"{name}-{split}-{clips}-{speaker}" / "manifest.csv"
+        if not manifest.exists():
+            made.append((split, speaker))
+            plans = corpus.plan_clips("zh", split, clips or corpus.clips_of("zh", split))
+            wanted = [plan for plan in plans if speaker in (None, plan.who)]
+            write_manifest(manifest, [_small(plan, manifest.parent) for plan in wanted])
+        return manifest
+
+    monkeypatch.setattr(corpus, "PERSON_CLIPS", 2)
+    monkeypatch.setattr(synth, "build", build)
+    return made
+
+
+def _small(plan: corpus.ClipPlan, folder: Path) -> Clip:
+    video = make_clip(folder / f"{plan.id}.mp4", 100 * plan.seed[1] + plan.seed[2])
+    return Clip(
+        id=plan.id,
+        video=video,
+        speaker=plan.who,
+        language="zh",
+        split=plan.split,
+        box=(4.0, 4.0, 24.0, 24.0),
+        sha256=file_sha256(video),
+    )
+
+
+def embedded_config(folder: Path, **changes: object) -> Path:
+    """Tests the first clip of synth-zh, which is of zh-m01."""
+    data = {"name": "zh", "manifest": "$NOWHERE", "stand_in": "synth-zh", "limit": 1}
+    chosen = {"split": "train", "stand_in_split": "person"}
+    return learner_config(folder, **{"data": [data], "prepare": chosen, **changes})
+
+
+def test_what_is_learned_from_is_rendered_when_a_method_asks_for_it(
+    tmp_path: Path, builds: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOWHERE", raising=False)
+    config = embedded_config(tmp_path)
+    plan = make_plan(load_config(config))
+    assert builds == [("test", None)]
+    (ann,) = plan.persons
+    names = [f"synth-zh-{CORPORA['synth-zh']}/zh-m01-p{number:04d}" for number in (0, 11)]
+    assert list(map(lasting_name, ann.clips)) == names
+    knows = LEARNER.replace("job.clips)", "job.names)").replace(
+        "assert clip", "(job.folder / 'step-0').write_text('9'); return; assert clip"
+    )
+    (tmp_path / "learner.py").write_text(knows, encoding="utf-8")
+    assert bench("run", config, "-o", tmp_path / "known")[0] == 0
+    assert builds == [("test", None)]
+    (record,) = records(tmp_path / "known", PREPARATIONS).values()
+    assert list(record["clips"]) == names
+    config = embedded_config(tmp_path)
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    assert builds == [("test", None), ("person", "zh-m01")]
+    assert told(tmp_path)[-3:] == ["prepare zh-m01 2 cpu", "learned zh-m01 0", "learned zh-m01 1"]
+    again = make_plan(load_config(config))  # rendered or not, the key is the same
+    assert [one.key for one in again.preparations] == [one.key for one in plan.preparations]
+    assert bench("run", config, "-o", tmp_path / "run")[0] == 0
+    assert len(builds) == 2
+
+
+def test_a_tested_clip_of_an_embedded_corpus_is_never_learned_from(
+    tmp_path: Path, builds: Builds
+) -> None:
+    whole = {"name": "zh", "corpus": "synth-zh", "split": "person", "limit": 1}
+    config = embedded_config(tmp_path, data=[whole], prepare={"split": "person"})
+    (person,) = make_plan(load_config(config)).persons
+    assert [clip.id for clip in person.clips] == ["zh-m01-p0011"]
+    assert [clip.id for clip in person.left_out] == ["zh-m01-p0000"]
+    assert builds == [("person", None)]  # the tested one
+    # Beside another data set, a clip is known by its content, whatever its name.
+    plan = corpus.plan_clips("zh", "person", 12)[11]
+    copy = _small(plan, tmp_path / "data")
+    other = dataclasses.replace(copy, id="copy", speaker="ann", split="test", sha256="")
+    write_manifest(
+        tmp_path / "data" / "manifest.csv",
+        [other, dataclasses.replace(other, id="learn", split="person")],
+    )
+    mine = {"name": "mine", "manifest": "data/manifest.csv", "split": "test"}
+    test = {"name": "zh", "corpus": "synth-zh", "split": "test", "limit": 1}
+    config = embedded_config(tmp_path, data=[test, mine], prepare={"split": "person"})
+    zh, ann = make_plan(load_config(config)).persons
+    assert [clip.id for clip in zh.left_out] == ["zh-m01-p0011"]
+    assert [clip.id for clip in ann.left_out] == ["learn"]
 
 
 def test_a_damaged_preparation_is_made_again(tmp_path: Path, own_cache: Path) -> None:

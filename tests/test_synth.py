@@ -411,6 +411,19 @@ def test_two_processes_can_build_the_same_split(tmp_path: Path) -> None:
     assert len(read_frames(clip.video)) > 10
 
 
+def test_a_speakers_clips_are_a_part_of_a_split(built: Path, clips: list[Clip]) -> None:
+    manifest = build("synth-zh", "test", folder=built, clips=2, speaker="zh-f01")
+    (own,) = read_manifest(manifest)
+    assert own == replace(clips[1], video=own.video)
+    assert own.video.read_bytes() == clips[1].video.read_bytes()
+    coming = {clip.id: clip for clip in corpus.unrendered_clips("zh", "test", built)}
+    assert len(coming) == CLIPS["test"]
+    named = coming["zh-f01-0001"]
+    assert (named.speaker, named.language, named.sha256) == ("zh-f01", "zh", "")
+    with pytest.raises(BenchError, match="'zh-f09' has no clip in the split 'test'"):
+        build("synth-zh", "test", folder=built, clips=2, speaker="zh-f09")
+
+
 def test_unknown_corpora_splits_and_numbers_are_refused() -> None:
     with pytest.raises(BenchError, match="synth-fr"):
         build("synth-fr")

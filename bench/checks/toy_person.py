@@ -47,7 +47,10 @@ class ToyPerson:
         folder.mkdir(exist_ok=True)
         log = logging.getLogger(__name__)
         names = tuple(f"{number:064x}" for number, _ in enumerate(clips))
-        self._subject.method().prepare(PrepareJob("toy", clips, folder, SEED, "cpu", log, names))
+        features = self._subject.computing().protocols
+        self._subject.method().prepare(
+            PrepareJob("toy", clips, folder, SEED, "cpu", log, names, features)
+        )
         if not any(path.is_file() for path in folder.rglob("*")):
             raise CheckFailed("prepare() left no file in job.folder")
 

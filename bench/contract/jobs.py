@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,8 @@ class PrepareJob:
     continue from in one move (`os.replace`). log: appends to the log of the earlier attempts.
 
     names: of the clips, in their order, the same on every machine: the digest of the source's
-    content; of an embedded corpus, whose bytes may differ, corpus, version and id.
+    content; of an embedded corpus, whose bytes may differ, corpus, version and id. features: how
+    the clips' features are computed, by name, as protocols say it: {"landmarks": "small"}.
     """
 
     person: str
@@ -56,6 +57,7 @@ class PrepareJob:
     device: str
     log: logging.Logger
     names: tuple[str, ...]
+    features: Mapping[str, str]
 
 
 @dataclass(frozen=True)

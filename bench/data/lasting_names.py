@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bench.data import synth
 from bench.data.manifest import file_digest, plan_digest
-from bench.data.synth.corpus import plan_of
 from bench.ground.types import Clip
 
 
@@ -14,6 +13,8 @@ def lasting_name(clip: Clip) -> str:
     Embedded clips may differ in a few bytes from machine to machine. Raises OSError or BenchError
     if there is no digest and a file of the clip cannot be read.
     """
+    from bench.data.synth.corpus import plan_of  # it draws faces, and loads what that needs
+
     plan = plan_of(clip)
     if plan is not None and plan.split == clip.split:
         corpus = f"synth-{plan.language}"

@@ -13,6 +13,7 @@ from bench.config.names import closest
 from bench.config.reader import Label, Section, anchored, expand, validated
 from bench.contract.importer import Imported, Importer
 from bench.contract.registry import Registered
+from bench.data import synth
 from bench.data.manifest import check_id, read_manifest
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError, NoSuchSplit
@@ -88,13 +89,15 @@ def open_source(
     *,
     importers: Mapping[str, Registered[Importer]],
     clips: int | None = None,
+    rendered: bool = True,
     progress: Progress | None = None,
 ) -> Dataset:
     """The clips of one split of a source; paths are relative to `folder`, the config's own.
 
     importers: all importers by name. clips: how many clips of an embedded corpus to use, if not its
-    usual number. Raises BenchError where a variable is not set and there is no stand-in, or with
-    all errors of the manifest or importer; NoSuchSplit where the split is empty.
+    usual number. rendered: False for `synth.unrendered` ones. Raises BenchError where a variable is
+    not set and there is no stand-in, or with all errors of the manifest or importer; NoSuchSplit
+    where the split is empty.
     """
     named = source.manifest or source.root
     place = expand(named, folder) if named else None
@@ -105,7 +108,9 @@ def open_source(
             f"data '{source.name}': {named.split('/')[0]} is not set. Set it to the folder of the "
             "data, or name an embedded corpus as `stand_in:`."
         )
-    if corpus is not None:
+    if corpus is not None and not rendered:
+        found, origin = synth.unrendered(corpus, split or "test")[:clips], corpus
+    elif corpus is not None:
         manifest = _build(corpus, split or "test", clips, progress)
         found, origin = read_manifest(manifest)[:clips], corpus
     elif source.importer is not None:
@@ -170,8 +175,6 @@ def _importer(
 
 
 def _build(corpus: str, split: str, clips: int | None, progress: Progress | None) -> Path:
-    from bench.data import synth
-
     if corpus not in synth.CORPORA:
         raise BenchError(
             f"there is no embedded corpus '{corpus}'. {closest(corpus, synth.CORPORA)}"
@@ -185,8 +188,6 @@ def _earlier_build(corpus: str, split: str, clips: int) -> Path | None:
 
     The first clips of a split do not depend on how many are rendered, so none is rendered twice.
     """
-    from bench.data import synth
-
     folder = cache_dir() / "corpora" / f"{corpus}-{synth.CORPORA[corpus]}"
     builds = [folder / split, *sorted(folder.glob(f"{split}-[0-9]*"))]
     manifests = [each / "manifest.csv" for each in builds]

@@ -118,6 +118,11 @@ class Features:
         self._users = {name: _User(one, device) for name, one in features.items()}
         self._store = store
 
+    @property
+    def protocols(self) -> dict[str, str]:
+        """The features' names in protocols, by the features' own names."""
+        return {name: user.chosen.protocol for name, user in self._users.items()}
+
     def __call__(self, video: Video, name: str) -> Arrays:
         """The arrays of a feature of a video; raises Undefined, with the reason, if it has none."""
         if name not in self._users:

@@ -150,8 +150,9 @@ class MeasurementRecord(_Line):
 class PreparationRecord(_Line):
     """The outcome of one method's preparation for one person.
 
-    clips: the digests of the person's clips that it learned from. log, folder: their paths in the
-    run folder. seconds, started (UTC, ISO 8601), device: of the last attempt; if another run
+    clips: the digests of the person's clips that it learned from; their lasting names where these
+    are of an embedded corpus, and need not have been rendered. log, folder: their paths in the run
+    folder. seconds, started (UTC, ISO 8601), device: of the last attempt; if another run
     prepared this person, of that run's.
     """
 

@@ -48,9 +48,17 @@ class CaseSettings(Section):
 
 
 class PrepareSettings(Section):
-    """Which split of each data set methods may learn the tested persons from."""
+    """Which split of each data set methods may learn the tested persons from.
+
+    stand_in_split: the same for data sets that an embedded corpus stands in for.
+    """
 
     split: str
+    stand_in_split: str | None = None
+
+    def split_of(self, place: str) -> str:
+        """The split for a data set. place: the key that gives its clips, as `Source.place` says."""
+        return (self.stand_in_split if place == "stand_in" else None) or self.split
 
 
 class PluginEntry(Section):

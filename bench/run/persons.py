@@ -1,7 +1,8 @@
 """The persons that methods learn before their cases, and the clips that they may learn from.
 
 These are clips of one split, of the same speaker in the same data set. A clip whose content any
-case tests, as face or as speech, is never among them, whatever its name.
+case tests, as face or as speech, is never among them, whatever its name. Clips of an embedded
+corpus may still be unrendered; those are compared by their lasting names, which say all.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bench.data.lasting_names import lasting_name
 from bench.data.manifest import file_digest
 from bench.data.sources import Dataset
 from bench.features.faces import FACES_VERSION
@@ -47,8 +49,8 @@ def find_persons(
 ) -> tuple[Person, ...]:
     """Every person whose face a case shows, with their clips in the split to learn from.
 
-    learned: that split of each data set. with_digest: adds the content's digest to a clip. Clips
-    that name no speaker belong to no person.
+    learned: that split of each data set. with_digest: adds the content's digest to a clip, unless
+    it is unrendered. Clips that name no speaker belong to no person.
     """
     cases = list(cases)
     heard = {clip for case in cases for clip in (case.face, case.speech, case.other) if clip}
@@ -92,7 +94,7 @@ def _key(
         {
             "method": method.key,
             "person": person.name,
-            "clips": [[clip.sha256, clip.box] for clip in person.clips],
+            "clips": [[clip.sha256 or lasting_name(clip), clip.box] for clip in person.clips],
             "seed": loaded.config.seed,
             "faces": [loaded.config.tracking, FACES_VERSION],
             "conform": max(map(version, person.clips)),
@@ -101,8 +103,11 @@ def _key(
 
 
 def _contents(clip: Clip) -> set[str]:
-    """The digests of a clip and of its files, so that tested speech is found beside any video."""
-    found = {clip.sha256}
+    """The digests of a clip and of its files, so that tested speech is found beside any video.
+
+    And its lasting name, for unrendered clips have no digest.
+    """
+    found = {clip.sha256 or lasting_name(clip), lasting_name(clip)}
     for path in filter(None, (clip.video, clip.audio)):
         try:
             found.add(file_digest(path))

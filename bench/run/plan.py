@@ -185,6 +185,8 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
         loaded.registry.methods[one.name].plugin.learns_persons() for one in config.methods
     )
     version = functools.cache(conform_version)  # it opens the clip's file
+    # Clips of embedded corpora are known by their names, and need not be rendered to be compared.
+    all_embedded = all(entry.place(folder) in ("corpus", "stand_in") for entry in config.data)
     for index, entry in enumerate(config.data):
         key = f"data[{index}].{entry.place(folder)}"
         try:
@@ -224,9 +226,10 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             try:
                 learned[entry.name] = open_source(
                     entry,
-                    config.prepare.split,
+                    config.prepare.split_of(entry.place(folder)),
                     folder,
                     importers=loaded.registry.importers,
+                    rendered=not all_embedded,
                     progress=progress,
                 )
             except BenchError as error:
@@ -242,7 +245,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     persons = find_persons(
         (planned.case for planned in cases if learned),
         learned,
-        lambda clip: _with_digest(_absolute(clip)),
+        lambda clip: clip if all_embedded else _with_digest(_absolute(clip)),
     )
     methods: list[PlannedMethod] = []
     learning: list[Preparation] = []

@@ -364,7 +364,8 @@ class Task:
 class PreparationTask:
     """One preparation to do: a method learns one person from their clips.
 
-    method: the label. dataset: the first one in which the person is tested.
+    method: the label. dataset: the first one in which the person is tested. clips: without a digest
+    those of an embedded corpus that need not be rendered yet.
     """
 
     settings: RunSettings
@@ -386,7 +387,10 @@ class PreparationTask:
 
     def inputs(self) -> tuple[InputFile, ...]:
         """The method's code, weights and options' files, and the person's clips."""
-        paths = [*_plugin_files(self.planned), *itertools.chain(*map(_clip_files, self.clips))]
+        clips = [
+            clip for clip in self.clips if clip.sha256
+        ]  # others are rendered where they are used
+        paths = [*_plugin_files(self.planned), *itertools.chain(*map(_clip_files, clips))]
         files = {path: file_digest(path) for path in dict.fromkeys(paths) if path.is_file()}
         files.update(_weights((self.planned, *self.settings.features.values())))
         return tuple(InputFile(path, sha256) for path, sha256 in files.items())

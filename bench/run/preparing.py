@@ -10,6 +10,7 @@ from typing import overload
 
 from bench.contract.jobs import PrepareJob
 from bench.contract.video import Video
+from bench.data import synth
 from bench.data.lasting_names import lasting_name
 from bench.files.digests import seed_of
 from bench.files.lock import locked
@@ -62,7 +63,7 @@ class PersonWorker:
             method_key=planned.key,
             person=task.person,
             dataset=task.dataset,
-            clips=tuple(clip.sha256 for clip in task.clips),
+            clips=tuple(clip.sha256 or lasting_name(clip) for clip in task.clips),
             seconds=0.0,
             started=now(),
             device=self._device,
@@ -72,11 +73,14 @@ class PersonWorker:
         with self._worker.clock.busy() as span, job_log(folder.log, goes_on=True) as log:
             try:
                 clips = _Clips(self._worker, task.clips, settings)
+                features = self._worker.features_of(settings).protocols
                 seed = seed_of(settings.seed, "prepare", task.person)
                 plugin = self._worker.plugins.method(planned, settings)
                 names = tuple(map(lasting_name, task.clips))
                 plugin.prepare(
-                    PrepareJob(task.person, clips, folder.files, seed, self._device, log, names)
+                    PrepareJob(
+                        task.person, clips, folder.files, seed, self._device, log, names, features
+                    )
                 )
                 folder.check()
                 record = dataclasses.replace(record, status="ok")
@@ -102,7 +106,10 @@ def prepared_before(task: PreparationTask) -> PreparationRecord | None:
 
 
 class _Clips(Sequence[Video]):
-    """A person's clips; each access conforms the clip, if that was not done, and opens it anew."""
+    """A person's clips; each access conforms the clip, if that was not done, and opens it anew.
+
+    Those of an embedded corpus are rendered now, if that was not done.
+    """
 
     def __init__(self, worker: CaseWorker, clips: Sequence[Clip], settings: RunSettings) -> None:
         self._worker = worker
@@ -119,4 +126,6 @@ class _Clips(Sequence[Video]):
     def __getitem__(self, index: int | slice) -> Video | Sequence[Video]:
         if isinstance(index, slice):
             return _Clips(self._worker, self._clips[index], self._settings)
-        return self._worker.reference(self._clips[index], self._settings)
+        clip = self._clips[index]
+        known = clip if clip.sha256 else synth.rendered(clip)
+        return self._worker.reference(known, self._settings)

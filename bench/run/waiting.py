@@ -68,10 +68,11 @@ def _states(plan: Plan, missing: Missing, folder: Path) -> Iterator[PreparationS
     for method in plan.methods:
         if method.persons is None:
             continue
-        persons = {(one.dataset, one.name): len(one.clips) for one in plan.persons}
-        for planned in plan.cases:  # clips without a speaker get a line, too
-            persons.setdefault((planned.case.dataset, planned.case.face.speaker), 0)
-        for (dataset, person), clips in persons.items():
+        known = {(one.dataset, one.name): len(one.clips) for one in plan.persons}
+        put = [planned.case for planned in plan.cases if plan.puts(method, planned)]
+        persons = dict.fromkeys((case.dataset, case.face.speaker) for case in put)
+        for dataset, person in persons:  # clips without a speaker get a line, too
+            clips = known.get((dataset, person), 0)
             key = method.persons.get((dataset, person))
             state, is_there = NOTHING, False
             if key is not None:

@@ -117,6 +117,12 @@ class RawClip:
         return video, sound
 
     @property
+    def protocols(self) -> dict[str, str]:
+        """How the features that the video knows are computed, by name."""
+        read = _read(self.detector, self.landmarks)
+        return {name: feature.protocol for name, feature in read.items()}
+
+    @property
     def speaker(self) -> str:
         """The speaker's name within the data set."""
         return self.clip.speaker.rpartition("/")[2]

@@ -47,9 +47,17 @@ def learn_ahead(
         folder.mkdir(exist_ok=True)
         seed = seed_of(job.seed, "prepare", names[speaker])
         chosen = chosen_clips(clips[speaker], most)
-        videos, called = opened(chosen, job.settings), tuple(map(lasting_name, chosen))
         method.prepare(
-            bench.PrepareJob(names[speaker], videos, folder, seed, job.device, job.log, called)
+            bench.PrepareJob(
+                names[speaker],
+                opened(chosen, job.settings),
+                folder,
+                seed,
+                job.device,
+                job.log,
+                tuple(map(lasting_name, chosen)),
+                raw_clips(chosen, job.settings)[0].protocols,
+            )
         )
         (folder / made).replace(target)
         folder.rmdir()
@@ -63,5 +71,9 @@ def chosen_clips(clips: list[Clip], most: int) -> list[Clip]:
 
 def opened(clips: list[Clip], settings: Settings) -> list[bench.Video]:
     """The clips, whose videos know their faces and landmarks."""
-    raw = (RawClip(clip, settings.faces, landmarks=settings.landmarks) for clip in clips)
-    return [one.opened()[0] for one in raw]
+    return [one.opened()[0] for one in raw_clips(clips, settings)]
+
+
+def raw_clips(clips: list[Clip], settings: Settings) -> list[RawClip]:
+    """The clips, with the settings' detector and landmarks."""
+    return [RawClip(clip, settings.faces, landmarks=settings.landmarks) for clip in clips]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from methods.radiance.recording import Cameras, Recording
 
 PERSON = "person.safetensors"
+LANDMARKS = "landmarks"  # the feature, and what a file says of it
 LEARNING = ("side", "samples", "steps", "rays", "mouth_share")  # options that decide over a file
 
 
@@ -47,7 +48,7 @@ class PersonMethod(bench.Method, bench.Trainable):
     """
 
     needs = ("clips of the person that are not tested", "a recording in which a face is found")
-    reads = frozenset({"landmarks"})
+    reads = frozenset({LANDMARKS})
     tried_on = "talkers"
     shipped: ClassVar[Path]  # the folder of persons that ship
     decides: ClassVar[tuple[str, ...]] = ()
@@ -83,8 +84,8 @@ class PersonMethod(bench.Method, bench.Trainable):
         from methods.radiance.person_file import save_person
         from methods.radiance.persons import shipped_person
 
-        target, described = job.folder / PERSON, self._described
-        known = shipped_person(self.persons, job, described)
+        target = job.folder / PERSON
+        known = shipped_person(self.persons, job, self._decided(job.features[LANDMARKS]))
         if known is not None:
             job.log.info("%s was learned before: %s", job.person, known.name)
             with in_one_move(target) as part:
@@ -100,7 +101,8 @@ class PersonMethod(bench.Method, bench.Trainable):
                 device=job.device,
                 log=job.log,
             )
-            save_person(portrait, target, self.described(job.person, clips))
+            described = self.described(job.person, clips, job.features[LANDMARKS])
+            save_person(portrait, target, described)
         (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def generate(self, job: bench.Job) -> bench.Generation:
@@ -177,15 +179,18 @@ class PersonMethod(bench.Method, bench.Trainable):
         load_person(portrait, path)
         return portrait.to(self._device).eval()
 
-    def described(self, person: str, clips: str) -> dict[str, str]:
-        """The metadata of a person's file. clips: as `clips_said` gives them."""
-        return {**self._described, "person": person, "clips": clips}
+    def described(self, person: str, clips: str, landmarks: str) -> dict[str, str]:
+        """The metadata of a person's file. clips: as `clips_said` gives them.
 
-    @property
-    def _described(self) -> dict[str, str]:
+        landmarks: the protocol of those that poses, mouths and lids were read from.
+        """
+        return {**self._decided(landmarks), "person": person, "clips": clips}
+
+    def _decided(self, landmarks: str) -> dict[str, str]:
         """What decides over a person's file, as its metadata say it."""
         names = (*self.decides, *LEARNING)
-        return {"network": self.name, **{name: str(getattr(self.options, name)) for name in names}}
+        chosen = {name: str(getattr(self.options, name)) for name in names}
+        return {"network": self.name, LANDMARKS: landmarks, **chosen}
 
     @property
     def learning(self) -> Learning:

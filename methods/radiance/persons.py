@@ -21,14 +21,23 @@ def shipped_person(
     """The file in `folder` that holds the job's person, learned as `described`; else None.
 
     Every clip that it was learned from must be among the job's, by name: those are never tested.
+    The log tells why a file of the person is not taken.
     """
     from bench.networks.checkpoints import metadata
 
-    files = {path: metadata(path) for path in sorted(folder.glob("*.safetensors"))}
-    wanted = {**described, "person": job.person}.items()
-    fitting = {path: found for path, found in files.items() if wanted <= found.items()}
-    if not fitting:
-        return None
     there = set(clips_said(job.names).split())
-    known = (path for path, found in fitting.items() if set(found["clips"].split()) <= there)
-    return next(known, None)
+    for path in sorted(folder.glob("*.safetensors")):
+        found = metadata(path)
+        if found.get("person") != job.person or found.get("network") != described["network"]:
+            continue
+        other = [name for name, wanted in described.items() if found.get(name) != wanted]
+        if other:
+            told = ", ".join(f"{name} {found.get(name)}, not {described[name]}" for name in other)
+            job.log.info("%s is not taken: it was learned with %s", path.name, told)
+        elif not set(found["clips"].split()) <= there:
+            job.log.info(
+                "%s is not taken: some of its clips are not among those to learn from", path.name
+            )
+        else:
+            return path
+    return None

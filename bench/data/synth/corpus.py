@@ -60,6 +60,11 @@ class ClipPlan:
     texts: tuple[str, ...]
     seed: tuple[int, ...]
 
+    @property
+    def who(self) -> str:
+        """The speaker's name."""
+        return self.id.rpartition("-")[0]
+
 
 def speakers(language: str, split: str) -> list[Speaker]:
     """The split's speakers, men and women alternating; numbers continue from split to split.
@@ -112,10 +117,26 @@ def plan_clips(language: str, split: str, clips: int) -> list[ClipPlan]:
 
 
 def clips_of(language: str, split: str) -> int:
-    """How many clips a split has, unless another number is asked for."""
+    """How many clips a split has, unless another number is asked for; raises NoSuchSplit."""
+    if split not in SPLITS:
+        raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
     if split == "person":
         return PERSON_CLIPS * len(speakers(language, split))
     return CLIPS[split]
+
+
+def unrendered_clips(language: str, split: str, folder: Path) -> list[Clip]:
+    """The clips of a split, at the places in `folder` where `build_split` renders a speaker's."""
+    return [
+        Clip(
+            id=plan.id,
+            video=_video(folder / f"{split}-{plan.who}", plan),
+            speaker=plan.who,
+            language=language,
+            split=split,
+        )
+        for plan in plan_clips(language, split, clips_of(language, split))
+    ]
 
 
 def plan_of(clip: Clip) -> ClipPlan | None:
@@ -178,23 +199,28 @@ def build_split(
     folder: Path,
     *,
     clips: int | None,
+    speaker: str | None,
     workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> Path:
-    """The manifest of one split in `folder`; missing or damaged clips are rendered."""
-    if split not in SPLITS:
-        raise NoSuchSplit(f"split: {split!r}; expected one of {', '.join(SPLITS)}.")
+    """The manifest of one split in `folder`; missing or damaged clips are rendered.
+
+    speaker: whose clips alone are wanted; they have a manifest of their own.
+    """
     usual = clips_of(language, split)
     count = usual if clips is None else clips
     if count < 1:
         raise BenchError(f"clips: {count}; expected at least 1.")
     name = split if count == usual else f"{split}-{count}"
+    name = name if speaker is None else f"{name}-{speaker}"
     target = folder / name
     manifest = target / "manifest.csv"
     if manifest.exists() and not _damaged(manifest):
         return manifest
     with locked(folder / f".{name}.lock"):
-        plans = plan_clips(language, split, count)
+        plans = [p for p in plan_clips(language, split, count) if speaker in (None, p.who)]
+        if not plans:
+            raise BenchError(f"speaker: {speaker!r} has no clip in the split {split!r}.")
         if not manifest.exists():  # another process may have built it while this one waited
             part = folder / f".{name}.part"
             _take_over(plans, split, part)

@@ -34,7 +34,7 @@ def learn_person(
     log = logging.getLogger("line")
     log.info("%s: %d frames", packed.person, len(packed.recording))
     folder.mkdir(parents=True, exist_ok=True)
-    described = own.described(packed.person, packed.said)
+    described = own.described(packed.person, packed.said, packed.landmarks)
     (folder / DESCRIBED).write_text(json.dumps(described), encoding="utf-8")
     portrait = learned(
         lambda: own.new(clips=packed.clips),

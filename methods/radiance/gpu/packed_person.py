@@ -19,15 +19,16 @@ from bench.train.packed_clips import COARSEST, FINEST, LEAST_PSNR, LEVELS, PRESE
 from methods.radiance.recording import Cameras, Recording
 
 INDEX, FACES, ARRAYS = "person.json", "faces.mp4", "frames.npz"
-FORM = 1  # version of a packed person; raise it when older code cannot read it
+FORM = 2  # version of a packed person; raise it when older code cannot read it
 
 
 @dataclass(frozen=True)
 class PackedPerson:
-    """A person read from a pack. said: the clips, as a person's file names them."""
+    """A person read from a pack. said, landmarks: as a person's file names clips and landmarks."""
 
     person: str
     said: str
+    landmarks: str
     recording: Recording
 
     @property
@@ -73,7 +74,8 @@ def pack_person(person: PackedPerson, folder: Path, *, limit: int) -> Packed:
     if psnr < LEAST_PSNR:
         raise BenchError(f"{folder}: the faces have only {psnr:.1f} dB, but 30 are needed")
     files = {name: file_sha256(folder / name) for name in (FACES, ARRAYS)}
-    index = {"form": FORM, "person": person.person, "said": person.said, "files": files}
+    told = {"person": person.person, "said": person.said, "landmarks": person.landmarks}
+    index = {"form": FORM, **told, "files": files}
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir())
     return Packed(crf, size, psnr, len(recording))
@@ -90,7 +92,7 @@ def read_person(folder: Path) -> PackedPerson:
                 raise BenchError(f"{folder / name}: is damaged; pack it again")
         with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-        person, said = str(index["person"]), str(index["said"])
+        told = [str(index[name]) for name in ("person", "said", "landmarks")]
         cameras = Cameras(*(found[name] for name in ("poses", "boxes", "optics")))
         recording = Recording(
             cameras,
@@ -105,4 +107,4 @@ def read_person(folder: Path) -> PackedPerson:
         raise BenchError(f"{folder}: is no packed person ({error}); pack it again") from error
     if len({len(recording.faces), *map(len, found.values())}) != 1:
         raise BenchError(f"{folder}: its arrays differ in length; pack it again")
-    return PackedPerson(person, said, recording)
+    return PackedPerson(*told, recording)

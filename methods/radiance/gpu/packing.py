@@ -11,9 +11,9 @@ from bench.data.lasting_names import lasting_name
 from bench.ground.types import Clip
 from bench.train.config import LoadedTraining, clips_of
 from bench.train.packed_clips import Packed
-from methods.radiance.ahead import chosen_clips, opened
+from methods.radiance.ahead import chosen_clips, opened, raw_clips
 from methods.radiance.gpu.packed_person import PackedPerson, pack_person
-from methods.radiance.person_method import PersonMethod
+from methods.radiance.person_method import LANDMARKS, PersonMethod
 from methods.radiance.settings import Settings
 
 
@@ -44,9 +44,11 @@ def pack_data(loaded: LoadedTraining, folder: Path, *, limit: int, log: logging.
         "cpu",
         log,
         tuple(map(lasting_name, chosen)),
+        raw_clips(chosen, settings)[0].protocols,
     )
     recording, said = method.recording(job)
-    return pack_person(PackedPerson(names[0], said, recording), folder, limit=limit)
+    person = PackedPerson(names[0], said, job.features[LANDMARKS], recording)
+    return pack_person(person, folder, limit=limit)
 
 
 def _method(loaded: LoadedTraining, settings: Settings) -> PersonMethod:
