@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ C2 = (0.03 * 255) ** 2  # equation 9, K2 = 0.03
 SIGMA, GAUSSIAN_SIDE = 1.5, 11  # Wang et al. 2004, section III C
 UNIFORM_SIDE = 7  # scikit-image's default
 ROWS, COLUMNS = 64, 246  # of a tile: small enough for the CPU's cache and an even middle
-WORKERS = 2  # threads per clip; OpenCV and numpy release the interpreter lock
+SHARES = 2  # of a clip's frames, each for a thread; OpenCV and numpy release the interpreter lock
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,12 @@ def ssim(truth: Frames, made: Frames, *, window: Window = "gaussian") -> float:
 
 
 def _mean(pairs: Iterable[tuple[Frame, Frame]], window: Window) -> float:
+    import cv2
+
     chosen, every = _Filter(window), list(pairs)
-    workers = min(WORKERS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        shares = [every[start::workers] for start in range(workers)]
+    shares = [every[start::SHARES] for start in range(SHARES)]
+    # On a processor of its own, a process's threads would only take the lock from each other.
+    with ThreadPoolExecutor(min(SHARES, cv2.getNumThreads())) as pool:
         values = list(pool.map(lambda share: _of_frames(share, chosen), shares))
     return float(sum(sum(share) for share in values) / len(every))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import shutil
 import sys
@@ -14,7 +15,7 @@ from bench.contract.engine import Crew, Needs
 from bench.contract.registry import load_registry
 from bench.ground.errors import BenchError, MachineFault
 from bench.machine.clock import Clock
-from bench.machine.devices import devices_of
+from bench.machine.devices import cores, devices_of
 from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.records.store import Store
 from bench.run import runner
@@ -211,6 +212,18 @@ def test_processes_work_on_the_devices_that_they_are_given(tmp_path: Path) -> No
     by_process = {(record.process, record.device) for record in done}
     assert {device for _, device in by_process} == {"cuda:0", "cuda:1"}
     assert len(by_process) == 2
+
+
+def test_each_worker_has_cores_of_its_own(tmp_path: Path) -> None:
+    tasks = [ToyTask(str(number), seconds=0.2) for number in range(20)]
+    done = list(Processes(Crew(workers=2)).run(tasks, ToyStart(tmp_path)))
+    used = {record.process: record.cores for record in done}
+    assert len(used) == 2
+    if len(cores()) == 1:
+        assert {*used.values()} == {tuple(cores())}
+    else:
+        assert sorted(itertools.chain(*used.values())) == cores()
+        assert min(map(len, used.values())) == len(cores()) // 2
 
 
 LARGE = """

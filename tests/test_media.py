@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from fractions import Fraction
@@ -536,6 +537,24 @@ def test_a_lost_frame_moves_no_other(tmp_path: Path, ending: str) -> None:
     assert shown[:24] == list(range(24))
     assert shown[50:] == list(range(50, COUNT))  # one GOP later
     assert "damaged" in resampled.damage
+
+
+def test_damage_looks_the_same_on_any_number_of_cores(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    media.write_video(path, np.random.default_rng(0).integers(0, 256, (10, 96, 96, 3), np.uint8))
+    data = bytearray(path.read_bytes())
+    for place in np.random.default_rng(1).integers(len(data) // 8, len(data) * 7 // 8, 5):
+        data[place] ^= 0x55
+    path.write_bytes(data)
+    many, usable = media.decode(path), os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usable)})
+    try:
+        one = media.decode(path)
+    finally:
+        os.sched_setaffinity(0, usable)
+    assert "damaged" in many.note
+    assert one.note == many.note
+    assert np.array_equal(one.frames, many.frames)
 
 
 def test_frames_at_the_same_time_are_left_out_with_a_note(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -59,6 +60,15 @@ def test_ssim_equals_scikit_image(kind: str, size: tuple[int, int], window: str)
         ]
     )
     assert ssim(first, second, window=window) == pytest.approx(expected, abs=1e-6)
+
+
+def test_ssim_is_the_same_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = np.random.default_rng(3).integers(0, 256, (9, 20, 20, 3), np.uint8)
+    values = set()
+    for threads in (1, 2, 8):
+        monkeypatch.setattr(cv2, "getNumThreads", lambda threads=threads: threads)
+        values.add(ssim(first, first[::-1]))
+    assert len(values) == 1
 
 
 @pytest.mark.parametrize("kind", ["noise", "bright and flat", "ramp"])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.contract.engine import InputFile, Needs
 from bench.files.digests import file_sha256
+from bench.machine.devices import cores
 
 ONE_CPU = Needs()
 
@@ -46,6 +47,7 @@ class ToyRecord:
     said: str
     device: str
     process: int
+    cores: tuple[int, ...]
 
 
 class ToyWorker:
@@ -63,7 +65,9 @@ class ToyWorker:
             if task.path is not None and task.target is not None:
                 task.target.parent.mkdir(parents=True, exist_ok=True)
                 task.target.write_bytes(task.path.read_bytes()[::-1])
-            yield ToyRecord(task.name, f"read {task.path}", self.device, os.getpid())
+            yield ToyRecord(
+                task.name, f"read {task.path}", self.device, os.getpid(), tuple(cores())
+            )
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,28 @@ def empty_caches(device: str) -> None:
         torch.cuda.empty_cache()
 
 
+def cores() -> list[int]:
+    """The numbers of the processor's cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def stay_on_cores(share: int, shares: int) -> None:
+    """Keeps this process on its share of the cores, the `share`th of `shares` even ones.
+
+    Threads of one worker then never wait for those of another while a core is idle, and libraries
+    that start a thread for each core start no more than there is room for. With fewer cores than
+    shares, or on a system without such a call, it only computes with fewer threads.
+    """
+    ours = cores()
+    if len(ours) >= shares and hasattr(os, "sched_setaffinity"):
+        ours = ours[share * len(ours) // shares : (share + 1) * len(ours) // shares]
+        os.sched_setaffinity(0, ours)
+        shares = 1
+    compute_with(len(ours) // shares)
+
+
 def compute_with(threads: int) -> None:
     """Lets this process compute with so many threads, unless the user's environment says how many.
 

@@ -44,7 +44,9 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "pattern_type": "none",
 }
-_DECODING = {"max_pixels": str(MAX_PIXELS)}
+# With several threads FFmpeg leaves the lost parts of an H.264 frame as they are, and would take as
+# many as there are processors: damaged files would be read differently from machine to machine.
+_DECODING = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 
 from bench.contract.engine import Crew, Engine, Start, Task, Worker
 from bench.ground.errors import BenchError
-from bench.machine.devices import compute_with, devices_of, model_memory, present_device
+from bench.machine.devices import cores, devices_of, model_memory, present_device, stay_on_cores
 from bench.machine.worker_pool import WorkerPool
 
 _Task = TypeVar("_Task", bound=Task)
@@ -31,7 +30,7 @@ class Processes(Engine):
     def __init__(self, crew: Crew) -> None:
         super().__init__(dataclasses.replace(crew, device=present_device(crew.device)))
         self.devices = devices_of(
-            self.crew.device, crew.workers or os.cpu_count() or 1, shared=crew.shares_device
+            self.crew.device, crew.workers or len(cores()), shared=crew.shares_device
         )
 
     @property
@@ -49,9 +48,9 @@ class Processes(Engine):
         count = min(len(self.devices), len(tasks))
         if count == 0:
             return
-        queue: SimpleQueue[str] = get_context("spawn").SimpleQueue()
-        for device in self.devices[:count]:
-            queue.put(device)
+        queue: SimpleQueue[tuple[int, str]] = get_context("spawn").SimpleQueue()
+        for place in enumerate(self.devices[:count]):
+            queue.put(place)
         arguments = (start, queue, count)
         with WorkerPool(count, prepare=_start, arguments=arguments) as pool:
             waiting = deque(tasks)
@@ -73,10 +72,11 @@ class Processes(Engine):
 _worker: Worker[Any, Any] | None = None  # a worker process's own; never set in the driver
 
 
-def _start(start: Start[Any, Any], queue: SimpleQueue[str], count: int) -> None:
+def _start(start: Start[Any, Any], queue: SimpleQueue[tuple[int, str]], count: int) -> None:
     global _worker
-    compute_with((os.cpu_count() or 1) // count)
-    _worker = start(queue.get())
+    number, device = queue.get()
+    stay_on_cores(number, count)
+    _worker = start(device)
 
 
 def _work(task: Task) -> list[Any]:
