@@ -27,7 +27,7 @@ class ADNeRF(PersonMethod):
     Deviations: methods/adnerf/README.md.
     """
 
-    name, version, title = "ad_nerf", "1", "AD-NeRF (2021)"
+    name, version, title = "ad_nerf", "2", "AD-NeRF (2021)"
     source = "Guo et al., ICCV 2021; YudongGuo/AD-NeRF @ 9fdcd7e; methods/adnerf/README.md"
     licence = "MIT (the original's)"
     shipped = Path(__file__).with_name("weights")

@@ -120,9 +120,7 @@ class SmallPortrait(HearingPortrait):
 
     def _everywhere(self, points: Tensor, directions: Tensor, signal: Tensor) -> Tensor:
         """The field at all points, (N, 4); density 0 outside the coordinates."""
-        with torch.autocast(points.device.type, torch.bfloat16):
-            raw = self.field(points, directions, signal)
-        raw = raw.float()
+        raw = self.field(points, directions, signal)
         is_inside = (points.abs() <= 1).all(-1, keepdim=True)
         return torch.cat([raw[:, :3], functional.softplus(raw[:, 3:]) * is_inside], dim=-1)
 
