@@ -6,19 +6,22 @@ import itertools
 import pickle
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from bench.contract.engine import Crew, Needs
 from bench.contract.registry import load_registry
 from bench.ground.errors import BenchError, MachineFault
+from bench.machine.at_once import AtOnce
 from bench.machine.clock import Clock
 from bench.machine.devices import cores, devices_of
 from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.records.store import Store
-from bench.run import runner
+from bench.run import casework, runner
 from bench.run.config import load_config
 from bench.run.engines import make_engine
 from bench.run.engines.processes import Processes
@@ -52,6 +55,30 @@ def test_workers_say_which_engine() -> None:
         make_engine("here", Crew(workers=2), {})
     with pytest.raises(BenchError, match="Did you mean 'processes'"):
         make_engine("proceses", Crew(), {})
+
+
+def test_one_thread_gives_the_records_of_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_manifest(tmp_path / "data", ("one", "two", "gone"))
+    (tmp_path / "data" / "gone.mp4").unlink()
+    config = make_config(tmp_path)
+    pools = ThreadPoolExecutor
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        with mock.patch.object(casework, "ThreadPoolExecutor", wraps=pools) as pool:
+            assert bench("run", config, "-o", tmp_path / threads)[0] == 1
+        assert pool.called == (threads == "2")
+    for name in (GENERATIONS, MEASUREMENTS):
+        assert records(tmp_path / "1", name) == records(tmp_path / "2", name)
+
+
+def test_work_that_is_done_at_once_gives_results_and_errors() -> None:
+    with AtOnce() as pool:
+        assert pool.submit(divmod, 7, 2).result() == (3, 1)
+        failed = pool.submit(int, "x")
+        with pytest.raises(ValueError, match="invalid literal"):
+            failed.result()
 
 
 # ---- tasks ----------------------------------------------------------------------------------

@@ -101,6 +101,12 @@ def stay_on_cores(share: int, shares: int) -> None:
     compute_with(len(ours) // shares)
 
 
+def computing_threads() -> int:
+    """How many threads this process computes with: one a core, or what the environment says."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else len(cores())
+
+
 def compute_with(threads: int) -> None:
     """Lets this process compute with so many threads, unless the user's environment says how many.
 

@@ -1,7 +1,8 @@
 """The work on one case: generates its videos, conforms and measures them, and yields records.
 
 Its only state is the loaded plugins, so the same code serves one process or several. While a method
-computes, threads encode finished videos and decode the next case's face clip.
+computes, threads encode finished videos and decode the next case's face clip; with one thread to
+compute with, all is done in turn, since threads would only take it from each other.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -32,7 +33,9 @@ from bench.files.intact import is_intact, sha256_here
 from bench.files.paths import cache_dir
 from bench.ground.errors import BenchError, Undefined
 from bench.ground.types import SAMPLES_PER_FRAME, Box, Case, Clip, Frame, Sound
+from bench.machine.at_once import AtOnce
 from bench.machine.clock import Clock, now
+from bench.machine.devices import computing_threads
 from bench.machine.faults import raise_full_disk, raise_machine_fault
 from bench.records.record import (
     Corners,
@@ -118,7 +121,7 @@ class CaseWorker:
 
     def work(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
         """The records of all tasks, each as soon as it is known."""
-        with ThreadPoolExecutor(2, thread_name_prefix="bench") as pool:
+        with self._pool() as pool:
             try:
                 coming = ((task, self._open_later(task, pool)) for task in tasks)
                 ahead = deque(itertools.islice(coming, 1))
@@ -131,10 +134,16 @@ class CaseWorker:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
+    def _pool(self) -> Executor:
+        """What encodes and decodes; a GPU leaves the processor free while it computes."""
+        if self._device == "cpu" and computing_threads() == 1:
+            return AtOnce()
+        return ThreadPoolExecutor(2, thread_name_prefix="bench")
+
     # ---- one case ---------------------------------------------------------------------------
 
     def _case(
-        self, task: Task, opened: _Opened | Exception, pool: ThreadPoolExecutor
+        self, task: Task, opened: _Opened | Exception, pool: Executor
     ) -> Iterator[CellRecord]:
         planned, settings = task.planned, task.settings
         there = {
@@ -167,7 +176,7 @@ class CaseWorker:
                     done.add(key)
                     yield self._measure(metric, key, task, made, video, recorded, opened)
 
-    def _open_later(self, task: Task, pool: ThreadPoolExecutor) -> Future[_Opened]:
+    def _open_later(self, task: Task, pool: Executor) -> Future[_Opened]:
         return pool.submit(self._open, task.planned.case, task.settings)
 
     def _open(self, case: Case, settings: RunSettings) -> _Opened:
@@ -234,7 +243,7 @@ class CaseWorker:
         method: PlannedMethod,
         task: Task,
         opened: _Opened | Exception,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
     ) -> Future[GenerationRecord]:
         """Runs the method now and lets a thread conform, encode and digest what it returned."""
         planned, settings = task.planned, task.settings
@@ -350,7 +359,7 @@ class CaseWorker:
         made: Sequence[KnownGeneration],
         task: Task,
         opened: _Opened | Exception,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
     ) -> Iterator[Video]:
         """The videos in order, the next one being decoded while the last one is measured."""
 

@@ -98,7 +98,7 @@ def _run(
     done = subprocess.run(
         [*command, str(config), str(run), engine, str(workers)],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": str(cores // workers)},
         check=True,
         capture_output=True,
         text=True,
