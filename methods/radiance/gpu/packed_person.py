@@ -92,7 +92,7 @@ def read_person(folder: Path) -> PackedPerson:
                 raise BenchError(f"{folder / name}: is damaged; pack it again")
         with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-        told = [str(index[name]) for name in ("person", "said", "landmarks")]
+        person, said, landmarks = (str(index[name]) for name in ("person", "said", "landmarks"))
         cameras = Cameras(*(found[name] for name in ("poses", "boxes", "optics")))
         recording = Recording(
             cameras,
@@ -107,4 +107,4 @@ def read_person(folder: Path) -> PackedPerson:
         raise BenchError(f"{folder}: is no packed person ({error}); pack it again") from error
     if len({len(recording.faces), *map(len, found.values())}) != 1:
         raise BenchError(f"{folder}: its arrays differ in length; pack it again")
-    return PackedPerson(*told, recording)
+    return PackedPerson(person, said, landmarks, recording)
