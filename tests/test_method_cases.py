@@ -93,12 +93,13 @@ def test_a_stand_in_may_have_fewer_cases_than_the_data_set_itself(
     monkeypatch.delenv("NOT_HERE", raising=False)
     data = [
         {"name": "own", "manifest": "data/manifest.csv"},
-        {"name": "other", "manifest": "$NOT_HERE", "stand_in": "synth-en", "limit": 2},
+        {"name": "other", "manifest": "$NOT_HERE", "stand_in": "synth-en", "stand_in_limit": 2},
     ]
     methods = [{"name": "still", "stand_in_cases": 1}]
     plan = make_plan(load_config(prepare(tmp_path, data=data, methods=methods, tables=[])))
     asked = [p.case.dataset for p in plan.cases if plan.puts(plan.methods[0], p)]
     assert (asked.count("own"), asked.count("other")) == (9, 3)
+    assert [len(one.clips) for one in plan.datasets] == [9 // 3, 2]
 
 
 def test_none_is_no_number_of_cases(tmp_path: Path) -> None:

@@ -277,7 +277,10 @@ def test_without_controls_the_validity_of_the_scorer_is_unknown(tmp_path: Path) 
 
 def test_a_stand_in_is_named_at_the_top(tmp_path: Path) -> None:
     page = build_report(tmp_path).read_text(encoding="utf-8")
-    banner = "Made on synth-zh, a synthetic stand-in for CLR: these numbers say nothing about CLR."
+    banner = (
+        "Made on 12 clips of synth-zh, a synthetic stand-in for CLR: these numbers say nothing "
+        "about CLR."
+    )
     assert page.index(banner) < page.index("<main")
     assert banner in reports.closing([tmp_path / "run"]).notes
 

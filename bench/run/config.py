@@ -28,12 +28,21 @@ _P = TypeVar("_P", bound=Plugin)
 
 
 class DataEntry(Source):
-    """One data set of a benchmark. `pairs` is a frozen list of cross cases (Wav2Lip's format)."""
+    """One data set of a benchmark. `pairs` is a frozen list of cross cases (Wav2Lip's format).
+
+    limit: only that many clips, the first ones. stand_in_limit: the same of its stand-in.
+    """
 
     split: str | None = None
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
+    stand_in_limit: Annotated[int, pydantic.Field(ge=1)] | None = None
     pairs: str | None = None
     pairs_order: Literal["audio video", "video audio"] = "audio video"
+
+    def most(self, folder: Path) -> int | None:
+        """The most clips that are used; None: all. folder: the config's."""
+        is_stand_in = self.place(folder) == "stand_in"
+        return (self.stand_in_limit if is_stand_in else None) or self.limit
 
 
 class CaseSettings(Section):

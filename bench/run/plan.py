@@ -188,17 +188,17 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     # Clips of embedded corpora are known by their names, and need not be rendered to be compared.
     all_embedded = all(entry.place(folder) in ("corpus", "stand_in") for entry in config.data)
     for index, entry in enumerate(config.data):
-        key = f"data[{index}].{entry.place(folder)}"
+        key, most = f"data[{index}].{entry.place(folder)}", entry.most(folder)
         try:
             dataset = open_source(
                 entry,
                 entry.split,
                 folder,
                 importers=loaded.registry.importers,
-                clips=entry.limit,
+                clips=most,
                 progress=progress,
             )
-            clips = [_with_digest(_absolute(clip)) for clip in dataset.clips[: entry.limit]]
+            clips = [_with_digest(_absolute(clip)) for clip in dataset.clips[:most]]
             key, pairs = f"data[{index}].pairs", None
             if entry.pairs is not None:
                 order, path = entry.pairs_order, expand(entry.pairs, folder)

@@ -54,7 +54,8 @@ def view_data(results: Results, words: Words) -> tuple[DataView, ...]:
 
 def stand_in_text(dataset: Dataset, words: Words) -> str:
     """The warning that goes with numbers measured on a stand-in."""
-    return words("stand_in", stand_in=dataset.info.stand_in, name=dataset.name)
+    info = dataset.info
+    return words("stand_in", n=info.clips, stand_in=info.stand_in, name=dataset.name)
 
 
 def warnings(dataset: Dataset, words: Words) -> list[str]:
