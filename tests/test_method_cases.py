@@ -96,10 +96,15 @@ def test_a_stand_in_may_have_fewer_cases_than_the_data_set_itself(
         {"name": "other", "manifest": "$NOT_HERE", "stand_in": "synth-en", "stand_in_limit": 2},
     ]
     methods = [{"name": "still", "stand_in_cases": 1}]
-    plan = make_plan(load_config(prepare(tmp_path, data=data, methods=methods, tables=[])))
+    cases = {"stand_in_cross": 1}
+    plan = make_plan(
+        load_config(prepare(tmp_path, data=data, methods=methods, cases=cases, tables=[]))
+    )
     asked = [p.case.dataset for p in plan.cases if plan.puts(plan.methods[0], p)]
     assert (asked.count("own"), asked.count("other")) == (9, 3)
-    assert [len(one.clips) for one in plan.datasets] == [9 // 3, 2]
+    assert [len(one.clips) for one in plan.datasets] == [3, 2]
+    pairs = [p.case.dataset for p in plan.cases if p.case.kind == "cross"]
+    assert (pairs.count("own"), pairs.count("other")) == (3, 1)
 
 
 def test_none_is_no_number_of_cases(tmp_path: Path) -> None:

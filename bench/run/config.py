@@ -48,11 +48,13 @@ class DataEntry(Source):
 class CaseSettings(Section):
     """Which kinds of case are built; `cross`: how many pairs to draw if there is no list.
 
-    limit: only the first cases of each data set, this many: a trial, which is no whole benchmark.
+    stand_in_cross: the same for data sets that an embedded corpus stands in for. limit: only the
+    first cases of each data set, this many: a trial, which is no whole benchmark.
     """
 
     kinds: tuple[CaseKind, ...] = CASE_KINDS
     cross: Annotated[int, pydantic.Field(ge=1)] | None = None
+    stand_in_cross: Annotated[int, pydantic.Field(ge=1)] | None = None
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
 
 

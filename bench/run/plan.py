@@ -213,7 +213,8 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
                 kinds=config.cases.kinds,
                 seed=config.seed,
                 pairs=pairs,
-                cross=config.cases.cross,
+                cross=(config.cases.stand_in_cross if dataset.stand_in else None)
+                or config.cases.cross,
                 barred=unable,
             )
         except NoSuchSplit as error:
