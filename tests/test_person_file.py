@@ -108,7 +108,7 @@ def test_a_person_that_ships_opens_with_the_options_as_they_are_by_default(
 ) -> None:
     assert path.stat().st_size < 600_000
     fresh = method(method.Options())
-    assert fresh._described.items() <= metadata(path).items()
+    assert fresh._decided("small").items() <= metadata(path).items()
     fresh._read(path)
 
 

@@ -199,7 +199,7 @@ def build_split(
     folder: Path,
     *,
     clips: int | None,
-    speaker: str | None,
+    speaker: str | None = None,
     workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> Path:
