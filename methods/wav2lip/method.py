@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from methods.wav2lip.inference import Talker
 
 SHIPPED = Path(__file__).with_name("weights")
-SETS = ("synth", "grid")  # of shipped weights, one file for each variant
+# Of shipped weights, one file for each variant: their names, and the training config.
+SETS = {"synth": "synth", "grid": "grid_small", "real": "real_faces"}
 OFFICIAL = ("wav2lip", "wav2lip_gan")  # in `bench weights list`
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
@@ -42,7 +43,8 @@ class Talking(bench.Method, bench.Trainable):
         """How to generate. With official weights or a file, the defaults are the official ones.
 
         weights: "synth" (small, trained on the embedded corpora) or, for wav2lip, m_csawav2lip and
-            lpips_attnwav2lip, "grid" (small, trained on GRID), which are shipped;
+            lpips_attnwav2lip, "grid" (small, trained on GRID), or, for m_csawav2lip, "real" (the
+            same, trained longer and with references that hide the mouth), which are shipped;
             "wav2lip" or "wav2lip_gan", the official ones, for wav2lip only; or the path of a file
             that `bench train` wrote or of an official checkpoint.
         reference: the frame that shows the generator what the person looks like. "same": the frame
@@ -165,7 +167,7 @@ class Talking(bench.Method, bench.Trainable):
             if self.name != "wav2lip":
                 raise bench.BenchError(
                     f"options.weights: expected weights of {self.name}, found {str(wanted)!r}, "
-                    "which are for wav2lip; write 'synth', 'grid' or the path of a file"
+                    f"which are for wav2lip; write one of {', '.join(SETS)}, or the path of a file"
                 )
             from bench.files import weights
 
@@ -174,7 +176,7 @@ class Talking(bench.Method, bench.Trainable):
         path = SHIPPED / f"{wanted}_{self.name}.safetensors" if is_shipped else Path(wanted)
         if path.is_file():
             return path
-        shared = "grid_small" if wanted == "grid" else "synth"
+        shared = SETS.get(str(wanted), "synth")
         config = f"configs/train/{self.variant.recipe or shared}.yaml"
         here = sorted(each.name for each in SHIPPED.glob(f"*_{self.name}.safetensors"))
         raise bench.BenchError(
