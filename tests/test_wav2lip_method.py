@@ -140,7 +140,9 @@ def test_every_variant_loads_its_file_and_speaks(method: type[Talking], tmp_path
 
 
 def test_unknown_names_of_weights_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(pydantic.ValidationError, match="'grd'; write one of synth, grid, wav2lip"):
+    with pytest.raises(
+        pydantic.ValidationError, match="'grd'; write one of synth, grid, real, wav2lip"
+    ):
         Talking.Options(weights="grd")
 
 
