@@ -6,7 +6,7 @@ import csv
 import logging
 import re
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import pairwise, permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -264,13 +264,15 @@ def reader() -> Reader:
 def test_unseen_speakers_are_read_far_above_chance(
     reader: Reader, corpus: list[bench.Clip]
 ) -> None:
-    first, second = corpus
-    own = reader.measure(bench.Sample(case_of(first), opened(first)))
-    other = reader.measure(bench.Sample(case_of(first, second), opened(first)))
-    assert own["error_rate"] < own["chance"] - 0.25
-    assert own["evidence"] > 2.0
-    assert other["error_rate"] > own["error_rate"] + 0.25  # the text of another speech
-    assert other["evidence"] < own["evidence"] - 1.5  # 1.94 where the processor has AVX2 only
+    lost = []  # evidence, by the text of another speech
+    for clip, another in permutations(corpus):
+        own = reader.measure(bench.Sample(case_of(clip), opened(clip)))
+        other = reader.measure(bench.Sample(case_of(clip, another), opened(clip)))
+        assert own["error_rate"] < own["chance"] - 0.25
+        assert own["evidence"] > 2.0
+        assert other["error_rate"] > own["error_rate"] + 0.25
+        lost.append(own["evidence"] - other["evidence"])
+    assert np.mean(lost) > 2.0
 
 
 def test_a_still_mouth_says_next_to_nothing(reader: Reader, corpus: list[bench.Clip]) -> None:

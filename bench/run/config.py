@@ -25,6 +25,12 @@ from bench.ground.types import CASE_KINDS, LONGEST, CaseKind
 from bench.records.relative import CONFIDENCES, relative_name
 
 _P = TypeVar("_P", bound=Plugin)
+_V = TypeVar("_V", int | None, str)
+
+
+def _of_data(usual: _V, of_stand_in: _V, *, is_stand_in: bool) -> _V:
+    """What a setting says of one data set: for a stand-in, its own value where there is one."""
+    return of_stand_in if is_stand_in and of_stand_in is not None else usual
 
 
 class DataEntry(Source):
@@ -39,10 +45,9 @@ class DataEntry(Source):
     pairs: str | None = None
     pairs_order: Literal["audio video", "video audio"] = "audio video"
 
-    def most(self, folder: Path) -> int | None:
-        """The most clips that are used; None: all. folder: the config's."""
-        is_stand_in = self.place(folder) == "stand_in"
-        return (self.stand_in_limit if is_stand_in else None) or self.limit
+    def most(self, *, is_stand_in: bool) -> int | None:
+        """The most clips that are used; None: all."""
+        return _of_data(self.limit, self.stand_in_limit, is_stand_in=is_stand_in)
 
 
 class CaseSettings(Section):
@@ -57,6 +62,10 @@ class CaseSettings(Section):
     stand_in_cross: Annotated[int, pydantic.Field(ge=1)] | None = None
     limit: Annotated[int, pydantic.Field(ge=1)] | None = None
 
+    def pairs(self, *, is_stand_in: bool) -> int | None:
+        """How many pairs are drawn; None: as many as there are clips."""
+        return _of_data(self.cross, self.stand_in_cross, is_stand_in=is_stand_in)
+
 
 class PrepareSettings(Section):
     """Which split of each data set methods may learn the tested persons from.
@@ -67,9 +76,9 @@ class PrepareSettings(Section):
     split: str
     stand_in_split: str | None = None
 
-    def split_of(self, place: str) -> str:
-        """The split for a data set. place: the key that gives its clips, as `Source.place` says."""
-        return (self.stand_in_split if place == "stand_in" else None) or self.split
+    def split_of(self, *, is_stand_in: bool) -> str:
+        """The split of one data set."""
+        return _of_data(self.split, self.stand_in_split or self.split, is_stand_in=is_stand_in)
 
 
 class PluginEntry(Section):
@@ -95,6 +104,10 @@ class MethodEntry(PluginEntry):
 
     cases: Annotated[int, pydantic.Field(ge=1)] | None = None
     stand_in_cases: Annotated[int, pydantic.Field(ge=1)] | None = None
+
+    def most(self, *, is_stand_in: bool) -> int | None:
+        """The most cases of each kind in one data set; None: all."""
+        return _of_data(self.cases, self.stand_in_cases, is_stand_in=is_stand_in)
 
 
 class MetricEntry(PluginEntry):

@@ -107,7 +107,7 @@ def _contents(clip: Clip) -> set[str]:
 
     And its lasting name, for unrendered clips have no digest.
     """
-    found = {clip.sha256 or lasting_name(clip), lasting_name(clip)}
+    found = {lasting_name(clip), *filter(None, [clip.sha256])}
     for path in filter(None, (clip.video, clip.audio)):
         try:
             found.add(file_digest(path))

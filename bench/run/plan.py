@@ -186,9 +186,11 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
     )
     version = functools.cache(conform_version)  # it opens the clip's file
     # Clips of embedded corpora are known by their names, and need not be rendered to be compared.
-    all_embedded = all(entry.place(folder) in ("corpus", "stand_in") for entry in config.data)
-    for index, entry in enumerate(config.data):
-        key, most = f"data[{index}].{entry.place(folder)}", entry.most(folder)
+    places = [entry.place(folder) for entry in config.data]
+    all_embedded = set(places) <= {"corpus", "stand_in"}
+    for index, (entry, place) in enumerate(zip(config.data, places, strict=True)):
+        key, is_stand_in = f"data[{index}].{place}", place == "stand_in"
+        most = entry.most(is_stand_in=is_stand_in)
         try:
             dataset = open_source(
                 entry,
@@ -213,8 +215,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
                 kinds=config.cases.kinds,
                 seed=config.seed,
                 pairs=pairs,
-                cross=(config.cases.stand_in_cross if dataset.stand_in else None)
-                or config.cases.cross,
+                cross=config.cases.pairs(is_stand_in=is_stand_in),
                 barred=unable,
             )
         except NoSuchSplit as error:
@@ -227,7 +228,7 @@ def make_plan(loaded: Loaded, *, progress: Progress | None = None) -> Plan:
             try:
                 learned[entry.name] = open_source(
                     entry,
-                    config.prepare.split_of(entry.place(folder)),
+                    config.prepare.split_of(is_stand_in=is_stand_in),
                     folder,
                     importers=loaded.registry.importers,
                     rendered=not all_embedded,
@@ -295,7 +296,7 @@ def _spared(
     for entry, method in zip(config.methods, methods, strict=True):
         spared: list[PlannedCase] = []
         for (name, kind), group in groups.items():
-            most = (entry.stand_in_cases if name in stand_ins else None) or entry.cases
+            most = entry.most(is_stand_in=name in stand_ins)
             if most is not None and kind in method.kinds:
                 put = set(spread([planned.case for planned in group], most))
                 spared += [planned for planned in group if planned.case not in put]

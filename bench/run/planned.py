@@ -387,9 +387,7 @@ class PreparationTask:
 
     def inputs(self) -> tuple[InputFile, ...]:
         """The method's code, weights and options' files, and the person's clips."""
-        clips = [
-            clip for clip in self.clips if clip.sha256
-        ]  # others are rendered where they are used
+        clips = [clip for clip in self.clips if clip.sha256]  # others are rendered when asked for
         paths = [*_plugin_files(self.planned), *itertools.chain(*map(_clip_files, clips))]
         files = {path: file_digest(path) for path in dict.fromkeys(paths) if path.is_file()}
         files.update(_weights((self.planned, *self.settings.features.values())))
