@@ -1,12 +1,11 @@
 """The benchmarking harness for talking-face methods: all names that a plugin author needs."""
 
 from bench import checks
-from bench.contract.cut import Cut
 from bench.contract.engine import Crew, Engine
 from bench.contract.forth_and_back import forth_and_back
 from bench.contract.hookspecs import hookimpl
 from bench.contract.importer import Imported, Importer
-from bench.contract.jobs import Generation, Job, PrepareJob, Sample
+from bench.contract.jobs import Cut, Generation, Job, PrepareJob, Sample
 from bench.contract.plugins import (
     ClipMetric,
     Feature,

@@ -127,3 +127,9 @@ def test_no_file_names_a_machine_or_a_package_registry() -> None:
             continue
         text = path.read_text(encoding="utf-8", errors="ignore")
         assert not [host for host in hosts if host in text], name
+
+
+def test_a_plugin_author_reads_at_most_500_lines() -> None:
+    files = ("plugins", "jobs", "video", "hookspecs")
+    texts = ((ROOT / "bench/contract" / f"{name}.py").read_text("utf-8") for name in files)
+    assert sum(len(text.splitlines()) for text in texts) <= 500

@@ -18,6 +18,7 @@ from bench.media import probe, read_frames, read_sound, write_video
 from bench.records.reading import read_records
 from bench.records.record import GenerationRecord, MeasurementRecord
 from bench.records.schema import GENERATIONS
+from bench.run.cutting import cut_frame
 from bench.run.output_form import OutputForm
 from tests.small_data import make_config
 
@@ -178,7 +179,7 @@ def test_what_a_video_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(bench.BenchError, match="cut: 15x32 pixels; expected at least 16x16"):
         OutputForm.of(bench.Generation((), cut=bench.Cut(whole, 32, 15)), job)
     with pytest.raises(bench.BenchError, match="expected finite numbers"):
-        bench.Cut(whole * np.nan, 32, 32)
+        OutputForm.of(bench.Generation((), cut=bench.Cut(whole * np.nan, 32, 32)), job)
     form = OutputForm.of(bench.Generation((), made=range(4)), job)
     assert not form.is_own
     assert form.notes == ()
@@ -187,7 +188,7 @@ def test_what_a_video_cannot_be_is_refused(tmp_path: Path) -> None:
 def test_beyond_the_frame_the_border_is_repeated_or_black() -> None:
     frame = np.full((20, 20, 3), 90, dtype=np.uint8)
     moved = np.array([[1.0, 0.0, 10.0], [0.0, 1.0, 0.0]])
-    assert (bench.Cut(moved, 20, 20).of(frame, 0) == 90).all()
-    black = bench.Cut(moved, 20, 20, beyond="black").of(frame, 0)
+    assert (cut_frame(bench.Cut(moved, 20, 20), frame, 0) == 90).all()
+    black = cut_frame(bench.Cut(moved, 20, 20, beyond="black"), frame, 0)
     assert (black[:, 10:] == 90).all()
     assert not black[:, :10].any()

@@ -6,8 +6,11 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from bench.contract.cut import Cut
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.contract.video import Video
 from bench.ground.types import Case, Fit, Frame, Sound
 
@@ -58,6 +61,22 @@ class PrepareJob:
     log: logging.Logger
     names: tuple[str, ...]
     features: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A part of each frame of the face clip, turned and scaled: what a method shows alone.
+
+    transforms: (2, 3) for all frames, or (T, 2, 3), one for each frame of the speech; each takes
+    x y in pixels of the face clip's frame to x y in the crop, as `cv2.warpAffine` takes it. height,
+    width: the crop's size in pixels; of odd ones the last row or column is dropped when the video
+    is written. beyond: what a crop shows where the frame ends.
+    """
+
+    transforms: NDArray[np.float64]
+    height: int
+    width: int
+    beyond: Literal["repeated", "black"] = "repeated"
 
 
 @dataclass(frozen=True)

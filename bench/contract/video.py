@@ -42,7 +42,6 @@ class Video:
         self._audio = audio
         self._known: dict[str, Arrays | Undefined] = {}
         self._frames: Frames | None = None
-        self._frames_sha256 = ""
         self._sound: Sound | None = None
         self._has_read_sound = False
 
@@ -64,15 +63,6 @@ class Video:
 
             self._frames = _read_only(media.read_frames(self._file()))
         return self._frames
-
-    @property
-    def frames_sha256(self) -> str:
-        """The digest of the frames as they are coded, whatever is heard; "" without a file."""
-        if not self._frames_sha256 and self.path is not None:
-            from bench import media
-
-            self._frames_sha256 = media.frames_digest(self.path)
-        return self._frames_sha256
 
     def sound(self) -> Sound | None:
         """The sound, (S,) int16 mono at 16 kHz, decoded once; None if there is no sound."""

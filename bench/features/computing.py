@@ -8,10 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from bench import media
 from bench.config.names import closest
 from bench.contract.identity import identity_of
 from bench.contract.plugins import Feature, Options
@@ -134,9 +136,15 @@ class Features:
         if self._store is None or not video.sha256:
             return user.compute(video)
         box = video.box if user.chosen.reads_boxes else None
-        seen = video.sha256 if user.chosen.reads_sound else video.frames_sha256
+        sounds = user.chosen.reads_sound or video.path is None
+        seen = video.sha256 if sounds else _frames_digest(video.path, video.sha256)
         key = digest([seen, user.chosen.key, box])
         return self._store.get(name, key, lambda: user.compute(video))
+
+
+@lru_cache(maxsize=16)  # videos; of one, every feature asks
+def _frames_digest(path: Path, sha256: str) -> str:  # noqa: ARG001 (of other content, other frames)
+    return media.frames_digest(path)
 
 
 class _User:

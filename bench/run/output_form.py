@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.contract.cut import Cut
-from bench.contract.jobs import Generation, Job
+from bench.contract.jobs import Cut, Generation, Job
 from bench.contract.video import Video
 from bench.data.conform import SMALLEST
 from bench.ground.errors import BenchError
 from bench.ground.types import SAMPLES_PER_FRAME, Box, Frame, Sound
 from bench.records.record import Corners, CutPart
+from bench.run.cutting import check_cut, cut_boxes, cut_frame
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,7 @@ class OutputForm:
         if cut is None:
             height, width = job.face.read().shape[1:3]
             return cls(height, width, made, job.frames, None)
-        count = len(cut.transforms)
-        if np.ndim(cut.transforms) == 3 and count != job.frames:
-            raise BenchError(
-                f"cut: {count} transforms; expected one for all frames, or {job.frames}, one for "
-                "each frame of the speech"
-            )
+        check_cut(cut, job.frames)
         form = cls(cut.height, cut.width, made, job.frames, cut)
         if min(form.size) < SMALLEST:
             raise BenchError(
@@ -93,7 +88,7 @@ class OutputForm:
         """The recording's frames in this form, at the video's size: the reference."""
         frames = face.read()
         own = (
-            frames[index] if self.cut is None else self.cut.of(frames[index], index)
+            frames[index] if self.cut is None else cut_frame(self.cut, frames[index], index)
             for index in self.made
         )
         return self.even(own)
@@ -119,6 +114,6 @@ class OutputForm:
 
     def _mean(self, box: Corners) -> Corners:
         assert self.cut is not None
-        found = [self.cut.corners(np.array(box), index) for index in self.made]
+        found = [cut_boxes(self.cut, np.array(box), index) for index in self.made]
         x0, y0, x1, y1 = (round(float(edge), 1) for edge in np.mean(found, axis=0))
         return x0, y0, x1, y1
