@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import media
 from bench.config.names import closest
 from bench.contract.identity import identity_of
 from bench.contract.plugins import Feature, Options
@@ -144,6 +143,8 @@ class Features:
 
 @lru_cache(maxsize=16)  # videos; of one, every feature asks
 def _frames_digest(path: Path, sha256: str) -> str:  # noqa: ARG001 (of other content, other frames)
+    from bench import media
+
     return media.frames_digest(path)
 
 

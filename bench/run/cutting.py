@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +27,8 @@ def check_cut(cut: Cut, frames: int) -> None:
 
 def cut_frame(cut: Cut, frame: Frame, index: int) -> Frame:
     """The crop (height, width, 3) of the face clip's frame `index`, interpolated bilinearly."""
+    import cv2
+
     border = cv2.BORDER_REPLICATE if cut.beyond == "repeated" else cv2.BORDER_CONSTANT
     size = (cut.width, cut.height)
     made = cv2.warpAffine(frame, _transform(cut, index), size, borderMode=border)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 import bench
@@ -43,11 +44,18 @@ class Cutter(bench.Method):
         true[:, 0, 2] += 0.3 * np.arange(job.frames)
         told = true.copy()
         told[:, 0, 2] += options.wrong
-        cut, seen = (bench.Cut(each, options.height, options.width) for each in (told, true))
-        made = range(options.first, job.frames - options.left_out)
+        size = (options.width, options.height)
         order = bench.forth_and_back(len(frames), job.frames)
+        made = range(options.first, job.frames - options.left_out)
         return bench.Generation(
-            video=(seen.of(frames[order[index]], index) for index in made), cut=cut, made=made
+            video=(
+                cv2.warpAffine(
+                    frames[order[index]], true[index], size, borderMode=cv2.BORDER_REPLICATE
+                )
+                for index in made
+            ),
+            cut=bench.Cut(told, options.height, options.width),
+            made=made,
         )
 
 
