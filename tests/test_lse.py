@@ -13,14 +13,17 @@ import numpy as np
 import pydantic
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 import bench
 from bench.ground.errors import NoFace
+from bench.networks.checkpoints import read_state
 from bench.networks.mfcc import mfcc
-from metrics.lse import Lse
+from metrics.lse import Lse, sync_small
 from metrics.lse.core import distances, lse, score, windows
 from metrics.lse.front_end import lrs, squares_around, tracked
+from metrics.lse.sync_small.scorer import SmallSync
 from metrics.lse.syncnet import SyncNet, SyncNetScorer
 
 CLIP = bench.Clip("a", Path("a.mp4"))
@@ -344,6 +347,23 @@ def test_missing_weights_are_an_error_a_user_can_act_on(monkeypatch: pytest.Monk
     monkeypatch.delenv("BENCH_WEIGHTS", raising=False)
     with pytest.raises(bench.BenchError, match="syncnet_v2"):
         Lse(Lse.Options(scorer="syncnet_v2")).load("cpu")
+
+
+def test_a_scorer_of_ones_own_is_taken_by_its_path(tmp_path: Path) -> None:
+    own = tmp_path / "mine.safetensors"
+    with pytest.raises(bench.BenchError, match=r"mine\.safetensors: no such file, expected"):
+        _ = Lse(Lse.Options(scorer=own)).protocol
+    state = {name: value + 0.01 for name, value in read_state(sync_small.WEIGHTS).items()}
+    save_file(state, own)
+    mine = Lse(Lse.Options(scorer=str(own)))
+    digest = bench.file_sha256(own)
+    assert mine.protocol == f"lse[tracked:{{faces}}; sync_small@{digest[:8]}]"
+    assert mine.identity() == {"scorer": digest}
+    mine.load("cpu")
+    assert isinstance(mine._scorer, SmallSync)
+    assert mine._scorer.digest == digest[:8]
+    with pytest.raises(pydantic.ValidationError, match="there is no scorer 'sync_smal'"):
+        Lse.Options(scorer="sync_smal")
 
 
 def test_importing_the_plugins_loads_neither_torch_nor_cv2() -> None:

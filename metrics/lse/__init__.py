@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Literal
 import pydantic
 
 import bench
+from metrics.lse import sync_small
 from metrics.lse.core import SYNCNET_DIGEST
 from metrics.lse.sync_small import settings
 
 if TYPE_CHECKING:
     from metrics.lse.core import Scorer
+
+SMALL, SYNCNET = "sync_small", "syncnet_v2"
 
 
 class Lse(bench.ClipMetric, bench.Trainable):
@@ -58,26 +61,40 @@ class Lse(bench.ClipMetric, bench.Trainable):
     )
 
     class Options(bench.Options):
-        """scorer: the networks; front_end: their crops; batch: windows per batch (speed only).
+        """front_end: the networks' crops; batch: windows per batch (speed only).
 
+        scorer: the networks. "sync_small" ships; "syncnet_v2" are the published ones; the path of a
+        file that `bench train` wrote is a small scorer trained on other data.
         precision: "bf16" is faster and slightly less exact; only for the scorer syncnet_v2.
         """
 
-        scorer: Literal["sync_small", "syncnet_v2"] = "sync_small"
+        scorer: str | Path = SMALL
         front_end: Literal["lrs", "tracked"] = "tracked"
         precision: Literal["fp32", "bf16"] = "fp32"
         batch: int = pydantic.Field(default=4, ge=1)
 
+        @pydantic.field_validator("scorer")
+        @classmethod
+        def _is_name_or_file(cls, scorer: str | Path) -> str | Path:
+            if scorer in (SMALL, SYNCNET):
+                return scorer
+            if Path(scorer).suffix != ".safetensors":
+                raise ValueError(
+                    f"there is no scorer {str(scorer)!r}; write {SMALL}, {SYNCNET}, or the path of "
+                    "a file that ends with .safetensors"
+                )
+            return Path(scorer)  # a Path is relative to the config's folder
+
         @pydantic.model_validator(mode="after")
         def _fits(self) -> Lse.Options:
-            if self.scorer == "sync_small" and self.front_end != "tracked":
+            if self.scorer != SYNCNET and self.front_end != "tracked":
                 raise ValueError(
-                    f"front_end {self.front_end} does not go with scorer sync_small, which was"
+                    f"front_end {self.front_end} does not go with scorer {self.scorer}, which was"
                     " trained on tracked faces; use front_end: tracked, or scorer: syncnet_v2"
                 )
-            if self.scorer == "sync_small" and self.precision != "fp32":
+            if self.scorer != SYNCNET and self.precision != "fp32":
                 raise ValueError(
-                    f"precision {self.precision} does not go with scorer sync_small, which has"
+                    f"precision {self.precision} does not go with scorer {self.scorer}, which has"
                     " fp32 only; use precision: fp32, or scorer: syncnet_v2"
                 )
             return self
@@ -88,14 +105,15 @@ class Lse(bench.ClipMetric, bench.Trainable):
     @property
     def weights(self) -> tuple[str, ...]:
         """SyncNet's weights, if it is the scorer; sync_small ships with the project."""
-        return ("syncnet_v2",) if self.options.scorer == "syncnet_v2" else ()
+        return (SYNCNET,) if self.options.scorer == SYNCNET else ()
 
     @property
     def protocol(self) -> str:
         """Front end and detector, scorer and digest of its weights, and bf16 if it is used."""
         front_end = "tracked:{faces}" if self.options.front_end == "tracked" else "lrs"
         precision = "; bf16" if self.options.precision == "bf16" else ""
-        return f"lse[{front_end}; {self.options.scorer}@{self._digest()[:8]}{precision}]"
+        scorer = SYNCNET if self.options.scorer == SYNCNET else SMALL
+        return f"lse[{front_end}; {scorer}@{self._digest()[:8]}{precision}]"
 
     def identity(self) -> Mapping[str, object]:
         """The digest of the scorer's weights."""
@@ -103,10 +121,8 @@ class Lse(bench.ClipMetric, bench.Trainable):
 
     def load(self, device: str) -> None:
         """Reads the scorer's weights."""
-        if self.options.scorer == "sync_small":
-            from metrics.lse import sync_small
-
-            self._scorer = sync_small.load(device)
+        if self.options.scorer != SYNCNET:
+            self._scorer = sync_small.load(device, weights=self._own_scorer())
             return
         from metrics.lse import syncnet
 
@@ -153,11 +169,21 @@ class Lse(bench.ClipMetric, bench.Trainable):
         return train(job)
 
     def _digest(self) -> str:
-        if self.options.scorer == "syncnet_v2":
+        if self.options.scorer == SYNCNET:
             return SYNCNET_DIGEST
-        from metrics.lse import sync_small
+        own = self._own_scorer()
+        return sync_small.digest() if own is None else bench.file_sha256(own)
 
-        return sync_small.digest()
+    def _own_scorer(self) -> Path | None:
+        scorer = self.options.scorer
+        if not isinstance(scorer, Path):
+            return None
+        if not scorer.is_file():
+            raise bench.BenchError(
+                f"{scorer}: no such file, expected a small sync scorer; train one with `bench "
+                "train configs/train/sync_scorer.yaml` and write its path as options.scorer"
+            )
+        return scorer
 
 
 @bench.hookimpl
