@@ -1,6 +1,6 @@
-"""Mean LSE-C of the shipped scorer along the contract ladders, on clips of the test splits.
+"""Mean LSE-C of a scorer along the contract ladders, on clips of the test splits.
 
-GRID_ROOT=... python -m tests.scorer_ladders
+GRID_ROOT=... python -m tests.scorer_ladders [SCORER]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLIPS = 8  # of each corpus, evenly spaced
 
 def main() -> None:
     """Prints a row for each ladder, a column for each corpus: clean, then each step."""
-    metric = Lse()
+    metric = Lse(Lse.Options(scorer=sys.argv[1] if len(sys.argv) > 1 else "sync_small"))
     metric.load("cpu")
     names, rows = [], {name: [] for name in LADDERS}
     for name, clips in corpora("test"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metrics.lse.core import Scorer
 
 SMALL, SYNCNET = "sync_small", "syncnet_v2"
+NAMED = (*sync_small.SHIPPED, SYNCNET)
 
 
 class Lse(bench.ClipMetric, bench.Trainable):
@@ -63,8 +64,9 @@ class Lse(bench.ClipMetric, bench.Trainable):
     class Options(bench.Options):
         """front_end: the networks' crops; batch: windows per batch (speed only).
 
-        scorer: the networks. "sync_small" ships; "syncnet_v2" are the published ones; the path of a
-        file that `bench train` wrote is a small scorer trained on other data.
+        scorer: the networks. "sync_small" and "sync_wide", the same trained on more persons, ship;
+        "syncnet_v2" are the published ones; the path of a file that `bench train` wrote is a small
+        scorer trained on other data.
         precision: "bf16" is faster and slightly less exact; only for the scorer syncnet_v2.
         """
 
@@ -76,12 +78,12 @@ class Lse(bench.ClipMetric, bench.Trainable):
         @pydantic.field_validator("scorer")
         @classmethod
         def _is_name_or_file(cls, scorer: str | Path) -> str | Path:
-            if scorer in (SMALL, SYNCNET):
+            if scorer in NAMED:
                 return scorer
             if Path(scorer).suffix != ".safetensors":
                 raise ValueError(
-                    f"there is no scorer {str(scorer)!r}; write {SMALL}, {SYNCNET}, or the path of "
-                    "a file that ends with .safetensors"
+                    f"there is no scorer {str(scorer)!r}; write {', '.join(NAMED)}, or the path "
+                    "of a file that ends with .safetensors"
                 )
             return Path(scorer)  # a Path is relative to the config's folder
 
@@ -104,7 +106,7 @@ class Lse(bench.ClipMetric, bench.Trainable):
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """SyncNet's weights, if it is the scorer; sync_small ships with the project."""
+        """SyncNet's weights, if it is the scorer; the small ones ship."""
         return (SYNCNET,) if self.options.scorer == SYNCNET else ()
 
     @property
@@ -112,7 +114,7 @@ class Lse(bench.ClipMetric, bench.Trainable):
         """Front end and detector, scorer and digest of its weights, and bf16 if it is used."""
         front_end = "tracked:{faces}" if self.options.front_end == "tracked" else "lrs"
         precision = "; bf16" if self.options.precision == "bf16" else ""
-        scorer = SYNCNET if self.options.scorer == SYNCNET else SMALL
+        scorer = SMALL if isinstance(self.options.scorer, Path) else self.options.scorer
         return f"lse[{front_end}; {scorer}@{self._digest()[:8]}{precision}]"
 
     def identity(self) -> Mapping[str, object]:
@@ -122,7 +124,7 @@ class Lse(bench.ClipMetric, bench.Trainable):
     def load(self, device: str) -> None:
         """Reads the scorer's weights."""
         if self.options.scorer != SYNCNET:
-            self._scorer = sync_small.load(device, weights=self._own_scorer())
+            self._scorer = sync_small.load(device, weights=self._weights_file())
             return
         from metrics.lse import syncnet
 
@@ -171,13 +173,15 @@ class Lse(bench.ClipMetric, bench.Trainable):
     def _digest(self) -> str:
         if self.options.scorer == SYNCNET:
             return SYNCNET_DIGEST
-        own = self._own_scorer()
-        return sync_small.digest() if own is None else bench.file_sha256(own)
+        scorer = self.options.scorer
+        if isinstance(scorer, Path):
+            return bench.file_sha256(self._weights_file())
+        return sync_small.digest(scorer)
 
-    def _own_scorer(self) -> Path | None:
+    def _weights_file(self) -> Path:
         scorer = self.options.scorer
         if not isinstance(scorer, Path):
-            return None
+            return sync_small.SHIPPED[scorer]
         if not scorer.is_file():
             raise bench.BenchError(
                 f"{scorer}: no such file, expected a small sync scorer; train one with `bench "

@@ -1,4 +1,4 @@
-"""The shipped scorer: a small SyncNet trained by this project; see README.md beside it."""
+"""The shipped scorers: a small SyncNet trained by this project, twice; see README.md beside it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from bench.ground.errors import BenchError
 if TYPE_CHECKING:
     from metrics.lse.core import Scorer
 
-WEIGHTS = Path(__file__).with_name("sync_small.safetensors")
+SHIPPED = {
+    name: Path(__file__).with_name(f"{name}.safetensors") for name in ("sync_small", "sync_wide")
+}
+WEIGHTS = SHIPPED["sync_small"]
 
 
 @cache
-def digest() -> str:
-    """The SHA-256 of the shipped weights, 64 hexadecimal digits."""
-    if not WEIGHTS.is_file():
-        raise BenchError(f"{WEIGHTS}: the shipped scorer's weights are missing; reinstall")
-    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+def digest(name: str = "sync_small") -> str:
+    """The SHA-256 of a shipped scorer's weights, 64 hexadecimal digits."""
+    weights = SHIPPED[name]
+    if not weights.is_file():
+        raise BenchError(f"{weights}: the shipped scorer's weights are missing; reinstall")
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def load(device: str, *, weights: Path | None = None) -> Scorer:
