@@ -27,6 +27,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 _COUNT = click.IntRange(min=1)
+_SCORER = click.Choice(["sync_small", "sync_wide", "syncnet_v2"])  # of the metric lse, by name
 
 NOTHING_DONE = 2  # exit code: nothing ran, because config, plugin or data is wrong
 INTERRUPTED = 130  # exit code after Ctrl-C, as in shells
@@ -668,7 +669,7 @@ def data_pull(name: str, speakers: str | None, output: Path | None) -> None:
 @click.option("--faces", type=click.Choice(["haar", "yunet"]), default="haar", show_default=True)
 @click.option(
     "--scorer",
-    type=click.Choice(["sync_small", "syncnet_v2"]),
+    type=_SCORER,
     default="sync_small",
     show_default=True,
     help="The sync scorer that finds the speaking face.",
@@ -797,7 +798,7 @@ def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
     "--scorer",
     is_flag=False,
     flag_value="sync_small",
-    type=click.Choice(["sync_small", "syncnet_v2"]),
+    type=_SCORER,
     help="Also test whether this sync scorer works on the clips. Default: sync_small.",
 )
 def doctor(
