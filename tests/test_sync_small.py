@@ -27,7 +27,7 @@ from bench.ground.types import Clip, Sound
 from bench.networks import mfcc
 from bench.train import loop as training
 from bench.train.trainable import TrainJob
-from metrics.lse import core, sync_small
+from metrics.lse import Lse, core, sync_small
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small import augmentation
 from metrics.lse.sync_small.batches import Batch, Batches, MouthClip
@@ -37,14 +37,15 @@ from metrics.lse.sync_small.network import (
     standardised_windows,
     with_constant,
 )
+from metrics.lse.sync_small.scorer import SmallSync
 from metrics.lse.sync_small.settings import Settings, Shape
 from metrics.lse.sync_small.training import WEIGHTS, Learner, matching_losses, train
 from tests.small_clips import small_job
 
 
-@pytest.fixture(scope="module")
-def scorer() -> core.Scorer:
-    return sync_small.load("cpu")
+@pytest.fixture(scope="module", params=sync_small.SHIPPED)
+def scorer(request: pytest.FixtureRequest) -> core.Scorer:
+    return sync_small.load("cpu", weights=sync_small.SHIPPED[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +76,14 @@ def _sound(samples: int, seed: int = 0) -> Sound:
     return np.random.default_rng(seed).normal(0, 2000, samples).astype(np.int16)
 
 
-def test_the_shipped_file_is_small_and_its_digest_is_the_scorers(scorer: core.Scorer) -> None:
-    assert sync_small.WEIGHTS.stat().st_size <= 6_000_000
-    assert sync_small.digest().startswith(scorer.digest)
+@pytest.mark.parametrize("name", sync_small.SHIPPED)
+def test_a_shipped_file_is_small_and_its_digest_is_the_scorers(name: str) -> None:
+    assert sync_small.SHIPPED[name].stat().st_size <= 6_000_000
+    shipped = SmallSync(sync_small.SHIPPED[name], device="cpu")
+    assert sync_small.digest(name).startswith(shipped.digest)
+    metric = Lse(Lse.Options(scorer=name))
+    metric.load("cpu")
+    assert metric.protocol == f"lse[tracked:{{faces}}; {name}@{shipped.digest}]"
 
 
 def test_there_is_one_embedding_for_each_window_of_the_reference(scorer: core.Scorer) -> None:
