@@ -35,10 +35,9 @@ def main() -> None:
         specimens = [_specimen(clips[place], others[clips[place].id]) for place in places]
         for ladder in LADDERS.values():
             output = "lse_c_at_0" if ladder.name == "shifted" else "lse_c"
-            means = [
-                np.mean([metric.measure(ladder.apply(one, step))[output] for one in specimens])
-                for step in (0.0, *ladder.steps)
-            ]
+            steps = [[one.sample for one in specimens]]  # clean
+            steps += [[ladder.apply(one, step) for one in specimens] for step in ladder.steps]
+            means = [np.mean([metric.measure(one)[output] for one in step]) for step in steps]
             rows[ladder.name].append(" ".join(f"{mean:.2f}".replace("0.", ".") for mean in means))
             sys.stderr.write(f"{name} {ladder.name}: {rows[ladder.name][-1]}\n")
     sys.stdout.write(f"| ladder | {' | '.join(names)} |\n|{'---|' * (len(names) + 1)}\n")
