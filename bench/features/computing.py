@@ -135,8 +135,9 @@ class Features:
         if self._store is None or not video.sha256:
             return user.compute(video)
         box = video.box if user.chosen.reads_boxes else None
-        sounds = user.chosen.reads_sound or video.path is None
-        seen = video.sha256 if sounds else _frames_digest(video.path, video.sha256)
+        seen = video.sha256
+        if not user.chosen.reads_sound and video.path is not None:
+            seen = _frames_digest(video.path, seen)
         key = digest([seen, user.chosen.key, box])
         return self._store.get(name, key, lambda: user.compute(video))
 
