@@ -1,7 +1,7 @@
 """Where the zero is: a rendered clip, in step by construction, through the codecs in use.
 
 For each container, by how many milliseconds its sound is read later than its frames, and the
-offsets that the shipped scorer finds. `python -m tests.scorer_zero [CLIPS]` prints a table.
+offsets that a shipped scorer finds. `python -m tests.scorer_zero [CLIPS [SCORER]]` prints a table.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def _small(frames: Frames) -> NDArray[np.float64]:
 def main() -> None:
     """Prints a row for each form."""
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 6
-    scorer = sync_small.load("cpu")
+    name = sys.argv[2] if len(sys.argv) > 2 else "sync_small"
+    scorer = sync_small.load("cpu", weights=sync_small.SHIPPED[name])
     clips = read_manifest(synth.build("synth-en", "test"))[:wanted]
     sys.stdout.write(
         "| form | frames late | sound late, ms | offset (median) |\n|---|---|---|---|\n"
