@@ -40,6 +40,7 @@ def test_relative_paths_of_settings_are_taken_from_the_configs_folder(tmp_path: 
     assert start.resolve() == expected.resolve()
     whole = Settings.model_validate({"generator": {"start": expected}})
     assert anchored(whole, tmp_path) == whole
+    assert Lse.Settings.model_validate({"start": "shipped"}).start == "shipped"
     scorer = Lse.Settings.model_validate({"start": "old.safetensors"})
     assert anchored(scorer, tmp_path).model_dump()["start"] == tmp_path / "old.safetensors"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pydantic
 
@@ -59,7 +60,7 @@ class Settings(StageSettings):
     threads: int = pydantic.Field(default=1, ge=1)  # besides the process that builds batches
 
     faces: tuple[Detector, ...] = ("haar",)  # each clip is used once per detector
-    start: Path | None = None  # a weights file to start from, with a new schedule
+    start: Literal["shipped"] | Path | None = None  # sync_small, or a file; with a new schedule
 
     @property
     def shape(self) -> Shape:

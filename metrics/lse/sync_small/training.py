@@ -24,6 +24,7 @@ from bench.train.averages import running_average
 from bench.train.held_out import means_by_dataset
 from bench.train.trainable import TrainJob
 from metrics.lse import core
+from metrics.lse.sync_small import SHIPPED
 from metrics.lse.sync_small.augmentation import straight_view
 from metrics.lse.sync_small.batches import Batch, Batches, MouthClip
 from metrics.lse.sync_small.crops import make_ready
@@ -206,7 +207,8 @@ def train(job: TrainJob[Settings]) -> Path:
     learner = Learner(settings, seed=job.seed)
     network = learner.averaged
     if settings.start is not None:  # a resumed checkpoint replaces it
-        learner.start_from(settings.start)
+        start = settings.start
+        learner.start_from(start if isinstance(start, Path) else SHIPPED["sync_small"])
     training.run(
         training.Loop.of(settings, job),
         learner.states(),
