@@ -25,6 +25,7 @@ from bench.features.faces import given_track
 from bench.ground.errors import BenchError, Undefined
 from bench.ground.types import Clip, Sound
 from bench.networks import mfcc
+from bench.networks.checkpoints import read_state
 from bench.train import loop as training
 from bench.train.trainable import TrainJob
 from metrics.lse import Lse, core, sync_small
@@ -287,6 +288,19 @@ def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weigh
     assert whole.name == WEIGHTS
     assert whole.stat().st_mode & 0o044 == 0o044  # others may read it
     sync_small.load("cpu", weights=resumed)
+
+
+def test_a_training_can_start_from_the_shipped_weights(job: TrainJob[Settings]) -> None:
+    still = {"start": "shipped", "learning_rate": 1e-12, "weight_decay": 0.0, "steps": 1}
+    settings = Settings.model_validate({**SMALL, **still})
+    found, shipped = (
+        read_state(train(replace(job, settings=settings))),
+        read_state(sync_small.WEIGHTS),
+    )
+    layers = [name for name in shipped if name.endswith("weight")]
+    assert layers
+    for name in layers:
+        assert torch.equal(found[name], shipped[name]), name
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(
