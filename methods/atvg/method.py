@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pydantic
 
 import bench
+from bench.config.names import name_or_file
 from methods.atvg import settings
 from methods.landmarked_face import landmarked_face
 
@@ -94,14 +95,7 @@ class ATVGnet(bench.Method, bench.Trainable):
         @classmethod
         def is_name_or_file(cls, weights: str | Path) -> str | Path:
             """A known name, or a path with the ending of a weights file."""
-            if weights in SETS:
-                return weights
-            if Path(weights).suffix != ".safetensors":
-                raise ValueError(
-                    f"there are no weights {str(weights)!r}; write one of {', '.join(SETS)}, or "
-                    "the path of a file that ends with .safetensors"
-                )
-            return Path(weights)  # a Path is relative to the config's folder
+            return name_or_file(weights, tuple(SETS), (".safetensors",))
 
         @pydantic.model_validator(mode="after")
         def _fits(self) -> ATVGnet.Options:

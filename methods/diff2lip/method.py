@@ -11,6 +11,7 @@ import pydantic
 from numpy.typing import NDArray
 
 import bench
+from bench.config.names import name_or_file
 from bench.networks.face_crops import PADS, Boxes, crops, face_boxes
 from bench.networks.pasting import Paste, pasted
 from bench.networks.references import Reference, reference_frames
@@ -85,14 +86,7 @@ class Diff2Lip(bench.Method, bench.Trainable):
         @classmethod
         def is_name_or_file(cls, weights: str | Path) -> str | Path:
             """A known name, or a path with the ending of a weights file."""
-            if weights in SETS:
-                return weights
-            if Path(weights).suffix not in SUFFIXES:
-                raise ValueError(
-                    f"there are no weights {str(weights)!r}; write {', '.join(SETS)}, or the path "
-                    f"of a file that ends with {', '.join(SUFFIXES)}"
-                )
-            return Path(weights)  # a Path is relative to the config's folder
+            return name_or_file(weights, tuple(SETS), SUFFIXES)
 
     options: Options
     _talker: Talker | None = None

@@ -12,6 +12,7 @@ import pydantic
 from numpy.typing import NDArray
 
 import bench
+from bench.config.names import name_or_file
 from bench.networks import audio
 from bench.networks.face_crops import PADS, Boxes, crops, face_boxes
 from bench.networks.pasting import Paste, pasted
@@ -74,15 +75,7 @@ class Talking(bench.Method, bench.Trainable):
         @classmethod
         def is_name_or_file(cls, weights: str | Path) -> str | Path:
             """A known name, or a path with the ending of a weights file."""
-            if weights in (*SETS, *OFFICIAL):
-                return weights
-            if Path(weights).suffix not in SUFFIXES:
-                raise ValueError(
-                    f"there are no weights {str(weights)!r}; write one of "
-                    f"{', '.join((*SETS, *OFFICIAL))}, or the path of a file that ends with "
-                    f"{', '.join(SUFFIXES)}"
-                )
-            return Path(weights)  # a Path is relative to the config's folder
+            return name_or_file(weights, (*SETS, *OFFICIAL), SUFFIXES)
 
     options: Options
     _talker: Talker | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import pydantic
 
 import bench
+from bench.config.names import name_or_file
 from metrics.lse import sync_small
 from metrics.lse.core import SYNCNET_DIGEST
 from metrics.lse.sync_small import settings
@@ -78,14 +79,7 @@ class Lse(bench.ClipMetric, bench.Trainable):
         @pydantic.field_validator("scorer")
         @classmethod
         def _is_name_or_file(cls, scorer: str | Path) -> str | Path:
-            if scorer in NAMED:
-                return scorer
-            if Path(scorer).suffix != ".safetensors":
-                raise ValueError(
-                    f"there is no scorer {str(scorer)!r}; write {', '.join(NAMED)}, or the path "
-                    "of a file that ends with .safetensors"
-                )
-            return Path(scorer)  # a Path is relative to the config's folder
+            return name_or_file(scorer, NAMED, (".safetensors",), lacks="is no scorer")
 
         @pydantic.model_validator(mode="after")
         def _fits(self) -> Lse.Options:
