@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.files.digests import file_sha256
 from bench.ground.errors import BenchError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def digest(name: str = "sync_small") -> str:
     weights = SHIPPED[name]
     if not weights.is_file():
         raise BenchError(f"{weights}: the shipped scorer's weights are missing; reinstall")
-    return hashlib.sha256(weights.read_bytes()).hexdigest()
+    return file_sha256(weights)
 
 
 def load(device: str, *, weights: Path | None = None) -> Scorer:
