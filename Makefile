@@ -11,9 +11,10 @@ run: $(VENV)/installed
 
 # Of one thread each, for torch's own would contend for the workers' processors. Three workers on two
 # cores, for many tests wait: for a browser, a server, a cluster. A worker that is done takes over
-# half of what is left of another's tests, which keeps most files in one worker.
+# half of what is left of another's tests, which keeps most files in one worker. With bytecode kept,
+# for some environments forbid it, and then each of hundreds of processes compiles what it imports.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import os
@@ -9,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
@@ -156,8 +157,15 @@ def _points() -> list[EntryPoint]:
     return [points[key] for key in sorted(points)]
 
 
+@functools.lru_cache(
+    maxsize=64
+)  # all points of a package share it, and its name is read anew each time
+def _package(distribution: Distribution) -> str:
+    return distribution.name
+
+
 def _installed(point: EntryPoint) -> tuple[ModuleType, str, Path | None]:
-    package = point.dist.name if point.dist is not None else "an installed package"
+    package = "an installed package" if point.dist is None else _package(point.dist)
     origin = f"{point.name} ({package}, {point.value})"
     try:
         return point.load(), origin, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -66,7 +67,7 @@ def describe_run(
         config_path=plan.loaded.path.name,
         seed=config.seed,
         faces=config.tracking,
-        git=_git(),
+        git=_git(Path(__file__).resolve().parent),
         versions={"python": platform.python_version(), **_versions()},
         hardware={**_hardware(), "device": device},
         datasets=tuple(
@@ -242,9 +243,9 @@ def _processor() -> str:
     return next(named, platform.machine())
 
 
-def _git() -> dict[str, object]:
-    """The commit of the checkout that this package runs from, and whether it was changed."""
-    folder = Path(__file__).resolve().parent
+@functools.cache  # asked once: what this process runs is what lay there when it started
+def _git(folder: Path) -> dict[str, object]:
+    """The commit of the checkout that a folder is in, and whether it was changed."""
 
     def git(*arguments: str) -> str | None:
         try:
