@@ -211,7 +211,7 @@ def test_nothing_is_run_with_a_wrong_config(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_path: Path) -> None:
-    """Eight times; `python -m tests.kills` does it twenty times, and kills workers and Ray nodes."""
+    """Eight times; `python -m tests.kills` does it twenty times, to workers and Ray nodes, too."""
     make_manifest(tmp_path / "data", tuple(f"clip{i}" for i in range(8)))
     config = make_config(tmp_path)
     assert bench("run", config, "-o", tmp_path / "whole")[0] == 0
