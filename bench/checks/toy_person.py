@@ -29,7 +29,8 @@ class ToyPerson:
 
     def prepared(self, root: Path) -> Path | None:
         """A copy of what the method learned, in `root`; None if it learns no persons."""
-        if not self._subject.method().learns_persons():
+        plugin = self._subject.plugin
+        if not (issubclass(plugin, Method) and plugin.learns_persons()):
             return None
         if self._learned is None:
             folder = Path(tempfile.mkdtemp(prefix="bench-check-", dir=self._temporary))
