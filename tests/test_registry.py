@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,17 @@ def test_a_local_file_adds_its_plugins() -> None:
     registry = load_registry([PLUGIN])
     assert registry.method("dimmed").file == PLUGIN
     assert registry.metric("brightness").plugin.version == "1"
+
+
+def test_an_edit_within_a_second_to_the_same_size_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    hook = HOOK.format(hook="register_metrics", cls="A")
+    for name in ("one", "two"):
+        file = written(tmp_path, METRIC.format(cls="A", name=name), hook)
+        os.utime(file, (1e9, 1e9))
+        assert load_registry([file]).metric(name).file == file
 
 
 def test_an_unknown_name_is_answered_with_a_suggestion() -> None:

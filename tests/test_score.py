@@ -32,6 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, corpora: Path) -> Path:
     folder = tmp_path_factory.mktemp("run")
     config = {
         "name": "known",
+        "floors": 0,
         "data": [{"name": "synth", "corpus": "synth-en", "limit": 2}],
         "cases": {"kinds": ["reconstruct"]},
         "methods": [{"name": name} for name in ("truth", "still", "mismatched", "shifted")],
