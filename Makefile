@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 GPU_CONFIG ?= configs/train/gpu.yaml
 
-.PHONY: run test check bench gpu-pack clean
+.PHONY: run test check style bench gpu-pack clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run configs/clr.yaml --workers 2
@@ -13,13 +13,20 @@ run: $(VENV)/installed
 # cores, for many tests wait: for a browser, a server, a cluster. A worker that is done takes over
 # half of what is left of another's tests, which keeps most files in one worker. With bytecode kept,
 # for some environments forbid it, and then each of hundreds of processes compiles what it imports.
-test: check
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
+# The types are checked beside the tests, by a process of their own.
+test: style
+	$(BIN)/mypy & types=$$!; \
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal; \
+	tests=$$?; \
+	wait $$types || { echo "mypy found errors: see above" >&2; exit 1; }; \
+	exit $$tests
 
-check: $(VENV)/installed-test
+check: style
+	$(BIN)/mypy
+
+style: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 
 # Speed, as ratios against a reference in the same run.
 bench: $(VENV)/installed-test
