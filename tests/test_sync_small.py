@@ -266,14 +266,14 @@ def test_a_batch_depends_on_seed_and_step_alone(tmp_path: Path) -> None:
 
 
 SMALL: Mapping[str, object] = {
-    "steps": 4,
+    "steps": 2,
     "clips": 2,
     "windows": 4,
     "segment": 20,
     "damaged": 1,
     "still": 1,
     "report_every": 1,
-    "save_every": 2,
+    "save_every": 1,
     "faces": ["given"],
 }
 
