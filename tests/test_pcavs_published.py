@@ -39,7 +39,7 @@ SETTINGS = {
     "published": {
         "identity": STAGE,
         "sync": {**STAGE, "frames": 2},
-        "generator": {**STAGE, "frames": 2, "perceptual_net": "project"},
+        "generator": {**STAGE, "windows": 1, "frames": 2, "perceptual_net": "project"},
     },
 }
 

@@ -70,17 +70,18 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("shares_corpora")
-@pytest.mark.parametrize(
-    "package", ["bench-unrest", "bench-loud-mouth", "bench-edges", "bench-toy"]
-)
-def test_a_new_plugin_passes_the_contract_test_that_comes_with_it(
-    plugins: tuple[Path, Path], package: str
+def test_new_plugins_pass_the_contract_tests_that_come_with_them(
+    plugins: tuple[Path, Path], tmp_path: Path
 ) -> None:
     written, installed = plugins
-    options = ("-q", "-p", "no:cacheprovider")
-    done = python("-m", "pytest", *options, folder=written / package, path=installed)
+    packages = ["bench-unrest", "bench-loud-mouth", "bench-edges", "bench-toy"]
+    options = ("-v", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "their"))
+    done = python("-m", "pytest", *options, *packages, folder=written, path=installed)
     assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
+    for package in packages:
+        tests = f"/test_{package.replace('-', '_')}.py::"
+        outcomes = [line.split()[1] for line in done.stdout.splitlines() if tests in line]
+        assert set(outcomes) == {"PASSED"}, done.stdout
     assert "skipped" not in done.stdout
 
 

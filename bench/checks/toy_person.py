@@ -26,6 +26,7 @@ class ToyPerson:
         self._subject = subject
         self._temporary = tempfile.gettempdir()  # checks replace it for a while
         self._learned: Path | None = None
+        self._coded: dict[str, bytes] = {}  # the specimens' files, by the names of their clips
 
     def prepared(self, root: Path) -> Path | None:
         """A copy of what the method learned, in `root`; None if it learns no persons."""
@@ -64,7 +65,7 @@ class ToyPerson:
 
     def opened(self, clean: Specimen, path: Path) -> Video:
         """The specimen as a file, with its track and the features that the method reads."""
-        face = as_file(clean, path)
+        face = self._as_file(clean, path)
         plugin = self._subject.plugin
         if issubclass(plugin, Method) and plugin.reads - {"faces"}:
             tracked, computing = face.features, self._subject.computing()
@@ -74,16 +75,20 @@ class ToyPerson:
             )
         return face
 
+    def _as_file(self, clean: Specimen, path: Path) -> Video:
+        """The specimen written to `path` and opened as a video, with its track; coded only once."""
+        from bench import media
 
-def as_file(clean: Specimen, path: Path) -> Video:
-    """The specimen written to `path` and opened as a video, with its track."""
-    from bench import media
-
-    path.parent.mkdir(exist_ok=True)
-    if not path.exists():
-        media.write_video(path, clean.sample.video.read(), sound=clean.sample.video.sound())
-    track = clean.sample.video.faces()
-    return Video(path, features=lambda _video, _name: track.arrays())
+        name, shown = clean.sample.case.face.id, clean.sample.video
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            if name in self._coded:
+                path.write_bytes(self._coded[name])
+            else:
+                media.write_video(path, shown.read(), sound=shown.sound())
+                self._coded[name] = path.read_bytes()
+        track = shown.faces()
+        return Video(path, features=lambda _video, _name: track.arrays())
 
 
 def half_of(files: Sequence[Path]) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from bench.data.synth.hair import COVERS_EARS, paint_back_hair, paint_hair
 from bench.data.synth.identity import Look
@@ -69,6 +68,8 @@ class Portrait:
 
 def radius(look: Look, x: Array, y: Array) -> tuple[Array, Array]:
     """Each point's distance from the face's centre, and the outline's in the same direction."""
+    from scipy.interpolate import CubicSpline
+
     points = np.array(_OUTLINE)
     below = np.clip((points[:, 1] - 0.3) / 0.8, 0.0, 1.0)
     points[:, 0] *= look.cheek_width * (1.0 + below * (look.jaw_width - 1.0))

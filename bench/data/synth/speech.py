@@ -14,7 +14,6 @@ from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from bench.data.synth.identity import Voice
 from bench.data.synth.visemes import Segment
@@ -63,6 +62,8 @@ class Synthesiser:
 
         Raises BenchError where espeak cannot be loaded, lacks the voice or gives no speech.
         """
+        from scipy.signal import resample_poly
+
         asked = {
             "text": text,
             "voice": f"{language}+{voice.variant}",
@@ -123,6 +124,8 @@ def trimmed(spoken: Spoken) -> Spoken:
 
 def recorded(dry: NDArray[np.float32], voice: Voice, rng: np.random.Generator) -> Sound:
     """The speech as recorded by a microphone in a room, (S,) int16; timings are unchanged."""
+    from scipy.signal import butter, fftconvolve, sosfilt
+
     tone = _tone(dry.astype(np.float64), voice)
     count = int(voice.reverb_seconds * SAMPLE_RATE)
     decay = np.exp(-6.9 * np.arange(count) / count) * rng.standard_normal(count)
@@ -144,6 +147,8 @@ def recorded(dry: NDArray[np.float32], voice: Voice, rng: np.random.Generator) -
 
 def _tone(sound: NDArray[np.float64], voice: Voice) -> NDArray[np.float64]:
     """Applies the voice's spectral tilt and one resonance."""
+    from scipy.signal import butter, sosfilt
+
     high = sound - sosfilt(butter(1, 1500, fs=SAMPLE_RATE, output="sos"), sound)
     sound = sound + high * (10 ** (voice.tilt / 20) - 1.0)
     band = [voice.bump_hz * 0.8, voice.bump_hz * 1.25]
