@@ -18,7 +18,6 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from bench.ground.bands import triangles
 from bench.ground.errors import BenchError
 from bench.ground.types import SAMPLE_RATE, SAMPLES_PER_FRAME
 from reports.drawing import LEFT, RIGHT, Scale, caption_x, caption_y, drawn, grid_x, number
@@ -102,14 +101,16 @@ def loudness(sound: Sound, frames: int) -> NDArray[np.float32]:
 
     Column k is the window around (k + 1/2) * HOP. What lacks of the frames' sound is silence.
     """
+    # Not librosa.feature: with a fresh installation its import compiles for a quarter of a minute.
+    from librosa.filters import mel as mel_bands
+
     length, around = frames * SAMPLES_PER_FRAME, (WINDOW - HOP) // 2
     own = sound[:length].astype(np.float32) / 32768.0
     padded = np.pad(own, (around, around + length - len(own)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]  # (2 * frames, 512)
     hann = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     power = np.square(np.abs(np.fft.rfft(windows * hann)))
-    corners = 700.0 * (10.0 ** (np.linspace(0.0, mel(SAMPLE_RATE / 2), BANDS + 2) / 2595.0) - 1.0)
-    bands = triangles(corners, WINDOW).astype(np.float32) @ power.T
+    bands = mel_bands(sr=SAMPLE_RATE, n_fft=WINDOW, n_mels=BANDS, htk=True) @ power.T
     loud = 10.0 * np.log10(np.maximum(bands, 1e-12) / bands.max())
     decibels: NDArray[np.float32] = np.maximum(loud, -RANGE).astype(np.float32)
     return decibels

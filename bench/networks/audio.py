@@ -18,8 +18,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ground.bands import triangles
-from bench.ground.types import Sound
+from bench.ground.types import SAMPLE_RATE, Sound
 
 AudioKind: TypeAlias = Literal["mel", "mfcc", "fused"]
 Features: TypeAlias = NDArray[np.float32]  # (D, M), one column per 12.5 ms
@@ -86,7 +85,10 @@ def mel_filters(spectrum: int, lowest: float, highest: float) -> NDArray[np.floa
     top = 15.0 + np.log(highest / 1000.0) / step
     mels = np.linspace(lowest * 3.0 / 200.0, top, MELS + 2)
     hertz = np.where(mels < 15.0, mels * 200.0 / 3.0, 1000.0 * np.exp(step * (mels - 15.0)))
-    return triangles(hertz, spectrum)
+    bins = np.fft.rfftfreq(spectrum, 1.0 / SAMPLE_RATE)
+    low, middle, high = (hertz[i : i + MELS, None] for i in range(3))
+    triangles = np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle))
+    return np.asarray(np.maximum(triangles, 0.0) * 2.0 / (high - low))
 
 
 def cepstra(mel: Features) -> Features:
