@@ -147,12 +147,14 @@ def test_the_trained_example_is_trained_by_its_config_and_then_used(
     clips = write_clips(tmp_path)
     write_manifest(tmp_path / "m.csv", clips, root=tmp_path)
     entry = "{name: synth, corpus: synth-en, clips: 20}"
-    mine = _written(tmp_path / "mine.yaml", text.replace(entry, "{name: made, manifest: m.csv}"))
+    brief = text.replace("steps: 300", "steps: 60\n  save_every: 20")
+    mine = _written(tmp_path / "mine.yaml", brief.replace(entry, "{name: made, manifest: m.csv}"))
     code_of_exit, output = bench("train", mine, "-o", tmp_path / "out", "--device", "cpu")
     assert code_of_exit == 0, output
     weights = tmp_path / "out" / "learned_mouth.safetensors"
     with (tmp_path / "out" / "curves.csv").open(encoding="utf-8") as stream:
         errors = [float(row["made error"]) for row in csv.DictReader(stream) if row["made error"]]
+    assert len(errors) == 3
     assert errors[-1] < errors[0]
     plugin = load_registry([tmp_path / "learned_mouth.py"]).plugin("learned_mouth")
     trained = plugin(plugin.Options.model_validate({"weights": weights}))
