@@ -16,13 +16,13 @@ SUMMARY = "table,dataset,method,output,protocol,mean,ci_low,ci_high,n_scored,n_p
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory: pytest.TempPathFactory, corpora: Path) -> Path:
-    """The run folder of configs/smoke.yaml with three clips and floors of one case."""
+    """The run folder of configs/smoke.yaml with three clips and without floors."""
     folder = tmp_path_factory.mktemp("smoke")
     config = folder / "smoke.yaml"
     text = (ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8")
     assert "limit: 4" in text
     text = text.replace("limit: 4", "limit: 3")
-    config.write_text(f"{text}floors: 1\n", encoding="utf-8")
+    config.write_text(f"{text}floors: 0\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE", str(with_corpora(folder / "cache", corpora)))
         code, output = bench("run", config, "-o", folder / "run")
