@@ -235,13 +235,15 @@ def _blur(clean: Specimen, sigma: float) -> Sample:
 
 def _noise(clean: Specimen, deviation: float) -> Sample:
     frames = clean.sample.video.read()
-    random = np.random.default_rng(2)
+    random, noisy = np.random.default_rng(2), np.empty_like(frames)
     # float32 and frame by frame: a long clip would not fit as one array of doubles.
-    noisy = [
-        np.clip(frame + deviation * random.standard_normal(frame.shape, np.float32), 0, 255)
-        for frame in frames
-    ]
-    return _redone(clean.sample, frames=np.stack(noisy).astype(np.uint8))
+    one = np.empty(frames.shape[1:], np.float32)
+    for frame, target in zip(frames, noisy, strict=True):
+        random.standard_normal(dtype=np.float32, out=one)
+        one *= deviation
+        one += frame
+        target[:] = np.clip(one, 0, 255, out=one)
+    return _redone(clean.sample, frames=noisy)
 
 
 def _freeze(clean: Specimen, share: float) -> Sample:
