@@ -59,7 +59,8 @@ def test_the_gist_is_the_first_line_and_the_last_of_the_programs_output() -> Non
 def test_terminal_and_report_tell_each_cause_once(tmp_path: Path) -> None:
     ids = tuple(f"clip {number}" for number in range(7))
     make_manifest(tmp_path / "data", ids)
-    code = "import sys; print(sys.argv, flush=True); sys.exit('cannot find <b>part</b> of ' + sys.argv[1])"
+    said = "'cannot find <b>part</b> of ' + sys.argv[1]"
+    code = f"import sys; print(sys.argv, flush=True); sys.exit({said})"
     options = {"argv": [sys.executable, "-c", code, "{case}", "{output}"]}
     config = make_config(
         tmp_path,
