@@ -188,7 +188,8 @@ def test_several_processes_give_the_same_records(done: Path, tmp_path: Path) -> 
 
 
 def test_what_fails_of_them_is_told(tmp_path: Path) -> None:
-    config = prepare(tmp_path, metrics=[{"name": "psnr"}], tables=[])
+    kinds = {"kinds": ["reconstruct"]}
+    config = prepare(tmp_path, metrics=[{"name": "psnr"}], tables=[], cases=kinds, floors=1)
     code, _ = bench("run", config, "-o", tmp_path / "run")
     assert code == 0
     kept, key = [], ""
@@ -313,7 +314,7 @@ def test_the_same_records_give_the_same_report(done: Path, tmp_path: Path) -> No
 
 
 def test_a_run_without_them_has_no_such_section(tmp_path: Path) -> None:
-    config = prepare(tmp_path, floors=0)
+    config = prepare(tmp_path, floors=0, cases={"kinds": ["reconstruct"]})
     code, output = bench("run", config, "-o", tmp_path / "run")
     assert code == 0, output
     page = (tmp_path / "run" / "report" / "index.html").read_text(encoding="utf-8")

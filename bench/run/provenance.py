@@ -216,6 +216,7 @@ def _versions() -> dict[str, str]:
     return {name: _version(name) for name in _PACKAGES}
 
 
+@functools.cache  # reading one parses all of the package's metadata
 def _version(name: str) -> str:
     try:
         return metadata.version(name)
