@@ -158,11 +158,9 @@ def _points() -> list[EntryPoint]:
     return [points[key] for key in sorted(points)]
 
 
-@functools.lru_cache(
-    maxsize=64
-)  # all points of a package share it, and its name is read anew each time
+@functools.lru_cache(maxsize=64)
 def _package(distribution: Distribution) -> str:
-    return distribution.name
+    return distribution.name  # reads all of its metadata, and each of its plugins asks
 
 
 def _installed(point: EntryPoint) -> tuple[ModuleType, str, Path | None]:
