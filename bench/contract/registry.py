@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.machinery import SourceFileLoader
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, Generic, TypeVar, cast
 
 import pluggy
@@ -23,6 +20,7 @@ from bench.contract import hookspecs
 from bench.contract.engine import Engine
 from bench.contract.helper_modules import helper_modules
 from bench.contract.importer import Importer
+from bench.contract.local_module import import_local
 from bench.contract.plugins import (
     ClipMetric,
     Feature,
@@ -175,37 +173,18 @@ def _installed(point: EntryPoint) -> tuple[ModuleType, str, Path | None]:
         ) from error
 
 
-class _AsItIs(SourceFileLoader):
-    """Compiles the file anew: of an edit within a second to the same size, old bytecode would run.
-
-    The run's records would then hold the new file's digest.
-    """
-
-    def get_code(self, fullname: str) -> CodeType:
-        path = self.get_filename(fullname)
-        code: CodeType = self.source_to_code(self.get_data(path), path)
-        return code
-
-
 def _local(file: Path) -> tuple[ModuleType, str, Path | None]:
     if not file.is_file():
         raise BenchError(f"plugin file {file} does not exist.")
     name = f"_bench_local_{file.stem}_{abs(hash(file.resolve())):x}"
     if file.suffix != ".py":
         raise BenchError(f"plugin file {file} is not a Python file (expected .py).")
-    loader = _AsItIs(name, str(file))
-    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # so that inspect and pickling of its classes work
     try:
-        loader.exec_module(module)
+        return import_local(name, file), str(file), file
     except Exception as error:
-        del sys.modules[name]
         raise BenchError(
             f"plugin file {file} cannot be imported: {type(error).__name__}: {error}."
         ) from error
-    return module, str(file), file
 
 
 def _checked(

@@ -24,6 +24,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.contract.local_module import import_local
 from bench.contract.registry import load_registry
 from bench.contract.video import Video
 from bench.data.conform import conform_clip, conform_version
@@ -242,12 +243,7 @@ def _import_file(name: str, file: str | None) -> None:
     """Imports a local plugin from its file, under its name, which `import` cannot find."""
     if file is None or importlib.util.find_spec(name.partition(".")[0]) is not None:
         return
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
+    import_local(name, Path(file))
 
 
 def _attempt(make: Callable[[RawClip], Ready], raw: RawClip) -> _Made[Ready] | _Dropped:
