@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from bench.records.manifest import CasePart
@@ -41,9 +42,14 @@ def video_file(made: GeneratedVideo) -> Path | None:
 
 
 def _file(made: GeneratedVideo, name: str) -> Path | None:
-    folder = made.run.folder.resolve()
+    folder = _resolved(made.run.folder)
     file = (folder / name).resolve()
     return file if file.is_relative_to(folder) and file.is_file() else None
+
+
+@functools.lru_cache(maxsize=64)
+def _resolved(folder: Path) -> Path:
+    return folder.resolve()
 
 
 def _real_video(results: Results, dataset: Dataset, case: CasePart) -> GeneratedVideo | None:

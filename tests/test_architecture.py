@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -39,6 +40,7 @@ FACADES = {"bench", "bench.media", "bench.checks"}  # which re-export what lies 
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "base", "manager", "factory", "handler"}
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Every module of ours that a file imports, anywhere in it."""
     found: set[str] = set()

@@ -14,7 +14,13 @@ from bench.ground.errors import BenchError
 from bench.study.read.opinion_table import read_opinions
 from bench.study.score.coefficients import weighted_kendall, weighted_pearson
 from bench.study.score.metric_values import metric_columns
-from bench.study.score.outside_opinions import RatedVideo, correlate_outside
+from bench.study.score.outside_opinions import (
+    COEFFICIENTS,
+    RatedVideo,
+    coefficient,
+    coefficient_of_rows,
+    correlate_outside,
+)
 from tests.fixtures_run import COMPETITORS, CONTROLS, FakeMethod, FakeRun, build_run
 from tests.test_run import bench
 
@@ -92,6 +98,20 @@ def test_weighted_coefficients_equal_those_of_repeated_points() -> None:
     assert np.isnan(weighted_kendall(np.ones(5), np.arange(5.0), np.ones((1, 5)))).all()
     constant = np.full((1, 5), 0.1)
     assert np.isnan(weighted_pearson(constant, np.arange(5.0)[None], np.ones((1, 5)))).all()
+
+
+@pytest.mark.parametrize("name", COEFFICIENTS)
+def test_coefficients_of_rows_are_those_of_each_row(name: str) -> None:
+    generator = np.random.default_rng(0)
+    one = generator.integers(0, 5, (2000, 40)).astype(float)  # more pairs than are held at once
+    other = generator.normal(0, 1, (2000, 40))
+    one[7] = 3.0  # constant
+    found = coefficient_of_rows(name, one, other)
+    assert np.isnan(found[7])
+    for row in (0, 1249, 1250, 1999):  # around the end of a part
+        assert found[row] == pytest.approx(THEIRS[name](one[row], other[row]))
+        own = coefficient(name, one[row], other[row], np.ones((1, 40)))
+        assert found[row] == own[0]
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, entry_points
@@ -102,28 +103,41 @@ def load_registry(files: Sequence[Path] = ()) -> Registry:
     Raises BenchError that names the plugin for a failing import, a wrong hook, or a duplicate name.
     """
     disabled = set(os.environ.get("BENCH_DISABLE_PLUGINS", "").split(","))
-    sources = [_installed(point) for point in _points() if point.name not in disabled]
+    sources = [
+        _installed(point) for point in _points(tuple(sys.path)) if point.name not in disabled
+    ]
     sources += [_local(file) for file in files]
     known: dict[str, Registered[Plugin]] = {}
     engines: dict[str, type[Engine]] = {}
     for module, origin, file in sources:
-        hooks = _hooks(module, origin)
-        for classes in hooks.register_engines():
-            _add_engines(engines, classes, origin)
-        for plugin in _plugins(hooks, origin):
+        offered = _offered(module, origin)
+        for engine in offered.engines:
+            if engine.name in engines:
+                raise BenchError(
+                    f"plugin {origin}: there is an engine '{engine.name}' already. Rename it."
+                )
+            engines[engine.name] = engine
+        helpers = () if file is None else helper_modules(file)
+        for plugin in offered.plugins:
             if plugin.name in known:
                 raise BenchError(
                     f"plugin {origin}: the name '{plugin.name}' is taken by "
                     f"{known[plugin.name].origin}. Rename one of the two."
                 )
-            helpers = () if file is None else helper_modules(file)
             known[plugin.name] = Registered(plugin, origin, file, helpers)
     kinds = (_of_kind(known, kind) for kind in (Method, Metric, Feature, Importer))
     return Registry(*cast("tuple[Any, Any, Any, Any]", tuple(kinds)), engines)
 
 
-def _hooks(module: ModuleType, origin: str) -> pluggy.HookRelay:
-    """The hooks that this module implements; BenchError for one that does not exist."""
+@dataclass(frozen=True)
+class _Offered:
+    plugins: tuple[type[Plugin], ...]
+    engines: tuple[type[Engine], ...]
+
+
+@functools.lru_cache(maxsize=256)
+def _offered(module: ModuleType, origin: str) -> _Offered:
+    """What the module's hooks return, each checked; asked once, for a run loads plugins often."""
     manager = pluggy.PluginManager("bench")
     manager.add_hookspecs(hookspecs)
     try:
@@ -134,14 +148,18 @@ def _hooks(module: ModuleType, origin: str) -> pluggy.HookRelay:
         raise BenchError(
             f"plugin {origin}: {error}. The hooks are {hooks}, all without arguments."
         ) from error
-    return manager.hook
-
-
-def _plugins(hooks: pluggy.HookRelay, origin: str) -> Iterator[type[Plugin]]:
-    """The plugin classes that the hooks return, each checked."""
-    for hook, kinds in _KINDS.items():
-        for classes in getattr(hooks, hook)():
-            yield from _checked(classes, kinds, origin)
+    engines = [
+        engine
+        for classes in manager.hook.register_engines()
+        for engine in _checked_engines(classes, origin)
+    ]
+    plugins = [
+        plugin
+        for hook, kinds in _KINDS.items()
+        for classes in getattr(manager.hook, hook)()
+        for plugin in _checked(classes, kinds, origin)
+    ]
+    return _Offered(tuple(plugins), tuple(engines))
 
 
 def _of_kind(
@@ -150,10 +168,14 @@ def _of_kind(
     return {name: known[name] for name in sorted(known) if issubclass(known[name].plugin, kind)}
 
 
-def _points() -> list[EntryPoint]:
-    # An editable install seen from its own checkout lists each entry point twice.
+@functools.lru_cache(maxsize=4)
+def _points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of what is installed on this `sys.path`; finding them opens every package.
+
+    An editable install seen from its own checkout lists each entry point twice.
+    """
     points = {(point.name, point.value): point for point in entry_points(group="bench")}
-    return [points[key] for key in sorted(points)]
+    return tuple(points[key] for key in sorted(points))
 
 
 @functools.lru_cache(maxsize=64)
@@ -221,7 +243,8 @@ def _checked(
         yield plugin
 
 
-def _add_engines(known: dict[str, type[Engine]], classes: object, origin: str) -> None:
+def _checked_engines(classes: object, origin: str) -> Iterator[type[Engine]]:
+    """The engines that a hook returned. Raises BenchError if one cannot be used."""
     if not isinstance(classes, list | tuple):
         raise BenchError(f"plugin {origin}: its hook returned {classes!r}, expected a list.")
     for engine in classes:
@@ -233,9 +256,7 @@ def _add_engines(known: dict[str, type[Engine]], classes: object, origin: str) -
                 f"plugin {origin}: the engine {engine.__name__} needs a `name` of letters, digits, "
                 "'_', '-', '.', and a method `run`."
             )
-        if name in known:
-            raise BenchError(f"plugin {origin}: there is an engine '{name}' already. Rename it.")
-        known[name] = engine
+        yield engine
 
 
 def _named(known: Mapping[str, Registered[_P]], name: str, kind: str) -> Registered[_P]:

@@ -17,6 +17,7 @@ Text: TypeAlias = dict[Language, str]
 
 HEAD = Path(__file__).parent / "study_head.yaml"
 QUESTIONS = Path(__file__).parent / "questions.yaml"
+SECONDS_A_QUESTION = 4.0  # to read and answer it; for the estimate of a session's length
 _M = TypeVar("_M", bound=pydantic.BaseModel)
 
 

@@ -15,8 +15,7 @@ import yaml
 
 from bench.study.answers import Answer
 from bench.study.folder import Study
-from bench.study.make.new_study import SECONDS_A_QUESTION
-from bench.study.questionnaire import Language
+from bench.study.questionnaire import SECONDS_A_QUESTION, Language
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"

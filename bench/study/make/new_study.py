@@ -24,9 +24,7 @@ from bench.study.make.invitations import write_secret
 from bench.study.make.power import Spread, power_sentences, sizes_of
 from bench.study.make.selection import Selection, StudyOptions, select_videos
 from bench.study.make.sessions import draw_sessions
-from bench.study.questionnaire import questionnaire_text, read_questionnaire
-
-SECONDS_A_QUESTION = 4.0  # to read and answer it; for the estimate of a session's length
+from bench.study.questionnaire import SECONDS_A_QUESTION, questionnaire_text, read_questionnaire
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,25 @@ def weighted_kendall(first: Floats, second: Floats, weights: Floats) -> Floats:
         joint += ((own @ (one * other)) * weights).sum(axis=1)
         untied[0] += ((own @ np.abs(one)) * weights).sum(axis=1)
         untied[1] += ((own @ np.abs(other)) * weights).sum(axis=1)
+    return _tau(joint, untied)
+
+
+def kendall(first: Floats, second: Floats) -> Floats:
+    """Kendall's tau-b in each of B rows of N pairs: (B,). NaN in rows where one is constant."""
+    step = max(1, _PAIRS_AT_ONCE // max(first.shape[1] ** 2, 1))
+    found = [np.zeros(0)]
+    for start in range(0, len(first), step):
+        one, other = (  # (b, N, N)
+            np.sign(part[:, :, None] - part[:, None, :])
+            for part in (first[start : start + step], second[start : start + step])
+        )
+        joint = (one * other).sum(axis=(1, 2))
+        found.append(_tau(joint, np.stack([np.abs(own).sum(axis=(1, 2)) for own in (one, other)])))
+    return np.concatenate(found)
+
+
+def _tau(joint: Floats, untied: Floats) -> Floats:
+    """Tau-b of (B,) sums of signs and the (2, B) numbers of untied pairs: (B,)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         tau = joint / np.sqrt(np.where((untied > 0).all(axis=0), untied.prod(axis=0), np.nan))
     clipped: Floats = np.clip(tau, -1.0, 1.0)

@@ -21,7 +21,12 @@ from bench.ground.stats import RESAMPLES
 from bench.records.reading import read_manifest
 from bench.study.read.opinion_table import OutsideOpinion
 from bench.study.score.bootstrap import Bootstrap, Draws, drawn_means, with_interval
-from bench.study.score.coefficients import weighted_kendall, weighted_pearson, weighted_spearman
+from bench.study.score.coefficients import (
+    kendall,
+    weighted_kendall,
+    weighted_pearson,
+    weighted_spearman,
+)
 from bench.study.score.correlation import CLIPS_LEAST, POINTS_LEAST
 from bench.study.score.metric_values import MetricColumn, metric_columns
 from bench.study.score.ratings import Clip, Floats
@@ -157,8 +162,7 @@ def coefficient(name: Coefficient, values: Floats, opinions: Floats, weights: Fl
     """A coefficient of N points in B draws, each counted `weights` (B, N) times: (B,)."""
     if name == "krcc":
         return weighted_kendall(values, opinions, weights)
-    take: Callable[[Floats, Floats, Floats], Floats]
-    take = weighted_spearman if name == "srcc" else weighted_pearson
+    take = _weighted(name)
     step = max(1, _CELLS_AT_ONCE // max(len(values), 1))
     parts = [
         take(np.broadcast_to(values, part.shape), np.broadcast_to(opinions, part.shape), part)
@@ -166,6 +170,17 @@ def coefficient(name: Coefficient, values: Floats, opinions: Floats, weights: Fl
         for part in [weights[start : start + step]]
     ]
     return np.concatenate(parts)
+
+
+def coefficient_of_rows(name: Coefficient, values: Floats, opinions: Floats) -> Floats:
+    """A coefficient of M points in each of B rows, of (B, M) values and opinions: (B,)."""
+    if name == "krcc":
+        return kendall(values, opinions)
+    return _weighted(name)(values, opinions, np.ones_like(values))
+
+
+def _weighted(name: Coefficient) -> Callable[[Floats, Floats, Floats], Floats]:
+    return weighted_spearman if name == "srcc" else weighted_pearson
 
 
 def _by_clip(
@@ -214,9 +229,7 @@ def _by_method(
         )  # (B, M) each
         whole = ~(np.isnan(metric) | np.isnan(opinion)).any(axis=1)
         drawn = np.full(len(metric), np.nan)
-        ones = np.ones((1, len(methods)))
-        for draw in np.flatnonzero(whole):
-            drawn[draw] = coefficient(name, metric[draw], opinion[draw], ones)[0]
+        drawn[whole] = coefficient_of_rows(name, metric[whole], opinion[whole])
         found[name] = with_interval(estimate.value, drawn, estimate.n)
     return found
 
