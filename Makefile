@@ -13,10 +13,10 @@ run: $(VENV)/installed
 # cores, for many tests wait: for a browser, a server, a cluster. A worker that is done takes over
 # half of what is left of another's tests, which keeps most files in one worker. With bytecode kept,
 # for some environments forbid it, and then each of hundreds of processes compiles what it imports.
-# The types are checked beside the tests, by a process of their own.
+# The types are checked beside the tests, by a process of their own. SLOW=1 runs the slow tests, too.
 test: style
 	$(BIN)/mypy & types=$$!; \
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist worksteal; \
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist worksteal $(if $(SLOW),--slow); \
 	tests=$$?; \
 	wait $$types || { echo "mypy found errors: see above" >&2; exit 1; }; \
 	exit $$tests

@@ -10,6 +10,21 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked `slow`, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests are skipped, and counted, unless asked for: by --slow or by their own names."""
+    if config.getoption("--slow") or any("::" in argument for argument in config.args):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(
+                pytest.mark.skip(reason="slow: make test SLOW=1 runs it, as the CI does")
+            )
+
+
 def shared_folder() -> Path | None:
     """The development data: $BENCH_SHARED, else ../shared beside the checkout, else None."""
     named = os.environ.get("BENCH_SHARED")

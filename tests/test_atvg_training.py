@@ -196,6 +196,7 @@ def _curve(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.slow
 def test_both_networks_are_trained_resumed_to_the_same_curve_and_filed(
     ready: Ready, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ METRICS = [
 ]
 
 
+@pytest.mark.slow
 def test_awkward_and_broken_files_cost_their_own_cells_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     clips = []

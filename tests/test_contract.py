@@ -23,7 +23,7 @@ from methods.recorded import Recorded
 from methods.saliency_portrait.method import RegionSaliency
 from methods.wav2lip.method import METHODS
 from metrics.lip_motion import LipMotion
-from tests.small_talkers import small_weights
+from tests.small_talkers import small_weights, tiny_weights
 from tests.test_adnerf_method import QUICK
 
 # The least that makes a plugin work which has no defaults.
@@ -40,18 +40,19 @@ pytestmark = pytest.mark.usefixtures("shares_corpora")
 FOLDER = Path(tempfile.mkdtemp(prefix="bench-recorded-"))  # filled below, when a test runs
 OPTIONS: dict[str, bench.Options] = {
     "command": Command.Options(argv=ARGUMENTS),
-    "diff2lip": Diff2Lip.Options(steps=1, precision="bfloat16"),
     "ad_nerf": ADNeRF.Options.model_validate(QUICK),
     "saliency_portrait": RegionSaliency.Options.model_validate(QUICK),
     "recorded": Recorded.Options(folder=FOLDER),
     # Weights as drawn, and few: the contract is the code's affair.
+    "diff2lip": Diff2Lip.Options(weights=FOLDER / "diff2lip.safetensors", steps=1),
     **{each.name: each.Options(weights=FOLDER / f"{each.name}.safetensors") for each in METHODS},
 }
 
 
 @pytest.fixture(scope="module", autouse=True)
 def made_elsewhere() -> Iterator[None]:
-    """Weights of the Wav2Lip family, and videos that `recorded` finds, as long as asked for."""
+    """Weights of methods, and videos that `recorded` finds, as long as asked for."""
+    tiny_weights(FOLDER / "diff2lip.safetensors")
     for method in METHODS:
         small_weights(FOLDER, method.variant)
     for specimen in talking_patterns():

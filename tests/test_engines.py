@@ -84,6 +84,7 @@ def test_work_that_is_done_at_once_gives_results_and_errors() -> None:
 # ---- tasks ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_task_holds_all_that_it_needs(tmp_path: Path) -> None:
     make_manifest(tmp_path / "data")
     config = make_config(tmp_path)

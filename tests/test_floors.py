@@ -181,6 +181,7 @@ def test_a_data_set_of_one_speaker_has_no_stranger(tmp_path: Path) -> None:
     assert "No clip names another speaker" in page
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_records(done: Path, tmp_path: Path) -> None:
     code, _ = bench("run", done.parent / "small.yaml", "-o", tmp_path / "run", "--workers", 2)
     assert code == 0

@@ -367,6 +367,7 @@ def test_what_is_missing_is_told_in_one_sentence(tmp_path: Path, tree: Path) -> 
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_diff2lip_trains_from_a_pack_and_its_last_checkpoint_can_be_taken(
     clips: list[FaceClip], tmp_path: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_run_without_disk_space_stops_and_continues_later(tmp_path: Path, work
     assert bench("run", config, "-o", run)[0] == 0
 
 
+@pytest.mark.slow
 def test_too_many_open_files_are_not_recorded(tmp_path: Path) -> None:
     make_manifest(tmp_path / "data")
     config, run = make_config(tmp_path), tmp_path / "run"

@@ -95,6 +95,29 @@ def test_python_dash_m_bench_is_bench() -> None:
     assert done.stdout.startswith("Usage: bench [OPTIONS] COMMAND")
 
 
+@pytest.mark.parametrize(
+    ("asked", "slow"), [((), "skipped"), (("--slow",), "passed"), (("::test_long",), "passed")]
+)
+def test_slow_tests_run_when_they_are_asked_for(
+    tmp_path: Path, asked: tuple[str, ...], slow: str
+) -> None:
+    file = tmp_path / "test_some.py"
+    file.write_text(
+        "import pytest\n@pytest.mark.slow\ndef test_long(): pass\ndef test_short(): pass\n"
+    )
+    names = [f"{file}{one}" for one in asked if one.startswith("::")] or [str(file)]
+    options = [one for one in asked if one.startswith("--")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-p", "tests.conftest", *options, *names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"test_long {slow.upper()}" in done.stdout
+    assert ("test_short PASSED" in done.stdout) == (asked[-1:] != ("::test_long",))
+
+
 # ---- .ci/run --------------------------------------------------------------------------------
 
 
@@ -104,7 +127,7 @@ def ci(folder: Path, output: str, status: int, **programs: str) -> tuple[int, li
     shutil.copy(ROOT / ".ci" / "run", folder / ".ci" / "run")
     (folder / "pytest.txt").write_text(output)
     own = folder / "bin"
-    program(own, "make", f"cat {folder / 'pytest.txt'}; exit {status}")
+    program(own, "make", f"echo $* >{folder / 'asked'}; cat {folder / 'pytest.txt'}; exit {status}")
     for name, script in programs.items():
         program(own, name.replace("_", "-"), script)
     for name in ("bash", "mktemp", "rm", "tee", "sed", "awk", "sort", "grep", "tail", "cat", "env"):
@@ -145,6 +168,7 @@ def test_nothing_skipped_is_none_in_all_and_success(tmp_path: Path) -> None:
         "======== 12 passed in 3.20s ========",
     ]
     assert lines[0].startswith("not here, and no apt-get as root to install it: chromium")
+    assert (tmp_path / "asked").read_text() == "test SLOW=1\n"
 
 
 def test_what_is_missing_is_installed_and_a_failure_of_apt_is_none_of_the_tests(

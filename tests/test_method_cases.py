@@ -87,6 +87,7 @@ def test_as_many_as_there_are_is_no_limit(tmp_path: Path) -> None:
     assert plan.spared == {}
 
 
+@pytest.mark.slow
 def test_a_stand_in_may_have_fewer_cases_than_the_data_set_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def test_a_pool_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     assert ends(worker)
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.parametrize(
     ("number", "whole_group"),

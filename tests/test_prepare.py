@@ -167,6 +167,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return _digests(folder / "run")
 
 
+@pytest.mark.slow
 def test_two_workers_learn_every_person_once(tmp_path: Path, undisturbed: dict[str, str]) -> None:
     make_data(tmp_path)
     config = learner_config(tmp_path)
@@ -253,6 +254,7 @@ def test_a_tested_clip_is_never_learned_from_whatever_its_name(tmp_path: Path) -
     assert told(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_is_gone_on_from_its_last_step(
     tmp_path: Path, undisturbed: dict[str, str]
 ) -> None:

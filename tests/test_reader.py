@@ -346,6 +346,7 @@ def job(
     )
 
 
+@pytest.mark.slow
 def test_training_goes_on_to_the_same_curve(corpus: list[bench.Clip], tmp_path: Path) -> None:
     whole = train(job(corpus, tmp_path / "whole", 2))
     part = job(corpus, tmp_path / "part", 2)

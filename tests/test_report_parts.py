@@ -258,6 +258,7 @@ def reports_links(results: Results):
     return case_links(results)
 
 
+@pytest.mark.slow
 def test_a_map_of_three_hundred_cases_and_twelve_methods_is_small(tmp_path: Path) -> None:
     methods = CONTROLS + SEVEN + (FakeMethod("twelfth", psnr=29.0),)
     methods = tuple(replace(one, kinds=("reconstruct",)) for one in methods)  # what the map shows

@@ -609,6 +609,7 @@ def test_summary_has_the_documented_columns_and_full_precision(tmp_path: Path) -
     assert {"comparison", "comparison/cross", "comparison/speech_gain"} <= tables
 
 
+@pytest.mark.slow
 def test_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(speakers=2, clips_each=2, videos=True))
     first, second = tmp_path / "first", tmp_path / "second"

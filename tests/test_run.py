@@ -157,6 +157,7 @@ def test_retry_takes_failed_cells_up_again(tmp_path: Path) -> None:
     assert "failed before" not in told
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_records(config: Path, tmp_path: Path) -> None:
     assert bench("run", config, "-o", tmp_path / "one")[0] == 0
     assert bench("run", config, "-o", tmp_path / "two", "--workers", 2)[0] == 0
@@ -210,6 +211,7 @@ def test_nothing_is_run_with_a_wrong_config(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_like_one_that_was_not(tmp_path: Path) -> None:
     """Twenty times; `python -m tests.kills` kills drivers, workers and Ray nodes, too."""
     make_manifest(tmp_path / "data", tuple(f"clip{i}" for i in range(8)))

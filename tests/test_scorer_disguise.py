@@ -57,6 +57,7 @@ def _motion(mouths: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(change - change.mean())
 
 
+@pytest.mark.slow
 def test_the_measure_of_lag_finds_a_lag(talker: tuple[NDArray[np.uint8], Sound]) -> None:
     energy = _energy(augmentation.log_power(talker[1]))
     assert _lag(energy, np.roll(energy, 3)) == 3

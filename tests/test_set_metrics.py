@@ -133,6 +133,7 @@ def test_a_failing_set_metric_costs_its_own_cells_alone(tmp_path: Path) -> None:
     assert sets(tmp_path / "run", "fragile")[-1]["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_sets(done: tuple[Path, str]) -> None:
     run, _ = done
     config, other = run.parent / "small.yaml", run.with_name("two")

@@ -283,6 +283,7 @@ def job(tmp_path: Path) -> TrainJob[Settings]:
     return small_job(Settings.model_validate(SMALL), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_and_resumed_writes_the_same_curve_and_weights(
     job: TrainJob[Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,6 +364,7 @@ def test_settings_that_the_training_would_ignore_are_refused() -> None:
         Settings.model_validate({"paced": True, "stop_after": "5 min"})
 
 
+@pytest.mark.slow
 def test_training_leaves_chance_on_pictures_and_sounds_that_belong_together() -> None:
     """A few steps on one easy batch: colour tells which sound belongs to which window."""
     torch.manual_seed(0)

@@ -403,6 +403,7 @@ def _build_one(folder: Path) -> str:
     return str(build("synth-en", "val", folder=folder, clips=1, workers=1))
 
 
+@pytest.mark.slow
 def test_two_processes_can_build_the_same_split(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         paths = pool.map(_build_one, [tmp_path, tmp_path])

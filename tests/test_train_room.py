@@ -250,8 +250,10 @@ def test_half_precision_is_for_processors_that_have_it(
 ) -> None:
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has_half)
     network, face = torch.nn.Conv2d(3, 4, 3), torch.rand(2, 3, 8, 8)
-    with StageSettings(precision=precision).autocast("cpu"):
+    settings = StageSettings(precision=precision)
+    with settings.autocast("cpu"):
         assert network(face).dtype == dtype
+    assert settings.precision_on("cpu") == str(dtype).removeprefix("torch.")
 
 
 # ---- parts -----------------------------------------------------------------------------------
@@ -281,6 +283,7 @@ def test_a_part_that_is_none_is_told_with_its_line(
 # ---- one file of a third party ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_third_partys_method_is_trained_from_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -477,12 +477,12 @@ def test_matching_leaves_chance_and_the_expert_is_found_again(
     stored: list[FaceClip], tmp_path: Path
 ) -> None:
     settings = ExpertSettings.model_validate(
-        {**EXPERT, "steps": 60, "clips": 1, "windows": 12, "learning_rate": 4e-3}
+        {**EXPERT, "steps": 60, "clips": 2, "windows": 12, "learning_rate": 4e-3}
         | {"precision": "float32"}
     )
     torch.set_num_threads(1)
     learner = ExpertLearner(settings, "mel", device="cpu")
-    batches = MatchingBatches(stored, "mel", batch=1, windows=12, steps=60, seed=0)
+    batches = MatchingBatches(stored, "mel", batch=2, windows=12, steps=60, seed=0)
     told = [learner.advance(step, batches[step]) for step in range(60)]
     assert told[0]["sync"] > 2.0  # ln 12 = 2.5
     assert np.mean([row["sync"] for row in told[-5:]]) < 1.0

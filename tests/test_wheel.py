@@ -18,6 +18,8 @@ from tests.small_data import make_config, make_manifest
 
 PACKAGES = ("bench", "methods", "metrics", "reports", "configs")
 
+pytestmark = pytest.mark.slow
+
 
 def tracked() -> list[str]:
     """The files of the repository that a wheel is made of, as git or the folders have them."""

@@ -77,11 +77,15 @@ class StageSettings(TrainSettings):
         """Steps over which a row of the curve is averaged."""
         return self.report_every or math.gcd(50, self.save_every)
 
+    def precision_on(self, device: str) -> Precision:
+        """`precision` where the device is fast in it, else single. device: as in torch."""
+        return self.precision if is_fast_in_half(device) else "float32"
+
     def autocast(self, device: str) -> torch.autocast:
-        """The autocast context for `precision`. device: as in torch."""
+        """The autocast context for `precision_on`."""
         import torch
 
-        is_half = self.precision == "bfloat16" and is_fast_in_half(device)
+        is_half = self.precision_on(device) == "bfloat16"
         return torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=is_half)
 
     def laid_out(self, network: Network) -> Network:

@@ -68,8 +68,8 @@ class Diff2Lip(bench.Method, bench.Trainable):
             the only part that is new. feather: pixels over which it fades in; 0 is a hard seam.
             Defaults: the face with a hard seam with the official file, else the lower half with 8
             pixels.
-        batch: frames per batch (speed and memory only). precision: "bfloat16" is faster and
-            slightly less exact.
+        batch: frames per batch (speed and memory only). precision: "bfloat16" is faster,
+            on processors that have it, and slightly less exact.
         """
 
         weights: str | Path = "synth"

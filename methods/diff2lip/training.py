@@ -100,7 +100,7 @@ def train_on(ready: Ready, job: TrainJob[Settings], expert: Path | None) -> Path
         diffused,
         sampling=wanted.sampling,
         count=wanted.val_clips,
-        precision=wanted.precision,
+        precision=wanted.precision_on(device.type),
         device=device,
     )
 
