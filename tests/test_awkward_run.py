@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench.ground.types import Clip
 from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.run.config import load_config
