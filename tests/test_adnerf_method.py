@@ -106,6 +106,7 @@ def job(folder: Path, prepared: Path | None, *, unseen: int = 0) -> bench.Job:
     return bench.Job(clean.sample.case, face, sound, 8, folder, 1, log, None, prepared)
 
 
+@pytest.mark.slow
 def test_persons_learned_ahead_have_a_file_each_and_a_stopped_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_feature_is_computed_once_per_video_for_all_metrics_methods_and_processes(
     tmp_path: Path, workers: int

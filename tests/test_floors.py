@@ -188,6 +188,7 @@ def test_several_processes_give_the_same_records(done: Path, tmp_path: Path) -> 
     assert records(tmp_path / "run", MEASUREMENTS) == records(done, MEASUREMENTS)
 
 
+@pytest.mark.slow
 def test_what_fails_of_them_is_told(tmp_path: Path) -> None:
     kinds = {"kinds": ["reconstruct"]}
     config = prepare(tmp_path, metrics=[{"name": "psnr"}], tables=[], cases=kinds, floors=1)

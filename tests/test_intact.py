@@ -61,6 +61,7 @@ def test_a_file_is_read_once_for_each_of_its_states(
     assert not is_intact(path, digest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip, empty])
 def test_a_damaged_video_is_generated_again_before_it_is_measured(
     tmp_path: Path, damage: Damage, caplog: pytest.LogCaptureFixture

@@ -124,6 +124,7 @@ def limited(limit: str, size: int, *arguments: object) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_without_disk_space_stops_and_continues_later(tmp_path: Path, workers: int) -> None:
     make_manifest(tmp_path / "data", ("one", "two"))

@@ -177,6 +177,7 @@ def test_two_workers_learn_every_person_once(tmp_path: Path, undisturbed: dict[s
     assert _digests(tmp_path / "run") == undisturbed
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_over_what_the_first_has_learned(tmp_path: Path) -> None:
     make_data(tmp_path)
     config = learner_config(tmp_path)

@@ -185,6 +185,7 @@ def register_methods():
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_the_run_with_a_clear_word_and_all_records(tmp_path: Path) -> None:
     make_manifest(tmp_path / "data")
     (tmp_path / "fatal.py").write_text(FATAL, encoding="utf-8")

@@ -512,11 +512,11 @@ def test_a_running_server_knows_newly_invited_raters_at_once(folder: Path) -> No
         code = codes(read_design(folder), "r52")[0]
         assert new.answer(code, {"sync_accuracy": 5}) == 200
         assert new.get(f"video/{read_design(folder).items[code].video}")[0] == 200
-        assert b"r52" in running.client("organiser").get("")[2]
+        assert b">r52<" in running.client("organiser").get("")[2]
         (folder / "study.yaml").write_text("title: no questions", encoding="utf-8")
         CliRunner().invoke(main, ["study", "invite", str(folder), "1"])
         assert known.get("")[0] == 200  # goes on as it was
-        assert b"r53" not in running.client("organiser").get("")[2]
+        assert b">r53<" not in running.client("organiser").get("")[2]
         assert "the changed study cannot be opened" in running.log
 
 

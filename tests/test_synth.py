@@ -384,6 +384,7 @@ def test_only_the_damaged_clip_of_a_split_is_rendered_again(
     ]
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_continues_and_gives_the_same_bytes(
     tmp_path: Path, clips: list[Clip]
 ) -> None:
