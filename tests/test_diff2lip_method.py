@@ -239,6 +239,7 @@ def _learner(clips: list[FaceClip], **changed: object) -> tuple[NetworkLearner, 
     return learner, batches
 
 
+@pytest.mark.slow
 def test_a_windows_frames_share_time_and_noise_and_sync_counts_at_its_times(
     stored: list[FaceClip],
 ) -> None:
@@ -275,6 +276,7 @@ def test_the_network_learns_a_face(stored: list[FaceClip], predicts: str) -> Non
     assert figures[-1] < 0.8 * figures[0]
 
 
+@pytest.mark.slow
 def test_five_mouths_are_judged_together_by_a_discriminator_that_learns(
     stored: list[FaceClip],
 ) -> None:

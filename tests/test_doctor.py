@@ -271,6 +271,7 @@ def coded(path: Path, frames: Frames, sound: Sound, **marks: object) -> Clip:
     return Clip("a", path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
 @pytest.mark.parametrize(
     ("settings", "mark"),

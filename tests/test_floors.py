@@ -306,6 +306,7 @@ def test_the_summary_has_floors_chance_and_validity(done: Path) -> None:
     assert ("floor", "level", "psnr") in found
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_report(done: Path, tmp_path: Path) -> None:
     pages = [reports.build([done], tmp_path / name).read_bytes() for name in ("a", "b")]
     assert pages[0] == pages[1]

@@ -104,6 +104,7 @@ def test_it_stands_under_the_waveform_on_the_same_axis(tmp_path: Path) -> None:
     assert float(left) + float(wide) == pytest.approx(float(right))
 
 
+@pytest.mark.slow
 def test_a_report_that_takes_its_pictures_over_loads_no_librosa(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", FakeRun(videos=True, speakers=1, clips_each=1))
     reports.build([run], tmp_path / "report")

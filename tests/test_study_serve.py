@@ -400,6 +400,7 @@ def test_a_second_server_of_a_study_is_refused_without_side_effects(folder: Path
         assert again.links
 
 
+@pytest.mark.slow
 def test_kill_nine_loses_no_acknowledged_answer(folder: Path) -> None:
     design = read_design(folder)
     raters = list(design.sessions)[:10]

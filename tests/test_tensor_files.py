@@ -124,6 +124,7 @@ def test_a_storage_declared_larger_than_its_bytes_is_never_read(tmp_path: Path) 
         named_tensors(path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 def test_a_tiny_file_takes_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "stride0.pth"
