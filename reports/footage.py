@@ -42,7 +42,7 @@ def video_file(made: GeneratedVideo) -> Path | None:
 
 
 def _file(made: GeneratedVideo, name: str) -> Path | None:
-    folder = _resolved(made.run.folder)
+    folder = _resolved(made.run.folder.absolute())
     file = (folder / name).resolve()
     return file if file.is_relative_to(folder) and file.is_file() else None
 
