@@ -10,10 +10,11 @@ run: $(VENV)/installed
 	$(BIN)/bench run configs/clr.yaml --workers 2
 
 # Of one thread each, for torch's own would contend for the workers' processors. Three workers on two
-# cores, for some tests wait: for a browser, a server, a process; four where slow ones are among them. A worker that is done takes over
-# half of what is left of another's tests, which keeps most files in one worker. With bytecode kept,
-# for some environments forbid it, and then each of hundreds of processes compiles what it imports.
-# The types are checked beside the tests, by a process of their own. SLOW=1 runs the slow tests, too.
+# cores, for some tests wait: for a browser, a server, a process; four where slow ones are among
+# them. A worker that is done takes over half of what is left of another's tests, which keeps most
+# files in one worker. With bytecode kept, for some environments forbid it, and then each of hundreds
+# of processes compiles what it imports. The types are checked beside the tests, by a process of
+# their own. SLOW=1 runs the slow tests, too.
 test: style
 	$(BIN)/mypy & types=$$!; \
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist worksteal $(if $(SLOW),-n 4 --slow,-n 3); \

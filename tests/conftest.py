@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--slow") or any("::" in argument for argument in config.args):
         return
     for item in items:
-        if "slow" in item.keywords:
+        if item.get_closest_marker("slow"):
             item.add_marker(
                 pytest.mark.skip(reason="slow: make test SLOW=1 runs it, as the CI does")
             )

@@ -67,6 +67,18 @@ def job_of(folder: Path, *, frames: int = 6) -> bench.Job:
     return bench.Job(clean.sample.case, face, speech, len(speech) // 640, folder, 1, log)
 
 
+def test_bfloat16_is_close(weights: Path, tmp_path: Path) -> None:
+    made = []
+    for precision in ("float32", "bfloat16"):
+        method = Diff2Lip(Diff2Lip.Options(weights=weights, steps=1, precision=precision))
+        method.load("cpu")
+        video = method.generate(job_of(tmp_path)).video
+        assert not isinstance(video, Path)
+        made.append(np.stack(list(video)).astype(np.float64))
+    off = np.abs(made[0] - made[1])
+    assert 0.0 < off.mean() < 1.0
+
+
 def test_only_the_lower_half_of_the_face_is_new(weights: Path, tmp_path: Path) -> None:
     made = {}
     for reference in ("same", "first", "other"):
