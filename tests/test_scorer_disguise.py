@@ -16,11 +16,12 @@ from bench.data.synth import CORPORA
 from bench.data.synth.corpus import build_split
 from bench.features.faces import given_track
 from bench.ground.types import Sound
+from bench.train.looks import skin_of
 from metrics.lse.front_end import tracked
 from metrics.lse.sync_small import augmentation, recording
 from metrics.lse.sync_small.batches import Batches, MouthClip, persons_of
 from metrics.lse.sync_small.crops import mouth_square
-from metrics.lse.sync_small.disguise import disguise, skin_of, voice
+from metrics.lse.sync_small.disguise import disguise, voice
 from metrics.lse.sync_small.settings import Shape
 
 PERSONS = range(8)
@@ -105,7 +106,7 @@ def test_another_face_moves_at_the_same_time(
     person: int, talker: tuple[NDArray[np.uint8], Sound]
 ) -> None:
     mouths, _ = talker
-    worn = disguise([1, person]).seen(mouths, skin_of(mouths))
+    worn = disguise([1, person]).look.worn(mouths, skin_of(mouths))
     assert worn.shape == mouths.shape
     assert _lag(_motion(mouths), _motion(worn)) == 0
     assert np.corrcoef(_motion(mouths), _motion(worn))[0, 1] > 0.7
@@ -115,13 +116,13 @@ def test_all_frames_of_a_clip_turn_into_the_same_person(
     talker: tuple[NDArray[np.uint8], Sound],
 ) -> None:
     mouths, _ = talker
-    other = disguise([1, 3])
+    other = disguise([1, 3]).look
     skin = skin_of(mouths)
-    together = other.seen(mouths, skin)
+    together = other.worn(mouths, skin)
     for frame in (0, 7, len(mouths) - 1):
-        alone = other.seen(mouths[frame : frame + 1], skin)
+        alone = other.worn(mouths[frame : frame + 1], skin)
         assert np.array_equal(alone[0], together[frame])
-    assert np.array_equal(disguise([1, 3]).seen(mouths, skin), together)
+    assert np.array_equal(disguise([1, 3]).look.worn(mouths, skin), together)
 
 
 def test_persons_differ_and_skin_becomes_theirs(
@@ -129,9 +130,9 @@ def test_persons_differ_and_skin_becomes_theirs(
 ) -> None:
     mouths, _ = talker
     skin = skin_of(mouths)
-    people = [disguise([1, person]) for person in PERSONS]
+    people = [disguise([1, person]).look for person in PERSONS]
     # Without the light, which changes colours on purpose.
-    lit = [one.seen(mouths, skin) / one.light for one in people]
+    lit = [one.worn(mouths, skin) / one.light for one in people]
     found = np.array([skin_of(np.clip(one, 0, 255).astype(np.uint8)) for one in lit])
     wanted = np.array([one.skin for one in people])
     assert np.abs(found - wanted).mean() < 5.0  # CIELAB
@@ -141,7 +142,7 @@ def test_persons_differ_and_skin_becomes_theirs(
 
 @pytest.mark.parametrize("person", range(40))
 def test_no_face_is_folded(person: int) -> None:
-    warp = disguise([2, person]).warp
+    warp = disguise([2, person]).look.warp
     across, down = np.gradient(warp[..., 0], axis=1), np.gradient(warp[..., 1], axis=0)
     other = np.gradient(warp[..., 0], axis=0) * np.gradient(warp[..., 1], axis=1)
     assert (across * down - other).min() > 0.3

@@ -31,6 +31,7 @@ from bench.train import loop as training
 from bench.train import pixel_losses
 from bench.train.expert_batches import MatchingBatches
 from bench.train.expert_settings import ExpertSettings
+from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip, make_ready
 from bench.train.perceptual_loss import PerceptualLoss
 from bench.train.sync_expert import (
@@ -42,7 +43,7 @@ from bench.train.sync_expert import (
     pairs_loss,
     validation,
 )
-from bench.train.talking_batches import TalkingBatches, reference_window
+from bench.train.talking_batches import TalkingBatch, TalkingBatches, reference_window
 from bench.train.trainable import TrainJob
 from methods.wav2lip import initialisation, losses
 from methods.wav2lip.checkpoints import load_generator, save_generator
@@ -75,6 +76,7 @@ GENERATOR = {
     "moved": 10.0,
     "other_sentences": 0.2,
     "without_mouth": 0.2,
+    "other_persons": 0.5,
     "shape": 0.1,
     "matching": 0.1,
     "sync_augmentation": True,
@@ -220,6 +222,41 @@ def test_references_may_be_from_another_sentence_of_the_same_speaker(tmp_path: P
     some = [pair for step in range(50) for pair in shown(0.3, step)[3 * WINDOW :]]
     with_twin = [pair for pair in some if pair[0] < 2]
     assert 0.2 < np.mean([a != b for a, b in with_twin]) < 0.4
+
+
+def test_a_share_of_the_speakers_looks_like_others_in_target_and_reference_alike(
+    tmp_path: Path,
+) -> None:
+    """Flat faces: what is left of a colour tells the look, and light changes it across a face."""
+    clips = [_stored(tmp_path, f"clip{number}", number) for number in range(3)]
+    for clip in clips:
+        np.save(clip.folder / "faces.npy", np.full((30, 96, 96, 3), 150, np.uint8))
+
+    def batch(share: float, step: int) -> TalkingBatch:
+        return TalkingBatches(
+            clips, "mel", batch=3, singles=20, lead=1, steps=9, seed=0, other_persons=share
+        )[step]
+
+    same = batch(0.0, 0)
+    assert (same.targets == 150).all()
+    assert (same.references == 150).all()
+    half = [batch(0.5, step) for step in range(9)]
+    for one in half:
+        assert torch.equal(one.targets, one.references)
+    is_other = torch.cat([(one.targets != 150).flatten(1).any(dim=1)[15:] for one in half])
+    assert 0.35 < float(is_other.float().mean()) < 0.65  # of 180 single frames
+    everyone = batch(1.0, 0)
+    assert len(everyone.targets[15:].float().mean(dim=(1, 2)).unique(dim=0)) == 20  # no look twice
+    for window in everyone.targets[:15].split(WINDOW):
+        assert (window == window[0]).all()  # one look for all frames
+    assert torch.equal(everyone.targets, batch(1.0, 0).targets)
+    assert torch.equal(everyone.heard, same.heard)
+
+
+def test_looks_cannot_change_in_a_devices_memory(stored: list[FaceClip]) -> None:
+    bank = FaceBank(stored, "mel", torch.device("cpu"))
+    with pytest.raises(BenchError, match=r"other_persons is 0\.5.*leave it out"):
+        TalkingBatches(bank, "mel", batch=1, singles=0, lead=1, steps=1, seed=0, other_persons=0.5)
 
 
 def test_references_without_a_mouth_lose_their_lower_half_in_a_share_of_the_draws(

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from bench.ground.errors import BenchError
 from bench.networks import audio
 from bench.networks.audio import AudioKind, Features
 from bench.networks.sync_expert import WINDOW
 from bench.train.draws import Draw
 from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip
+from bench.train.looks import Look, look, skin_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class _Drawn:
     shown: int
     reference: NDArray[np.int64]
     is_mirrored: bool
+    look: Look | None  # of another person, as whom the clip's own appears
 
 
 class TalkingBatches(Dataset[TalkingBatch]):
@@ -55,8 +58,9 @@ class TalkingBatches(Dataset[TalkingBatch]):
 
     singles: how many further clips contribute a single frame each: the frames of a window look
     alike, so more faces help the pixel losses more. other_sentences: in which share of the draws
-    the reference is from another clip of the same speaker, if there is one. If the clips are a
-    FaceBank, batches are built on its device.
+    the reference is from another clip of the same speaker, if there is one. other_persons: in which
+    share the speaker looks like somebody who is drawn anew, in both pictures. If the clips are a
+    FaceBank, batches are built on its device, which cannot change looks: BenchError.
     """
 
     def __init__(
@@ -70,7 +74,13 @@ class TalkingBatches(Dataset[TalkingBatch]):
         steps: int,
         seed: int,
         other_sentences: float = 0.0,
+        other_persons: float = 0.0,
     ) -> None:
+        if other_persons and isinstance(clips, FaceBank):
+            raise BenchError(
+                f"settings.generator.other_persons is {other_persons}, and clips that lie in a "
+                "GPU's memory keep their looks; leave it out, or train from a manifest"
+            )
         self.clips = clips
         self.draw = Draw(clips, group=lambda clip: clip.dataset, power=0.5)
         self.kind: AudioKind = kind
@@ -80,6 +90,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
         self.steps = steps
         self.seed = seed
         self.other_sentences = other_sentences
+        self.other_persons = other_persons
         self.by_speaker: dict[tuple[str, str], list[int]] = {}
         for number, clip in enumerate(clips):
             self.by_speaker.setdefault((clip.dataset, clip.speaker), []).append(number)
@@ -109,6 +120,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
 
     def _drawn(self, step: int) -> Iterator[_Drawn]:
         random = np.random.default_rng([self.seed, step])
+        further = np.random.default_rng([self.seed, step, 1])  # the same frames, whoever shows them
         for row, number in enumerate(self.draw.several(self.batch + self.singles, random)):
             frames = len(self.clips[number].faces())
             start = int(random.integers(frames - WINDOW + 1))
@@ -118,7 +130,8 @@ class TalkingBatches(Dataset[TalkingBatch]):
             shown = int(number)
             if self.other_sentences and random.random() < self.other_sentences:
                 shown, reference = self._elsewhere(shown, reference, random)
-            yield _Drawn(int(number), start + np.arange(count), shown, reference, is_mirrored)
+            worn = look(further) if further.random() < self.other_persons else None
+            yield _Drawn(int(number), start + np.arange(count), shown, reference, is_mirrored, worn)
 
     def _elsewhere(
         self, clip: int, reference: NDArray[np.int64], random: np.random.Generator
@@ -140,8 +153,9 @@ class TalkingBatches(Dataset[TalkingBatch]):
             clip = self.clips[each.clip]
             stored, spectrum = clip.faces(), clip.features(self.kind)
             direction = slice(None, None, -1 if each.is_mirrored else 1)  # columns of pixels
-            targets.append(stored[each.frames[0] : each.frames[-1] + 1, :, direction])
-            references.append(self.clips[each.shown].faces()[each.reference][:, :, direction])
+            targets.append(_seen(stored, each.frames, each.look)[:, :, direction])
+            shown = _seen(self.clips[each.shown].faces(), each.reference, each.look)
+            references.append(shown[:, :, direction])
             first = audio.first_columns(len(stored), spectrum.shape[1], lead=self.lead)
             heard.append(audio.windows(spectrum, first[each.frames]))
         return (
@@ -159,6 +173,13 @@ def some_of_each(owners: Tensor, windows: int, count: int) -> Tensor:
     frame = torch.arange(len(owners))
     is_single = frame >= WINDOW * windows
     return frame[(frame % WINDOW < count) | is_single]
+
+
+def _seen(
+    stored: NDArray[np.uint8], frames: NDArray[np.int64], worn: Look | None
+) -> NDArray[np.uint8]:
+    """These frames of a clip (T, 96, 96, 3), with another person's look if there is one."""
+    return stored[frames] if worn is None else worn.worn(stored[frames], skin_of(stored))
 
 
 def _taken(bank: FaceBank, drawn: Sequence[_Drawn], *, lead: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -93,6 +93,7 @@ def _trained_generator(
         steps=wanted.steps,
         seed=job.seed,
         other_sentences=wanted.other_sentences,
+        other_persons=wanted.other_persons,
     )
     if wanted.paced:
         wanted = learner.paced(training.Loop.of(wanted, job), batches)

@@ -18,9 +18,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bench.train.draws import Draw
+from bench.train.looks import skin_of
 from bench.train.ready_clips import ReadyClip
 from metrics.lse.sync_small import augmentation, recording
-from metrics.lse.sync_small.disguise import Disguise, disguise, skin_of
+from metrics.lse.sync_small.disguise import Disguise, disguise
 from metrics.lse.sync_small.network import (
     COLUMNS_PER_FRAME,
     WINDOW,
@@ -126,7 +127,7 @@ class Batches(Dataset[Batch]):
             if worn is not None or shape.recordings:
                 stored, index = stored[index], np.arange(len(index))
             if worn is not None:
-                stored = worn.seen(stored, skin_of(stored))
+                stored = worn.look.worn(stored, skin_of(stored))
             if shape.recordings:
                 stored = recording.stored_pictures(stored, further)
             own = np.sort(random.choice(len(index) - WINDOW + 1, shape.windows, replace=False))
