@@ -393,6 +393,22 @@ def test_a_face_is_enlarged_as_the_reference_enlarges_it(picture: bench.Frame) -
 
 
 @pytest.mark.parametrize("paste", ["face", "lower"])
+def test_enlarging_by_more_pixels_keeps_more_of_a_face(paste: str) -> None:
+    """Fine stripes, as of teeth, in a box twice as large as the face that was cut out of it."""
+    columns = np.arange(192)
+    level = 128 + 100 * np.sin(2 * np.pi * columns / 7)
+    picture = np.repeat(np.tile(level, (192, 1))[..., None], 3, axis=2).astype(np.uint8)
+    face = cv2.resize(picture, (96, 96))
+    whole = np.array([0, 0, 192, 192])
+    black = np.zeros_like(picture)
+    error = {}
+    for enlarge in ("linear", "cubic", "lanczos"):
+        made = pasted(black, face, whole, paste=paste, feather=0, enlarge=enlarge)[96:]
+        error[enlarge] = float(np.abs(made.astype(float) - picture[96:]).mean())
+    assert error["lanczos"] < error["cubic"] < error["linear"]
+
+
+@pytest.mark.parametrize("paste", ["face", "lower"])
 def test_a_feathered_seam_rises_from_the_edges(picture: bench.Frame, paste: str) -> None:
     black = np.zeros_like(picture)
     made = pasted(black, FACE, PLACE, paste=paste, feather=4)[:, :, 0].astype(int)

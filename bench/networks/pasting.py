@@ -1,7 +1,8 @@
 """Puts a generated face back into its frame.
 
 Source: Rudrabha/Wav2Lip, inference.py (the whole box, resized bilinearly, with a hard seam).
-Pasting only the lower half and softening the seam are options of this project.
+Pasting only the lower half, softening the seam and enlarging by more than the four nearest pixels
+are options of this project.
 """
 
 from __future__ import annotations
@@ -14,21 +15,35 @@ from numpy.typing import NDArray
 from bench.ground.types import Frame
 
 Paste: TypeAlias = Literal["face", "lower"]
+Enlarge: TypeAlias = Literal["linear", "cubic", "lanczos"]
 
 
 def pasted(
-    frame: Frame, face: Frame, box: NDArray[np.int64], *, paste: Paste, feather: int
+    frame: Frame,
+    face: Frame,
+    box: NDArray[np.int64],
+    *,
+    paste: Paste,
+    feather: int,
+    enlarge: Enlarge = "linear",
 ) -> Frame:
     """A copy of the frame with the face in the box.
 
     frame: (H, W, 3) uint8. face: (96, 96, 3) uint8, colours in the same order. box: (4,), x0 y0 x1
     y1 within the frame. paste: the whole box, or only its lower half, which is hidden from the
     generator. feather: pixels over which the pasted part fades in from its edges; 0 is a hard seam.
+    enlarge: how the face becomes as large as the box.
     """
     import cv2
 
+    kernels = {
+        "linear": cv2.INTER_LINEAR,
+        "cubic": cv2.INTER_CUBIC,
+        "lanczos": cv2.INTER_LANCZOS4,
+    }
+
     x0, y0, x1, y1 = (int(edge) for edge in box)
-    made = cv2.resize(face, (x1 - x0, y1 - y0))
+    made = cv2.resize(face, (x1 - x0, y1 - y0), interpolation=kernels[enlarge])
     skipped = (y1 - y0) // 2 if paste == "lower" else 0
     made, y0 = made[skipped:], y0 + skipped
     whole = frame.copy()
