@@ -77,6 +77,7 @@ GENERATOR = {
     "other_sentences": 0.2,
     "without_mouth": 0.2,
     "other_persons": 0.5,
+    "other_voices": 0.5,
     "shape": 0.1,
     "matching": 0.1,
     "sync_augmentation": True,
@@ -255,7 +256,7 @@ def test_a_share_of_the_speakers_looks_like_others_in_target_and_reference_alike
 
 def test_looks_cannot_change_in_a_devices_memory(stored: list[FaceClip]) -> None:
     bank = FaceBank(stored, "mel", torch.device("cpu"))
-    with pytest.raises(BenchError, match=r"other_persons is 0\.5.*leave it out"):
+    with pytest.raises(BenchError, match=r"other_persons 0\.5 .*leave both out"):
         TalkingBatches(bank, "mel", batch=1, singles=0, lead=1, steps=1, seed=0, other_persons=0.5)
 
 

@@ -48,7 +48,11 @@ def features(sound: Sound, kind: AudioKind) -> Features:
     sound: (S,) int16 at 16 kHz, S >= 1; M = 1 + S // 200. "fused" is mel above cepstra: both come
     from the same columns, so there is nothing to truncate.
     """
-    mel = mel_spectrogram(sound)
+    return features_of_mel(mel_spectrogram(sound), kind)
+
+
+def features_of_mel(mel: Features, kind: AudioKind) -> Features:
+    """The features (D, M), as `features` returns them, of a mel spectrogram (80, M)."""
     if kind == "mel":
         return mel
     return cepstra(mel) if kind == "mfcc" else np.concatenate([mel, cepstra(mel)])
@@ -80,15 +84,25 @@ def mel_filters(spectrum: int, lowest: float, highest: float) -> NDArray[np.floa
 
     spectrum: points of the Fourier transform. lowest, highest: hertz.
     """
-    # The scale is linear up to 1 kHz (15 mel), then logarithmic: 27 mel for a factor of 6.4.
-    step = np.log(6.4) / 27.0
-    top = 15.0 + np.log(highest / 1000.0) / step
-    mels = np.linspace(lowest * 3.0 / 200.0, top, MELS + 2)
-    hertz = np.where(mels < 15.0, mels * 200.0 / 3.0, 1000.0 * np.exp(step * (mels - 15.0)))
+    hertz = _mel_edges(lowest, highest)
     bins = np.fft.rfftfreq(spectrum, 1.0 / SAMPLE_RATE)
     low, middle, high = (hertz[i : i + MELS, None] for i in range(3))
     triangles = np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle))
     return np.asarray(np.maximum(triangles, 0.0) * 2.0 / (high - low))
+
+
+def mel_centres(lowest: float, highest: float) -> NDArray[np.float64]:
+    """The middles of the triangles of `mel_filters`, (80,) hertz, rising."""
+    return _mel_edges(lowest, highest)[1:-1]
+
+
+def _mel_edges(lowest: float, highest: float) -> NDArray[np.float64]:
+    """The corners of the triangles, (82,) hertz: each middle is the next one's low corner."""
+    # The scale is linear up to 1 kHz (15 mel), then logarithmic: 27 mel for a factor of 6.4.
+    step = np.log(6.4) / 27.0
+    top = 15.0 + np.log(highest / 1000.0) / step
+    mels = np.linspace(lowest * 3.0 / 200.0, top, MELS + 2)
+    return np.where(mels < 15.0, mels * 200.0 / 3.0, 1000.0 * np.exp(step * (mels - 15.0)))
 
 
 def cepstra(mel: Features) -> Features:

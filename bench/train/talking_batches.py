@@ -22,6 +22,7 @@ from bench.train.draws import Draw
 from bench.train.face_bank import FaceBank
 from bench.train.face_clips import FaceClip
 from bench.train.looks import Look, look, skin_of
+from bench.train.voices import Voice, voice
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class _Drawn:
     reference: NDArray[np.int64]
     is_mirrored: bool
     look: Look | None  # of another person, as whom the clip's own appears
+    voice: Voice | None  # with which the clip's speech is heard
 
 
 class TalkingBatches(Dataset[TalkingBatch]):
@@ -59,8 +61,9 @@ class TalkingBatches(Dataset[TalkingBatch]):
     singles: how many further clips contribute a single frame each: the frames of a window look
     alike, so more faces help the pixel losses more. other_sentences: in which share of the draws
     the reference is from another clip of the same speaker, if there is one. other_persons: in which
-    share the speaker looks like somebody who is drawn anew, in both pictures. If the clips are a
-    FaceBank, batches are built on its device, which cannot change looks: BenchError.
+    share the speaker looks like somebody who is drawn anew, in both pictures. other_voices: in
+    which share he sounds like somebody else. If the clips are a FaceBank, batches are built on its
+    device, which can change neither looks nor voices: BenchError.
     """
 
     def __init__(
@@ -75,11 +78,13 @@ class TalkingBatches(Dataset[TalkingBatch]):
         seed: int,
         other_sentences: float = 0.0,
         other_persons: float = 0.0,
+        other_voices: float = 0.0,
     ) -> None:
-        if other_persons and isinstance(clips, FaceBank):
+        if (other_persons or other_voices) and isinstance(clips, FaceBank):
             raise BenchError(
-                f"settings.generator.other_persons is {other_persons}, and clips that lie in a "
-                "GPU's memory keep their looks; leave it out, or train from a manifest"
+                f"settings.generator has other_persons {other_persons} and other_voices "
+                f"{other_voices}, and clips that lie in a GPU's memory keep their looks and "
+                "voices; leave both out, or train from a manifest"
             )
         self.clips = clips
         self.draw = Draw(clips, group=lambda clip: clip.dataset, power=0.5)
@@ -91,6 +96,7 @@ class TalkingBatches(Dataset[TalkingBatch]):
         self.seed = seed
         self.other_sentences = other_sentences
         self.other_persons = other_persons
+        self.other_voices = other_voices
         self.by_speaker: dict[tuple[str, str], list[int]] = {}
         for number, clip in enumerate(clips):
             self.by_speaker.setdefault((clip.dataset, clip.speaker), []).append(number)
@@ -120,7 +126,8 @@ class TalkingBatches(Dataset[TalkingBatch]):
 
     def _drawn(self, step: int) -> Iterator[_Drawn]:
         random = np.random.default_rng([self.seed, step])
-        further = np.random.default_rng([self.seed, step, 1])  # the same frames, whoever shows them
+        # Their own deviates: the same frames are drawn, whoever shows and says them.
+        seen, heard = (np.random.default_rng([self.seed, step, part]) for part in (1, 2))
         for row, number in enumerate(self.draw.several(self.batch + self.singles, random)):
             frames = len(self.clips[number].faces())
             start = int(random.integers(frames - WINDOW + 1))
@@ -130,8 +137,15 @@ class TalkingBatches(Dataset[TalkingBatch]):
             shown = int(number)
             if self.other_sentences and random.random() < self.other_sentences:
                 shown, reference = self._elsewhere(shown, reference, random)
-            worn = look(further) if further.random() < self.other_persons else None
-            yield _Drawn(int(number), start + np.arange(count), shown, reference, is_mirrored, worn)
+            yield _Drawn(
+                clip=int(number),
+                frames=start + np.arange(count),
+                shown=shown,
+                reference=reference,
+                is_mirrored=is_mirrored,
+                look=look(seen) if seen.random() < self.other_persons else None,
+                voice=voice(heard) if heard.random() < self.other_voices else None,
+            )
 
     def _elsewhere(
         self, clip: int, reference: NDArray[np.int64], random: np.random.Generator
@@ -151,11 +165,16 @@ class TalkingBatches(Dataset[TalkingBatch]):
         heard: list[Features] = []
         for each in drawn:
             clip = self.clips[each.clip]
-            stored, spectrum = clip.faces(), clip.features(self.kind)
+            stored = clip.faces()
             direction = slice(None, None, -1 if each.is_mirrored else 1)  # columns of pixels
             targets.append(_seen(stored, each.frames, each.look)[:, :, direction])
             shown = _seen(self.clips[each.shown].faces(), each.reference, each.look)
             references.append(shown[:, :, direction])
+            spectrum = (
+                clip.features(self.kind)
+                if each.voice is None
+                else each.voice.says(clip.features("mel"), self.kind)
+            )
             first = audio.first_columns(len(stored), spectrum.shape[1], lead=self.lead)
             heard.append(audio.windows(spectrum, first[each.frames]))
         return (

@@ -41,7 +41,9 @@ class GeneratorSettings(StageSettings):
     # In which share of the draws the reference is from another sentence, or shows no mouth.
     other_sentences: float = pydantic.Field(default=0.0, ge=0, le=1)
     without_mouth: float = pydantic.Field(default=0.0, ge=0, le=1)
-    other_persons: float = pydantic.Field(default=0.0, ge=0, le=1)  # or the speaker looks different
+    # In which share the speaker looks, or sounds, like somebody else.
+    other_persons: float = pydantic.Field(default=0.0, ge=0, le=1)
+    other_voices: float = pydantic.Field(default=0.0, ge=0, le=1)
 
     lower: float = pydantic.Field(default=1.0, gt=0)  # weight of the lower half's pixels
     mouth: float = pydantic.Field(default=1.0, gt=0)  # weight of the mouth's pixels

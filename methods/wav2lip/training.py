@@ -94,6 +94,7 @@ def _trained_generator(
         seed=job.seed,
         other_sentences=wanted.other_sentences,
         other_persons=wanted.other_persons,
+        other_voices=wanted.other_voices,
     )
     if wanted.paced:
         wanted = learner.paced(training.Loop.of(wanted, job), batches)
