@@ -16,19 +16,23 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from safetensors.torch import save_file
+from torch import Tensor
 
 from bench import media
 from bench.data.manifest import write_manifest
 from bench.files import weights
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip
+from bench.networks import audio
+from bench.networks.audio import AudioKind
 from bench.networks.lpips import LINEAR
 from bench.networks.lpips.distance import distances
 from bench.networks.lpips.trunks import Trunk, linear_layers, load_trunk
 from bench.networks.sync_expert import WINDOW, Expert, load_expert, sync_loss
 from bench.train import loop as training
-from bench.train import pixel_losses
+from bench.train import pixel_losses, voices
 from bench.train.expert_batches import MatchingBatches
 from bench.train.expert_settings import ExpertSettings
 from bench.train.face_bank import FaceBank
@@ -252,6 +256,50 @@ def test_a_share_of_the_speakers_looks_like_others_in_target_and_reference_alike
         assert (window == window[0]).all()  # one look for all frames
     assert torch.equal(everyone.targets, batch(1.0, 0).targets)
     assert torch.equal(everyone.heard, same.heard)
+
+
+def test_a_share_of_the_speech_is_heard_in_other_voices_at_the_same_time(tmp_path: Path) -> None:
+    """A tone that comes and goes: its band moves with the voice, its time does not."""
+    clip = _stored(tmp_path, "clip", 1)
+    mel = np.full((80, 97), -4.0, np.float32)
+    mel[40, 20:60] = 3.0
+    np.save(clip.folder / "features.npy", audio.features_of_mel(mel, "fused"))
+
+    def heard(kind: AudioKind, share: float, step: int) -> Tensor:
+        batches = TalkingBatches(
+            [clip], kind, batch=1, singles=20, lead=1, steps=9, seed=0, other_voices=share
+        )
+        return batches[step].heard[:, 0]
+
+    own, other = heard("mel", 0.0, 0), heard("mel", 1.0, 0)
+    loud = own.amax(dim=1) > 0
+    assert 0.1 < float(loud.float().mean()) < 0.9
+    assert torch.equal(other.amax(dim=1) > other.amax(dim=1).mean(), loud)
+    bands = {int(one.sum(dim=1).argmax()) for one in other if one.max() > 0}
+    assert min(bands) < 38
+    assert max(bands) > 42
+    assert len({tuple(one.flatten().tolist()) for one in other[:WINDOW, :, :1]}) <= 2  # one voice
+    half = torch.cat(
+        [(heard("mel", 0.5, k) != heard("mel", 0.0, k)).any(dim=(1, 2)) for k in range(9)]
+    )
+    assert 0.35 < float(half.float().mean()) < 0.65
+    fused, cepstra = heard("fused", 1.0, 3), heard("mfcc", 1.0, 3)
+    assert torch.equal(fused[:, :80], heard("mel", 1.0, 3))
+    assert torch.equal(fused[:, 80:], cepstra)
+
+
+@pytest.mark.parametrize("factor", [0.82, 1.0, 1.22])
+def test_a_voice_moves_every_frequency_by_one_factor(factor: float) -> None:
+    hertz = audio.mel_centres(audio.LOWEST, audio.HIGHEST)
+    formants = [500.0, 1500.0, 2500.0]
+
+    def spectrum(scale: float) -> NDArray[np.float64]:
+        return np.sum([np.exp(-(((hertz / (scale * one) - 1) / 0.15) ** 2)) for one in formants], 0)
+
+    moved = voices.warped(factor) @ spectrum(1.0).astype(np.float32)
+    assert np.abs(moved - spectrum(factor)).max() < 0.12
+    if factor != 1.0:
+        assert np.abs(moved - spectrum(1.0)).max() > 0.5
 
 
 def test_looks_cannot_change_in_a_devices_memory(stored: list[FaceClip]) -> None:
