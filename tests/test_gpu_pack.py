@@ -499,3 +499,7 @@ def test_what_cannot_be_packed_is_told(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(config))
     with pytest.raises(BenchError, match="expert and network need a stop_after"):
         pack(path, tmp_path / "pack", limit=2**20, log=LOG)
+    stages = {"expert": {"stop_after": 9}, "generator": {"stop_after": 9, "other_voices": 0.5}}
+    path.write_text(yaml.safe_dump({**config, "plugin": "wav2lip", "settings": stages}))
+    with pytest.raises(BenchError, match=r"generator\.other_voices cannot be packed.*leave them"):
+        pack(path, tmp_path / "pack", limit=2**20, log=LOG)

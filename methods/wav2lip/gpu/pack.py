@@ -22,6 +22,7 @@ from bench.train.settings import StageSettings
 from methods.wav2lip.gpu.plan import PLAN, Plan
 
 LIMIT = 33 * 2**20  # bytes: with the repository's 29 MiB less than the 64 that a transfer allows
+FROM_FILES = ("other_persons", "other_voices")  # settings that change clips as they are read
 COMMAND = """\
 #!/bin/sh
 # Run from the root of the repository: trains what is packed here and brings the results to $OUT.
@@ -47,8 +48,8 @@ def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Pack
 
     config: a training config of methods with a module `gpu.line`; every stage has `stop_after`.
     The data are faces of all clips, or what the methods' module `gpu.packing` writes. limit: bytes
-    in total. Raises BenchError if the clips do not fit, if a stage has no `stop_after`, or if a
-    method cannot be packed, or not with the others.
+    in total. Raises BenchError if the clips do not fit, if a stage has no `stop_after` or needs the
+    clips' files, or if a method cannot be packed, or not with the others.
     """
     loaded = load_train_config(config)
     lines = {plugin.name: _line_of(plugin) for plugin in loaded.plugins}
@@ -58,6 +59,14 @@ def pack(config: Path, folder: Path, *, limit: int, log: logging.Logger) -> Pack
     ]
     if endless:
         raise BenchError(f"{config}: settings: {' and '.join(endless)} need a stop_after")
+    from_files = [
+        f"{name}.{key}" for name, stage in own for key in FROM_FILES if getattr(stage, key, 0)
+    ]
+    if from_files:
+        raise BenchError(
+            f"{config}: settings: {' and '.join(from_files)} cannot be packed: looks and voices "
+            "change as files are read; leave them out"
+        )
     packers = {_packer_of(line) for line in lines.values()}
     if len(packers) > 1:
         raise BenchError(f"{config}: {' and '.join(lines)} are packed differently; one config each")
