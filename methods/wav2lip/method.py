@@ -45,9 +45,9 @@ class Talking(bench.Method, bench.Trainable):
 
         weights: "synth" (small, trained on the embedded corpora) or, for wav2lip, m_csawav2lip and
             lpips_attnwav2lip, "grid" (small, trained on GRID), or, for wav2lip and m_csawav2lip,
-            "real" (the same, with references that hide the mouth), which are shipped; "wav2lip" or
-            "wav2lip_gan", the official ones, for wav2lip only; or the path of a file that `bench
-            train` wrote or of an official checkpoint.
+            "real" (the same, with hidden mouths, other looks and other voices), which are shipped;
+            "wav2lip" or "wav2lip_gan", the official ones, for wav2lip only; or the path of a file
+            that `bench train` wrote or of an official checkpoint.
         reference: the frame that shows the generator what the person looks like. "same": the frame
             that it generates, as in the official program; the input then contains the true mouth,
             so in `reconstruct` copying it wins. "first": the clip's first frame throughout.
