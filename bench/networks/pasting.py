@@ -7,15 +7,37 @@ are options of this project.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ground.types import Frame
+from bench.ground.types import Frame, Frames
 
 Paste: TypeAlias = Literal["face", "lower"]
 Enlarge: TypeAlias = Literal["linear", "cubic", "lanczos"]
+
+
+def all_pasted(
+    frames: Frames,
+    boxes: NDArray[np.int64],
+    shown: NDArray[np.int64],
+    faces: Frames,
+    *,
+    paste: Paste,
+    feather: int,
+    enlarge: Enlarge,
+) -> Iterator[Frame]:
+    """`pasted` for each of `faces`, (S, 96, 96, 3), one by one.
+
+    frames: (T, H, W, 3) uint8. boxes: (T, 4), the face in each frame. shown: (S,), the frame of
+    each generated face.
+    """
+    for source, face in zip(shown, faces, strict=True):
+        yield pasted(
+            frames[source], face, boxes[source], paste=paste, feather=feather, enlarge=enlarge
+        )
 
 
 def pasted(
@@ -41,7 +63,6 @@ def pasted(
         "cubic": cv2.INTER_CUBIC,
         "lanczos": cv2.INTER_LANCZOS4,
     }
-
     x0, y0, x1, y1 = (int(edge) for edge in box)
     made = cv2.resize(face, (x1 - x0, y1 - y0), interpolation=kernels[enlarge])
     skipped = (y1 - y0) // 2 if paste == "lower" else 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -165,17 +166,16 @@ class TalkingBatches(Dataset[TalkingBatch]):
         heard: list[Features] = []
         for each in drawn:
             clip = self.clips[each.clip]
-            stored = clip.faces()
             direction = slice(None, None, -1 if each.is_mirrored else 1)  # columns of pixels
-            targets.append(_seen(stored, each.frames, each.look)[:, :, direction])
-            shown = _seen(self.clips[each.shown].faces(), each.reference, each.look)
+            targets.append(_seen(clip, each.frames, each.look)[:, :, direction])
+            shown = _seen(self.clips[each.shown], each.reference, each.look)
             references.append(shown[:, :, direction])
             spectrum = (
                 clip.features(self.kind)
                 if each.voice is None
                 else each.voice.says(clip.features("mel"), self.kind)
             )
-            first = audio.first_columns(len(stored), spectrum.shape[1], lead=self.lead)
+            first = audio.first_columns(len(clip.faces()), spectrum.shape[1], lead=self.lead)
             heard.append(audio.windows(spectrum, first[each.frames]))
         return (
             torch.from_numpy(np.concatenate(targets)),
@@ -194,11 +194,16 @@ def some_of_each(owners: Tensor, windows: int, count: int) -> Tensor:
     return frame[(frame % WINDOW < count) | is_single]
 
 
-def _seen(
-    stored: NDArray[np.uint8], frames: NDArray[np.int64], worn: Look | None
-) -> NDArray[np.uint8]:
-    """These frames of a clip (T, 96, 96, 3), with another person's look if there is one."""
-    return stored[frames] if worn is None else worn.worn(stored[frames], skin_of(stored))
+def _seen(clip: FaceClip, frames: NDArray[np.int64], worn: Look | None) -> NDArray[np.uint8]:
+    """These frames of the clip, (F, 96, 96, 3), with another person's look if there is one."""
+    pictures = clip.faces()[frames]
+    return pictures if worn is None else worn.worn(pictures, _skin(clip))
+
+
+@lru_cache(maxsize=10_000)
+def _skin(clip: FaceClip) -> NDArray[np.float64]:
+    """`skin_of` a stored clip, which takes longer than the look of a frame: once a process."""
+    return skin_of(clip.faces())
 
 
 def _taken(bank: FaceBank, drawn: Sequence[_Drawn], *, lead: int) -> tuple[Tensor, Tensor, Tensor]:

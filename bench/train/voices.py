@@ -44,10 +44,15 @@ def warped(factor: float) -> NDArray[np.float32]:
     """The matrix (80, 80) that moves what is at a frequency to `factor` times that frequency."""
     hertz = audio.mel_centres(audio.LOWEST, audio.HIGHEST)
     places = np.interp(hertz / factor, hertz, np.arange(audio.MELS))
-    low = np.minimum(places.astype(int), audio.MELS - 2)
+    return reading_at(places).astype(np.float32)
+
+
+def reading_at(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix (N, N) that reads a column of N values at `places`, (N,) in 0..N - 1, linearly."""
+    count = len(places)
+    low = np.minimum(places.astype(int), count - 2)
     share = places - low
-    bands = np.arange(audio.MELS)
-    matrix = np.zeros((audio.MELS, audio.MELS), dtype=np.float32)
-    matrix[bands, low] = 1.0 - share
-    matrix[bands, low + 1] += share
+    matrix = np.zeros((count, count))
+    matrix[np.arange(count), low] = 1.0 - share
+    matrix[np.arange(count), low + 1] += share
     return matrix

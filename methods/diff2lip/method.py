@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 import bench
 from bench.config.names import name_or_file
-from bench.networks.face_crops import PADS, Boxes, crops, face_boxes
-from bench.networks.pasting import Enlarge, Paste, pasted
+from bench.networks.face_crops import PADS, crops, face_boxes
+from bench.networks.pasting import Enlarge, Paste, all_pasted
 from bench.networks.references import Reference, reference_frames
 from bench.networks.speech_windows import speech_windows
 from methods.diff2lip import settings
@@ -144,7 +144,17 @@ class Diff2Lip(bench.Method, bench.Trainable):
             )
             for now in _batches(job.frames, options.batch)
         ]
-        return bench.Generation(video=self._pasted(frames, boxes, shown, np.concatenate(made)))
+        part: tuple[Paste, int] = ("face", 0) if self._is_official else ("lower", 8)
+        video = all_pasted(
+            frames,
+            boxes,
+            shown,
+            np.concatenate(made),
+            paste=part[0] if options.paste is None else options.paste,
+            feather=part[1] if options.feather is None else options.feather,
+            enlarge=options.enlarge,
+        )
+        return bench.Generation(video=video)
 
     class Settings(settings.Settings):
         """Settings of the sync expert and of the small network."""
@@ -176,23 +186,6 @@ class Diff2Lip(bench.Method, bench.Trainable):
             "soumik-kanad/diff2lip's README says, and write the file's path as options.weights "
             f"(shipped: {', '.join(here) or 'none'})"
         )
-
-    def _pasted(
-        self, frames: bench.Frames, boxes: Boxes, shown: NDArray[np.int64], faces: bench.Frames
-    ) -> Iterator[bench.Frame]:
-        options = self.options
-        usual: tuple[Paste, int] = ("face", 0) if self._is_official else ("lower", 8)
-        paste = usual[0] if options.paste is None else options.paste
-        feather = usual[1] if options.feather is None else options.feather
-        for source, face in zip(shown, faces, strict=True):
-            yield pasted(
-                frames[source],
-                face,
-                boxes[source],
-                paste=paste,
-                feather=feather,
-                enlarge=options.enlarge,
-            )
 
 
 def _batches(count: int, size: int) -> Iterator[NDArray[np.int64]]:

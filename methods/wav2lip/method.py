@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
@@ -15,7 +15,7 @@ import bench
 from bench.config.names import name_or_file
 from bench.networks import audio
 from bench.networks.face_crops import PADS, Boxes, crops, face_boxes
-from bench.networks.pasting import Enlarge, Paste, pasted
+from bench.networks.pasting import Enlarge, Paste, all_pasted
 from bench.networks.references import Reference, reference_frames
 from bench.networks.speech_windows import speech_windows
 from methods.wav2lip import settings
@@ -120,6 +120,7 @@ class Talking(bench.Method, bench.Trainable):
             job.log.warning("no face in %.0f %% of the frames", 100 * track.missing)
         boxes = face_boxes(track, *frames.shape[1:3], pads=options.pads, smooth=options.smooth)
         shown = bench.forth_and_back(len(frames), job.frames)
+        paste, feather = self._paste
         faces = _generated(
             self._talker,
             _Recording(frames, boxes),
@@ -127,9 +128,12 @@ class Talking(bench.Method, bench.Trainable):
             shown,
             reference_frames(shown, len(frames), options.reference),
             batch=options.batch,
-            is_lower=self._paste[0] == "lower",
+            is_lower=paste == "lower",
         )
-        return bench.Generation(video=self._pasted(frames, boxes, shown, faces))
+        video = all_pasted(
+            frames, boxes, shown, faces, paste=paste, feather=feather, enlarge=options.enlarge
+        )
+        return bench.Generation(video=video)
 
     class Settings(settings.Settings):
         """Settings of the sync expert, the generator, and the discriminator trained with it."""
@@ -180,20 +184,6 @@ class Talking(bench.Method, bench.Trainable):
             f"`bench train {config} --plugin {self.name}` and write the file's path as "
             f"options.weights (shipped for {self.name}: {', '.join(here) or 'none'})"
         )
-
-    def _pasted(
-        self, frames: bench.Frames, boxes: Boxes, shown: NDArray[np.int64], faces: bench.Frames
-    ) -> Iterator[bench.Frame]:
-        paste, feather = self._paste
-        for source, face in zip(shown, faces, strict=True):
-            yield pasted(
-                frames[source],
-                face,
-                boxes[source],
-                paste=paste,
-                feather=feather,
-                enlarge=self.options.enlarge,
-            )
 
 
 @dataclass(frozen=True)

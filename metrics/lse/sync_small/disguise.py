@@ -15,6 +15,7 @@ from scipy.fft import dct, idct
 
 from bench.networks import mfcc
 from bench.train.looks import Look, look
+from bench.train.voices import reading_at
 
 Array = NDArray[np.float32]
 
@@ -62,10 +63,4 @@ def voice(*, pitch: float, formants: float) -> Array:
 
 def _stretched(factor: float) -> NDArray[np.float64]:
     """The matrix (257, 257) that reads a row at frequencies divided by `factor`."""
-    places = np.minimum(np.arange(BINS) / factor, BINS - 1.0)
-    low = np.minimum(places.astype(int), BINS - 2)
-    share = places - low
-    matrix = np.zeros((BINS, BINS))
-    matrix[low, np.arange(BINS)] = 1.0 - share
-    matrix[low + 1, np.arange(BINS)] += share
-    return matrix
+    return reading_at(np.minimum(np.arange(BINS) / factor, BINS - 1.0)).T
