@@ -5,7 +5,8 @@ GRID_ROOT=... python -m tests.heard_mouths [--columns 0,16,32,64]
 It gets the frame's upper half, the clip's first frame, and columns of the mel spectrogram around
 the frame (16, as the family's networks; 0: no speech); its answer is the mouth. One man teaches it,
 s1, and further clips of him are the test, with their own speech and with the next clip's. The least
-squared error makes blurred mouths: this shows how much can be heard, and is no method.
+squared error makes blurred mouths: this shows how much can be heard, and is no method. Two methods
+with `weights: real` stand beside it, in the same 96 pixels.
 """
 
 from __future__ import annotations
@@ -31,13 +32,20 @@ from bench.networks import audio
 from bench.networks.face_crops import SIZE
 from bench.train.face_clips import FaceClip, make_ready
 from bench.train.pixel_losses import MOUTH
+from methods.wav2lip.checkpoints import load_generator
+from methods.wav2lip.inference import Talker
+from methods.wav2lip.initialisation import SHIPPED
+from methods.wav2lip.variants import VARIANTS
 
 WIDEST = 64  # columns, 0.8 s
 UPPER = (24, 12)  # columns and rows, to which the upper half is scaled
 OF_UPPER, OF_MOUTH = 48, 96  # principal components
 STEPS, BATCH, RATE = 4000, 256, 2e-3
 
+METHODS = ("wav2lip", "m_csawav2lip")
+
 Rows = NDArray[np.float32]
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -136,18 +144,19 @@ def main() -> None:
     parser.add_argument("--columns", default="0,16,32,64", help="of 12.5 ms; 0: no speech")
     parser.add_argument("--limit", type=int, default=24, help="clips of test_seen")
     asked = parser.parse_args()
-    log = logging.getLogger()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     clips = import_grid(Path(os.environ["GRID_ROOT"])).clips
-    train, test = (
-        Frames.of(
-            make_ready(
-                [clip for clip in clips if clip.split == split][:most],
-                split=split, detector="haar", cache=cache_dir(), log=log,
-            )
+    taught, asked_of = (
+        make_ready(
+            [clip for clip in clips if clip.split == split][:most],
+            split=split, detector="haar", cache=cache_dir(), log=logging.getLogger(),
         )
         for split, most in (("train", None), ("test_seen", asked.limit))
     )  # fmt: skip
+    sys.stdout.write("| | mouth PSNR | other speech | speech gain |\n|---|---|---|---|\n")
+    for name in METHODS:
+        _row(name, *talking(name, asked_of))
+    train, test = Frames.of(taught), Frames.of(asked_of)
     some = np.random.default_rng(0).choice(len(train.own), 5000, replace=False)
     upper = Components(train.upper[some], OF_UPPER)
     mouth = Components(train.mouths[some].astype(np.float32), OF_MOUTH)
@@ -155,24 +164,13 @@ def main() -> None:
     kept = true_test.numpy() @ mouth.directions * mouth.scale + mouth.mean
     lost = np.square(test.mouths - kept).mean(axis=1)  # beyond the components, (N,)
 
-    def errors(answer: Tensor) -> NDArray[np.float64]:
-        """The mean squared error of each clip's mouths, of grey levels 0..255."""
+    def errors(answer: Tensor) -> Numbers:
         of_frames = (answer - true_test).square().sum(dim=1).numpy() * mouth.scale**2
         of_frames = of_frames / test.mouths.shape[1] + lost
         return np.bincount(test.own, of_frames) / np.bincount(test.own)
 
-    def row(name: str, right: NDArray[np.float64], wrong: NDArray[np.float64]) -> str:
-        psnr, other = (10.0 * np.log10(255.0**2 / each) for each in (right, wrong))
-        names = [str(clip) for clip in range(len(psnr))]
-        gain = mean_interval((psnr - other).tolist(), names)
-        return (
-            f"| {name} | {psnr.mean():.2f} | {other.mean():.2f} | "
-            f"{gain.mean:.2f} [{gain.low:.2f}, {gain.high:.2f}] |\n"
-        )
-
     still = errors(true_test[test.first])
-    sys.stdout.write("| | mouth PSNR | other speech | speech gain |\n|---|---|---|---|\n")
-    sys.stdout.write(row("the first frame", still, still))
+    _row("the first frame", still, still)
     for columns in map(int, asked.columns.split(",")):
         torch.manual_seed(0)
         views = []
@@ -185,8 +183,36 @@ def main() -> None:
                 network(views[1], torch.from_numpy(test.heard[index])) + true_test[test.first]
                 for index in (np.arange(len(test.own)), test.others())
             )
-        sys.stdout.write(row(f"{12.5 * columns:.0f} ms", errors(right), errors(wrong)))
-        sys.stdout.flush()
+        _row(f"{12.5 * columns:.0f} ms", errors(right), errors(wrong))
+
+
+def _row(name: str, right: Numbers, wrong: Numbers) -> None:
+    """Prints a row for each clip's mean squared errors, of grey levels 0..255."""
+    psnr, other = (10.0 * np.log10(255.0**2 / each) for each in (right, wrong))
+    gain = mean_interval((psnr - other).tolist(), [str(clip) for clip in range(len(psnr))])
+    sys.stdout.write(
+        f"| {name} | {psnr.mean():.2f} | {other.mean():.2f} | "
+        f"{gain.mean:.2f} [{gain.low:.2f}, {gain.high:.2f}] |\n"
+    )
+    sys.stdout.flush()
+
+
+def talking(name: str, clips: Sequence[FaceClip]) -> tuple[Numbers, Numbers]:
+    """The errors of a method with `weights: real`: own speech, and the next clip's."""
+    variant = next(each for each in VARIANTS if each.name == name)
+    file = SHIPPED.with_name(f"real_{name}.safetensors")
+    talker = Talker(load_generator(file, variant), device="cpu")
+    found: tuple[list[float], list[float]] = ([], [])
+    for clip, other in zip(clips, [*clips[1:], clips[0]], strict=True):
+        faces = np.array(clip.faces())  # the file itself is not writable
+        references = np.repeat(faces[:1], len(faces), axis=0)
+        for said, errors in zip((clip, other), found, strict=True):
+            spectrum = said.features(variant.audio)
+            first = audio.first_columns(len(faces), spectrum.shape[1], lead=talker.lead)
+            made = talker.faces(faces, references, audio.windows(spectrum, first), is_lower=True)
+            missed = (made.astype(np.float32) - faces)[:, MOUTH[0], MOUTH[1]]
+            errors.append(float(np.square(missed).mean()))
+    return np.array(found[0]), np.array(found[1])
 
 
 def fitted(network: Regression, seen: Tensor, frames: Frames, true: Tensor) -> Regression:
@@ -202,6 +228,7 @@ def fitted(network: Regression, seen: Tensor, frames: Frames, true: Tensor) -> R
         loss = (answer - true[chosen]).square().sum(dim=1).mean()
         optimiser.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
     return network.eval()
