@@ -171,18 +171,16 @@ def main() -> None:
 
     still = errors(true_test[test.first])
     _row("the first frame", still, still)
+    views = []
+    for frames, shown in ((train, true), (test, true_test)):
+        above = upper.of(frames.upper)
+        views.append(torch.cat([above, above[frames.first], shown[frames.first]], dim=1))
+    sounds = [torch.from_numpy(heard) for heard in (test.heard, test.heard[test.others()])]
     for columns in map(int, asked.columns.split(",")):
         torch.manual_seed(0)
-        views = []
-        for frames, shown in ((train, true), (test, true_test)):
-            above = upper.of(frames.upper)
-            views.append(torch.cat([above, above[frames.first], shown[frames.first]], dim=1))
         network = fitted(Regression(views[0].shape[1], columns), views[0], train, true)
         with torch.no_grad():
-            right, wrong = (
-                network(views[1], torch.from_numpy(test.heard[index])) + true_test[test.first]
-                for index in (np.arange(len(test.own)), test.others())
-            )
+            right, wrong = (network(views[1], heard) + true_test[test.first] for heard in sounds)
         _row(f"{12.5 * columns:.0f} ms", errors(right), errors(wrong))
 
 
