@@ -16,7 +16,7 @@ run: $(VENV)/installed
 # of processes compiles what it imports. The types are checked beside the tests, by a process of
 # their own. SLOW=1 runs the slow tests, too.
 test: style
-	$(BIN)/mypy & types=$$!; \
+	$(BIN)/mypy & types=$$!; trap "kill $$types 2> /dev/null; exit 130" INT TERM; \
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist worksteal $(if $(SLOW),-n 4 --slow,-n 3); \
 	tests=$$?; \
 	wait $$types || { echo "mypy found errors: see above" >&2; exit 1; }; \

@@ -34,7 +34,7 @@ from bench.train.face_clips import FaceClip, make_ready
 from bench.train.pixel_losses import MOUTH
 from methods.wav2lip.checkpoints import load_generator
 from methods.wav2lip.inference import Talker
-from methods.wav2lip.initialisation import SHIPPED
+from methods.wav2lip.initialisation import WEIGHTS
 from methods.wav2lip.variants import VARIANTS
 
 WIDEST = 64  # columns, 0.8 s
@@ -198,7 +198,7 @@ def _row(name: str, right: Numbers, wrong: Numbers) -> None:
 def talking(name: str, clips: Sequence[FaceClip]) -> tuple[Numbers, Numbers]:
     """The errors of a method with `weights: real`: own speech, and the next clip's."""
     variant = next(each for each in VARIANTS if each.name == name)
-    file = SHIPPED.with_name(f"real_{name}.safetensors")
+    file = WEIGHTS / f"real_{name}.safetensors"
     talker = Talker(load_generator(file, variant), device="cpu")
     found: tuple[list[float], list[float]] = ([], [])
     for clip, other in zip(clips, [*clips[1:], clips[0]], strict=True):

@@ -55,6 +55,7 @@ from methods.wav2lip.generator import Generator
 from methods.wav2lip.generator_training import GeneratorLearner, hidden
 from methods.wav2lip.initialisation import (
     PICTURES,
+    STARTS,
     imitate,
     initial_generator,
     start_as_copy,
@@ -428,7 +429,7 @@ def _starter(folder: Path, width: float = 0.05) -> tuple[Generator, Path]:
     return load_generator(path, WAV2LIP).network, path
 
 
-def _begun(path: Path, clips: list[FaceClip], hearing: str, width: float = 0.05) -> Generator:
+def _begun(path: Path | str, clips: list[FaceClip], hearing: str, width: float = 0.05) -> Generator:
     expert = Expert(audio="fused", width=width).state_dict()
     options = {"width": width, "start": path, "hearing": hearing, "expert": expert}
     return initial_generator(OURS, **options, clips=clips, seed=1)
@@ -440,6 +441,15 @@ def test_a_start_from_a_file_takes_its_pictures(stored: list[FaceClip], tmp_path
     taken = {name: x for name, x in starter.state_dict().items() if name.startswith(PICTURES)}
     assert len(taken) > 100
     assert all(torch.equal(begun[name], x) for name, x in taken.items())
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_start_by_its_name_is_a_shipped_wav2lip(stored: list[FaceClip], name: str) -> None:
+    theirs = load_generator(STARTS[name], WAV2LIP).network.state_dict()
+    begun = _begun(name, stored, "expert", width=0.167).state_dict()
+    taken = [part for part in theirs if part.startswith(PICTURES)]
+    assert len(taken) > 100
+    assert all(torch.equal(begun[part], theirs[part]) for part in taken)
 
 
 @pytest.mark.slow

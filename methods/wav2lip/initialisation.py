@@ -24,7 +24,11 @@ from methods.wav2lip.generator import LAST_256, Generator
 from methods.wav2lip.settings import Hearing, Start
 from methods.wav2lip.variants import DEPTH, VARIANTS, Variant
 
-SHIPPED = Path(__file__).with_name("weights") / "start.safetensors"
+WEIGHTS = Path(__file__).with_name("weights")
+STARTS: Mapping[Start, Path] = {
+    "shipped": WEIGHTS / "start.safetensors",
+    "real": WEIGHTS / "start_real.safetensors",
+}
 STARTER = VARIANTS[0]  # the variant in a start's file: no attention, mel spectrogram
 PICTURES = ("face_encoder_blocks.", "face_decoder_blocks.", "output_block.")
 IMITATION_STEPS, IMITATION_RATE, IMITATION_CLIPS, IMITATION_WINDOWS = 300, 2e-3, 8, 12
@@ -48,11 +52,11 @@ def initial_generator(
 ) -> Generator:
     """A generator on the CPU with its initial weights, which depend on the seed.
 
-    start: "copy": the output is nearly the reference; "shipped" or a file: face encoder and decoder
-    of that Wav2Lip, as far as a shallower one has their layers. hearing: with "expert", the speech
-    encoder is the expert's (its state dict); with "start", it then also learns, from the clips'
-    sounds, to give the same output as that Wav2Lip's, even if it hears other features. Raises
-    BenchError if the file is missing or of another width.
+    start: "copy": the output is nearly the reference; one of `STARTS` or a file: face encoder and
+    decoder of that Wav2Lip, as far as a shallower one has their layers. hearing: with "expert", the
+    speech encoder is the expert's (its state dict); with "start", it then also learns, from the
+    clips' sounds, to give the same output as that Wav2Lip's, even if it hears other features.
+    Raises BenchError if the file is missing or of another width.
     """
     torch.manual_seed(seed)
     generator = Generator.of(variant, width=width)
@@ -60,8 +64,8 @@ def initial_generator(
         start_as_copy(generator)
     if hearing != "random":
         start_hearing(generator, expert)
-    if isinstance(start, Path) or start == "shipped":
-        path = start if isinstance(start, Path) else SHIPPED
+    path = STARTS.get(start, start)
+    if isinstance(path, Path):
         starter = load_generator(path, STARTER).network
         _take_pictures(generator, starter, path)
         _open_gates(generator)

@@ -13,7 +13,7 @@ from bench.train.settings import PerceptualNet, Precision, StageSettings, TrainS
 
 PARTS = ("expert", "generator")  # the discriminator is trained with the generator
 
-Start: TypeAlias = Literal["random", "copy", "shipped"] | Path
+Start: TypeAlias = Literal["random", "copy", "shipped", "real"] | Path
 Hearing: TypeAlias = Literal["random", "expert", "start"]
 
 
@@ -24,7 +24,7 @@ class GeneratorSettings(StageSettings):
     """
 
     width: float = pydantic.Field(default=1.0, gt=0)
-    start: Start = "random"  # copy: outputs the reference at first; or a trained Wav2Lip
+    start: Start = "random"  # copy: outputs the reference at first; else a trained Wav2Lip
     hearing: Hearing = "random"  # how the speech encoder starts; see `initialisation`
     steps: int = pydantic.Field(default=300_000, ge=1)
     batch: int = pydantic.Field(default=16, ge=1)  # clips with five frames each
