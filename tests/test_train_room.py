@@ -249,7 +249,10 @@ def test_compiling_and_layout_leave_the_values(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_half_precision_is_for_processors_that_have_it(
-    monkeypatch: pytest.MonkeyPatch, precision: str, instructions: tuple[str, ...], dtype: torch.dtype
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    instructions: tuple[str, ...],
+    dtype: torch.dtype,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True))
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)

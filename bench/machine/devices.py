@@ -71,10 +71,11 @@ def is_fast_in_half(device: str) -> bool:
 
     if not device.startswith("cpu"):
         return True
-    named = getattr(torch.cpu, "get_capabilities", dict)()  # an older PyTorch cannot tell: no
-    return any(named.get(name) for name in HALF_INSTRUCTIONS) and bool(
-        torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported() or not hasattr(
+        torch.cpu, "get_capabilities"
+    ):
+        return False  # an older PyTorch cannot tell
+    return any(torch.cpu.get_capabilities().get(name) for name in HALF_INSTRUCTIONS)
 
 
 def empty_caches(device: str) -> None:
