@@ -27,7 +27,7 @@ from methods.wav2lip.variants import DEPTH, VARIANTS, Variant
 WEIGHTS = Path(__file__).with_name("weights")
 STARTS: Mapping[Start, Path] = {
     "shipped": WEIGHTS / "start.safetensors",
-    "real": WEIGHTS / "start_real.safetensors",
+    "real": WEIGHTS / "start-real.safetensors",
 }
 STARTER = VARIANTS[0]  # the variant in a start's file: no attention, mel spectrogram
 PICTURES = ("face_encoder_blocks.", "face_decoder_blocks.", "output_block.")
