@@ -238,24 +238,26 @@ def test_compiling_and_layout_leave_the_values(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("precision", "instructions", "dtype"),
+    ("precision", "instructions", "in_library", "dtype"),
     [
-        ("float32", ("avx512_bf16",), torch.float32),
-        ("bfloat16", ("avx512_f", "avx512_bf16"), torch.bfloat16),
-        ("bfloat16", ("amx_bf16",), torch.bfloat16),
-        ("bfloat16", ("neon", "bf16"), torch.bfloat16),
-        ("bfloat16", ("avx512_f", "avx512_vnni"), torch.float32),  # three times slower there
-        ("bfloat16", ("avx2",), torch.float32),
+        ("float32", ("avx512_bf16",), True, torch.float32),
+        ("bfloat16", ("avx512_f", "avx512_bf16"), True, torch.bfloat16),
+        ("bfloat16", ("amx_bf16",), True, torch.bfloat16),
+        ("bfloat16", ("neon", "bf16"), True, torch.bfloat16),
+        ("bfloat16", ("avx512_f", "avx512_vnni"), True, torch.float32),  # three times slower there
+        ("bfloat16", ("avx2",), True, torch.float32),
+        ("bfloat16", ("avx512_bf16",), False, torch.float32),
     ],
 )
 def test_half_precision_is_for_processors_that_have_it(
     monkeypatch: pytest.MonkeyPatch,
     precision: str,
     instructions: tuple[str, ...],
+    in_library: bool,
     dtype: torch.dtype,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True))
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: in_library)
     network, face = torch.nn.Conv2d(3, 4, 3), torch.rand(2, 3, 8, 8)
     settings = StageSettings(precision=precision)
     with settings.autocast("cpu"):
