@@ -474,6 +474,16 @@ def test_a_start_of_another_width_or_without_ears_is_refused(
         GeneratorSettings.model_validate({"start": "copy", "hearing": "start"})
 
 
+def test_a_start_that_is_missing_is_told_before_anything_is_trained(
+    job: TrainJob[Settings], tmp_path: Path
+) -> None:
+    missing = {**GENERATOR, "start": tmp_path / "reel"}
+    job = replace(job, settings=Settings.model_validate({**SETTINGS, "generator": missing}))
+    with pytest.raises(BenchError, match=r"start: there is no file .*reel\..* copy, shipped, real"):
+        train(job, OURS)
+    assert not (job.folder / "expert").exists()
+
+
 def test_a_shallower_generator_takes_the_starts_outer_blocks(
     stored: list[FaceClip], tmp_path: Path
 ) -> None:

@@ -40,6 +40,15 @@ SMALL = 0.1  # factor of the random kernels beside the copy
 OPEN = 2.0  # input of a gate's sigmoid: 0.88 passes
 
 
+def check_start(start: Start) -> None:
+    """Raises BenchError for a file that is missing, so that nobody trains an expert in vain."""
+    if isinstance(start, Path) and not start.is_file():
+        raise BenchError(
+            f"settings.generator.start: there is no file {start}. Give that of a trained Wav2Lip, "
+            f"or one of random, copy, {', '.join(STARTS)}."
+        )
+
+
 def initial_generator(
     variant: Variant,
     *,

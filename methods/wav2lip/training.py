@@ -17,6 +17,7 @@ from bench.train.talking_batches import TalkingBatches
 from bench.train.trainable import TrainJob
 from methods.wav2lip.checkpoints import save_generator
 from methods.wav2lip.generator_training import GeneratorLearner
+from methods.wav2lip.initialisation import check_start
 from methods.wav2lip.settings import Settings
 from methods.wav2lip.validation import Validation
 from methods.wav2lip.variants import Variant
@@ -28,8 +29,11 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
     """Trains expert and generator on the job's clips; returns the last one's weights file.
 
     With `job.resume`, a stopped training continues with the same curve. Raises BenchError if fewer
-    than half of the clips can be used, or if the expert is needed, missing and not to be trained.
+    than half of the clips can be used, if the expert is needed, missing and not to be trained, or
+    if the file to start from is missing.
     """
+    if job.trains("generator") and not _is_begun(job):
+        check_start(job.settings.generator.start)
     cache = cache_dir()
     ready = ready_splits(job, detector=job.settings.faces, cache=cache)
     return train_on(ready, job, variant, cache=cache)
@@ -53,13 +57,18 @@ def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: 
     return _trained_generator(job, variant, ready, expert)
 
 
+def _is_begun(job: TrainJob[Settings]) -> bool:
+    """Whether the generator goes on from a checkpoint."""
+    return job.resume and (job.folder / training.CHECKPOINT).exists()
+
+
 def _trained_generator(
     job: TrainJob[Settings], variant: Variant, ready: Ready, expert: Path
 ) -> Path:
     settings, wanted = job.settings, job.settings.generator
     device = torch.device(job.device)
     judge = Judge.of(expert, ready["train"], variant.audio, device)
-    if job.resume and (job.folder / training.CHECKPOINT).exists():  # the checkpoint has the weights
+    if _is_begun(job):  # the checkpoint has the weights
         wanted = wanted.model_copy(update={"start": "random", "hearing": "random"})
     learner = GeneratorLearner(
         wanted,
