@@ -45,7 +45,7 @@ def check_start(start: Start) -> None:
     if isinstance(start, Path) and not start.is_file():
         raise BenchError(
             f"settings.generator.start: there is no file {start}. Give that of a trained Wav2Lip, "
-            f"or one of random, copy, {', '.join(STARTS)}."
+            f"or one of random, copy, {', '.join(map(str, STARTS))}."
         )
 
 
