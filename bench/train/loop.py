@@ -325,10 +325,15 @@ def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
         writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
 
 
+def is_resumed(asked: Loop | TrainJob[Any]) -> bool:
+    """Whether it goes on from a checkpoint in its folder."""
+    return asked.resume and (asked.folder / CHECKPOINT).exists()
+
+
 def _resumed(loop: Loop, state: State) -> int:
-    """The number of steps already done: loads the checkpoint if the loop resumes and one exists."""
+    """The number of steps already done: loads the checkpoint if the loop goes on from one."""
     path = loop.folder / CHECKPOINT
-    if not loop.resume or not path.exists():
+    if not is_resumed(loop):
         return 0
     saved = read_checkpoint(path)
     try:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from bench.ground.errors import BenchError
-from bench.train.loop import CHECKPOINT, Batches, Loop, State, read_checkpoint
+from bench.train.loop import CHECKPOINT, Batches, Loop, State, is_resumed, read_checkpoint
 from bench.train.settings import StageSettings
 
 Batch = TypeVar("Batch")
@@ -50,7 +50,7 @@ def paced(
     assert stage.stop_after is not None
     if loop.processes.count > 1:  # they could measure different speeds
         raise BenchError("paced: fits the steps on one device only; give `steps` for several")
-    if loop.resume and (loop.folder / CHECKPOINT).exists():
+    if is_resumed(loop):
         steps = read_checkpoint(loop.folder / CHECKPOINT).steps
         return _with_steps(stage, steps or stage.steps, stage.stop_after)
     started = time.monotonic()

@@ -71,8 +71,7 @@ def train_on(ready: Ready, job: TrainJob[Settings], expert: Path | None) -> Path
     device = torch.device(job.device)
     judge = None if expert is None else Judge.of(expert, ready["train"], "mel", device)
     network = drawn_network(wanted, job.seed)
-    is_resumed = job.resume and (job.folder / training.CHECKPOINT).exists()
-    if wanted.hearing_steps and not is_resumed:  # else the checkpoint has the weights
+    if wanted.hearing_steps and not training.is_resumed(job):  # else the checkpoint has the weights
         right = learn_to_hear(
             network,
             ready["train"],

@@ -75,8 +75,7 @@ def train_on(
     device = torch.device(job.device)
     judge = Judge.of(expert, [clip.tracked for clip in ready["train"]], "mel", device)
     networks = drawn_networks(job.seed).to(device)
-    is_resumed = job.resume and (job.folder / training.CHECKPOINT).exists()
-    if wanted.hearing_steps and not is_resumed:  # else the checkpoint has the weights
+    if wanted.hearing_steps and not training.is_resumed(job):  # else the checkpoint has the weights
         right = learn_to_hear(
             networks.speech,
             ready["train"],

@@ -32,7 +32,7 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
     than half of the clips can be used, if the expert is needed, missing and not to be trained, or
     if the file to start from is missing.
     """
-    if job.trains("generator") and not _is_begun(job):
+    if job.trains("generator") and not training.is_resumed(job):
         check_start(job.settings.generator.start)
     cache = cache_dir()
     ready = ready_splits(job, detector=job.settings.faces, cache=cache)
@@ -57,18 +57,13 @@ def train_on(ready: Ready, job: TrainJob[Settings], variant: Variant, *, cache: 
     return _trained_generator(job, variant, ready, expert)
 
 
-def _is_begun(job: TrainJob[Settings]) -> bool:
-    """Whether the generator goes on from a checkpoint."""
-    return job.resume and (job.folder / training.CHECKPOINT).exists()
-
-
 def _trained_generator(
     job: TrainJob[Settings], variant: Variant, ready: Ready, expert: Path
 ) -> Path:
     settings, wanted = job.settings, job.settings.generator
     device = torch.device(job.device)
     judge = Judge.of(expert, ready["train"], variant.audio, device)
-    if _is_begun(job):  # the checkpoint has the weights
+    if training.is_resumed(job):  # the checkpoint has the weights
         wanted = wanted.model_copy(update={"start": "random", "hearing": "random"})
     learner = GeneratorLearner(
         wanted,
