@@ -474,12 +474,20 @@ def test_a_start_of_another_width_or_without_ears_is_refused(
         GeneratorSettings.model_validate({"start": "copy", "hearing": "start"})
 
 
-def test_a_start_that_is_missing_is_told_before_anything_is_trained(
-    job: TrainJob[Settings], tmp_path: Path
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ("reel", r"there is no file .*reel\..* copy, shipped, real"),
+        ("wide.safetensors", "at this width"),
+    ],
+)
+def test_an_unfit_start_is_told_before_anything_is_trained(
+    job: TrainJob[Settings], tmp_path: Path, start: str, told: str
 ) -> None:
-    missing = {**GENERATOR, "start": tmp_path / "reel"}
-    job = replace(job, settings=Settings.model_validate({**SETTINGS, "generator": missing}))
-    with pytest.raises(BenchError, match=r"start: there is no file .*reel\..* copy, shipped, real"):
+    _starter(tmp_path, width=0.1)[1].rename(tmp_path / "wide.safetensors")
+    unfit = {**GENERATOR, "start": tmp_path / start}
+    job = replace(job, settings=Settings.model_validate({**SETTINGS, "generator": unfit}))
+    with pytest.raises(BenchError, match=f"settings.generator.start: .*{told}"):
         train(job, OURS)
     assert not (job.folder / "expert").exists()
 

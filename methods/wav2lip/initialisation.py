@@ -40,13 +40,9 @@ SMALL = 0.1  # factor of the random kernels beside the copy
 OPEN = 2.0  # input of a gate's sigmoid: 0.88 passes
 
 
-def check_start(start: Start) -> None:
-    """Raises BenchError for a file that is missing, so that nobody trains an expert in vain."""
-    if isinstance(start, Path) and not start.is_file():
-        raise BenchError(
-            f"settings.generator.start: there is no file {start}. Give that of a trained Wav2Lip, "
-            f"or one of random, copy, {', '.join(map(str, STARTS))}."
-        )
+def check_start(start: Start, *, width: float) -> None:
+    """Raises BenchError if one cannot start from it, so that no expert is trained in vain."""
+    _starter(start, width)
 
 
 def initial_generator(
@@ -65,7 +61,7 @@ def initial_generator(
     decoder of that Wav2Lip, as far as a shallower one has their layers. hearing: with "expert", the
     speech encoder is the expert's (its state dict); with "start", it then also learns, from the
     clips' sounds, to give the same output as that Wav2Lip's, even if it hears other features.
-    Raises BenchError if the file is missing or of another width.
+    Raises BenchError if the file is missing, damaged, or of another width.
     """
     torch.manual_seed(seed)
     generator = Generator.of(variant, width=width)
@@ -73,17 +69,38 @@ def initial_generator(
         start_as_copy(generator)
     if hearing != "random":
         start_hearing(generator, expert)
-    path = STARTS.get(start, start)
-    if isinstance(path, Path):
-        starter = load_generator(path, STARTER).network
-        _take_pictures(generator, starter, path)
+    starter = _starter(start, width)
+    if starter is not None:
+        _take_pictures(generator, starter)
         _open_gates(generator)
         if hearing == "start":
             imitate(generator, starter, clips, variant.audio, steps=IMITATION_STEPS, seed=seed)
     return generator
 
 
-def _take_pictures(generator: Generator, starter: Generator, path: Path) -> None:
+def _starter(start: Start, width: float) -> Generator | None:
+    """The trained Wav2Lip to start from, if any, on the CPU."""
+    path = STARTS.get(start, start)
+    if not isinstance(path, Path):
+        return None
+    if not path.is_file():
+        raise BenchError(
+            f"settings.generator.start: there is no file {path}. Give that of a trained Wav2Lip, "
+            f"or one of random, copy, {', '.join(map(str, STARTS))}."
+        )
+    starter = load_generator(path, STARTER).network
+    with torch.device("meta"):  # shapes alone, and no random number is drawn
+        wanted = Generator.of(STARTER, width=width).state_dict()
+    for name, x in starter.state_dict().items():
+        if x.shape != wanted[name].shape:
+            raise BenchError(
+                f"settings.generator.start: {path}: {name} is {tuple(x.shape)}, but "
+                f"{tuple(wanted[name].shape)} at this width; set the width to the file's"
+            )
+    return starter
+
+
+def _take_pictures(generator: Generator, starter: Generator) -> None:
     own = generator.state_dict()
     taken = {
         place: x
@@ -91,13 +108,6 @@ def _take_pictures(generator: Generator, starter: Generator, path: Path) -> None
         if name.startswith(PICTURES)
         and (place := _place(name, left_out=DEPTH - generator.depth)) in own
     }
-    strange = [name for name, x in taken.items() if own[name].shape != x.shape]
-    if strange:
-        raise BenchError(
-            f"settings.generator.start: {path}: {strange[0]} is "
-            f"{tuple(taken[strange[0]].shape)}, but {tuple(own[strange[0]].shape)} at this width; "
-            "set the width to the file's"
-        )
     generator.load_state_dict({**own, **taken})
 
 

@@ -30,10 +30,11 @@ def train(job: TrainJob[Settings], variant: Variant) -> Path:
 
     With `job.resume`, a stopped training continues with the same curve. Raises BenchError if fewer
     than half of the clips can be used, if the expert is needed, missing and not to be trained, or
-    if the file to start from is missing.
+    if the file to start from is missing or of another width.
     """
+    wanted = job.settings.generator
     if job.trains("generator") and not training.is_resumed(job):
-        check_start(job.settings.generator.start)
+        check_start(wanted.start, width=wanted.width)
     cache = cache_dir()
     ready = ready_splits(job, detector=job.settings.faces, cache=cache)
     return train_on(ready, job, variant, cache=cache)
