@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from bench.ground.cores import cores
 from bench.ground.errors import BenchError
 from bench.ground.types import SAMPLE_RATE, SAMPLES_PER_FRAME
 from reports.drawing import LEFT, RIGHT, Scale, caption_x, caption_y, drawn, grid_x, number
@@ -58,7 +58,7 @@ def take_mels(asked: Mapping[str, Heard], *, folder: Path, before: Path) -> dict
         return name if take_over([name], folder, before) or _make(one, folder / name) else ""
 
     distinct = list(dict.fromkeys(asked.values()))  # equal videos share a file
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(len(cores())) as pool:
         taken = dict(zip(distinct, pool.map(take, distinct), strict=True))
     return {key: taken[one] for key, one in asked.items() if taken[one]}
 

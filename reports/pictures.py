@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from bench.files.intact import is_intact
+from bench.ground.cores import cores
 from bench.ground.errors import BenchError
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def take_evidence(
         return {one: evidence for one, evidence in found.items() if evidence is not None}
 
     taken: dict[Footage, Evidence] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(len(cores())) as pool:
         for found in pool.map(take, [list(group) for group in groups.values()]):
             taken |= found
     return {key: taken[one] for key, one in asked.items() if one in taken}
@@ -156,7 +156,7 @@ def take_portraits(
             return None
 
     distinct = list(dict.fromkeys(asked.values()))  # equal videos share a file
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(len(cores())) as pool:
         taken = dict(zip(distinct, pool.map(take, distinct), strict=True))
     found = {key: taken[one] for key, one in asked.items()}
     return {key: portrait for key, portrait in found.items() if portrait is not None}

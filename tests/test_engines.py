@@ -15,10 +15,11 @@ import pytest
 
 from bench.contract.engine import Crew, Needs
 from bench.contract.registry import load_registry
+from bench.ground.cores import cores
 from bench.ground.errors import BenchError, MachineFault
 from bench.machine.at_once import AtOnce
 from bench.machine.clock import Clock
-from bench.machine.devices import cores, devices_of
+from bench.machine.devices import devices_of
 from bench.records.schema import GENERATIONS, MEASUREMENTS
 from bench.records.store import Store
 from bench.run import casework, runner

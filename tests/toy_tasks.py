@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.contract.engine import InputFile, Needs
 from bench.files.digests import file_sha256
-from bench.machine.devices import cores
+from bench.ground.cores import cores
 
 ONE_CPU = Needs()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from bench.command.score import score
 from bench.command.study import study
+from bench.ground.cores import cores
 from bench.ground.errors import BenchError, MachineFault
 from bench.machine.devices import present_device
 from bench.machine.faults import fault_message, machine_fault
@@ -790,7 +790,7 @@ def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
 @click.option(
     "--workers",
     type=_COUNT,
-    default=os.cpu_count() or 1,
+    default=len(cores()),
     show_default=True,
     help="Number of threads.",
 )

@@ -7,6 +7,7 @@ import re
 import sys
 from importlib import metadata
 
+from bench.ground.cores import cores
 from bench.ground.errors import BenchError
 
 HALF_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # as PyTorch names them; the last is ARM's
@@ -84,13 +85,6 @@ def empty_caches(device: str) -> None:
         import torch
 
         torch.cuda.empty_cache()
-
-
-def cores() -> list[int]:
-    """The numbers of the processor's cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def stay_on_cores(share: int, shares: int) -> None:

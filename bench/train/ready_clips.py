@@ -11,7 +11,6 @@ import importlib.util
 import json
 import logging
 import math
-import os
 import shutil
 import sys
 from collections import Counter
@@ -36,6 +35,7 @@ from bench.files.digests import file_sha256
 from bench.files.intact import is_intact
 from bench.files.one_move import in_one_move
 from bench.files.paths import cache_dir
+from bench.ground.cores import cores
 from bench.ground.errors import BenchError
 from bench.ground.types import Clip, Sound, Track
 from bench.machine.faults import raise_machine_fault
@@ -224,7 +224,7 @@ def _attempts(
     clips: Sequence[RawClip], make: Callable[[RawClip], Ready]
 ) -> Iterator[_Made[Ready] | _Dropped]:
     attempt = partial(_attempt, make)
-    processes = min(os.cpu_count() or 1, math.ceil(len(clips) / CHUNK))
+    processes = min(len(cores()), math.ceil(len(clips) / CHUNK))
     if processes < 2:
         yield from map(attempt, clips)
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from bench.data.synth.sentences import SPLITS, sentences_of
 from bench.files.intact import is_intact
 from bench.files.lock import locked
 from bench.files.one_move import in_one_move, sweep
+from bench.ground.cores import cores
 from bench.ground.errors import BenchError, NoSuchSplit
 from bench.ground.types import Box, Clip
 from bench.machine.worker_pool import WorkerPool
@@ -325,7 +325,7 @@ def _render_all(
     """Renders the clips, grouped by person so that each portrait is painted once."""
     by_person = sorted(plans, key=lambda plan: (plan.speaker.woman, plan.speaker.number))
     tasks = [(plan, folder) for plan in by_person]
-    count = min(workers or os.cpu_count() or 1, len(tasks))
+    count = min(workers or len(cores()), len(tasks))
     if count == 1:
         for done, task in enumerate(tasks, start=1):
             _render(task)

@@ -13,8 +13,9 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
 from bench.contract.engine import Crew, Engine, Start, Task, Worker
+from bench.ground.cores import cores
 from bench.ground.errors import BenchError
-from bench.machine.devices import cores, devices_of, model_memory, present_device, stay_on_cores
+from bench.machine.devices import devices_of, model_memory, present_device, stay_on_cores
 from bench.machine.worker_pool import WorkerPool
 
 _Task = TypeVar("_Task", bound=Task)
