@@ -42,13 +42,22 @@ def raw_clips(count: int, cache: Path) -> list[RawClip]:
 def test_several_processes_keep_the_order_and_the_log_counts_the_reasons(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     with caplog.at_level(logging.INFO):
         ready = all_ready(raw_clips(2 * CHUNK, tmp_path), made, split="train", log=LOG)
     assert [name for name, _ in ready] == ["0", "1", "3", "4", "6", "7"]
     assert os.getpid() not in {process for _, process in ready}
     assert "dropped 2: it is a third one (faces: haar)" in caplog.text
     assert "train: 6 clips; dropped 2 2 x it is a third one" in caplog.text
+
+
+def test_a_machines_other_cores_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5}, raising=False)
+    ready = all_ready(raw_clips(2 * CHUNK, tmp_path), made, split="train", log=LOG)
+    assert {process for _, process in ready} == {os.getpid()}
 
 
 def test_a_few_clips_need_no_other_process(tmp_path: Path) -> None:
