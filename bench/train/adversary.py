@@ -1,8 +1,7 @@
 """A discriminator that is trained beside a generator of faces, and what each loses by the other.
 
 Sources: doi 10.11896/jsjkx.241200067, eq. 13 and 14; Wang et al., CVPR 2018, "High-resolution image
-synthesis and semantic manipulation with conditional GANs" (matching of features); Karras et al.
-2020, doi 10.1109/CVPR42600.2020.00813, section 3.1 (a penalty in some of the steps).
+synthesis and semantic manipulation with conditional GANs" (matching of features).
 """
 
 from __future__ import annotations
@@ -19,15 +18,12 @@ from bench.networks.discriminator import (
 from bench.train.processes import ALONE, Processes
 from bench.train.settings import StageSettings
 
-PENALISED = 4  # its gradient costs as much as the discriminator's whole step
-
 
 class Adversary:
     """A discriminator of faces (F, 3, 96, 96) in [0, 1], with its optimiser.
 
     settings: the generator's, for precision and layout. clip_norm: at which gradients are cut.
-    penalty: weight of the discriminator's slope at real faces (`gradient_penalty`), which counts in
-    one step of `PENALISED` as much as in all of them.
+    penalty: weight of the discriminator's slope at real faces (`gradient_penalty`).
     """
 
     def __init__(
@@ -70,15 +66,13 @@ class Adversary:
         features = torch.stack([(a.float() - b.float()).abs().mean() for a, b in layers]).mean()
         return generator_loss(logits.float()), features
 
-    def advance(self, made: Tensor, true: Tensor, *, step: int = 0) -> Tensor:
+    def advance(self, made: Tensor, true: Tensor) -> Tensor:
         """One step of the discriminator; its loss, without the penalty. made: without gradients."""
-        penalty = 0.0 if step % PENALISED else PENALISED * self.penalty
-        true = true.detach().requires_grad_(penalty > 0)
+        true = true.detach().requires_grad_(self.penalty > 0)
         with self.settings.autocast(self.device.type):
-            logits = self.run(torch.cat([true, made])).float()
-        real, fake = logits.chunk(2)
+            real, fake = self.run(true).float(), self.run(made).float()
         loss = discriminator_loss(real, fake)
-        steep = penalty * gradient_penalty(real, true) if penalty else 0.0
+        steep = self.penalty * gradient_penalty(real, true) if self.penalty else 0.0
         self.optimiser.zero_grad()
         (loss + steep).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.clip_norm)

@@ -149,7 +149,7 @@ class GeneratorLearner:
         nn.utils.clip_grad_norm_(self.generator.parameters(), settings.clip_norm)
         self.optimiser.step()
         if is_adversarial:
-            figures["judged"] = self.adversary.advance(fake.detach(), real, step=step)
+            figures["judged"] = self.adversary.advance(fake.detach(), real)
         self.average.update_parameters(self.generator)
         return {name: float(value.detach()) for name, value in figures.items()}
 
