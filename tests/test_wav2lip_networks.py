@@ -13,12 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from bench.networks.audio import HEIGHTS, AudioKind
-from bench.networks.discriminator import Discriminator, gradient_penalty
+from bench.networks.discriminator import Discriminator
 from bench.networks.folding import folded
 from bench.networks.layers import scaled
 from bench.networks.sync_expert import Expert, mouth_windows, probability
-from bench.train.adversary import Adversary
-from bench.train.settings import StageSettings
 from methods.wav2lip.alignment import AdaptiveNorm, FourierConvolution, SpectralTransform
 from methods.wav2lip.attention import (
     Attention,
@@ -287,34 +285,6 @@ def test_instance_norm_makes_the_discriminator_blind_to_contrast() -> None:
         plain, faint = first(faces[:, :, 48:]), first(0.5 * faces[:, :, 48:])  # type: ignore[operator]
         inside = (slice(None), slice(None), slice(3, -3), slice(3, -3))
         assert torch.allclose(plain[inside], faint[inside], atol=0.02) == is_blind
-
-
-def test_penalty_of_a_linear_judge_is_half_its_squared_weights() -> None:
-    faces, weights = torch.rand(4, 3, 8, 8, requires_grad=True), torch.rand(3, 8, 8)
-    logits = (faces * weights).sum(dim=(1, 2, 3)) + 5.0
-    assert gradient_penalty(logits, faces).item() == pytest.approx(
-        0.5 * weights.square().sum().item(), rel=1e-5
-    )
-
-
-def test_a_penalised_discriminator_is_less_steep_at_real_faces() -> None:
-    torch.manual_seed(0)
-    real, made = torch.rand(8, 3, 96, 96), 0.5 * torch.rand(8, 3, 96, 96)
-    slopes = {}
-    for penalty in (0.0, 10.0):
-        torch.manual_seed(1)
-        settings = StageSettings(precision="float32")
-        adversary = Adversary(
-            settings, clip_norm=1.0, width=SMALL, learning_rate=1e-3, device=torch.device("cpu"),
-            penalty=penalty,
-        )  # fmt: skip
-        for _ in range(12):
-            judged = adversary.advance(made, real)
-        assert judged < 0.69  # it learns to tell them
-        assert real.grad is None
-        seen = real.clone().requires_grad_()
-        slopes[penalty] = gradient_penalty(adversary.discriminator.logits(seen), seen).item()
-    assert slopes[10.0] < 0.5 * slopes[0.0]
 
 
 # Attention by hand

@@ -98,7 +98,7 @@ SETTINGS = {
     "threads": 1,
     "expert": EXPERT,
     "generator": GENERATOR,
-    "discriminator": {"width": 0.05, "penalty": 0.1},
+    "discriminator": {"width": 0.05},
 }
 
 

@@ -3,8 +3,7 @@
 Sources: Rudrabha/Wav2Lip, models/wav2lip.py, Wav2Lip_disc_qual (layers, state-dict names; FIELD.md,
 4.7); doi 10.11896/jsjkx.241200067, section 3.2.2 (instance normalisation between convolution and
 leaky ReLU, which Wav2Lip's lacks). The normalisation has no weights, so the names are the same with
-and without it. The last two layers cannot have it: their maps have one pixel. Mescheder et al.,
-ICML 2018, "Which training methods for GANs do actually converge?", eq. 9 (the penalty).
+and without it. The last two layers cannot have it: their maps have one pixel.
 """
 
 from __future__ import annotations
@@ -109,13 +108,3 @@ def discriminator_loss(logits_of_real: Tensor, logits_of_made: Tensor) -> Tensor
     """-log D(real) - log(1 - D(generated)), halved (eq. 14)."""
     real, made = functional.softplus(-logits_of_real), functional.softplus(logits_of_made)
     return 0.5 * (real.mean() + made.mean())
-
-
-def gradient_penalty(logits_of_real: Tensor, real: Tensor) -> Tensor:
-    """Half the squared slope of the logits at the real faces, summed over pixels (R1).
-
-    real: (B, 3, H, W), part of the logits' graph. It keeps a discriminator from winning by
-    ever steeper answers, from which the generator learns specks and lines.
-    """
-    (slope,) = torch.autograd.grad(logits_of_real.sum(), real, create_graph=True)
-    return 0.5 * slope.square().sum(dim=(1, 2, 3)).mean()

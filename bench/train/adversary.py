@@ -9,12 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bench.networks.discriminator import (
-    Discriminator,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-)
+from bench.networks.discriminator import Discriminator, discriminator_loss, generator_loss
 from bench.train.processes import ALONE, Processes
 from bench.train.settings import StageSettings
 
@@ -23,7 +18,6 @@ class Adversary:
     """A discriminator of faces (F, 3, 96, 96) in [0, 1], with its optimiser.
 
     settings: the generator's, for precision and layout. clip_norm: at which gradients are cut.
-    penalty: weight of the discriminator's slope at real faces (`gradient_penalty`).
     """
 
     def __init__(
@@ -36,12 +30,10 @@ class Adversary:
         device: torch.device,
         instance_norm: bool = True,
         weight_decay: float = 0.01,
-        penalty: float = 0.0,
         processes: Processes = ALONE,
     ) -> None:
         self.settings = settings
         self.clip_norm = clip_norm
-        self.penalty = penalty
         self.learning_rate = learning_rate
         self.device = device
         discriminator = Discriminator(instance_norm=instance_norm, width=width)
@@ -67,14 +59,13 @@ class Adversary:
         return generator_loss(logits.float()), features
 
     def advance(self, made: Tensor, true: Tensor) -> Tensor:
-        """One step of the discriminator; its loss, without the penalty. made: without gradients."""
-        true = true.detach().requires_grad_(self.penalty > 0)
+        """One step of the discriminator; its loss. made: without gradients."""
         with self.settings.autocast(self.device.type):
-            real, fake = self.run(true).float(), self.run(made).float()
+            logits = self.run(torch.cat([true, made])).float()
+        real, fake = logits.chunk(2)
         loss = discriminator_loss(real, fake)
-        steep = self.penalty * gradient_penalty(real, true) if self.penalty else 0.0
         self.optimiser.zero_grad()
-        (loss + steep).backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.discriminator.parameters(), self.clip_norm)
         self.optimiser.step()
         return loss.detach()

@@ -87,7 +87,6 @@ class GeneratorLearner:
             device=self.device,
             instance_norm=variant.instance_norm if is_normalised is None else is_normalised,
             weight_decay=settings.weight_decay,
-            penalty=judged.penalty,
             processes=processes,
         )
         self.perceptual = (

@@ -85,7 +85,6 @@ class DiscriminatorSettings(TrainSettings):
     learning_rate: float = pydantic.Field(default=1e-4, gt=0)
     instance_norm: bool | None = None  # None: that of the variant
     frames: int = pydantic.Field(default=5, ge=1, le=5)  # of each window that it sees
-    penalty: float = pydantic.Field(default=0.0, ge=0)  # weight of its slope at real faces (R1)
 
 
 class Settings(TrainSettings):
