@@ -127,10 +127,11 @@ def _footnotes(block: Block, words: Words) -> list[str]:
 
 
 def scorer_findings(validity: Validity) -> list[str]:
-    """How a scorer rates the controls, one line each: three shares, the clips' offset, the AUC."""
+    """How a judge rates the controls, one line each: three shares, the clips' offset, the AUC."""
+    named = validity.confidence
     what = {
-        "above_mismatched": "truth above mismatched in LSE-C",
-        "above_still": "truth above still in LSE-C",
+        "above_mismatched": f"truth above mismatched in {named}",
+        "above_still": f"truth above still in {named}",
         "followed": "sound shifted by 5 frames either way, followed within one frame",
     }
     found = [f"{what[name]}: {_share(share)}" for name, share in validity.shares.items()]
@@ -145,14 +146,15 @@ def scorer_findings(validity: Validity) -> list[str]:
 
 
 def scorer_verdict(validity: Validity) -> str:
-    """Whether the scorer works on the clips; if it does, how late or early their sound is."""
+    """Whether the judge works on the clips; if it does, how late or early their sound is."""
     late = ""
     if validity.offset is not None and validity.is_lagging:
         late = f"; your sound is about {abs(validity.offset):g} frames "
         late += "early" if validity.offset > 0 else "late"
+    named = validity.confidence
     said = {
         "works": f"it works on these clips{late}",
-        "fails": "it does not work on these clips: LSE would be meaningless here",
+        "fails": f"it does not work on these clips: {named} would be meaningless here",
         "unsure": "these clips are too few to tell whether it works",
         "unmeasured": "it could not be judged",
     }

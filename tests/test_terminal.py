@@ -154,6 +154,16 @@ def test_the_scorer_check_says_which_clips_got_no_value(tmp_path: Path) -> None:
     assert "could not be judged" in text
 
 
+def test_the_second_judge_can_be_asked_for_the_same(tmp_path: Path) -> None:
+    manifest = make_manifest(tmp_path / "data", ("one", "two"))
+    code, output = bench("doctor", manifest, "--scorer", "lip_motion", "--workers", 1)
+    text = " ".join(output.split())
+    assert code == 1
+    assert "sync judge lip_motion[" in text
+    assert "truth above mismatched in motion C: not measured" in text
+    assert "truth without a value: 2 (one, two): " in text
+
+
 def test_overhead_is_told_only_where_it_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
     show(summary())
     assert "1.0 s, 0.0% outside decoding" in shown(capsys)

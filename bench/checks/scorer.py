@@ -1,4 +1,4 @@
-"""Tests whether a sync scorer works on these clips, by a small run of the controls."""
+"""Tests whether a sync judge works on these clips, by a small run of the controls."""
 
 from __future__ import annotations
 
@@ -34,19 +34,22 @@ def run_controls(
     *,
     faces: str,
     face: str = "largest",
-    scorer: str,
+    judge: str,
     progress: Callable[[int, int], None],
 ) -> dict[str, dict[str, list[str]]]:
     """Runs the controls on at most 60 of the clips, into a run folder at `folder`.
 
-    Its records show whether the scorer works, by the same rule as in every report. Returns, by
-    control and reason, the clips without a value. progress: called with the number of cells done.
+    Its records show whether the judge works, by the same rule as in every report. Returns, by
+    control and reason, the clips without a value. judge: a scorer of LSE, or "lip_motion".
+    progress: called with the number of cells done.
     """
     folder.mkdir(parents=True, exist_ok=True)
     count = min(len(clips), MOST_CLIPS)
     taken = [clips[place * len(clips) // count] for place in range(count)]
     root = Path(taken[0].video.anchor)
     write_manifest(folder / "clips.csv", taken, root=root)
+    is_metric = judge == "lip_motion"
+    metric = {"name": judge} if is_metric else {"name": "lse", "options": {"scorer": judge}}
     config = {
         "name": "scorer-check",
         "faces": faces,
@@ -54,7 +57,7 @@ def run_controls(
         "data": [{"name": "these clips", "manifest": "clips.csv"}],
         "cases": {"kinds": ["reconstruct"]},
         "methods": list(CONTROLS),
-        "metrics": [{"name": "lse", "options": {"scorer": scorer}}],
+        "metrics": [metric],
         "floors": 0,
     }
     path = folder / "scorer-check.yaml"

@@ -27,7 +27,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 _COUNT = click.IntRange(min=1)
-_SCORER = click.Choice(["sync_small", "sync_wide", "syncnet_v2"])  # of the metric lse, by name
+_SCORERS = ("sync_small", "sync_wide", "syncnet_v2")  # of the metric lse, by name
 
 NOTHING_DONE = 2  # exit code: nothing ran, because config, plugin or data is wrong
 INTERRUPTED = 130  # exit code after Ctrl-C, as in shells
@@ -669,7 +669,7 @@ def data_pull(name: str, speakers: str | None, output: Path | None) -> None:
 @click.option("--faces", type=click.Choice(["haar", "yunet"]), default="haar", show_default=True)
 @click.option(
     "--scorer",
-    type=_SCORER,
+    type=click.Choice(_SCORERS),
     default="sync_small",
     show_default=True,
     help="The sync scorer that finds the speaking face.",
@@ -798,8 +798,9 @@ def data_build_synth(corpus: str, split: str, clips: int | None) -> None:
     "--scorer",
     is_flag=False,
     flag_value="sync_small",
-    type=_SCORER,
-    help="Also test whether this sync scorer works on the clips. Default: sync_small.",
+    type=click.Choice([*_SCORERS, "lip_motion"]),
+    help="Also test whether this sync scorer, or the second judge, works on the clips. Default:"
+    " sync_small.",
 )
 def doctor(
     manifest: Path,
@@ -925,9 +926,9 @@ def _new(kind: str, name: str, folder: Path, *, trainable: bool = False) -> None
 
 
 def _scorer_works(clips: list[Clip], faces: str, face: str, scorer: str) -> bool:
-    """Scores the controls on these clips and shows the verdict on the scorer.
+    """Scores the controls on these clips and shows the verdict on the scorer or second judge.
 
-    False if the scorer does not work on them, or if it could not be tested.
+    False if it does not work on them, or if it could not be tested.
     """
     import tempfile
 
@@ -939,7 +940,7 @@ def _scorer_works(clips: list[Clip], faces: str, face: str, scorer: str) -> bool
 
     with tempfile.TemporaryDirectory() as name, terminal.progress("running the controls") as step:
         folder = Path(name)
-        lacking = run_controls(clips, folder, faces=faces, face=face, scorer=scorer, progress=step)
+        lacking = run_controls(clips, folder, faces=faces, face=face, judge=scorer, progress=step)
         (validity,) = judge(join([folder / "run"]))
     terminal.show_scorer(
         validity.protocol,

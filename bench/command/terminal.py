@@ -512,13 +512,13 @@ def show_scorer(
     asked: tuple[int, int],
     lacking: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> None:
-    """Prints how a scorer rates a data set's controls, and the verdict.
+    """Prints how a sync judge rates a data set's controls, and the verdict.
 
     works: None if unknown. asked: the number of clips tested, and of all clips. lacking: the clips
     without a value, by control and reason.
     """
     out = console()
-    out.print(f"scorer {escape(protocol)}, tested on {asked[0]} of {asked[1]} clips")
+    out.print(f"sync judge {escape(protocol)}, tested on {asked[0]} of {asked[1]} clips")
     for line in findings:
         out.print(f"  {escape(line)}")
     for control, reasons in lacking.items():

@@ -84,21 +84,13 @@ def mean_interval(
     if not values:
         raise ValueError("a mean needs at least one value")
     array = np.asarray(values, dtype=np.float64)  # (N,)
-    names, member = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
-    if len(array) < 2:
-        return Interval(float(array.mean()), None, None, len(array), len(names), "none")
-    sums: NDArray[np.float64]
-    sizes: NDArray[np.float64]
-    if len(names) > 1:
-        sums = np.bincount(member, weights=array).astype(np.float64)  # (G,)
-        sizes = np.bincount(member).astype(np.float64)  # (G,)
-    else:
-        sums, sizes = array, np.ones(len(array), dtype=np.float64)
-    means = _resampled_means(sums, sizes, seed, resamples)
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(means, [tail, 1.0 - tail])
-    unit: Unit = "speaker" if len(names) > 1 else "clip"
-    return Interval(float(array.mean()), float(low), float(high), len(array), len(names), unit)
+    member, speakers, unit = _units(clusters)
+    if unit == "none":
+        return Interval(float(array.mean()), None, None, len(array), speakers, unit)
+    sums = np.bincount(member, weights=array).astype(np.float64)  # (G,)
+    sizes = np.bincount(member).astype(np.float64)  # (G,)
+    low, high = _middle_part(_resampled_means(sums, sizes, seed, resamples), level)
+    return Interval(float(array.mean()), low, high, len(array), speakers, unit)
 
 
 def ratio_interval(
@@ -115,11 +107,9 @@ def ratio_interval(
     if sum(lower) <= 0.0:
         raise ValueError("a ratio needs a mean above 0 below the line")
     mean = sum(upper) / sum(lower)
-    names, member = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
-    if len(upper) < 2:
-        return Interval(mean, None, None, len(upper), len(names), "none")
-    if len(names) < 2:
-        member = np.arange(len(upper))
+    member, speakers, unit = _units(clusters)
+    if unit == "none":
+        return Interval(mean, None, None, len(upper), speakers, unit)
     ones = np.ones(int(member.max()) + 1)
     above, below = (
         _resampled_means(
@@ -127,13 +117,11 @@ def ratio_interval(
         )
         for side in (upper, lower)
     )
-    unit: Unit = "speaker" if len(names) > 1 else "clip"
     drawn = above[below > 0.0] / below[below > 0.0]
     if not len(drawn):
-        return Interval(mean, None, None, len(upper), len(names), "none")
-    tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(drawn, [tail, 1.0 - tail])
-    return Interval(mean, float(low), float(high), len(upper), len(names), unit)
+        return Interval(mean, None, None, len(upper), speakers, "none")
+    low, high = _middle_part(drawn, LEVEL)
+    return Interval(mean, low, high, len(upper), speakers, unit)
 
 
 def share_interval(
@@ -192,12 +180,9 @@ def area_under_curve(
     rows = np.asarray(first, dtype=np.float64)[:, None]
     columns = np.asarray(second, dtype=np.float64)[None, :]
     above = (rows > columns) + 0.5 * (rows == columns)  # (N, N)
-    names, member = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
-    if len(first) < 2:
-        return Interval(float(above.mean()), None, None, len(first), len(names), "none")
-    unit: Unit = "speaker" if len(names) > 1 else "clip"
-    if unit == "clip":
-        member = np.arange(len(first))
+    member, speakers, unit = _units(clusters)
+    if unit == "none":
+        return Interval(float(above.mean()), None, None, len(first), speakers, unit)
     count = int(member.max()) + 1
     joined = np.zeros((count, count))
     np.add.at(joined, (member[:, None], member[None, :]), above)  # (G, G), by pair of speakers
@@ -214,9 +199,27 @@ def area_under_curve(
         return drawn
 
     areas = summed(joined) / summed(pairs)
-    tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(areas, [tail, 1.0 - tail])
-    return Interval(float(above.mean()), float(low), float(high), len(first), len(names), unit)
+    low, high = _middle_part(areas, LEVEL)
+    return Interval(float(above.mean()), low, high, len(first), speakers, unit)
+
+
+def _units(clusters: Sequence[str]) -> tuple[NDArray[np.intp], int, Unit]:
+    """What a bootstrap draws: each value's unit, (N,), the number of speakers, and the unit's name.
+
+    clusters: each value's speaker. Speakers are drawn; of one speaker, his clips; of one value,
+    nothing.
+    """
+    names, member = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+    if len(names) > 1:
+        return member, len(names), "speaker"
+    return np.arange(len(clusters)), len(names), "clip" if len(clusters) > 1 else "none"
+
+
+def _middle_part(drawn: NDArray[np.float64], level: float) -> tuple[float, float]:
+    """The bounds of the middle `level` of what was drawn: a percentile interval."""
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    return float(low), float(high)
 
 
 def _resampled_means(

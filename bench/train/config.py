@@ -153,7 +153,8 @@ def trainings(
     strange = [name for name in only if name not in config.plugin]
     if strange:
         raise BenchError(
-            f"{loaded.path}: plugin: {', '.join(strange)} is not among {', '.join(config.plugin)}"
+            f"{loaded.path}: plugin: {', '.join(strange)} is not among {', '.join(config.plugin)};"
+            " add it there to train it by this recipe"
         )
     is_single = len(config.plugin) * len(config.seed) == 1 and not seeds
     return [
