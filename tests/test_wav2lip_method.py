@@ -7,6 +7,7 @@ import logging
 import wave
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from bench.files.digests import file_sha256
 from bench.ground.errors import NoFace
 from bench.ground.types import Case, Clip, Track
 from bench.networks import audio
-from bench.networks.pasting import pasted
+from bench.networks.pasting import Enlarge, enlarged, pasted
 from bench.networks.references import reference_frames
 from bench.records.schema import GENERATIONS
 from bench.train.config import load_train_config
@@ -402,10 +403,35 @@ def test_enlarging_by_more_pixels_keeps_more_of_a_face(paste: str) -> None:
     whole = np.array([0, 0, 192, 192])
     black = np.zeros_like(picture)
     error = {}
-    for enlarge in ("linear", "cubic", "lanczos"):
+    for enlarge in ("linear", "cubic", "lanczos", "inverse"):
         made = pasted(black, face, whole, paste=paste, feather=0, enlarge=enlarge)[96:]
         error[enlarge] = float(np.abs(made.astype(float) - picture[96:]).mean())
-    assert error["lanczos"] < error["cubic"] < error["linear"]
+    assert error["inverse"] < error["lanczos"] < error["cubic"] < error["linear"]
+
+
+@pytest.mark.parametrize("size", [(96, 96), (113, 170), (192, 192), (300, 420)])
+def test_an_inversely_enlarged_face_cut_out_again_is_the_same_face(size: tuple[int, int]) -> None:
+    made = enlarged(_soft_noise(), *size, "inverse")
+    assert made.shape == (size[1], size[0], 3)
+    assert made.dtype == np.uint8
+    assert _lost(made) < 0.05  # grey levels; lanczos loses 0.5 at 113x170, linear 1.2
+
+
+@pytest.mark.parametrize("size", [(20, 30), (40, 70), (70, 100)])
+def test_a_box_smaller_than_the_face_keeps_as_much_of_it_as_it_can(size: tuple[int, int]) -> None:
+    lost = {way: _lost(enlarged(_soft_noise(), *size, way)) for way in get_args(Enlarge)}
+    assert lost["inverse"] < min(lost["lanczos"], lost["cubic"])
+
+
+def _soft_noise() -> bench.Frame:
+    noise = np.random.default_rng(4).normal(128, 60, (96, 96, 3))
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.2).clip(0, 255), dtype=np.uint8)
+
+
+def _lost(made: bench.Frame) -> float:
+    """The mean error of `_soft_noise` cut out again, away from its edges, in grey levels."""
+    again = cv2.resize(made, (96, 96)).astype(float)
+    return float(np.abs(again - _soft_noise())[4:-4, 4:-4].mean())
 
 
 @pytest.mark.parametrize("paste", ["face", "lower"])

@@ -59,7 +59,8 @@ class Talking(bench.Method, bench.Trainable):
             Defaults: with shipped weights the lower half with 8 pixels (small networks only soften
             the upper half), with others the face with a hard seam.
         enlarge: how a generated face becomes as large as its box: "linear", as in the official
-            program, which costs a third of its sharpness; "cubic", "lanczos".
+            program, which costs a third of its sharpness; "cubic", "lanczos"; "inverse" undoes
+            the cutting out.
         batch: frames per batch (speed and memory only). precision: "bfloat16" is faster and
             slightly less exact.
         """
