@@ -467,6 +467,18 @@ def test_shipped_weights_leave_the_upper_half_alone_and_fade_in(tmp_path: Path) 
     assert (usual[0, 74:110, 30:90] == 255).all()
 
 
+def test_only_the_real_weights_undo_the_cutting_out_unasked(tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    striped = Echo()
+    stripes = 128 + 100 * np.sign(np.sin(np.arange(96)))[None, :, None]
+    striped.faces = lambda targets, _r, _h, **_: np.zeros_like(targets) + stripes.astype(np.uint8)  # type: ignore[method-assign]
+    for weights, usual in (("real", "inverse"), ("grid", "linear"), ("wav2lip", "linear")):
+        made = asked(job, striped, weights=weights)
+        for enlarge in get_args(Enlarge):
+            named = asked(job, striped, weights=weights, enlarge=enlarge)
+            assert np.array_equal(made, named) == (enlarge == usual)
+
+
 # ---- bad input ----------------------------------------------------------------------------------
 
 

@@ -59,8 +59,8 @@ class Talking(bench.Method, bench.Trainable):
             Defaults: with shipped weights the lower half with 8 pixels (small networks only soften
             the upper half), with others the face with a hard seam.
         enlarge: how a generated face becomes as large as its box: "linear", as in the official
-            program, which costs a third of its sharpness; "cubic", "lanczos"; "inverse" undoes
-            the cutting out.
+            program, which costs a third of its sharpness; "cubic", "lanczos"; "inverse", which
+            undoes the cutting out. Defaults: "inverse" with "real", "linear" with others.
         batch: frames per batch (speed and memory only). precision: "bfloat16" is faster and
             slightly less exact.
         """
@@ -71,7 +71,7 @@ class Talking(bench.Method, bench.Trainable):
         smooth: bool = True
         paste: Paste | None = None
         feather: int | None = pydantic.Field(default=None, ge=0)
-        enlarge: Enlarge = "linear"
+        enlarge: Enlarge | None = None
         batch: int = pydantic.Field(default=16, ge=1)
         precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -131,8 +131,9 @@ class Talking(bench.Method, bench.Trainable):
             batch=options.batch,
             is_lower=paste == "lower",
         )
+        enlarge = options.enlarge or ("inverse" if options.weights == "real" else "linear")
         video = all_pasted(
-            frames, boxes, shown, faces, paste=paste, feather=feather, enlarge=options.enlarge
+            frames, boxes, shown, faces, paste=paste, feather=feather, enlarge=enlarge
         )
         return bench.Generation(video=video)
 
