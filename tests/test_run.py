@@ -286,6 +286,12 @@ def test_asking_for_the_commit_leaves_the_repository_as_it_is(tmp_path: Path) ->
     assert (tmp_path / ".git" / "index").read_bytes() == before
 
 
+def test_a_run_names_the_cores_that_it_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 7}, raising=False)
+    assert ", 2 cores, " in provenance.machine()
+
+
 SLOW = '''
 import time
 

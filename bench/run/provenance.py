@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.data.sources import Dataset
 from bench.features.computing import ChosenFeature
+from bench.ground.cores import cores
 from bench.ground.types import Output
 from bench.records.manifest import (
     CasePart,
@@ -230,7 +231,7 @@ def _hardware() -> dict[str, object]:
         "machine": platform.machine(),
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": len(cores()),  # those that the run may use
         "memory_gib": round(pages / 2**30, 1),
     }
 
