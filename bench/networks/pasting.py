@@ -87,11 +87,11 @@ def enlarged(face: Frame, width: int, height: int, enlarge: Enlarge) -> Frame:
     if enlarge != "inverse":
         return np.asarray(cv2.resize(face, (width, height), interpolation=kernels[enlarge]))
     wanted = face.astype(np.float32)
-    made = cv2.resize(wanted, (width, height), interpolation=cv2.INTER_LANCZOS4)
-    for _ in range(ROUNDS):
+    made = np.zeros((height, width, 3), dtype=np.float32)
+    for _ in range(1 + ROUNDS):
         lacking = wanted - cv2.resize(made, face.shape[1::-1])
-        made += cv2.resize(lacking, (width, height), interpolation=cv2.INTER_LANCZOS4)
-    return np.rint(made.clip(0, 255)).astype(np.uint8)
+        made = made + cv2.resize(lacking, (width, height), interpolation=cv2.INTER_LANCZOS4)
+    return np.asarray(np.rint(made.clip(0, 255)), dtype=np.uint8)
 
 
 def opacity(height: int, width: int, *, feather: int) -> NDArray[np.float32]:
