@@ -74,15 +74,6 @@ class Video:
             self._has_read_sound = True
         return self._sound
 
-    def audible_sound(self) -> Sound:
-        """As `sound`; raises Undefined if there is none, or if it is digitally silent."""
-        sound = self.sound()
-        if sound is None:
-            raise Undefined("no sound")
-        if not sound.any():
-            raise Undefined(f"the sound is digitally silent: all {len(sound)} samples are 0")
-        return sound
-
     def feature(self, name: str) -> Arrays:
         """The arrays of a feature that the plugin names in `reads`; Undefined if it has none."""
         if name not in self._known:

@@ -95,7 +95,11 @@ class LipMotion(bench.ClipMetric, bench.Trainable):
         from metrics.lip_motion.agreement import LEAST_FRAMES, agree
         from metrics.lip_motion.mouth_curves import mouth_curves, quick_part
 
-        sound = sample.video.audible_sound()
+        sound = sample.video.sound()
+        if sound is None:
+            raise bench.Undefined("no sound")
+        if not sound.any():
+            raise bench.Undefined(f"the sound is digitally silent: all {len(sound)} samples are 0")
         curves, seen = mouth_curves(sample.video.feature("landmarks"))
         frames = min(len(curves), len(sound) // bench.SAMPLES_PER_FRAME)
         if frames < LEAST_FRAMES:

@@ -129,7 +129,11 @@ class Lse(bench.ClipMetric, bench.Trainable):
         """The clip's scores and curves."""
         from metrics.lse import core, front_end
 
-        sound = sample.video.audible_sound()
+        sound = sample.video.sound()
+        if sound is None:
+            raise bench.Undefined("no sound")
+        if not sound.any():
+            raise bench.Undefined(f"the sound is digitally silent: all {len(sound)} samples are 0")
         frames = sample.video.read()
         core.windows(len(frames), len(sound))  # before any work
         if self.options.front_end == "tracked":
