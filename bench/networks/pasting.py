@@ -19,7 +19,7 @@ from bench.ground.types import Frame, Frames
 Paste: TypeAlias = Literal["face", "lower"]
 Enlarge: TypeAlias = Literal["linear", "cubic", "lanczos", "inverse"]
 
-ROUNDS = 2  # of back projection; a third changes the error of true faces by less than a tenth
+ROUNDS = 2  # of back projection; a third changes the error of true faces by a tenth at most
 
 
 def all_pasted(
