@@ -69,7 +69,7 @@ class Diff2Lip(bench.Method, bench.Trainable):
             Defaults: the face with a hard seam with the official file, else the lower half with 8
             pixels.
         enlarge: how a generated face becomes as large as its box: "linear", as in the official
-            program, which costs a third of its sharpness; "cubic", "lanczos"; "inverse" undoes
+            program, which costs half of its sharpness; "cubic", "lanczos"; "inverse" undoes
             the cutting out.
         batch: frames per batch (speed and memory only). precision: "bfloat16" is faster,
             on processors that have it, and slightly less exact.

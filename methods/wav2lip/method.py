@@ -59,7 +59,7 @@ class Talking(bench.Method, bench.Trainable):
             Defaults: with shipped weights the lower half with 8 pixels (small networks only soften
             the upper half), with others the face with a hard seam.
         enlarge: how a generated face becomes as large as its box: "linear", as in the official
-            program, which costs a third of its sharpness; "cubic", "lanczos"; "inverse", which
+            program, which costs half of its sharpness; "cubic", "lanczos"; "inverse", which
             undoes the cutting out. Defaults: "inverse" with "real", "linear" with others.
         batch: frames per batch (speed and memory only). precision: "bfloat16" is faster and
             slightly less exact.
